@@ -1,0 +1,224 @@
+"""Seats, holds and services: plain values and the rules that need nothing but the values and the clock."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+SKEW = timedelta(seconds=5)
+"""How long a seat stays with a hold that ran out, so that two clocks apart never give one seat to two people."""
+
+
+class State(StrEnum):
+    """What a seat is now."""
+
+    OPEN = "open"
+    HELD = "held"
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+LANGUAGES = ("fr", "en", "ar")
+
+_WEEK = re.compile(r"(\d{4})-W(\d{2})")
+_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.(\d{8})\.(\d{4})\.(\d{1,3})")
+
+
+def aware(moment: datetime) -> datetime:
+    """Refuse a naive datetime where it enters."""
+    if moment.tzinfo is None:
+        raise ValueError("a naive datetime")
+    return moment
+
+
+def week_of(day: date) -> str:
+    """ISO 8601 week of a day, as `2026-W49`."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def monday_of(week: str) -> date:
+    """First day of an ISO week; ValueError for what is not one, week 53 of a 52-week year included."""
+    match = _WEEK.fullmatch(week)
+    if not match:
+        raise ValueError(week)
+    return date.fromisocalendar(int(match[1]), int(match[2]), 1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SeatKey:
+    """Which seat: one unit of one slot of one service; `start` is the time on the wall at the place."""
+
+    day: date
+    start: time
+    unit: int
+    service: str
+
+    @property
+    def week(self) -> str:
+        """The ISO week that the seat is stored under."""
+        return week_of(self.day)
+
+    @property
+    def ref(self) -> str:
+        """The key in an id or a link: `aes.20261203.1015.1`."""
+        return f"{self.service}.{self.day:%Y%m%d}.{self.start:%H%M}.{self.unit}"
+
+    @classmethod
+    def parse(cls, ref: str) -> "SeatKey":
+        """Read a `ref`; ValueError for anything else."""
+        match = _REF.fullmatch(ref)
+        if not match:
+            raise ValueError(ref)
+        moment = datetime.strptime(match[2] + match[3], "%Y%m%d%H%M")  # noqa: DTZ007  # wall time by design
+        return cls(moment.date(), moment.time(), int(match[4]), match[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One place as it is stored; no personal data. `until` ends a hold, or the time to confirm."""
+
+    key: SeatKey
+    opens_at: datetime
+    state: State = State.OPEN
+    hold: str = ""
+    until: datetime | None = None
+    proven: bool = False
+    extensions: int = 0
+    person: str = ""
+    filed_at: datetime | None = None
+    past: str = ""
+    past_state: State | None = None
+
+    def is_free(self, now: datetime) -> bool:
+        """May somebody take it? The same rule as `store.FREE`, the condition of the hold."""
+        if self.opens_at > now:
+            return False
+        if self.state is State.OPEN:
+            return True
+        return self.state is State.HELD and self.until is not None and self.until < now - SKEW
+
+    def holds(self, hold: str, now: datetime) -> bool:
+        """May this hold still go on, whatever step it has reached?"""
+        if self.hold != hold or self.until is None:
+            return False
+        if self.state is State.CONFIRMED:
+            return True
+        return self.state in {State.HELD, State.PENDING} and now < self.until
+
+    def blocks(self, hold: str, now: datetime) -> bool:
+        """Does a lock of this hold still count? Until the seat could be given to another."""
+        if self.hold != hold or self.until is None:
+            return False
+        if self.state is State.HELD:
+            return self.until >= now - SKEW
+        return self.state in {State.PENDING, State.CONFIRMED}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The desks receive on this weekday (1 = Monday) from `start` to `end`."""
+
+    weekday: int
+    start: time
+    end: time
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """On this weekday at this time, the seats of the week `weeks_ahead` later open."""
+
+    weekday: int
+    at: time
+    weeks_ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The times of a service."""
+
+    hold: timedelta = timedelta(seconds=180)
+    form: timedelta = timedelta(minutes=15)
+    extensions: int = 2
+    confirm: timedelta = timedelta(minutes=2880)
+    notice: timedelta = timedelta(hours=24)
+    return_after: timedelta = timedelta(hours=2)
+    return_before: timedelta = timedelta(hours=48)
+    erase_after: timedelta = timedelta(days=30)
+
+
+Text = Mapping[str, str]
+"""One text in each language: `{"fr": …, "en": …, "ar": …}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a prefecture offers appointments for, as its YAML file says it."""
+
+    id: str
+    name: Text
+    zone: ZoneInfo
+    slot: timedelta
+    desks: int
+    openings: tuple[Opening, ...]
+    release: Release
+    office: str
+    address: tuple[str, ...]
+    contact: str
+    reply_to: str
+    rights_address: str
+    intro: Text
+    not_for: tuple[Text, ...]
+    documents: tuple[Text, ...]
+    documents_note: tuple[Text, ...]
+    otherwise: tuple[Text, ...]
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def minutes(self) -> int:
+        """Length of a slot in minutes."""
+        return int(self.slot / timedelta(minutes=1))
+
+    def start_of(self, key: SeatKey) -> datetime:
+        """The moment a seat's appointment begins, in the zone of the place."""
+        return datetime.combine(key.day, key.start, self.zone)
+
+    def confirm_before(self, key: SeatKey, filed_at: datetime) -> datetime:
+        """Until when a request may be confirmed: its 2,880 minutes, and never after the appointment."""
+        return min(filed_at + self.limits.confirm, self.start_of(key).astimezone(UTC))
+
+
+def text(of: Text, language: str) -> str:
+    """A service's text in this language, in French where it has none."""
+    return of.get(language) or of["fr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the person typed, checked. `email` is as typed, `email_key` its normalised form."""
+
+    first_name: str
+    last_name: str
+    birth_name: str
+    birth_date: date
+    email: str
+    phone: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The person item: one live request of one person, and the only place that keeps personal data."""
+
+    key: str
+    service: str
+    seat: SeatKey
+    hold: str
+    details: Details
+    reference: str
+    filed_at: datetime
+    sent: frozenset[str] = frozenset()

@@ -1,0 +1,157 @@
+"""Secrets, and what is derived from them. Only digests are stored; every purpose has its own key."""
+
+import hmac
+import re
+import secrets
+import unicodedata
+from base64 import b32encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+
+from chalicelib.errors import CaptchaSpent, NotFound
+from chalicelib.model import SeatKey
+
+CHALLENGE_LIFE = timedelta(minutes=5)
+LETTERS = "abcdefhjkmnprstuvwxyz23456789"
+"""Characters of a picture, without those that look alike (0 and o, 1, i and l) or, tilted, like 8 or 9 (g, q)."""
+LENGTH = 6
+
+_SECRET = re.compile(r"([a-z2-7]{52})([a-z2-7]{26})")
+_CHALLENGE = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
+_NO_DOTS = {"gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me"}
+_PLUS = _NO_DOTS | {
+    "outlook.com",
+    "outlook.fr",
+    "hotmail.com",
+    "hotmail.fr",
+    "live.com",
+    "live.fr",
+    "msn.com",
+}
+_PLUS |= {"icloud.com", "me.com", "mac.com", "fastmail.com", "fastmail.fm"}
+_SAME = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
+
+
+def new_secret() -> str:
+    """256 random bits in 52 characters that survive a mail program which changes the case."""
+    return _text(secrets.token_bytes(32))
+
+
+def _text(digest: bytes) -> str:
+    return b32encode(digest).decode().rstrip("=").lower()
+
+
+def digest(secret: str) -> str:
+    """What is stored of a secret: its SHA-256."""
+    return _text(sha256(secret.encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An id that a person carries: which seat, the secret that opens it, and a seal that shows it is ours."""
+
+    seat: SeatKey
+    secret: str
+    seal: str
+
+    def __str__(self) -> str:
+        return f"{self.seat.ref}.{self.secret}{self.seal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Everything that is derived from the one secret of a stage."""
+
+    secret: str
+
+    def _mac(self, purpose: str, *parts: str) -> bytes:
+        key = hmac.digest(self.secret.encode(), purpose.encode(), sha256)
+        return hmac.digest(key, "\x1f".join(parts).encode(), sha256)
+
+    def hold(self, seat: SeatKey, *, secret: Callable[[], str] = new_secret) -> Ticket:
+        """A new hold id for this seat."""
+        return self._sealed("hold", seat, secret())
+
+    def link(self, seat: SeatKey, hold: str) -> Ticket:
+        """The token in a letter's links: made again at will from the hold's digest, so it is never stored."""
+        return self._sealed("link", seat, _text(self._mac("link", seat.ref, hold)))
+
+    def opens(self, link: Ticket, hold: str) -> bool:
+        """Is this the link of that hold? In constant time."""
+        return bool(hold) and hmac.compare_digest(self.link(link.seat, hold).secret, link.secret)
+
+    def _sealed(self, purpose: str, seat: SeatKey, secret: str) -> Ticket:
+        return Ticket(seat, secret, _text(self._mac(f"{purpose} seal", seat.ref, secret)[:16]))
+
+    def read(self, purpose: str, value: str) -> Ticket:
+        """Read a `hold` id or a `link` token, in any case; NotFound, without the table, if not ours."""
+        ref, _, rest = value.strip().lower().rpartition(".")
+        match = _SECRET.fullmatch(rest)
+        if not match:
+            raise NotFound
+        try:
+            seat = SeatKey.parse(ref)
+        except ValueError as error:
+            raise NotFound from error
+        ticket = self._sealed(purpose, seat, match[1])
+        if not hmac.compare_digest(ticket.seal, match[2]):
+            raise NotFound
+        return ticket
+
+    def reference(self, service: str, hold: str) -> str:
+        """What a person reads out at the desk: `AES-7K3M9-QXPT2`, 50 bits, no look-alikes."""
+        alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+        picked = "".join(alphabet[byte % 32] for byte in self._mac("reference", hold)[:10])
+        return f"{service.upper()}-{picked[:5]}-{picked[5:]}"
+
+    def person(self, first_name: str, last_name: str, birth_date: date) -> str:
+        """Key of a person: names in any order, case, accents or hyphens, and the date of birth."""
+        return _text(self._mac("person", *plain(f"{first_name} {last_name}"), birth_date.isoformat()))
+
+    def address(self, email: str) -> str:
+        """Key of an address, normalised."""
+        return _text(self._mac("address", normal_address(email)))
+
+    def challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
+        """A new challenge for this hold: when it was made, chance, and a seal over both and the hold."""
+        head = f"{int(now.timestamp() * 1000):011x}" + nonce(8)
+        return head + self._mac("challenge", hold, head).hex()[:32]
+
+    def challenged_at(self, challenge: str, hold: str, now: datetime) -> int:
+        """Milliseconds since 1970 at which it was made; CaptchaSpent if foreign, forged or too old."""
+        match = _CHALLENGE.fullmatch(challenge)
+        if not match:
+            raise CaptchaSpent
+        head = match[1] + match[2]
+        if not hmac.compare_digest(self._mac("challenge", hold, head).hex()[:32], match[3]):
+            raise CaptchaSpent
+        made = int(match[1], 16)
+        if now - datetime.fromtimestamp(made / 1000, UTC) >= CHALLENGE_LIFE:
+            raise CaptchaSpent
+        return made
+
+    def picture_answer(self, challenge: str) -> str:
+        """What the picture of a challenge shows."""
+        return "".join(LETTERS[byte % len(LETTERS)] for byte in self._mac("picture", challenge)[:LENGTH])
+
+    def sound_answer(self, challenge: str) -> str:
+        """What the sound of a challenge says, in digits."""
+        return "".join(str(byte % 10) for byte in self._mac("sound", challenge)[:LENGTH])
+
+
+def plain(name: str) -> list[str]:
+    """The words of a name, sorted, without case, accents or punctuation."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    return sorted(re.sub(r"[^\w]+", " ", bare).split())
+
+
+def normal_address(email: str) -> str:
+    """One form for all spellings that reach the same mailbox: case, and dots and "+" where ignored."""
+    local, _, domain = email.strip().casefold().rpartition("@")
+    if domain in _PLUS:
+        local = local.partition("+")[0]
+    if domain in _NO_DOTS:
+        local = local.replace(".", "")
+    return f"{local}@{_SAME.get(domain, domain)}"

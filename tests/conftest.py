@@ -1,0 +1,91 @@
+"""What all unit tests stand on: an environment without secrets of anybody, and a table that moto plays."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+    AWS_DEFAULT_REGION="eu-west-3",
+    GUICHET_STAGE="laptop",
+    GUICHET_TABLE="guichet-test",
+    GUICHET_SECRET="0123456789012345678901234567890123456789012345",
+    GUICHET_CAPTCHA_ANSWER="",
+    GUICHET_MAIL_FROM="rendez-vous@example.org",
+    GUICHET_PUBLIC_URL="https://guichet.example.org/api",
+)
+
+import boto3
+from moto import mock_aws
+
+from chalicelib import rows, store, timetable
+from chalicelib.model import Service
+
+MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
+"""Monday 30 November 2026, 09:00 in Paris: a release of two weeks ahead."""
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """A small service: Tuesday and Thursday 09:15 to 10:30, five minutes, two desks: 60 seats a week."""
+    text = {"fr": "Texte", "en": "Text", "ar": "نص"}
+    return {
+        "id": "aes",
+        "name": {"fr": "Admission exceptionnelle au séjour", "en": "Exceptional admission", "ar": "القبول"},
+        "timezone": "Europe/Paris",
+        "slot_minutes": 5,
+        "desks": 2,
+        "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "10:30"}],
+        "release": {"day": "monday", "at": "09:00", "weeks_ahead": 2},
+        "office": "Préfecture de l’Exemple",
+        "address": ["1 rue de l’Exemple", "42000 Exempleville"],
+        "contact": "guichet@example.org",
+        "reply_to": "guichet@example.org",
+        "rights_address": "Préfecture de l’Exemple, 42000 Exempleville",
+        "intro": text,
+        "not_for": [text],
+        "documents": [text],
+        "documents_note": [text],
+        "otherwise": [text],
+        "times": {"notice_hours": 49},
+        **changes,
+    }
+
+
+@pytest.fixture
+def table() -> Iterator[None]:
+    """An empty table."""
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="guichet-test",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        store.forget()
+        yield
+        store.forget()
+
+
+@pytest.fixture
+def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
+    """The small service, its seats made a minute before they open."""
+    put = store.put_service(document())
+    fill(put, MONDAY - timedelta(minutes=1))
+    return put
+
+
+def fill(service: Service, now: datetime) -> None:
+    """The seats that `upkeep.release` would make, put in batches: moto takes a second for them one by one."""
+    with rows.SeatRow.batch_write() as batch:
+        for week in timetable.weeks_to_create(service, now):
+            for key in timetable.seats_of(service, week):
+                if service.start_of(key) > now:
+                    batch.save(store.new_row(key, timetable.opens_at(service, week)))
