@@ -1,0 +1,107 @@
+"""Persons and addresses: two locks that count only while their seat carries their hold; one live request each."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pynamodb.exceptions import DoesNotExist, PynamoDBException
+
+from chalicelib import files, rows
+from chalicelib.model import Person, SeatKey
+from chalicelib.rows import LockRow, PersonRow
+
+
+def _person_row(key: str, service_id: str) -> PersonRow:
+    return PersonRow(f"PERSON#{key}", f"SERVICE#{service_id}")
+
+
+def _address_row(key: str, service_id: str) -> LockRow:
+    return LockRow(f"EMAIL#{key}", f"SERVICE#{service_id}")
+
+
+def _lock(row: LockRow, counts: Callable[[SeatKey, str], bool]) -> bool:
+    """Put a lock where there is none, or its own, or one that no longer counts; False if another counts."""
+    kind = type(row)
+    own = kind.pk.does_not_exist() | (kind.hold == row.hold)  # the same form sent twice at once is one request
+    if rows.written(lambda: row.save(own)):
+        return True
+    old = kind(row.pk, row.sk)
+    with rows.table():
+        try:
+            old.refresh(consistent_read=True)
+        except DoesNotExist:  # given back a moment ago
+            return rows.written(lambda: row.save(own))
+    if old.hold != row.hold and counts(SeatKey.parse(old.seat), old.hold):
+        return False
+    return rows.written(lambda: row.save(own | (kind.hold == old.hold)))
+
+
+def lock_person(person: Person, erase_at: datetime, counts: Callable[[SeatKey, str], bool]) -> bool:
+    """Put the person item; False if this person has another live request."""
+    row = _person_row(person.key, person.service)
+    row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
+    row.filed_at, row.erase_at = person.filed_at, int(erase_at.timestamp())
+    row.details = files.details_to(person.details)
+    return _lock(row, counts)
+
+
+def lock_address(address: str, person: Person, erase_at: datetime, counts: Callable[[SeatKey, str], bool]) -> bool:
+    """Put the address item; False if this address has another live request."""
+    row = _address_row(address, person.service)
+    row.seat, row.hold, row.person, row.reference = person.seat.ref, person.hold, person.key, person.reference
+    row.erase_at = int(erase_at.timestamp())
+    return _lock(row, counts)
+
+
+def unlock_person(person: Person) -> None:
+    """Take back a person item that did not become a request."""
+    row = _person_row(person.key, person.service)
+    with rows.table():
+        try:
+            row.delete(PersonRow.hold == person.hold)
+        except PynamoDBException as error:
+            if rows.code(error) != rows.FAILED:
+                raise
+
+
+def person(key: str, service_id: str) -> Person | None:
+    """The person item, read consistently; None if it is gone."""
+    row = _person_row(key, service_id)
+    with rows.table():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist:
+            return None
+    return Person(
+        key=key,
+        service=service_id,
+        seat=SeatKey.parse(row.seat),
+        hold=row.hold,
+        details=files.details_from(row.details),
+        reference=row.reference or "",
+        filed_at=row.filed_at,
+        sent=frozenset((row.sent or "").split()),
+    )
+
+
+def mark_sent(person: Person, letter: str) -> bool:
+    """Note a letter as sent on the person item of its request."""
+    sent = " ".join(sorted({*person.sent, letter}))
+    row = _person_row(person.key, person.service)
+    return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
+
+
+def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
+    """Leave word that this address wants its link; the same one write whether there is a request or not."""
+    known = (LockRow.reference == reference) & (LockRow.asked_at.does_not_exist() | (LockRow.asked_at < now - pause))
+    row = _address_row(address, service_id)
+    return rows.written(lambda: row.update([LockRow.asked_at.set(now)], known))
+
+
+def asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Person key, service and moment of a new wish for a link, in images of the stream."""
+    if not new["pk"]["S"].startswith("EMAIL#") or "asked_at" not in new:
+        return None
+    if old is not None and old.get("asked_at") == new["asked_at"]:
+        return None
+    return new["person"]["S"], new["sk"]["S"].removeprefix("SERVICE#"), new["asked_at"]["N"]

@@ -1,0 +1,131 @@
+"""The table's items as PynamoDB rows, and what the table says translated where it enters."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pynamodb.attributes import Attribute, BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.constants import NUMBER
+from pynamodb.exceptions import PutError, PynamoDBException, UpdateError
+from pynamodb.models import Model
+
+from chalicelib.errors import TooManyRequests, TryAgain
+from chalicelib.model import aware
+
+FAILED = "ConditionalCheckFailedException"
+THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionInProgressException",
+}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(Attribute[datetime]):
+    """An aware datetime as milliseconds since 1970, so that a condition can compare it; refuses a naive one."""
+
+    attr_type = NUMBER
+
+    def __set__(self, instance: Any, value: datetime | None) -> None:
+        super().__set__(instance, value and aware(value))
+
+    def serialize(self, value: datetime) -> str:
+        return str((aware(value) - EPOCH) // timedelta(milliseconds=1))
+
+    def deserialize(self, value: str) -> datetime:
+        return datetime.fromtimestamp(int(value) / 1000, UTC)
+
+
+class Row(Model):
+    """What all items share: the table, its keys, and no retries (a throttle is told to the visitor at once)."""
+
+    class Meta:
+        """The table, by the name that the stage gives it."""
+
+        table_name = os.environ.get("GUICHET_TABLE", "guichet")
+        region = os.environ.get("AWS_DEFAULT_REGION", "eu-west-3")
+        max_retry_attempts = 0
+        connect_timeout_seconds = 2
+        read_timeout_seconds = 4
+        max_pool_connections = 10
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+
+
+class SeatRow(Row):
+    """One seat of one slot. No personal data: `person` is a keyed digest."""
+
+    opens_at = Moment()
+    state = UnicodeAttribute()
+    hold = UnicodeAttribute(null=True)
+    until = Moment(null=True)
+    proven = BooleanAttribute(null=True)
+    extensions = NumberAttribute(null=True)
+    challenge = NumberAttribute(null=True)
+    tries = NumberAttribute(null=True)
+    person = UnicodeAttribute(null=True)
+    filed_at = Moment(null=True)
+    past = UnicodeAttribute(null=True)
+    past_state = UnicodeAttribute(null=True)
+
+
+class LockRow(Row):
+    """One live request per address: which hold it belongs to. Also where a request for a link is left."""
+
+    seat = UnicodeAttribute()
+    hold = UnicodeAttribute()
+    person = UnicodeAttribute(null=True)
+    reference = UnicodeAttribute(null=True)
+    asked_at = Moment(null=True)
+    erase_at = NumberAttribute()
+
+
+class PersonRow(LockRow):
+    """One live request per person, with the details: the only item with personal data."""
+
+    filed_at = Moment()
+    details = JSONAttribute()
+    sent = UnicodeAttribute(null=True)
+
+
+class ServiceRow(Row):
+    """A service as its file says it."""
+
+    document = JSONAttribute()
+
+
+def code(error: PynamoDBException) -> str | None:
+    """The code in the table's answer; None without an answer (after a timeout PynamoDB's own property fails)."""
+    response: Mapping[str, Any] = getattr(error.cause, "response", None) or {}
+    said: str | None = response.get("Error", {}).get("Code")
+    return said
+
+
+@contextmanager
+def table() -> Iterator[None]:
+    """Translate what the table says into what a visitor can be told."""
+    try:
+        yield
+    except PynamoDBException as error:
+        said = code(error)
+        if said in THROTTLED:
+            raise TooManyRequests from error
+        if said is None or said in {"InternalServerError", "InternalFailure", "ServiceUnavailable"}:
+            raise TryAgain from error
+        raise
+
+
+def written(write: Callable[[], Any]) -> bool:
+    """Do a conditional write; False when its condition fails."""
+    with table():
+        try:
+            write()
+        except (UpdateError, PutError) as error:
+            if code(error) == FAILED:
+                return False
+            raise
+        return True

@@ -1,0 +1,253 @@
+"""Services and seats in the table: the conditional writes that decide who has a seat.
+
+Each write that can race carries its condition; a condition that fails is an answer (`False`), not an error. Every call
+may raise `TooManyRequests` (the table throttles) or `TryAgain` (the table is away).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pynamodb.exceptions import DoesNotExist
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from chalicelib import files, rows
+from chalicelib.errors import NotFound
+from chalicelib.model import SKEW, Seat, SeatKey, Service, State
+from chalicelib.rows import SeatRow, ServiceRow
+
+SERVICE_MEMORY = timedelta(seconds=60)
+SEATS_MEMORY = timedelta(seconds=1)
+MOST_WEEKS = 50
+
+
+def forget() -> None:
+    """Empty what this process remembers of the table."""
+    _services.clear()
+    _weeks.clear()
+    _taken.clear()
+
+
+# Services
+
+
+_services: dict[str, tuple[datetime, Service]] = {}
+
+
+def put_service(document: dict[str, Any]) -> Service:
+    """Check a service's document and store it; ValueError says what is wrong."""
+    service = files.service_from(document)
+    with rows.table():
+        ServiceRow("SERVICES", service.id, document=document).save()
+    _services.clear()
+    return service
+
+
+def services(now: datetime) -> list[Service]:
+    """All services, remembered for a minute."""
+    if not _services or min(at for at, _ in _services.values()) + SERVICE_MEMORY <= now:
+        with rows.table():
+            found = list(ServiceRow.query("SERVICES"))
+        _services.clear()
+        _services.update({row.sk: (now, files.service_from(row.document)) for row in found})
+    return [service for _, service in _services.values()]
+
+
+def service(name: str, now: datetime) -> Service:
+    """One service; NotFound if there is none of that name."""
+    for one in services(now):
+        if one.id == name:
+            return one
+    raise NotFound
+
+
+# Seats
+
+
+def _partition(service_id: str, week: str) -> str:
+    return f"SEATS#{service_id}#{week}"
+
+
+def _row(key: SeatKey) -> SeatRow:
+    return SeatRow(_partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}")
+
+
+def _seat(row: SeatRow) -> Seat:
+    service_id = row.pk.split("#")[1]
+    slot, unit = row.sk.split("#")
+    start = datetime.fromisoformat(f"{slot[:13]}:{slot[13:]}")
+    return Seat(
+        key=SeatKey(start.date(), start.time(), int(unit), service_id),
+        opens_at=row.opens_at,
+        state=State(row.state),
+        hold=row.hold or "",
+        until=row.until,
+        proven=bool(row.proven),
+        extensions=int(row.extensions or 0),
+        person=row.person or "",
+        filed_at=row.filed_at,
+        past=row.past or "",
+        past_state=State(row.past_state) if row.past_state else None,
+    )
+
+
+def seat_from(image: Mapping[str, Any]) -> Seat | None:
+    """The seat in an image of the table's stream; None for an item of another kind."""
+    if not image["pk"]["S"].startswith("SEATS#"):
+        return None
+    row = SeatRow()
+    row.deserialize(dict(image))
+    return _seat(row)
+
+
+def seats(service_id: str, week: str) -> list[Seat]:
+    """Every seat of a week, in order: one Query."""
+    with rows.table():
+        return [_seat(row) for row in SeatRow.query(_partition(service_id, week))]
+
+
+_weeks: dict[tuple[str, str], tuple[datetime, list[Seat]]] = {}
+_taken: dict[SeatKey, datetime] = {}
+
+
+def seats_seen(service_id: str, week: str, now: datetime) -> list[Seat]:
+    """The same from a memory of one second, less the seats just seen taken. Never a reason to grant one."""
+    at, found = _weeks.get((service_id, week), (None, []))
+    if at is None or not _remembered(at, now):
+        found = seats(service_id, week)
+        if len(_weeks) >= MOST_WEEKS:
+            _weeks.clear()
+        _weeks[(service_id, week)] = (now, found)
+        for key in [key for key, seen in _taken.items() if not _remembered(seen, now)]:
+            del _taken[key]
+    gone = {key for key, seen in _taken.items() if _remembered(seen, now)}
+    return [replace(seat, state=State.CONFIRMED) if seat.key in gone else seat for seat in found]
+
+
+def _remembered(seen: datetime, now: datetime) -> bool:
+    return timedelta(0) <= now - seen < SEATS_MEMORY
+
+
+def seat(key: SeatKey) -> Seat:
+    """One seat, read consistently; NotFound if it never was."""
+    row = _row(key)
+    with rows.table():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist as error:
+            raise NotFound from error
+    return _seat(row)
+
+
+def create(key: SeatKey, opens_at: datetime) -> bool:
+    """Make a seat; False, and nothing changed, if it is there."""
+    row = new_row(key, opens_at)
+    return rows.written(lambda: row.save(SeatRow.pk.does_not_exist()))
+
+
+def new_row(key: SeatKey, opens_at: datetime) -> SeatRow:
+    """The row of a seat that nobody had yet."""
+    row = _row(key)
+    row.opens_at, row.state = opens_at, State.OPEN
+    return row
+
+
+def _update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> bool:
+    return rows.written(lambda: _row(key).update(list(actions), condition))
+
+
+_HOLD = (SeatRow.hold, SeatRow.until, SeatRow.person, SeatRow.filed_at)
+_STEPS = (SeatRow.proven, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
+_PAST = (SeatRow.past, SeatRow.past_state)
+
+
+def free(now: datetime) -> Condition:
+    """The condition of a hold, and nothing else decides: the seat exists, has opened, and nobody has it."""
+    over = (SeatRow.state == State.HELD) & (SeatRow.until < now - SKEW)
+    condition: Condition = SeatRow.pk.exists() & (SeatRow.opens_at <= now) & ((SeatRow.state == State.OPEN) | over)
+    return condition
+
+
+def take(key: SeatKey, hold: str, until: datetime, now: datetime) -> bool:
+    """Hold a seat: one conditional update, one write unit. False when somebody else has it."""
+    actions = [SeatRow.state.set(State.HELD), SeatRow.hold.set(hold), SeatRow.until.set(until)]
+    actions += [gone.remove() for gone in (SeatRow.person, SeatRow.filed_at, *_STEPS, *_PAST)]
+    _taken[key] = now
+    return _update(key, actions, free(now))
+
+
+def _held(hold: str, now: datetime) -> Condition:
+    """The hold has the seat and has not run out."""
+    condition: Condition = (SeatRow.hold == hold) & (SeatRow.state == State.HELD) & (SeatRow.until > now)
+    return condition
+
+
+def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extensions: int) -> bool:
+    """Give a hold one more period, if it had `extensions` so far."""
+    had = SeatRow.extensions == extensions if extensions else SeatRow.extensions.does_not_exist()
+    actions = [SeatRow.until.set(until), SeatRow.extensions.set(extensions + 1)]
+    return _update(key, actions, _held(hold, now) & had)
+
+
+def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetime, *, most: int) -> bool:
+    """Note that the captcha is passed, with the time for the form; False if the challenge is spent."""
+    fresh = SeatRow.challenge.does_not_exist() | (SeatRow.challenge < challenge)
+    tried = (SeatRow.challenge == challenge) & (SeatRow.tries < most)
+    actions = [SeatRow.proven.set(True), SeatRow.until.set(until)]
+    actions += [SeatRow.challenge.remove(), SeatRow.tries.remove(), SeatRow.extensions.remove()]
+    unproven = SeatRow.proven.does_not_exist()
+    return _update(key, actions, _held(hold, now) & unproven & (fresh | tried))
+
+
+def miss(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
+    """Count a wrong answer; tries so far for this challenge, or None if it is spent or a newer one was tried."""
+    unproven = _held(hold, now) & SeatRow.proven.does_not_exist()
+    first = SeatRow.challenge.does_not_exist() | (SeatRow.challenge < challenge)
+    if _update(key, [SeatRow.challenge.set(challenge), SeatRow.tries.set(1)], unproven & first):
+        return 1
+    again = (SeatRow.challenge == challenge) & (SeatRow.tries < most)
+    row = _row(key)
+    if not rows.written(lambda: row.update([SeatRow.tries.set(SeatRow.tries + 1)], unproven & again)):
+        return None
+    return int(row.tries or 0)
+
+
+def give_back(key: SeatKey, hold: str, now: datetime) -> bool:
+    """Open an unfinished hold's seat at once."""
+    actions = [SeatRow.state.set(State.OPEN), *(gone.remove() for gone in (*_HOLD, *_STEPS))]
+    done = _update(key, actions, _held(hold, now))
+    _taken.pop(key, None)
+    return done
+
+
+def end_hold(found: Seat, now: datetime) -> bool:
+    """Open a seat whose hold ran out, if nothing has happened to it since it was read."""
+    actions = [SeatRow.state.set(State.OPEN), *(gone.remove() for gone in (*_HOLD, *_STEPS))]
+    over = (SeatRow.hold == found.hold) & (SeatRow.state == State.HELD) & (SeatRow.until < now - SKEW)
+    return _update(found.key, actions, over)
+
+
+def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime) -> bool:
+    """Free a request's seat, to open again at `opens_at`; CANCELLED by the person or EXPIRED by the clock."""
+    actions = [SeatRow.state.set(State.OPEN), SeatRow.opens_at.set(opens_at)]
+    actions += [SeatRow.past.set(found.hold), SeatRow.past_state.set(ended)]
+    actions += [gone.remove() for gone in (*_HOLD, *_STEPS)]
+    live = SeatRow.state.is_in(State.PENDING, State.CONFIRMED)
+    if ended is State.EXPIRED:
+        live = (SeatRow.state == State.PENDING) & (SeatRow.until < now)
+    return _update(found.key, actions, live & (SeatRow.hold == found.hold))
+
+
+def file_request(key: SeatKey, hold: str, person: str, until: datetime, now: datetime) -> bool:
+    """Turn a proven hold into a request that waits for its confirmation until `until`."""
+    actions = [SeatRow.state.set(State.PENDING), SeatRow.person.set(person)]
+    actions += [SeatRow.filed_at.set(now), SeatRow.until.set(until), *(gone.remove() for gone in _STEPS)]
+    return _update(key, actions, _held(hold, now) & SeatRow.proven.exists())
+
+
+def confirm(key: SeatKey, hold: str, now: datetime) -> bool:
+    """Confirm a pending request whose time has not run out."""
+    pending = (SeatRow.hold == hold) & (SeatRow.state == State.PENDING) & (SeatRow.until > now)
+    return _update(key, [SeatRow.state.set(State.CONFIRMED)], pending)

@@ -1,0 +1,640 @@
+"""The conditions of every write, on a table that moto plays."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from threading import Barrier, Lock
+from time import sleep
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib import errors, locks, rows, store
+from chalicelib.model import Details, Person, Seat, SeatKey, State
+from tests.conftest import document
+
+NOW = datetime(2026, 11, 30, 8, 0, 0, 123_000, tzinfo=UTC)
+SECOND, TICK = timedelta(seconds=1), timedelta(milliseconds=1)
+KEY = SeatKey(date(2026, 12, 3), time(10, 15), 1, "aes")
+LATER = NOW + timedelta(minutes=3)
+WEEK = "2026-W49"
+MADE = 1_780_000_000_000
+AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
+
+pytestmark = pytest.mark.usefixtures("table")
+
+
+def row() -> rows.SeatRow:
+    return rows.SeatRow("SEATS#aes#2026-W49", "2026-12-03T1015#001")
+
+
+def put(state: State = State.OPEN, opens_at: datetime = NOW, until: datetime | None = None, hold: str = "h1") -> None:
+    """Write a seat as it stands, past every condition."""
+    item = row()
+    item.state, item.opens_at, item.until = state, opens_at, until
+    if state is not State.OPEN:
+        item.hold = hold
+    item.save()
+
+
+def held(*, proven: bool = False) -> None:
+    put(State.HELD, until=LATER)
+    if proven:
+        assert store.prove(KEY, "h1", MADE, LATER, NOW, most=5)
+
+
+@pytest.fixture
+def one_call_at_a_time() -> Iterator[None]:
+    """Lend moto what DynamoDB promises: each call happens as a whole. Between two calls, threads mix as they like."""
+    lock = Lock()
+    models = (rows.SeatRow, rows.PersonRow)
+    clients = [model._get_connection().connection.client for model in models]  # noqa: SLF001  # where its events are
+
+    def wait(**_: object) -> None:
+        lock.acquire()
+
+    def go_on(**_: object) -> None:
+        lock.release()
+        sleep(0.002)  # let the others in
+
+    events = {"before-call.dynamodb": wait, "after-call.dynamodb": go_on, "after-call-error.dynamodb": go_on}
+    for client in clients:
+        for event, handler in events.items():
+            client.meta.events.register(event, handler)
+    yield
+    for client in clients:
+        for event, handler in events.items():
+            client.meta.events.unregister(event, handler)
+
+
+def at_once(attempt: Callable[[int], bool]) -> list[bool]:
+    """What eight threads get that all start at the same moment."""
+    start = Barrier(8)
+
+    def run(number: int) -> bool:
+        start.wait()
+        return attempt(number)
+
+    with ThreadPoolExecutor(8) as threads:
+        return list(threads.map(run, range(8)))
+
+
+# Is it free? Written twice: the model for the calendar, the condition for the hold
+
+
+@pytest.mark.parametrize("opens", [-SECOND, -TICK, timedelta(0), TICK, SECOND])
+@pytest.mark.parametrize(
+    ("state", "until"),
+    [
+        (State.OPEN, None),
+        (State.HELD, timedelta(seconds=180)),
+        (State.HELD, timedelta(0)),
+        (State.HELD, -timedelta(seconds=5) + TICK),
+        (State.HELD, -timedelta(seconds=5)),
+        (State.HELD, -timedelta(seconds=5) - TICK),
+        (State.PENDING, timedelta(days=2)),
+        (State.PENDING, -timedelta(days=2)),
+        (State.CONFIRMED, timedelta(days=2)),
+        (State.CONFIRMED, -timedelta(days=2)),
+    ],
+)
+def test_the_calendar_and_the_hold_agree_on_what_is_free(
+    state: State, until: timedelta | None, opens: timedelta
+) -> None:
+    put(state, NOW + opens, until if until is None else NOW + until)
+    over = state is State.HELD and until is not None and until < -timedelta(seconds=5)
+    free = opens <= timedelta(0) and (state is State.OPEN or over)
+    assert store.seat(KEY).is_free(NOW) is free
+    assert store.take(KEY, "h2", LATER, NOW) is free
+    assert store.seat(KEY).hold == ("h2" if free else "" if state is State.OPEN else "h1")
+
+
+def test_a_seat_that_never_was_is_neither_taken_nor_made_by_taking_it() -> None:
+    assert not store.take(KEY, "h1", LATER, NOW)
+    with pytest.raises(errors.NotFound):
+        store.seat(KEY)
+
+
+@pytest.mark.usefixtures("one_call_at_a_time")
+def test_eight_at_once_take_one_seat_and_one_has_it() -> None:
+    put()
+    took = at_once(lambda n: store.take(KEY, f"h{n}", LATER, NOW))
+    assert took.count(True) == 1
+    assert store.seat(KEY).hold == f"h{took.index(True)}"
+
+
+def test_a_seat_that_is_taken_again_carries_nothing_of_the_one_before() -> None:
+    held(proven=True)
+    store.end_hold(store.seat(KEY), LATER + timedelta(minutes=1))
+    held(proven=True)
+    assert store.file_request(KEY, "h1", "p1", LATER, NOW)
+    store.end_request(store.seat(KEY), State.CANCELLED, NOW, NOW)
+    assert store.take(KEY, "h2", LATER, NOW)
+    assert store.seat(KEY) == Seat(KEY, NOW, State.HELD, "h2", LATER)
+
+
+def test_a_seat_is_made_once_and_making_it_again_changes_nothing() -> None:
+    assert store.create(KEY, NOW)
+    assert store.take(KEY, "h1", LATER, NOW)
+    assert not store.create(KEY, LATER)
+    assert (store.seat(KEY).hold, store.seat(KEY).opens_at) == ("h1", NOW)
+
+
+# Moments
+
+
+def test_a_naive_moment_is_refused_when_it_is_assigned() -> None:
+    with pytest.raises(ValueError, match="a naive datetime"):
+        row().opens_at = datetime(2026, 12, 3, 10, 15)  # noqa: DTZ001  # the point of the test
+
+
+def test_a_naive_clock_is_refused_by_a_condition() -> None:
+    put()
+    with pytest.raises(ValueError, match="a naive datetime"):
+        store.take(KEY, "h1", LATER, NOW.replace(tzinfo=None))
+
+
+def test_a_moment_comes_back_to_the_millisecond() -> None:
+    for n in range(1000):
+        moment = NOW.replace(microsecond=n * 1000)
+        kept = rows.SeatRow.until.serialize(moment)
+        assert rows.SeatRow.until.deserialize(kept) == moment
+
+
+# A hold
+
+
+@pytest.mark.parametrize(
+    ("hold", "now", "extensions", "given"),
+    [
+        ("h1", LATER - TICK, 0, True),
+        ("h1", LATER, 0, False),
+        ("h2", NOW, 0, False),
+        ("h1", NOW, 1, False),
+    ],
+)
+def test_a_period_is_added_to_a_running_hold_of_its_owner_as_often_as_it_says(
+    hold: str,
+    now: datetime,
+    extensions: int,
+    given: bool,  # noqa: FBT001  # an expected value
+) -> None:
+    held()
+    assert store.extend(KEY, hold, LATER + SECOND, now, extensions=extensions) is given
+    assert store.seat(KEY).until == (LATER + SECOND if given else LATER)
+
+
+def test_a_second_period_needs_the_count_of_the_first() -> None:
+    held()
+    assert store.extend(KEY, "h1", LATER, NOW, extensions=0)
+    assert not store.extend(KEY, "h1", LATER, NOW, extensions=0)
+    assert store.extend(KEY, "h1", LATER, NOW, extensions=1)
+    assert store.seat(KEY).extensions == 2
+
+
+@pytest.mark.parametrize(("hold", "now"), [("h2", NOW), ("h1", LATER)])
+def test_neither_another_hold_nor_one_that_ran_out_passes_misses_gives_back_or_files(hold: str, now: datetime) -> None:
+    held(proven=True)
+    before = store.seat(KEY)
+    assert not store.file_request(KEY, hold, "p1", LATER, now)
+    assert not store.give_back(KEY, hold, now)
+    held()
+    assert not store.prove(KEY, hold, MADE, LATER, now, most=5)
+    assert store.miss(KEY, hold, MADE, now, most=5) is None
+    assert replace(store.seat(KEY), proven=True) == before
+
+
+def test_a_hold_passes_once_and_its_extensions_start_again() -> None:
+    held()
+    store.extend(KEY, "h1", LATER, NOW, extensions=0)
+    assert store.prove(KEY, "h1", MADE, LATER + SECOND, NOW, most=5)
+    seat = store.seat(KEY)
+    assert (seat.proven, seat.until, seat.extensions) == (True, LATER + SECOND, 0)
+    assert not store.prove(KEY, "h1", MADE + 1, LATER, NOW, most=5)
+    assert store.miss(KEY, "h1", MADE + 1, NOW, most=5) is None
+
+
+def test_misses_are_counted_to_the_most_and_then_neither_a_miss_nor_a_pass_counts() -> None:
+    held()
+    assert [store.miss(KEY, "h1", MADE, NOW, most=2) for _ in range(3)] == [1, 2, None]
+    assert not store.prove(KEY, "h1", MADE, LATER, NOW, most=2)
+    assert store.miss(KEY, "h1", MADE + 1, NOW, most=2) == 1
+    assert store.prove(KEY, "h1", MADE + 1, LATER, NOW, most=2)
+
+
+def test_an_older_challenge_neither_misses_nor_passes_once_a_newer_one_was_tried() -> None:
+    held()
+    assert store.miss(KEY, "h1", MADE + 1, NOW, most=5) == 1
+    assert store.miss(KEY, "h1", MADE, NOW, most=5) is None
+    assert not store.prove(KEY, "h1", MADE, LATER, NOW, most=5)
+
+
+def test_a_hold_is_not_filed_before_it_has_passed() -> None:
+    held()
+    assert not store.file_request(KEY, "h1", "p1", LATER, NOW)
+    assert store.seat(KEY).state is State.HELD
+
+
+def test_a_request_is_not_given_back_as_a_hold_nor_filed_again() -> None:
+    held(proven=True)
+    assert store.file_request(KEY, "h1", "p1", LATER, NOW)
+    assert not store.give_back(KEY, "h1", NOW)
+    assert not store.file_request(KEY, "h1", "p2", LATER, NOW)
+    assert not store.extend(KEY, "h1", LATER, NOW, extensions=0)
+    assert (store.seat(KEY).state, store.seat(KEY).person) == (State.PENDING, "p1")
+
+
+@pytest.mark.parametrize(("late", "ended"), [(timedelta(seconds=5), False), (timedelta(seconds=5) + TICK, True)])
+def test_the_clock_ends_a_hold_once_it_could_be_given_to_another(
+    late: timedelta,
+    ended: bool,  # noqa: FBT001  # an expected value
+) -> None:
+    held()
+    assert store.end_hold(store.seat(KEY), LATER + late) is ended
+
+
+def test_the_clock_does_not_end_a_hold_that_was_taken_over_or_filed_since_it_was_read() -> None:
+    held()
+    read = store.seat(KEY)
+    over = LATER + timedelta(minutes=1)
+    assert store.take(KEY, "h2", over - timedelta(seconds=30), over - timedelta(seconds=40))
+    assert not store.end_hold(read, over)
+    put(State.PENDING, until=LATER)
+    assert not store.end_hold(read, over)
+
+
+# A request
+
+
+@pytest.mark.parametrize(
+    ("state", "hold", "now", "confirmed"),
+    [
+        (State.PENDING, "h1", LATER - TICK, True),
+        (State.PENDING, "h1", LATER, False),
+        (State.PENDING, "h2", NOW, False),
+        (State.HELD, "h1", NOW, False),
+        (State.CONFIRMED, "h1", NOW, False),
+    ],
+)
+def test_only_its_own_pending_request_is_confirmed_and_only_in_time(
+    state: State,
+    hold: str,
+    now: datetime,
+    confirmed: bool,  # noqa: FBT001  # an expected value
+) -> None:
+    put(state, until=LATER)
+    assert store.confirm(KEY, hold, now) is confirmed
+    assert store.seat(KEY).state is (State.CONFIRMED if confirmed else state)
+
+
+@pytest.mark.parametrize(
+    ("state", "ended", "now", "done"),
+    [
+        (State.PENDING, State.CANCELLED, NOW, True),
+        (State.CONFIRMED, State.CANCELLED, NOW, True),
+        (State.CONFIRMED, State.CANCELLED, LATER + SECOND, True),
+        (State.HELD, State.CANCELLED, NOW, False),
+        (State.OPEN, State.CANCELLED, NOW, False),
+        (State.PENDING, State.EXPIRED, LATER, False),
+        (State.PENDING, State.EXPIRED, LATER + TICK, True),
+        (State.CONFIRMED, State.EXPIRED, LATER + SECOND, False),
+        (State.HELD, State.EXPIRED, LATER + SECOND, False),
+    ],
+)
+def test_a_person_ends_a_live_request_and_the_clock_only_one_that_was_not_confirmed_in_time(
+    state: State,
+    ended: State,
+    now: datetime,
+    done: bool,  # noqa: FBT001  # an expected value
+) -> None:
+    put(state, until=LATER)
+    back = NOW + timedelta(hours=7)
+    assert store.end_request(Seat(KEY, NOW, hold="h1"), ended, back, now) is done
+    seat = store.seat(KEY)
+    if done:
+        assert seat == Seat(KEY, back, past="h1", past_state=ended)
+    else:
+        assert (seat.state, seat.opens_at) == (state, NOW)
+
+
+def test_a_request_that_moved_to_another_hold_is_not_ended() -> None:
+    put(State.PENDING, until=LATER, hold="h2")
+    assert not store.end_request(Seat(KEY, NOW, hold="h1"), State.CANCELLED, NOW, NOW)
+    assert store.seat(KEY).hold == "h2"
+
+
+# What is remembered
+
+
+def test_a_seat_seen_taken_is_refused_from_memory_for_one_second_and_never_granted_from_it() -> None:
+    put()
+    assert store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+    assert store.take(KEY, "h1", LATER, NOW + 500 * TICK)
+    put()
+    assert not store.seats_seen("aes", WEEK, NOW + 999 * TICK)[0].is_free(NOW)
+    assert store.seats_seen("aes", WEEK, NOW + 1500 * TICK)[0].is_free(NOW)
+
+
+def test_a_seat_found_taken_is_refused_from_memory_too() -> None:
+    put()
+    store.seats_seen("aes", WEEK, NOW)
+    held()
+    assert not store.take(KEY, "h2", LATER, NOW)
+    assert not store.seats_seen("aes", WEEK, NOW + 999 * TICK)[0].is_free(NOW)
+
+
+def test_a_seat_is_not_refused_from_memory_longer_than_a_second_after_it_was_seen_taken() -> None:
+    put()
+    assert store.take(KEY, "h1", LATER, NOW + 900 * TICK)
+    put()
+    assert not store.seats_seen("aes", WEEK, NOW + SECOND)[0].is_free(NOW)
+    assert store.seats_seen("aes", WEEK, NOW + 1900 * TICK)[0].is_free(NOW)
+
+
+def test_a_week_is_read_again_after_a_second_and_when_the_clock_went_back() -> None:
+    put(State.CONFIRMED, until=LATER)
+    assert not store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+    put()
+    assert not store.seats_seen("aes", WEEK, NOW + 999 * TICK)[0].is_free(NOW)
+    assert store.seats_seen("aes", WEEK, NOW + SECOND)[0].is_free(NOW)
+    put(State.CONFIRMED, until=LATER)
+    assert not store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+
+
+def test_a_place_that_is_given_back_is_forgotten_as_taken() -> None:
+    put()
+    store.take(KEY, "h1", LATER, NOW)
+    assert store.give_back(KEY, "h1", NOW)
+    assert store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+
+
+def test_memory_holds_fifty_weeks_and_no_more() -> None:
+    put(State.CONFIRMED, until=LATER)
+    store.seats_seen("aes", WEEK, NOW)
+    put()
+    for n in range(49):
+        store.seats_seen("aes", f"week {n}", NOW)
+    assert not store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+    store.seats_seen("aes", "one more", NOW)
+    assert store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+
+
+def test_a_service_is_remembered_for_a_minute_and_putting_one_forgets() -> None:
+    store.put_service(document())
+    store.services(NOW)
+    rows.ServiceRow("SERVICES", "aes", document=document(office="Une autre")).save()
+    assert store.service("aes", NOW + timedelta(seconds=59)).office == "Préfecture de l’Exemple"
+    assert store.service("aes", NOW + timedelta(seconds=60)).office == "Une autre"
+    store.put_service(document(office="Une troisième"))
+    assert store.service("aes", NOW + timedelta(seconds=60)).office == "Une troisième"
+
+
+def test_a_service_that_is_not_there_is_not_found() -> None:
+    store.put_service(document())
+    with pytest.raises(errors.NotFound):
+        store.service("nope", NOW)
+
+
+# Locks
+
+
+def person(hold: str = "h1", key: str = "p1") -> Person:
+    return Person(key, "aes", KEY, hold, AWA, "AES-22222-22222", NOW)
+
+
+def counts(_key: SeatKey, _hold: str) -> bool:
+    return True
+
+
+def counts_not(_key: SeatKey, _hold: str) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("state", "hold", "late", "blocks", "holds"),
+    [
+        (State.HELD, "h1", -TICK, True, True),
+        (State.HELD, "h1", timedelta(0), True, False),
+        (State.HELD, "h1", timedelta(seconds=5), True, False),
+        (State.HELD, "h1", timedelta(seconds=5) + TICK, False, False),
+        (State.HELD, "h2", -SECOND, False, False),
+        (State.PENDING, "h1", -TICK, True, True),
+        (State.PENDING, "h1", timedelta(days=9), True, False),
+        (State.PENDING, "h2", -SECOND, False, False),
+        (State.CONFIRMED, "h1", timedelta(days=9), True, True),
+        (State.CONFIRMED, "h2", -SECOND, False, False),
+        (State.OPEN, "h1", -SECOND, False, False),
+    ],
+)
+def test_a_lock_counts_until_its_seat_could_be_anothers_and_a_hold_goes_on_until_its_time(
+    state: State,
+    hold: str,
+    late: timedelta,
+    blocks: bool,  # noqa: FBT001  # expected values
+    holds: bool,  # noqa: FBT001  # expected values
+) -> None:
+    seat = Seat(KEY, NOW, state, "h1", LATER)
+    assert (seat.blocks(hold, LATER + late), seat.holds(hold, LATER + late)) == (blocks, holds)
+
+
+def test_a_lock_is_put_where_there_is_none_and_again_by_its_own_hold() -> None:
+    assert locks.lock_person(person(), LATER, counts)
+    assert locks.lock_person(person(), LATER, counts)
+    assert locks.lock_address("a1", person(), LATER, counts)
+    assert locks.lock_address("a1", person(), LATER, counts)
+
+
+def test_a_lock_that_counts_is_not_replaced_and_one_that_does_not_is() -> None:
+    locks.lock_person(person(), LATER, counts)
+    locks.lock_address("a1", person(), LATER, counts)
+    assert not locks.lock_person(person("h2"), LATER, counts)
+    assert not locks.lock_address("a1", person("h2"), LATER, counts)
+    found = locks.person("p1", "aes")
+    assert found is not None
+    assert found.hold == "h1"
+    assert locks.lock_person(person("h2"), LATER, counts_not)
+    assert locks.lock_address("a1", person("h2"), LATER, counts_not)
+    assert locks.person("p1", "aes") == person("h2")
+
+
+def test_a_lock_that_another_replaced_meanwhile_is_not_replaced_again() -> None:
+    locks.lock_person(person(), LATER, counts)
+
+    def meanwhile(_key: SeatKey, _hold: str) -> bool:
+        locks.lock_person(person("h3"), LATER, counts_not)
+        return False
+
+    assert not locks.lock_person(person("h2"), LATER, meanwhile)
+    assert locks.person("p1", "aes") == person("h3")
+
+
+def test_a_lock_that_is_given_back_while_it_is_judged_is_put() -> None:
+    locks.lock_person(person(), LATER, counts)
+
+    def meanwhile(_key: SeatKey, _hold: str) -> bool:
+        locks.unlock_person(person())
+        return False
+
+    assert locks.lock_person(person("h2"), LATER, meanwhile)
+    assert locks.person("p1", "aes") == person("h2")
+
+
+@pytest.fixture
+def around_the_read() -> Iterator[list[Callable[[], object]]]:
+    """What others do just before, and just after, the next read of a person."""
+    client = rows.PersonRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    others: list[Callable[[], object]] = []
+
+    def act(**_: object) -> None:
+        if others:
+            others.pop(0)()
+
+    events = ("before-call.dynamodb.GetItem", "after-call.dynamodb.GetItem")
+    for event in events:
+        client.meta.events.register(event, act)
+    yield others
+    for event in events:
+        client.meta.events.unregister(event, act)
+
+
+@pytest.mark.parametrize(("faster", "put"), [("h3", False), ("h2", True)])
+def test_a_lock_that_is_given_back_before_it_is_read_is_put_unless_another_was_faster(
+    faster: str,
+    put: bool,  # noqa: FBT001  # an expected value
+    around_the_read: list[Callable[[], object]],
+) -> None:
+    locks.lock_person(person(), LATER, counts)
+    around_the_read += [
+        lambda: locks.unlock_person(person()),
+        lambda: locks.lock_person(person(faster), LATER, counts),
+    ]
+    assert locks.lock_person(person("h2"), LATER, counts) is put
+    assert locks.person("p1", "aes") == person(faster)
+
+
+def test_the_same_form_sent_twice_at_once_locks_once_and_is_refused_neither_time(
+    around_the_read: list[Callable[[], object]],
+) -> None:
+    locks.lock_person(person(), LATER, counts)
+    around_the_read += [lambda: locks.lock_person(person("h2"), LATER, counts_not), lambda: None]
+
+    def counts_now(_key: SeatKey, hold: str) -> bool:
+        return hold == "h2"
+
+    assert locks.lock_person(person("h2"), LATER, counts_now)
+
+
+def test_a_lock_asks_whether_the_old_seat_and_hold_still_count() -> None:
+    locks.lock_person(person(), LATER, counts)
+    asked: list[tuple[SeatKey, str]] = []
+
+    def note(key: SeatKey, hold: str) -> bool:
+        asked.append((key, hold))
+        return True
+
+    locks.lock_person(person("h2"), LATER, note)
+    assert asked == [(KEY, "h1")]
+
+
+@pytest.mark.usefixtures("one_call_at_a_time")
+def test_eight_at_once_lock_one_person_and_one_has_the_lock() -> None:
+    done = at_once(lambda n: locks.lock_person(person(f"h{n}"), LATER, counts))
+    assert done.count(True) == 1
+
+
+def test_a_lock_is_taken_back_by_its_own_hold_only() -> None:
+    locks.lock_person(person(), LATER, counts)
+    locks.unlock_person(person("h2"))
+    assert locks.person("p1", "aes") == person()
+    locks.unlock_person(person())
+    assert locks.person("p1", "aes") is None
+
+
+def test_a_letter_is_marked_on_the_request_it_belongs_to_and_no_other() -> None:
+    locks.lock_person(person(), LATER, counts)
+    assert locks.mark_sent(person(), "confirm")
+    assert not locks.mark_sent(person("h2"), "convocation")
+    found = locks.person("p1", "aes")
+    assert found is not None
+    assert found.sent == {"confirm"}
+
+
+def test_a_mark_does_not_make_a_person_that_is_gone() -> None:
+    assert not locks.mark_sent(person(), "confirm")
+    assert locks.person("p1", "aes") is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "after", "noted"),
+    [
+        ("AES-22222-22222", timedelta(minutes=2) + TICK, True),
+        ("AES-22222-22222", timedelta(minutes=2), False),
+        ("AES-33333-33333", timedelta(minutes=3), False),
+    ],
+)
+def test_a_wish_for_a_link_needs_its_reference_and_a_pause_since_the_last(
+    reference: str,
+    after: timedelta,
+    noted: bool,  # noqa: FBT001  # an expected value
+) -> None:
+    locks.lock_address("a1", person(), LATER, counts)
+    pause = timedelta(minutes=2)
+    assert locks.ask_link("a1", "aes", "AES-22222-22222", NOW, pause=pause)
+    assert locks.ask_link("a1", "aes", reference, NOW + after, pause=pause) is noted
+
+
+def test_a_wish_for_a_link_of_an_unknown_address_makes_nothing() -> None:
+    assert not locks.ask_link("a1", "aes", "AES-22222-22222", NOW, pause=timedelta(0))
+    assert list(rows.LockRow.query("EMAIL#a1")) == []
+
+
+# The table throttles, is away, or says what nobody expected
+
+
+@pytest.fixture
+def says() -> Iterator[list[Exception]]:
+    """The table raises the last of this list at the next call of a seat."""
+    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    planned: list[Exception] = []
+
+    def reply(**_: object) -> None:
+        if planned:
+            raise planned[-1]
+
+    client.meta.events.register_first("before-call.dynamodb", reply)
+    yield planned
+    client.meta.events.unregister("before-call.dynamodb", reply)
+
+
+def answer(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "any")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (answer("ProvisionedThroughputExceededException"), errors.TooManyRequests),
+        (answer("ThrottlingException"), errors.TooManyRequests),
+        (answer("RequestLimitExceeded"), errors.TooManyRequests),
+        (answer("InternalServerError"), errors.TryAgain),
+        (answer("ServiceUnavailable"), errors.TryAgain),
+        (EndpointConnectionError(endpoint_url="https://dynamodb.example.org"), errors.TryAgain),
+        (answer("AccessDeniedException"), PynamoDBException),
+        (answer("ResourceNotFoundException"), PynamoDBException),
+    ],
+    ids=str,
+)
+def test_what_the_table_says_is_translated_by_code_and_the_unknown_rises_untouched(
+    says: list[Exception], error: Exception, told: type[Exception]
+) -> None:
+    says.append(error)
+    for call in (
+        lambda: store.take(KEY, "h1", LATER, NOW),
+        lambda: store.seat(KEY),
+        lambda: store.seats("aes", WEEK),
+        lambda: store.create(KEY, NOW),
+    ):
+        with pytest.raises(told):
+            call()
