@@ -1,0 +1,399 @@
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from chalicelib import booking, errors, locks, rows, store, timetable, tokens, upkeep
+from chalicelib.booking import Wish
+from chalicelib.model import Details, Person, Service, State
+from tests.conftest import MONDAY, document
+
+NOW = MONDAY + timedelta(seconds=1)
+PARIS = ZoneInfo("Europe/Paris")
+SECOND = timedelta(seconds=1)
+FIRST = Wish(None, conditions_accepted=True)
+AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
+BOB = Details("Bob", "Exemple", "", date(1985, 1, 2), "bob@example.org", "06 12 34 56 79", "en")
+
+
+def hold(now: datetime = NOW, wish: Wish = FIRST) -> booking.Hold:
+    return booking.place_hold("aes", wish, now=now)
+
+
+def proven(now: datetime = NOW) -> booking.Hold:
+    kept = hold(now)
+    asked = booking.challenge(kept.id, now)
+    return booking.answer_challenge(kept.id, asked.id, asked.picture, now=now)
+
+
+def filed(details: Details = AWA, now: datetime = NOW) -> booking.Request:
+    return booking.file_request(proven(now).id, details, now=now)
+
+
+# The hold
+
+
+def test_the_first_free_slot_is_held_and_the_calendar_counts_one_seat_less(service: Service) -> None:
+    before = booking.calendar("aes", None, NOW).free
+    kept = hold()
+    assert kept.seat.until == NOW + timedelta(seconds=180)
+    assert booking.calendar("aes", kept.seat.key.week, NOW).free == before - 1
+    assert service.start_of(kept.seat.key) == kept.start
+
+
+def test_a_slot_with_two_desks_is_held_twice_and_then_taken_with_the_three_nearest(service: Service) -> None:
+    start = datetime(2026, 12, 3, 10, 15, tzinfo=service.zone)
+    wish = Wish(start, conditions_accepted=True)
+    assert hold(wish=wish).seat.key != hold(wish=wish).seat.key
+    with pytest.raises(errors.SlotTaken) as refused:
+        hold(wish=wish)
+    assert [f"{near:%H:%M}" for near in refused.value.nearest] == ["10:05", "10:10", "10:20"]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_without_the_conditions_is_refused_and_nothing_is_held() -> None:
+    with pytest.raises(errors.ConditionsNotAccepted):
+        hold(wish=Wish(None, conditions_accepted=False))
+    assert booking.calendar("aes", "2026-W49", NOW).free == 30  # Thursday's: Tuesday is too near
+
+
+def test_a_seat_of_the_coming_release_is_refused_until_nine_in_paris_and_free_at_nine(service: Service) -> None:
+    wish = Wish(datetime(2026, 12, 15, 9, 15, tzinfo=service.zone), conditions_accepted=True)
+    with pytest.raises(errors.NotOpenYet) as refused:
+        hold(MONDAY - SECOND, wish)
+    assert refused.value.opens_at.isoformat() == "2026-11-30T09:00:00+01:00"
+    assert hold(MONDAY, wish).start == wish.start
+
+
+def test_a_slot_that_never_was_is_not_found(service: Service) -> None:
+    for start in ("2026-12-03T10:17", "2026-12-06T10:15", "2036-12-02T10:15", "2020-12-03T10:15"):
+        moment = datetime.fromisoformat(start).replace(tzinfo=service.zone)
+        with pytest.raises(errors.NotFound):
+            hold(wish=Wish(moment, conditions_accepted=True))
+
+
+@pytest.mark.usefixtures("service")
+def test_when_all_is_taken_the_refusal_says_when_the_next_slots_open() -> None:
+    for week in timetable.open_weeks(store.service("aes", NOW), NOW):
+        for seat in store.seats("aes", week):
+            store.take(seat.key, "other", NOW + timedelta(days=1), NOW)
+    with pytest.raises(errors.NothingFree) as refused:
+        hold()
+    assert refused.value.next_release.isoformat() == "2026-12-07T09:00:00+01:00"
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_ends_at_its_time_and_its_seat_is_another_persons_five_seconds_later() -> None:
+    kept = hold()
+    end = NOW + timedelta(seconds=180)
+    assert booking.view_hold(kept.id, end - SECOND).id == kept.id
+    with pytest.raises(errors.HoldOver):
+        booking.view_hold(kept.id, end)
+    assert not store.take(kept.seat.key, "other", end + timedelta(minutes=3), end + timedelta(seconds=5))
+    assert store.take(kept.seat.key, "other", end + timedelta(minutes=3), end + timedelta(seconds=5, milliseconds=1))
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_that_is_given_back_is_free_at_once_and_giving_back_twice_is_once() -> None:
+    kept = hold()
+    booking.end_hold(kept.id, NOW)
+    booking.end_hold(kept.id, NOW)
+    assert store.seat(kept.seat.key).is_free(NOW)
+    with pytest.raises(errors.HoldOver):
+        booking.view_hold(kept.id, NOW)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_is_extended_twice_and_not_a_third_time() -> None:
+    kept = hold()
+    for n in (1, 2):
+        kept = booking.extend_hold(kept.id, NOW + n * timedelta(seconds=100))
+    assert kept.seat.until == NOW + timedelta(seconds=380)
+    assert not kept.can_extend
+    with pytest.raises(errors.HoldOver):
+        booking.extend_hold(kept.id, NOW + timedelta(seconds=300))
+
+
+@pytest.mark.usefixtures("service")
+def test_an_invented_hold_is_not_found_and_a_link_is_no_hold() -> None:
+    kept = hold()
+    link = booking.keys().link(kept.seat.key, kept.seat.hold)
+    ref = kept.seat.key.ref
+    for wrong in ("x", "", ref, f"{ref}.{'a' * 78}", str(link), kept.id[:-1], "aes.20261203.9915.1." + "a" * 78):
+        with pytest.raises(errors.NotFound):
+            booking.view_hold(wrong, NOW)
+
+
+@pytest.mark.usefixtures("service")
+def test_an_id_survives_a_mail_program_that_changes_its_case() -> None:
+    kept = hold()
+    assert booking.view_hold(kept.id.upper(), NOW).id == kept.id
+
+
+# The captcha
+
+
+@pytest.mark.usefixtures("service")
+def test_the_picture_and_the_sound_both_pass_in_any_case_and_give_fifteen_minutes() -> None:
+    for answer in ("picture", "sound"):
+        kept = hold()
+        asked = booking.challenge(kept.id, NOW)
+        typed = f" {getattr(asked, answer).upper()} "
+        passed = booking.answer_challenge(kept.id, asked.id, typed, now=NOW)
+        assert passed.seat.proven
+        assert passed.seat.until == NOW + timedelta(minutes=15)
+
+
+@pytest.mark.usefixtures("service")
+def test_five_wrong_answers_spend_a_challenge_even_for_the_right_one_and_a_new_one_starts_afresh() -> None:
+    kept = hold()
+    asked = booking.challenge(kept.id, NOW)
+    for left in (4, 3, 2, 1, 0):
+        with pytest.raises(errors.CaptchaWrong) as refused:
+            booking.answer_challenge(kept.id, asked.id, "wrong", now=NOW)
+        assert refused.value.tries_left == left
+    for answer in ("wrong", asked.picture):
+        with pytest.raises(errors.CaptchaSpent):
+            booking.answer_challenge(kept.id, asked.id, answer, now=NOW)
+    later = NOW + SECOND
+    fresh = booking.challenge(kept.id, later)
+    assert booking.answer_challenge(kept.id, fresh.id, fresh.picture, now=later).seat.proven
+
+
+@pytest.mark.usefixtures("service")
+def test_an_older_challenge_is_spent_once_a_newer_one_was_tried() -> None:
+    kept = hold()
+    old, new = booking.challenge(kept.id, NOW), booking.challenge(kept.id, NOW + SECOND)
+    with pytest.raises(errors.CaptchaWrong):
+        booking.answer_challenge(kept.id, new.id, "wrong", now=NOW + SECOND)
+    with pytest.raises(errors.CaptchaSpent):
+        booking.answer_challenge(kept.id, old.id, old.picture, now=NOW + SECOND)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_challenge_is_good_for_one_hold_and_for_five_minutes() -> None:
+    kept, other = hold(), hold()
+    asked = booking.challenge(other.id, NOW)
+    with pytest.raises(errors.CaptchaSpent):
+        booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW)
+    assert tokens.Keys("k" * 43).challenge("hold", NOW, nonce=lambda _: "0" * 16) != asked.id
+    own = booking.keys()
+    made = own.challenge(kept.seat.hold, NOW)
+    assert own.challenged_at(made, kept.seat.hold, NOW + timedelta(seconds=299)) == int(NOW.timestamp() * 1000)
+    with pytest.raises(errors.CaptchaSpent):
+        own.challenged_at(made, kept.seat.hold, NOW + timedelta(minutes=5))
+
+
+@pytest.mark.usefixtures("service")
+def test_a_challenge_whose_time_was_forged_is_refused() -> None:
+    kept = hold()
+    asked = booking.challenge(kept.id, NOW)
+    forged = f"{int(NOW.timestamp() * 1000) + 60_000:011x}{asked.id[11:]}"
+    with pytest.raises(errors.CaptchaSpent):
+        booking.answer_challenge(kept.id, forged, asked.picture, now=NOW)
+
+
+@pytest.mark.usefixtures("service")
+def test_the_same_right_answer_twice_gives_the_same_and_does_not_lengthen_the_hold() -> None:
+    kept = hold()
+    asked = booking.challenge(kept.id, NOW)
+    first = booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW)
+    again = booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW + SECOND)
+    assert again.seat.until == first.seat.until
+
+
+# The request
+
+
+@pytest.mark.usefixtures("service")
+def test_details_before_the_captcha_are_refused() -> None:
+    with pytest.raises(errors.CaptchaRequired):
+        booking.file_request(hold().id, AWA, now=NOW)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_request_has_2880_minutes_and_the_same_details_twice_are_one() -> None:
+    kept = proven()
+    first = booking.file_request(kept.id, AWA, now=NOW)
+    again = booking.file_request(kept.id, AWA, now=NOW + SECOND)
+    assert (first.state, first.reference) == (again.state, again.reference) == (State.PENDING, first.reference)
+    assert first.confirm_before == again.confirm_before == min(NOW + timedelta(minutes=2880), first.start)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_has_one_live_request_whatever_the_spelling() -> None:
+    filed()
+    same = Details("EXEMPLE", "àwa", "", AWA.birth_date, "other@example.org", AWA.phone, "fr")
+    with pytest.raises(errors.AlreadyRequested):
+        filed(same)
+
+
+@pytest.mark.usefixtures("service")
+def test_an_address_has_one_live_request_whatever_the_spelling() -> None:
+    filed(Details("Awa", "Exemple", "", AWA.birth_date, "a.wa+rdv@gmail.com", AWA.phone, "fr"))
+    with pytest.raises(errors.AlreadyRequested):
+        filed(Details("Bob", "Exemple", "", BOB.birth_date, "AWA@googlemail.com", AWA.phone, "fr"))
+    filed(BOB)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_refused_address_leaves_no_lock_on_the_person() -> None:
+    filed()
+    borrowed = Details("Bob", "Exemple", "", BOB.birth_date, AWA.email, BOB.phone, "fr")
+    with pytest.raises(errors.AlreadyRequested):
+        filed(borrowed)
+    assert filed(BOB).state is State.PENDING
+
+
+@pytest.mark.usefixtures("service")
+def test_while_a_first_hold_of_a_person_is_filing_a_second_one_is_refused() -> None:
+    """The lock is there and the seat is not pending yet: the moment between two writes."""
+    first, second = proven(), proven()
+    person = booking.keys().person(AWA.first_name, AWA.last_name, AWA.birth_date)
+    reference = booking.keys().reference("aes", first.seat.hold)
+    lock = Person(person, "aes", first.seat.key, first.seat.hold, AWA, reference, NOW)
+    assert locks.lock_person(lock, NOW + timedelta(days=30), lambda _key, _hold: True)
+    with pytest.raises(errors.AlreadyRequested):
+        booking.file_request(second.id, AWA, now=NOW)
+    over = NOW + timedelta(minutes=15, seconds=6)
+    assert filed(AWA, over).state is State.PENDING
+
+
+@pytest.mark.usefixtures("service")
+def test_details_after_the_hold_ran_out_change_nothing() -> None:
+    kept = proven()
+    with pytest.raises(errors.HoldOver):
+        booking.file_request(kept.id, AWA, now=NOW + timedelta(minutes=15))
+    assert locks.person(booking.keys().person("Awa", "Exemple", AWA.birth_date), "aes") is None
+
+
+@pytest.mark.usefixtures("service")
+def test_a_request_is_confirmed_once_however_often_the_button_is_pressed() -> None:
+    token = filed().token
+    assert booking.view_request(token, NOW).state is State.PENDING
+    first = booking.confirm_request(token, NOW)
+    again = booking.confirm_request(token, NOW + timedelta(days=1))
+    assert first.state is again.state is State.CONFIRMED
+    assert again.person is not None
+    assert again.person.details == AWA
+
+
+@pytest.mark.usefixtures("service")
+def test_a_request_cannot_be_confirmed_after_its_time() -> None:
+    request = filed()
+    assert request.confirm_before is not None
+    with pytest.raises(errors.LinkOver):
+        booking.confirm_request(request.token, request.confirm_before)
+    assert booking.view_request(request.token, request.confirm_before).state is State.EXPIRED
+
+
+@pytest.mark.usefixtures("service")
+def test_a_cancelled_request_is_cancelled_once_and_its_seat_comes_back_later() -> None:
+    kept = hold(wish=Wish(datetime(2026, 12, 10, 10, 0, tzinfo=PARIS), conditions_accepted=True))
+    asked = booking.challenge(kept.id, NOW)
+    booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW)
+    request = booking.file_request(kept.id, AWA, now=NOW)
+    booking.confirm_request(request.token, NOW)
+    for _ in range(2):
+        assert booking.cancel_request(request.token, NOW, chance=lambda: 0.0).state is State.CANCELLED
+    with pytest.raises(errors.LinkOver):
+        booking.confirm_request(request.token, NOW)
+    key = booking.keys().read("link", request.token).seat
+    seat = store.seat(key)
+    assert seat.opens_at == NOW + timedelta(hours=2)
+    assert not seat.is_free(NOW)
+    assert seat.is_free(seat.opens_at)
+
+
+@pytest.mark.usefixtures("service")
+def test_an_old_link_is_over_once_another_person_has_the_seat() -> None:
+    request = filed()
+    booking.cancel_request(request.token, NOW)
+    key = booking.keys().read("link", request.token).seat
+    later = store.seat(key).opens_at
+    assert store.take(key, "another", later + timedelta(minutes=3), later)
+    with pytest.raises(errors.LinkOver):
+        booking.view_request(request.token, later)
+    with pytest.raises(errors.LinkOver):
+        booking.cancel_request(request.token, later)
+    assert store.seat(key).hold == "another"
+
+
+@pytest.mark.usefixtures("service")
+def test_after_a_cancellation_the_same_person_may_ask_again() -> None:
+    booking.cancel_request(filed().token, NOW)
+    assert filed().state is State.PENDING
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_id_and_an_invented_token_open_no_request() -> None:
+    kept = proven()
+    for wrong in (kept.id, "x", f"{kept.seat.key.ref}.{'b' * 78}"):
+        with pytest.raises(errors.NotFound):
+            booking.view_request(wrong, NOW)
+
+
+# The clock
+
+
+@pytest.mark.usefixtures("table")
+def test_a_release_makes_each_seat_once() -> None:
+    store.put_service(document())
+    assert upkeep.release(MONDAY - timedelta(minutes=1)) == 180  # this week's, next week's, and the coming one's
+    assert upkeep.release(MONDAY - timedelta(minutes=1)) == 0
+    assert upkeep.release(MONDAY) == 60  # the week that opens on the Monday after
+    assert {seat.opens_at for seat in store.seats("aes", "2026-W51")} == {MONDAY}
+
+
+@pytest.mark.usefixtures("service")
+def test_the_expiry_ends_what_ran_out_and_leaves_what_did_not() -> None:
+    unfinished, request, confirmed = hold(), filed(), filed(BOB)
+    booking.confirm_request(confirmed.token, NOW)
+    assert request.confirm_before is not None
+    assert upkeep.expire(NOW + timedelta(seconds=180)) == {"holds": 0, "requests": 0}
+    assert upkeep.expire(NOW + timedelta(seconds=186)) == {"holds": 1, "requests": 0}
+    assert store.seat(unfinished.seat.key).state is State.OPEN
+    late = request.confirm_before + timedelta(seconds=1)
+    assert upkeep.expire(late, chance=lambda: 0.5) == {"holds": 0, "requests": 1}
+    assert upkeep.expire(late) == {"holds": 0, "requests": 0}
+    key = booking.keys().read("link", request.token).seat
+    assert store.seat(key).past_state is State.EXPIRED
+    assert booking.view_request(request.token, late).state is State.EXPIRED
+    assert booking.view_request(confirmed.token, late).state is State.CONFIRMED
+
+
+@pytest.mark.usefixtures("service")
+def test_a_seat_that_waits_to_return_looks_like_any_taken_one(service: Service) -> None:
+    request = filed()
+    booking.cancel_request(request.token, NOW, chance=lambda: 0.0)
+    store.forget()
+    key = booking.keys().read("link", request.token).seat
+    twin = replace(key, unit=3 - key.unit)
+    store.take(twin, "other", NOW + timedelta(days=3), NOW)
+    wish = Wish(service.start_of(key), conditions_accepted=True)
+    with pytest.raises(errors.SlotTaken):
+        hold(wish=wish)
+    slot = next(s for s in booking.calendar("aes", key.week, NOW).slots if s.start == service.start_of(key))
+    assert (slot.free, slot.capacity) == (0, 2)
+
+
+def test_asking_for_a_link_twice_within_two_minutes_leaves_word_once(service: Service) -> None:
+    request = filed()
+    address = booking.keys().address("AWA@example.org")
+    booking.ask_link(request.reference.lower(), "AWA@example.org", NOW)
+    assert not locks.ask_link(address, service.id, request.reference, NOW + SECOND, pause=booking.LINK_PAUSE)
+    booking.ask_link("AES-22222-22222", "nobody@example.org", NOW)
+    assert rows.LockRow.count(f"EMAIL#{booking.keys().address('nobody@example.org')}") == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_nothing_stored_of_a_seat_is_personal_or_usable_as_a_link() -> None:
+    kept = proven()
+    request = booking.file_request(kept.id, AWA, now=NOW)
+    booking.confirm_request(request.token, NOW)
+    secret = kept.id.rpartition(".")[2][:52]
+    link = request.token.rpartition(".")[2][:52]
+    dumped = str([row.to_simple_dict() for row in rows.SeatRow.scan()])
+    for forbidden in (secret, link, "Awa", "Exemple", "awa@", "1990"):
+        assert forbidden not in dumped
