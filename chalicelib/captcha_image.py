@@ -1,0 +1,76 @@
+"""The captcha's picture and sound, as `data:` URIs: API Gateway is sent no binary.
+
+The libraries are imported where they are used: every Lambda imports this package, one draws.
+"""
+
+import base64
+import functools
+import io
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from captcha.audio import AudioCaptcha
+    from captcha.image import ImageCaptcha
+
+VOICES = Path(__file__).parent / "voices"  # made by infra/voices.py
+WIDTH, HEIGHT = 280, 90
+COLOURS = 8  # of the 256 shades of one ink on one paper; fewer leave steps on the letters, more only weigh
+INK = (40, 90)  # red, green and blue each lie in this range: at least 6:1 on the paper
+PAPER = (238, 255)
+SECOND = 8000  # samples of 8 bits
+PAUSE = (SECOND * 7 // 10, SECOND * 6 // 5)  # before each digit: the time to write the last one down
+ROUND = SECOND * 3 // 2  # of murmur, then again: drawing it is most of the work
+MURMUR = 0.5  # of the loudness that `captcha` gives the voices in the background
+
+
+def picture(text: str) -> str:
+    """A 280x90 PNG of `text`, distorted, as a `data:` URI."""
+    from captcha.image import random_color  # noqa: PLC0415  see the top
+    from PIL.Image import Dither, Quantize  # noqa: PLC0415
+
+    drawn = _painter().generate_image(text, bg_color=random_color(*PAPER), fg_color=random_color(*INK))
+    png = io.BytesIO()
+    drawn.quantize(COLOURS, Quantize.MEDIANCUT, dither=Dither.NONE).save(png, "PNG")
+    return _data_uri("image/png", png.getvalue())
+
+
+def sound(digits: str) -> str:
+    """A WAV (8 kHz, 8 bits, mono) of `digits` spoken in French over a murmur, as a `data:` URI."""
+    return _data_uri("audio/wav", bytes(_speaker().generate(digits)))
+
+
+@functools.cache
+def _painter() -> "ImageCaptcha":
+    from captcha.image import ImageCaptcha  # noqa: PLC0415
+
+    class Painter(ImageCaptcha):
+        # A letter's own brightness is its mask, so the stock table prints dark inks nearly transparent.
+        lookup_table = [min(255, level * 7) for level in range(256)]  # noqa: RUF012  as the parent has it
+        word_offset_dx = 0.1  # at the stock 0.25 two letters can lie on one another
+
+    return Painter(WIDTH, HEIGHT, font_sizes=(48, 54, 60))
+
+
+@functools.cache
+def _speaker() -> "AudioCaptcha":
+    from captcha.audio import BEEP, AudioCaptcha, change_sound, mix_wave  # noqa: PLC0415
+
+    class Speaker(AudioCaptcha):
+        def create_wave_body(self, chars: str) -> bytearray:
+            """As the parent's, with pauses of about a second instead of one to three, and a softer murmur."""
+            body = bytearray()
+            for char in chars:
+                body += bytes([128]) * (PAUSE[0] + secrets.randbelow(PAUSE[1] - PAUSE[0]))
+                body += self._twist_pick(char)
+            murmur = change_sound(self.create_background_noise(ROUND, chars), MURMUR)
+            return BEEP + mix_wave(body, (murmur * (len(body) // ROUND + 1))[: len(body)])
+
+    speaker = Speaker(voicedir=str(VOICES))
+    speaker.load()  # before it is shared: the parent's own lazy loading can show a thread half of the voices
+    return speaker
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
