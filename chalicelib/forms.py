@@ -1,0 +1,240 @@
+"""What people and programs type, checked. Every refusal names the field and says what would do."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from chalicelib.booking import Wish
+from chalicelib.errors import InvalidFields
+from chalicelib.model import LANGUAGES, Details, Service, week_of
+from chalicelib.words import MONTHS, N_, words
+
+MOST_BYTES = 16_384
+NAME_LENGTH = 100
+EMAIL_LENGTH = 254
+
+MISSING = N_("Remplissez ce champ.")
+NOT_TEXT = N_("Ce champ doit être un texte.")
+TOO_LONG = N_("Ce champ est trop long.")
+ODD_CHARACTERS = N_("Ce champ contient un caractère qui n’est pas accepté.")
+UNKNOWN = N_("Ce champ n’est pas attendu.")
+BAD_NAME = N_("Écrivez ce nom avec des lettres, comme sur votre pièce d’identité.")
+BAD_EMAIL = N_("Écrivez une adresse complète, par exemple nom@exemple.fr.")
+NOT_SAME_EMAIL = N_("Les deux adresses ne sont pas les mêmes.")
+BAD_DATE = N_("Écrivez une date qui existe, par exemple 31 12 1990.")
+NOT_BORN = N_("La date de naissance doit être dans le passé.")
+TOO_OLD = N_("Vérifiez l’année de naissance.")
+BAD_PHONE = N_("Écrivez un numéro de téléphone, par exemple 06 12 34 56 78.")
+BAD_SLOT = N_("Choisissez une plage horaire.")
+BAD_BOX = N_("Répondez par oui ou par non (true ou false).")
+BAD_BODY = N_("L’envoi n’a pas pu être lu. Recommencez.")
+TOO_MUCH = N_("L’envoi est trop grand.")
+
+DETAILS = (
+    "first_name",
+    "last_name",
+    "email",
+    "email_confirmation",
+    "birth_name",
+    "birth_date",
+    "birth_day",
+    "birth_month",
+    "birth_year",
+    "phone",
+    "language",
+)
+BUTTONS = ("checked", "change")
+"""What the check page adds to the details of a form."""
+
+_NAME = re.compile(r"[^\W\d_]([^\W\d_]|[ '’.\u0300-\u036f-])*")
+_PHONE = re.compile(r"\+?[0-9][0-9 .()-]{4,24}")
+_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _is_odd(value: str) -> bool:
+    """Control, unassigned or direction characters, which hide what a name looks like."""
+    return any(unicodedata.category(c) in {"Cc", "Cs", "Co", "Cn"} or c in _BIDI for c in value)
+
+
+def _sayable(name: str) -> str:
+    """A field's name as an answer can repeat it: short, and without half of a surrogate pair."""
+    return name[:60].encode(errors="replace").decode()
+
+
+class Reader:
+    """Reads fields one by one and gathers what is wrong with each."""
+
+    def __init__(self, body: Mapping[str, Any], known: tuple[str, ...]) -> None:
+        self.body = body
+        self.errors: dict[str, str] = {_sayable(name): UNKNOWN for name in body if name not in known}
+
+    def text(self, name: str, most: int, *, required: bool = True) -> str:
+        """One line of text in NFC, trimmed; empty when it is wrong or missing."""
+        value = self.body.get(name)
+        if value is None or value == "":
+            if required:
+                self.errors[name] = MISSING
+            return ""
+        if not isinstance(value, str):
+            self.errors[name] = NOT_TEXT
+            return ""
+        tidy = unicodedata.normalize("NFC", value).strip()
+        if len(tidy) > most:
+            self.errors[name] = TOO_LONG
+        elif _is_odd(tidy):
+            self.errors[name] = ODD_CHARACTERS
+        elif not tidy and required:
+            self.errors[name] = MISSING
+        else:
+            return tidy
+        return ""
+
+    def name(self, name: str, *, required: bool = True) -> str:
+        """A person's name: letters, and the marks that names have."""
+        value = self.text(name, NAME_LENGTH, required=required)
+        if value and not _NAME.fullmatch(value):
+            self.errors[name] = BAD_NAME
+        return value
+
+    def done(self) -> None:
+        """Refuse if anything was wrong, in the order of the form."""
+        if self.errors:
+            order = {name: n for n, name in enumerate(self.body)}
+            raise InvalidFields(dict(sorted(self.errors.items(), key=lambda e: order.get(e[0], 99))))
+
+
+def yes(body: Mapping[str, Any], name: str) -> bool:
+    """Is a box ticked? JSON's true, or a form's `true`."""
+    value = body.get(name)
+    return value is True or value in ("true", "on")
+
+
+def read_wish(body: Mapping[str, Any], service: Service) -> Wish:
+    """`date` and `start`, or `first_free`; a page sends both of the first in one radio, `slot`."""
+    reader = Reader(body, ("date", "start", "slot", "first_free", "conditions_accepted"))
+    for box in ("first_free", "conditions_accepted"):
+        if box in body and not isinstance(body[box], bool) and body[box] not in ("true", "false", "on"):
+            reader.errors[box] = BAD_BOX
+    start = None
+    if not yes(body, "first_free") and "first_free" not in reader.errors:
+        start = _start(reader, service)
+    reader.done()
+    return Wish(start, yes(body, "conditions_accepted"))
+
+
+def _start(reader: Reader, service: Service) -> datetime | None:
+    field, both = ("slot", ["slot"]) if "slot" in reader.body else ("date", ["date", "start"])
+    moment = "T".join(reader.text(name, 16) for name in both)
+    if reader.errors:
+        return None
+    try:
+        return datetime.strptime(moment, "%Y-%m-%dT%H:%M").replace(tzinfo=service.zone)
+    except ValueError:
+        reader.errors[field] = BAD_SLOT
+        return None
+
+
+def week_wished(slot: str) -> str | None:
+    """The week of a page's `slot`, to show it again; None where it is not one."""
+    try:
+        return week_of(date.fromisoformat(slot[:10]))
+    except ValueError:
+        return None
+
+
+def read_answer(body: Mapping[str, Any]) -> tuple[str, str]:
+    """The challenge and the answer to it."""
+    reader = Reader(body, ("challenge", "answer"))
+    challenge, answer = reader.text("challenge", 100), reader.text("answer", 40)
+    reader.done()
+    return challenge, answer
+
+
+def read_manage(body: Mapping[str, Any]) -> tuple[str, str]:
+    """The reference and the address that go with a request."""
+    reader = Reader(body, ("reference", "email"))
+    reference = reader.text("reference", 60).upper().replace(" ", "")
+    email = _email(reader, "email")
+    if reference and not re.fullmatch(r"[A-Z0-9-]{5,60}", reference):
+        reader.errors["reference"] = N_("Recopiez la référence de votre message, par exemple AES-7K3M9-QXPT2.")
+    reader.done()
+    return reference, email
+
+
+def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Details:
+    """The details of a person; `birth_date` as YYYY-MM-DD, or day, month (a number or a name) and year apart."""
+    reader = Reader(body, (*DETAILS, *BUTTONS))
+    first_name, last_name = reader.name("first_name"), reader.name("last_name")
+    email = _email(reader, "email")
+    again = reader.text("email_confirmation", EMAIL_LENGTH)
+    if email and again and again.casefold() != reader.text("email", EMAIL_LENGTH).casefold():
+        reader.errors["email_confirmation"] = NOT_SAME_EMAIL
+    birth_name = reader.name("birth_name", required=False)
+    born = _birth_date(reader, today)
+    phone = reader.text("phone", 30)
+    if phone and not _PHONE.fullmatch(phone):
+        reader.errors["phone"] = BAD_PHONE
+    chosen = reader.text("language", 2, required=False) or language
+    if chosen not in LANGUAGES:
+        reader.errors["language"] = UNKNOWN
+    if reader.errors or born is None:
+        order = {name: n for n, name in enumerate(DETAILS)}
+        raise InvalidFields(dict(sorted(reader.errors.items(), key=lambda e: order.get(e[0], 99))))
+    return Details(first_name, last_name, birth_name, born, email, phone, chosen)
+
+
+def _email(reader: Reader, name: str) -> str:
+    """An address whose syntax is right, its domain in ASCII; no look at the DNS."""
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  # costs 60 ms where unused
+
+    value = reader.text(name, EMAIL_LENGTH)
+    if not value:
+        return ""
+    try:
+        checked = validate_email(value, check_deliverability=False, allow_quoted_local=False)
+    except EmailNotValidError:
+        reader.errors[name] = BAD_EMAIL
+        return ""
+    return checked.ascii_email or f"{checked.local_part}@{checked.ascii_domain}"
+
+
+def _month(value: str) -> int:
+    """A month's number, or its name in one of our languages, whole or its first letters."""
+    if value.isdecimal():
+        return int(value)
+    bare = "".join(c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c))
+    for language in LANGUAGES:
+        for number, name in enumerate(MONTHS, 1):
+            known = unicodedata.normalize("NFKD", words(language)._(name).casefold())
+            known = "".join(c for c in known if not unicodedata.combining(c))
+            if bare == known or (len(bare) >= 4 and known.startswith(bare)):  # noqa: PLR2004  # juin, juil
+                return number
+    raise ValueError(value)
+
+
+def _birth_date(reader: Reader, today: date) -> date | None:
+    if "birth_date" in reader.body:
+        value = reader.text("birth_date", 10)
+        parts = value.split("-") if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) else []
+    else:
+        parts = [reader.text(f"birth_{part}", 20) for part in ("year", "month", "day")]
+        for part in ("day", "month", "year"):
+            if problem := reader.errors.pop(f"birth_{part}", None):
+                reader.errors["birth_date"] = problem
+    if "birth_date" in reader.errors:
+        return None
+    try:
+        year, month, day = parts
+        born = date(int(year), _month(month), int(day))
+    except (ValueError, OverflowError):  # a year of twenty digits is no integer of C
+        reader.errors["birth_date"] = BAD_DATE
+        return None
+    if born >= today:
+        reader.errors["birth_date"] = NOT_BORN
+    elif today.year - born.year > 120:  # noqa: PLR2004  # nobody is
+        reader.errors["birth_date"] = TOO_OLD
+    else:
+        return born
+    return None

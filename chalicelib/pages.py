@@ -1,0 +1,104 @@
+"""Pages and letters out of templates, and the files that a page needs. French sentences are the source."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from chalicelib.model import LANGUAGES
+from chalicelib.words import MONTHS, OWN_NAMES, WEEKDAYS, Words
+
+HERE = Path(__file__).parent
+TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
+_BEFORE = re.compile("(?<=«) | (?=[?!:;»])")
+"""Where French wants a space that does not break."""
+DIGEST = 12
+"""Hexadecimal digits of a file's SHA-256 in its name."""
+
+
+def render(template: str, words: Words, root: str, **context: Any) -> str:  # each page has its own
+    """Fill a template; `root` leads from the page to the service's first page, as `../../` or an empty string."""
+    plain: dict[str, Any] = {
+        "problem": None,
+        "errors": {},
+        "office": "",
+        "step": None,
+        "path": "",
+        "languages": LANGUAGES,
+    }
+    return _environment().get_template(template).render({**plain, **context, "words": words, "root": root})
+
+
+def asset(name: str) -> str:
+    """The name that a page links to: `guichet.css` is `guichet.<12 hex>.css`, another for every content."""
+    return _names()[name]
+
+
+def static(name: str) -> tuple[str, str] | None:
+    """Text and content type of the file that `asset` gave this name to; None for any other name."""
+    return _files().get(name)
+
+
+@cache
+def openapi() -> str:
+    """The contract, as the repository keeps it."""
+    return (HERE / "openapi.json").read_text("utf-8")
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    found = {}
+    for path in sorted((HERE / "static").iterdir()):
+        if path.suffix in TYPES:
+            digest = sha256(path.read_bytes()).hexdigest()[:DIGEST]
+            found[path.name] = f"{path.stem}.{digest}{path.suffix}"
+    return MappingProxyType(found)
+
+
+@cache
+def _files() -> Mapping[str, tuple[str, str]]:
+    return {
+        hashed: ((HERE / "static" / name).read_text("utf-8"), TYPES[Path(name).suffix])
+        for name, hashed in _names().items()
+    }
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals.update(_=_translate, ngettext=_count, asset=asset)
+    made.globals.update(weekdays=WEEKDAYS, months=MONTHS, own_names=OWN_NAMES)
+    return made
+
+
+@pass_context
+def _translate(context: Context, message: str, **values: object) -> str:
+    """A sentence in the page's language. It may hold markup; what is put into it is escaped."""
+    return _fill(context, context["words"]._(message), values)  # gettext's own name
+
+
+@pass_context
+def _count(context: Context, one: str, many: str, num: int, **values: object) -> str:
+    """The same for a number; `%(num)s` is the number."""
+    return _fill(context, context["words"].ngettext(one, many, num), {"num": num, **values})
+
+
+def _fill(context: Context, sentence: str, values: Mapping[str, object]) -> str:
+    if context["words"].language == "fr":
+        sentence = _BEFORE.sub("\u00a0", sentence)
+    whole = Markup(sentence) if context.eval_ctx.autoescape else sentence  # noqa: S704  # from our own catalogues
+    return whole % values if values else whole
