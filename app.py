@@ -1,0 +1,240 @@
+"""Every entry point of Guichet, and nothing else: routes, one Lambda per step, schedules and the stream."""
+
+from collections.abc import Callable
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
+
+from chalicelib import __version__, booking, edge, forms, outbox, settings, upkeep, views
+from chalicelib.edge import ANY, Reply, Visit
+
+settings.check_at_start()
+app = Chalice(app_name="guichet")
+app.api.binary_types = []
+
+
+@app.middleware("http")
+def tell_failure(request: Request, respond: Callable[[Request], Response]) -> Response:
+    """What nobody foresaw is logged by Chalice and rings; the visitor is told kindly, in their language."""
+    response = respond(request)
+    return edge.failure(request) if response.status_code == edge.FAILED else response
+
+
+# page: notices, static files, manage
+
+
+@app.route("/")
+@edge.answers(app)
+def home(visit: Visit) -> Reply:
+    """The services offered."""
+    return views.home(booking.services(visit.now))
+
+
+@app.route("/services/{service}")
+@edge.answers(app)
+def show_service(visit: Visit, service: str) -> Reply:
+    """The notice of one service, and the two doors."""
+    return views.service_page(booking.service(service, visit.now), visit.now)
+
+
+@app.route("/manage")
+@edge.answers(app)
+def show_manage(_visit: Visit) -> Reply:
+    """The form that asks for one's link."""
+    return views.manage()
+
+
+@app.route("/static/{file}")
+@edge.answers(app)
+def static(_visit: Visit, file: str) -> Reply:
+    """A style sheet or script, by its hashed name."""
+    return views.static(file)
+
+
+@app.route("/openapi.json")
+@edge.answers(app)
+def openapi(_visit: Visit) -> Reply:
+    """The contract, as an OpenAPI 3.1 document."""
+    return views.openapi()
+
+
+@app.route("/health")
+@edge.answers(app)
+def health(_visit: Visit) -> Reply:
+    """Alive, and which version; touches no table."""
+    return Reply({"status": "ok", "version": __version__})
+
+
+# slots
+
+
+@app.route("/services/{service}/slots")
+@edge.answers(app)
+def show_slots(visit: Visit, service: str) -> Reply:
+    """The calendar of one week."""
+    found = booking.calendar(service, visit.query.get("week"), visit.now)
+    return views.calendar(found, visit.now, conditions_accepted=forms.yes(visit.query, "conditions_accepted"))
+
+
+# hold
+
+
+@app.route("/services/{service}/holds", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.calendar_again)
+def place_hold(visit: Visit, service: str) -> Reply:
+    """Keep one seat for this visitor while they pass the captcha."""
+    wish = forms.read_wish(visit.body(), booking.service(service, visit.now))
+    return views.held(booking.place_hold(service, wish, now=visit.now))
+
+
+@app.route("/holds/{hold}/extension", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def extend_hold(visit: Visit, hold: str) -> Reply:
+    """One more period."""
+    return views.extended(booking.extend_hold(hold, visit.now), visit)
+
+
+@app.route("/holds/{hold}/end", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def end_hold(visit: Visit, hold: str) -> Reply:
+    """Give the seat back."""
+    return views.ended(booking.end_hold(hold, visit.now), hold)
+
+
+# captcha
+
+
+@app.route("/holds/{hold}")
+@edge.answers(app, again=views.start_again)
+def show_hold(visit: Visit, hold: str) -> Reply:
+    """Where a hold stands; for a person, the step that comes next."""
+    return views.hold_page(booking.view_hold(hold, visit.now), visit)
+
+
+@app.route("/holds/{hold}/captcha", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def new_challenge(visit: Visit, hold: str) -> Reply:
+    """Another picture and sound."""
+    return views.challenge(hold, booking.challenge(hold, visit.now), visit)
+
+
+@app.route("/holds/{hold}/captcha/answer", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.captcha_again)
+def answer_challenge(visit: Visit, hold: str) -> Reply:
+    """Check what was read or heard."""
+    challenge, answer = forms.read_answer(visit.body())
+    return views.hold_step(booking.answer_challenge(hold, challenge, answer, now=visit.now))
+
+
+# request
+
+
+@app.route("/holds/{hold}/details", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.details_again)
+def send_details(visit: Visit, hold: str) -> Reply:
+    """File the request; a person sees everything once more before."""
+    body, ready = visit.body(), booking.check_hold(hold, visit.now)
+    if not visit.wants_json and "change" in body:
+        return views.details_form(ready, body)
+    details = forms.read_details(body, today=visit.now.date(), language=visit.words.language)
+    if not visit.wants_json and "checked" not in body:
+        return views.check(ready, body)
+    return views.filed(hold, booking.file_request(hold, details, now=visit.now))
+
+
+@app.route("/requests/{token}")
+@edge.answers(app, again=views.start_again)
+def show_request(visit: Visit, token: str) -> Reply:
+    """One request, for the person who has the mail. Looking changes nothing."""
+    return views.request_page(booking.view_request(token, visit.now))
+
+
+@app.route("/requests/{token}/confirmation")
+@edge.answers(app, again=views.start_again)
+def show_confirmation(visit: Visit, token: str) -> Reply:
+    """The same page: only its button confirms."""
+    return views.request_page(booking.view_request(token, visit.now))
+
+
+@app.route("/requests/{token}/confirmation", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def confirm_request(visit: Visit, token: str) -> Reply:
+    """Confirm."""
+    return views.request_step(booking.confirm_request(token, visit.now))
+
+
+@app.route("/requests/{token}/cancellation")
+@edge.answers(app, again=views.start_again)
+def show_cancellation(visit: Visit, token: str) -> Reply:
+    """Ask whether to cancel: only its button does."""
+    return views.request_page(booking.view_request(token, visit.now), "cancel.html")
+
+
+@app.route("/requests/{token}/cancellation", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def cancel_request(visit: Visit, token: str) -> Reply:
+    """Cancel."""
+    return views.request_step(booking.cancel_request(token, visit.now))
+
+
+@app.route("/requests/{token}/convocation")
+@edge.answers(app, again=views.start_again)
+def show_convocation(visit: Visit, token: str) -> Reply:
+    """The page to print."""
+    return views.convocation_page(booking.view_request(token, visit.now))
+
+
+@app.route("/manage", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.manage_again)
+def ask_link(visit: Visit) -> Reply:
+    """Send a request's link to its address, if there is one."""
+    reference, email = forms.read_manage(visit.body())
+    booking.ask_link(reference, email, visit.now)
+    return views.manage(sent=True)
+
+
+# One Lambda per step: `infra/app.yaml` points each route at its own. Chalice's APIHandler is "page".
+
+
+@app.lambda_function(name="slots")
+def slots_function(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """The calendar."""
+    return app(event, context)
+
+
+@app.lambda_function(name="hold")
+def hold_function(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Place, extend or end a hold."""
+    return app(event, context)
+
+
+@app.lambda_function(name="captcha")
+def captcha_function(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Challenge and answer."""
+    return app(event, context)
+
+
+@app.lambda_function(name="request")
+def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Details, confirmation, cancellation."""
+    return app(event, context)
+
+
+@app.on_dynamodb_record(stream_arn="arn:aws:dynamodb:eu-west-3:000000000000:table/guichet/stream/0", name="mailer")
+def mailer(event: DynamoDBEvent) -> dict[str, Any]:
+    """Send the letter that each change of the table calls for. `infra/app.yaml` names the real stream."""
+    records = [(record.sequence_number, record.old_image, record.new_image) for record in event]
+    failed = outbox.deliver(records, now=edge.now())
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="release")
+def release(_event: CloudWatchEvent) -> None:
+    """Create the next weeks' seats ahead."""
+    upkeep.release(edge.now())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="expiry")
+def expiry(_event: CloudWatchEvent) -> None:
+    """End holds and requests whose time has run out."""
+    upkeep.expire(edge.now())

@@ -1,0 +1,264 @@
+"""API Gateway in and out: what a visitor sent, a page or JSON from one result, one table from refusal to status."""
+
+import functools
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from chalice.app import Chalice, Request, Response
+
+from chalicelib import errors, forms, log, pages
+from chalicelib.errors import InvalidFields, Refusal
+from chalicelib.model import LANGUAGES
+from chalicelib.words import N_, Words, preferred, words
+
+ANY = ["*/*"]
+"""Content types of a route that reads its body itself, so that a wrong one is refused in the person's words."""
+
+REFUSALS: dict[type[Refusal], tuple[int, str, str]] = {
+    errors.NotFound: (404, "not-found", N_("Cette page n’existe pas, ou n’existe plus.")),
+    errors.InvalidFields: (422, "invalid-fields", N_("Il y a une erreur dans ce que vous avez écrit.")),
+    errors.ConditionsNotAccepted: (
+        422,
+        "conditions-not-accepted",
+        N_("Cochez la case pour dire que vous avez lu et accepté les conditions."),
+    ),
+    errors.SlotTaken: (409, "slot-taken", N_("Une autre personne vient de prendre cette plage horaire.")),
+    errors.NothingFree: (409, "nothing-free", N_("Il n’y a plus de plage horaire libre pour le moment.")),
+    errors.NotOpenYet: (409, "not-open-yet", N_("Cette plage horaire n’est pas encore ouverte.")),
+    errors.CaptchaRequired: (409, "captcha-required", N_("Recopiez d’abord les caractères de sécurité.")),
+    errors.CaptchaWrong: (422, "captcha-wrong", N_("Ce ne sont pas les bons caractères.")),
+    errors.CaptchaSpent: (409, "captcha-spent", N_("Cette image n’est plus valable. En voici une autre.")),
+    errors.HoldOver: (410, "hold-over", N_("Votre place n’est plus gardée.")),
+    errors.AlreadyRequested: (
+        409,
+        "already-requested",
+        N_("Vous avez déjà une demande de rendez-vous. Une seule est possible à la fois."),
+    ),
+    errors.LinkOver: (410, "link-over", N_("Ce lien n’est plus valable.")),
+    errors.TooManyRequests: (
+        429,
+        "too-many-requests",
+        N_("Beaucoup de personnes se connectent. Attendez quelques secondes, puis recommencez."),
+    ),
+    errors.TryAgain: (503, "try-again", N_("Le service ne répond pas. Recommencez dans un instant.")),
+}
+
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "media-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Vary": "Accept, Accept-Language, Cookie",
+}
+FAILED = 500
+AWAY = {429, FAILED, 503}
+"""What passes by itself: try again."""
+PRIVATE = "no-store"
+CALENDAR = "public, max-age=0, s-maxage=1"
+YEAR = "public, max-age=31536000, immutable"
+
+
+def now() -> datetime:
+    """The clock, read once a request, in whole milliseconds as the table keeps them."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request: when, in which language, for a page or for JSON, and how far the root is from its address."""
+
+    now: datetime
+    body: Callable[[], dict[str, Any]]
+    words: Words
+    wants_json: bool
+    root: str
+    path: str
+    query: Mapping[str, str]
+    sets_language: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One result for both: `data` for a program; a page, or where to go next from the root, for a person; or a file."""
+
+    data: Mapping[str, Any]
+    template: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    location: str = ""
+    cache: str = PRIVATE
+    text: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A refusal as a visitor reads it (RFC 9457)."""
+
+    code: str
+    status: int
+    title: str
+    facts: Mapping[str, Any]
+    errors: Mapping[str, str]
+
+    def document(self) -> dict[str, Any]:
+        """The problem+json."""
+        listed = [{"field": name, "message": message} for name, message in self.errors.items()]
+        return {
+            "type": f"urn:guichet:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            **self.facts,
+            **({"errors": listed} if listed else {}),
+        }
+
+
+def visit(request: Request, now: datetime) -> Visit:
+    """Read a request; its body only when it is asked for."""
+    query = dict(request.query_params or {})
+    accept = request.headers.get("accept", "")
+    typed = request.headers.get("content-type", "")
+    wants_json = "text/html" not in accept and ("json" in accept or "json" in typed)
+    cookies = dict(part.strip().partition("=")[::2] for part in request.headers.get("cookie", "").split(";"))
+    chosen = query.get("lang", "")
+    language = next(
+        (one for one in (chosen, cookies.get("lang", "")) if one in LANGUAGES),
+        preferred(request.headers.get("accept-language", "")),
+    )
+    depth = request.path.count("/") - 1
+    full = str(request.context.get("path", "/"))
+    root = "../" * depth
+    if request.path == "/" and not full.endswith("/"):
+        root = full.rpartition("/")[2] + "/"
+    parts = full.rstrip("/").split("/")[-depth - 1 :] if request.path != "/" else []
+    if request.method == "POST":  # the page to be seen in another language is the one that the form was on
+        parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
+    path = "/".join(parts)
+    read = functools.partial(body, request)
+    return Visit(now, read, words(language), wants_json, root, path, query, chosen in LANGUAGES)
+
+
+def body(request: Request) -> dict[str, Any]:
+    """What was sent, as a form or as JSON; InvalidFields when it cannot be read as either."""
+    try:
+        sent = request.raw_body
+        raw = sent.encode() if isinstance(sent, str) else sent
+        if len(raw) > forms.MOST_BYTES:
+            raise InvalidFields({"body": forms.TOO_MUCH})
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=40))
+        read = json.loads(raw) if raw else {}
+    except (ValueError, RecursionError) as error:
+        raise InvalidFields({"body": forms.BAD_BODY}) from error
+    if not isinstance(read, dict):
+        raise InvalidFields({"body": forms.BAD_BODY})
+    return read
+
+
+def problem(refusal: Refusal, speech: Words) -> Problem:
+    """A refusal in the visitor's language, with what they can do about it."""
+    status, code, title = REFUSALS[type(refusal)]
+    facts: dict[str, Any] = {}
+    listed: dict[str, str] = {}
+    match refusal:
+        case errors.InvalidFields():
+            listed = {name: speech._(message) for name, message in refusal.errors.items()}
+        case errors.SlotTaken():
+            facts["nearest"] = [{"date": f"{s:%Y-%m-%d}", "start": f"{s:%H:%M}"} for s in refusal.nearest]
+        case errors.NothingFree():
+            facts["next_release"] = refusal.next_release.isoformat()
+        case errors.NotOpenYet():
+            facts["opens_at"] = refusal.opens_at.isoformat()
+        case errors.CaptchaWrong():
+            facts["tries_left"] = refusal.tries_left
+    return Problem(code, status, speech._(title), facts, listed)
+
+
+def answer(reply: Reply, who: Visit) -> Response:
+    """A page or JSON from one reply."""
+    headers = {**SECURITY, "Cache-Control": reply.cache, "Content-Language": who.words.language}
+    if who.sets_language:
+        headers["Set-Cookie"] = f"lang={who.words.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
+        headers["Cache-Control"] = PRIVATE
+    if reply.text:
+        return Response(reply.text, {**headers, "Content-Type": reply.kind}, reply.status)
+    if who.wants_json or not (reply.template or reply.location):
+        kind = "application/problem+json" if reply.data.get("status") == reply.status else "application/json"
+        return Response(json.dumps(reply.data, ensure_ascii=False), {**headers, "Content-Type": kind}, reply.status)
+    if reply.location:
+        return Response("", {**headers, "Location": who.root + reply.location}, 303)
+    text = pages.render(reply.template, who.words, who.root, path=who.path, **reply.context)
+    return Response(text, {**headers, "Content-Type": "text/html; charset=utf-8"}, reply.status)
+
+
+def refuse(told: Problem, who: Visit, again: Reply | None = None) -> Response:
+    """Tell a refusal: to a program as a problem, to a person on the page they came from or on one of its own."""
+    retry = (who.root + who.path or "./") if told.status in AWAY else None
+    page = again or Reply({}, "problem.html", {"retry": retry, "service": None})
+    context = {**page.context, "problem": told, "errors": told.errors}
+    reply = Reply(told.document(), page.template, context, told.status)
+    response = answer(reply, who)
+    if told.status in AWAY:
+        response.headers["Retry-After"] = str(random.SystemRandom().randint(1, 5))
+    return response
+
+
+def failure(request: Request) -> Response:
+    """The answer to a failure that is ours: as for a service that is away, but with its own status."""
+    who = visit(request, now())
+    return refuse(replace(problem(errors.TryAgain(), who.words), status=FAILED), who)
+
+
+def answers(
+    app: Chalice, again: Callable[..., Reply | None] = lambda _visit, _refusal, **_ids: None
+) -> Callable[[Callable[..., Reply]], Callable[..., Response]]:
+    """Turn a handler's reply, or its refusal, into a response; `again` builds the page to go on from."""
+
+    def decorate(handler: Callable[..., Reply]) -> Callable[..., Response]:
+        @functools.wraps(handler)
+        def view(**ids: str) -> Response:
+            began = time.perf_counter()
+            request = app.current_request
+            if request is None:
+                raise RuntimeError("a route was called without a request")
+            who = visit(request, now())
+            response, code = _respond(functools.partial(handler, who, **ids), functools.partial(again, who, **ids), who)
+            log.event(
+                "request",
+                route=request.path,
+                method=request.method,
+                status=response.status_code,
+                refusal=code,
+                ms=round((time.perf_counter() - began) * 1000),
+            )
+            return response
+
+        return view
+
+    return decorate
+
+
+def _respond(
+    handle: Callable[[], Reply], again: Callable[[Refusal], Reply | None], who: Visit
+) -> tuple[Response, str | None]:
+    try:
+        return answer(handle(), who), None
+    except Refusal as refusal:
+        told = refusal
+    try:
+        page = None if who.wants_json else again(told)
+    except Refusal as deeper:  # the page to go on from is gone as well
+        told, page = deeper, None
+    shown = problem(told, who.words)
+    return refuse(shown, who, page), shown.code

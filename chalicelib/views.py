@@ -1,0 +1,312 @@
+"""Replies: what a program reads and what a person sees of each result, and the page to go on from after a refusal."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from chalicelib import booking, captcha_image, convocation, edge, errors, forms, outbox, pages, store, timetable
+from chalicelib.booking import Challenge, Hold, Request
+from chalicelib.edge import Reply, Visit
+from chalicelib.errors import Refusal
+from chalicelib.model import Service, State, monday_of, week_of
+from chalicelib.timetable import WEEK, Calendar
+
+HOME, DESCRIPTION, SLOTS, CAPTCHA, DETAILS, FINISH = range(1, 7)
+"""The six steps of the breadcrumb."""
+
+
+# Looking
+
+
+def home(services: list[Service]) -> Reply:
+    """The services offered."""
+    data = {"services": [{"id": service.id, "name": service.name} for service in services]}
+    return Reply(data, "home.html", {"services": services, "step": HOME})
+
+
+def service_page(service: Service, now: datetime) -> Reply:
+    """The notice of a service, its conditions, and the two doors."""
+    release = timetable.next_release(service, now)
+    data = {
+        "id": service.id,
+        "name": service.name,
+        "intro": service.intro,
+        "not_for": service.not_for,
+        "documents": service.documents,
+        "slot_minutes": service.minutes,
+        "timezone": service.zone.key,
+        "office": service.office,
+        "address": service.address,
+        "contact": service.contact,
+        "next_release": release.isoformat(),
+    }
+    context = {"service": service, "next_release": release, "conditions_missing": False}
+    return Reply(data, "service.html", {**context, "office": service.office, "step": DESCRIPTION})
+
+
+def calendar(found: Calendar, now: datetime, *, conditions_accepted: bool = False) -> Reply:
+    """A week's calendar."""
+    service = found.service
+    release = timetable.next_release(service, now)
+    opens_at = timetable.opens_at(service, found.week).astimezone(service.zone)
+    first = found.first_free
+    data: dict[str, Any] = {
+        "service": service.id,
+        "week": found.week,
+        "timezone": service.zone.key,
+        "slot_minutes": service.minutes,
+        "generated_at": now.astimezone(service.zone).isoformat(timespec="seconds"),
+        "next_release": release.isoformat(),
+        "first_free": {"date": f"{first:%Y-%m-%d}", "start": f"{first:%H:%M}"} if first else None,
+        "days": [
+            {
+                "date": day.isoformat(),
+                "slots": [
+                    {
+                        "start": f"{slot.start:%H:%M}",
+                        "end": f"{slot.start + service.slot:%H:%M}",
+                        "free": slot.free,
+                        "capacity": slot.capacity,
+                    }
+                    for slot in slots
+                ],
+            }
+            for day, slots in found.days
+        ],
+    }
+    if opens_at > now:
+        data["opens_at"] = opens_at.isoformat()
+    shown = timetable.weeks_to_create(service, now)
+    before, after = (week_of(monday_of(found.week) + step) for step in (-WEEK, WEEK))
+    context = {
+        "calendar": found,
+        "conditions_accepted": conditions_accepted,
+        "previous_week": before if before in shown else None,
+        "next_week": after if after in shown else None,
+        "opens_at": opens_at if opens_at > now else None,
+        "next_release": release,
+        "nearest": [],
+        "chosen": "",
+        "office": service.office,
+        "step": SLOTS,
+    }
+    return Reply(data, "slots.html", context, cache=edge.CALENDAR)
+
+
+def calendar_again(visit: Visit, refusal: Refusal, service: str) -> Reply | None:
+    """After a slot that could not be held: its week again, as it was chosen, with the nearest that are free."""
+    if isinstance(refusal, errors.NotFound | errors.TooManyRequests | errors.TryAgain):
+        return None
+    body = visit.body()
+    accepted, chosen = forms.yes(body, "conditions_accepted"), str(body.get("slot", ""))
+    week = forms.week_wished(chosen) if isinstance(refusal, errors.ConditionsNotAccepted | errors.SlotTaken) else None
+    reply = calendar(booking.calendar(service, week, visit.now), visit.now, conditions_accepted=accepted)
+    nearest = refusal.nearest if isinstance(refusal, errors.SlotTaken) else []
+    return Reply({}, reply.template, {**reply.context, "nearest": nearest, "chosen": chosen})
+
+
+# A hold
+
+
+def _hold_data(hold: Hold) -> dict[str, Any]:
+    seat = hold.seat
+    proven = seat.proven or seat.state is not State.HELD
+    data = {
+        "hold": hold.id,
+        "service": hold.service.id,
+        "date": f"{hold.start:%Y-%m-%d}",
+        "start": f"{hold.start:%H:%M}",
+        "end": f"{hold.start + hold.service.slot:%H:%M}",
+        "expires_at": seat.until.astimezone(hold.service.zone).isoformat(timespec="seconds") if seat.until else None,
+        "expires_in": hold.left,
+        "can_extend": hold.can_extend,
+        "captcha": "passed" if proven else "required",
+        "state": str(seat.state),
+    }
+    if seat.state is not State.HELD:
+        data["reference"] = booking.keys().reference(hold.service.id, seat.hold)
+    return data
+
+
+def held(hold: Hold) -> Reply:
+    """A seat was taken: where it is kept."""
+    return Reply(_hold_data(hold), location=f"holds/{hold.id}", status=201)
+
+
+def hold_step(hold: Hold) -> Reply:
+    """A hold after a step: a person goes on to the next one."""
+    return Reply(_hold_data(hold), location=f"holds/{hold.id}")
+
+
+def extended(hold: Hold, visit: Visit) -> Reply:
+    """A hold has one more period; what was typed into the form of the details is kept."""
+    if hold.seat.proven and not visit.wants_json:
+        return details_form(hold, visit.body())
+    return hold_step(hold)
+
+
+def hold_page(hold: Hold, visit: Visit) -> Reply:
+    """Where a hold stands, and for a person the step that comes next."""
+    data = _hold_data(hold)
+    office = {"hold": hold, "office": hold.service.office}
+    if hold.seat.state is not State.HELD:
+        context = {
+            **office,
+            "reference": data["reference"],
+            "confirm_before": hold.seat.until,
+            "confirmed": hold.seat.state is State.CONFIRMED,
+            "step": FINISH,
+        }
+        return Reply(data, "done.html", context)
+    if hold.seat.proven:
+        return Reply(data, "details.html", {**office, "values": {"language": visit.words.language}, "step": DETAILS})
+    if visit.wants_json:
+        return Reply(data)
+    drawn = _drawn(booking.challenge(hold.id, visit.now), sound=forms.yes(visit.query, "sound"))
+    return Reply(data, "captcha.html", {**office, **drawn, "step": CAPTCHA})
+
+
+def _drawn(challenge: Challenge, *, sound: bool) -> dict[str, Any]:
+    return {
+        "challenge": challenge.id,
+        "picture": captcha_image.picture(challenge.picture),
+        "sound": captcha_image.sound(challenge.sound) if sound else None,
+    }
+
+
+def challenge(hold_id: str, asked: Challenge, visit: Visit) -> Reply:
+    """A new challenge: all of it for a program; a person is shown one by the hold's own page."""
+    if visit.wants_json:
+        return Reply(_drawn(asked, sound=True), status=201)
+    return Reply({}, location=f"holds/{hold_id}{'?sound=true' if forms.yes(visit.body(), 'sound') else ''}")
+
+
+def start_again(visit: Visit, refusal: Refusal, **ids: str) -> Reply | None:
+    """After a hold or a link that is over: its service, to begin anew."""
+    if not isinstance(refusal, errors.HoldOver | errors.LinkOver):
+        return None
+    service = store.service(next(iter(ids.values())).partition(".")[0].lower(), visit.now)
+    return Reply({}, "problem.html", {"retry": None, "service": service})
+
+
+def captcha_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
+    """After a wrong answer: the same challenge, or a new one when it is spent."""
+    if not isinstance(refusal, errors.CaptchaWrong | errors.CaptchaSpent | errors.InvalidFields):
+        return start_again(visit, refusal, hold=hold)
+    page = hold_page(booking.view_hold(hold, visit.now), visit)
+    if isinstance(refusal, errors.CaptchaWrong):
+        tried = booking.challenge_of(str(visit.body()["challenge"]))
+        page = Reply({}, page.template, {**page.context, **_drawn(tried, sound=False)})
+    return page
+
+
+def ended(service: Service, hold_id: str) -> Reply:
+    """A hold was given back."""
+    data = {"hold": hold_id, "service": service.id, "state": "ended"}
+    return Reply(data, "ended.html", {"service": service, "office": service.office})
+
+
+# The request
+
+
+def details_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
+    """After a mistake in the details: the form again, with what was typed."""
+    if not isinstance(refusal, errors.InvalidFields | errors.AlreadyRequested):
+        return start_again(visit, refusal, hold=hold)
+    body = visit.body()
+    return details_form(booking.check_hold(hold, visit.now), body)
+
+
+def details_form(hold: Hold, body: Mapping[str, Any]) -> Reply:
+    """The form, with what was typed."""
+    values = {name: body[name] for name in forms.DETAILS if isinstance(body.get(name), str)}
+    return Reply({}, "details.html", {"hold": hold, "values": values, "office": hold.service.office, "step": DETAILS})
+
+
+def check(hold: Hold, body: Mapping[str, Any]) -> Reply:
+    """Everything once more before it is sent."""
+    form = details_form(hold, body)
+    return Reply({}, "check.html", {**form.context, "step": FINISH})
+
+
+def filed(hold_id: str, request: Request) -> Reply:
+    """The request is in; the mail is on its way."""
+    return Reply(_request_data(request), location=f"holds/{hold_id}", status=202)
+
+
+def _request_data(request: Request) -> dict[str, Any]:
+    service = request.service
+    before = request.confirm_before if request.state is State.PENDING else None
+    return {
+        "reference": request.reference,
+        "state": str(request.state),
+        "confirm_before": before.astimezone(service.zone).isoformat() if before else None,
+        "service": service.id,
+        "date": f"{request.start:%Y-%m-%d}",
+        "start": f"{request.start:%H:%M}",
+        "end": f"{request.start + service.slot:%H:%M}",
+    }
+
+
+def request_page(request: Request, template: str = "request.html") -> Reply:
+    """One request, for the person who has the mail."""
+    context = {"request": request, "office": request.service.office, "step": FINISH}
+    return Reply(_request_data(request), template, context)
+
+
+def request_step(request: Request) -> Reply:
+    """A request after a button was pressed."""
+    return Reply(_request_data(request), location=f"requests/{request.token}")
+
+
+def convocation_page(request: Request) -> Reply:
+    """The convocation to print; only a confirmed request has one."""
+    if request.person is None or request.state is not State.CONFIRMED:
+        raise errors.LinkOver
+    paper = outbox.convocation_of(request.service, request.person)
+    data = {
+        **_request_data(request),
+        "first_name": paper.first_name,
+        "last_name": paper.last_name,
+        "birth_date": paper.birth_date.isoformat(),
+        "place": paper.place,
+        "documents": paper.documents,
+    }
+    context = {
+        "request": request,
+        "qr": convocation.qr_svg(request.reference),
+        "office": request.service.office,
+    }
+    return Reply(data, "convocation.html", context)
+
+
+def manage(*, sent: bool = False) -> Reply:
+    """Ask for one's link by reference and address; the answer never tells whether there is one."""
+    data = {"status": "accepted"} if sent else {}
+    return Reply(data, "manage.html", {"values": {}, "sent": sent}, status=202 if sent else 200)
+
+
+def manage_again(visit: Visit, refusal: Refusal) -> Reply | None:
+    """After a mistake: the form again, with what was typed."""
+    if not isinstance(refusal, errors.InvalidFields):
+        return None
+    body = visit.body()
+    values = {name: body[name] for name in ("reference", "email") if isinstance(body.get(name), str)}
+    return Reply({}, "manage.html", {"values": values, "sent": False})
+
+
+# Files
+
+
+def static(file: str) -> Reply:
+    """A style sheet or script, kept by browsers for a year: its name changes with its content."""
+    found = pages.static(file)
+    if found is None:
+        raise errors.NotFound
+    text, kind = found
+    return Reply({}, text=text, kind=kind, cache=edge.YEAR)
+
+
+def openapi() -> Reply:
+    """The contract."""
+    return Reply({}, text=pages.openapi(), kind="application/json", cache="public, max-age=300")

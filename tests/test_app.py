@@ -1,0 +1,1112 @@
+"""The service as visitors meet it: a program (JSON) and a browser without script, on a table that moto plays.
+
+Every answer that these tests see is held against `openapi.json`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urljoin
+from zoneinfo import ZoneInfo
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from chalice.local import RouteMatcher
+from chalice.test import Client
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from pynamodb.expressions.update import Action
+
+import app
+from chalicelib import booking, edge, errors, forms, pages, rows, store, timetable, tokens, upkeep, words
+from chalicelib.model import Seat, SeatKey, Service, State, week_of
+from tests.conftest import document
+
+PARIS = ZoneInfo("Europe/Paris")
+CLIENT = Client(app.app, stage_name="unit", project_dir=str(Path(app.__file__).parent))
+CONTRACT = json.loads(pages.openapi())
+ROUTES = sorted((method, path) for path, methods in app.app.routes.items() for method in methods)
+JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+FORM = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
+FIRST = {"first_free": True, "conditions_accepted": True}
+AWA = {
+    "first_name": "Awa",
+    "last_name": "Exemple",
+    "birth_name": "",
+    "birth_date": "1990-05-17",
+    "email": "awa@example.org",
+    "email_confirmation": "awa@example.org",
+    "phone": "06 12 34 56 78",
+    "language": "fr",
+}
+AWA_TYPED = {
+    **{name: AWA[name] for name in ("first_name", "last_name", "email", "email_confirmation", "phone")},
+    "birth_day": "17",
+    "birth_month": "mai",
+    "birth_year": "1990",
+}
+BIDI = "\u202e"
+
+
+# What an answer is, and that the contract promises it
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def kind(self) -> str:
+        return self.headers["Content-Type"].partition(";")[0]
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.text)
+
+
+def closed(schema: Any) -> Any:
+    """The same schema, in which a field that is not named is an error."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    own = {"additionalProperties": False} if schema.get("type") == "object" and "properties" in schema else {}
+    return {name: closed(part) for name, part in schema.items()} | own
+
+
+COMPONENTS = closed(CONTRACT["components"])
+
+
+@cache
+def validator(ref: str) -> Draft202012Validator:
+    return Draft202012Validator({**json.loads(ref), "components": COMPONENTS})
+
+
+def promised(method: str, route: str, answer: Answer) -> None:
+    """Fail unless the contract has this status, content type and shape for this route."""
+    found = CONTRACT["paths"][route][method.lower()]["responses"][str(answer.status)]
+    while "$ref" in found:
+        found = COMPONENTS[found["$ref"].split("/")[2]][found["$ref"].split("/")[3]]
+    for header, about in found.get("headers", {}).items():
+        assert header in answer.headers or not about.get("required")
+    if "content" in found:
+        schema = found["content"][answer.kind]["schema"]
+        if "json" in answer.kind:
+            validator(json.dumps(closed(schema))).validate(answer.data)
+    else:
+        assert answer.text == ""
+
+
+def send(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    sent = {name: value for name, value in headers.items() if method == "POST" or name != "Content-Type"}
+    raw = CLIENT.http.request(method, path, headers=sent, body=body)
+    plain = {name: value[0] if isinstance(value, list) else value for name, value in raw.headers.items()}
+    answer = Answer(raw.status_code, plain, raw.body.decode())
+    promised(method, RouteMatcher(list(app.app.routes)).match_route(path).route, answer)
+    return answer
+
+
+def get(path: str, **headers: str) -> Answer:
+    return send("GET", path, {**JSON, **headers})
+
+
+def post(path: str, body: Any = None, **headers: str) -> Answer:
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return send("POST", path, {**JSON, **headers}, raw)
+
+
+def refused(answer: Answer, status: int, code: str) -> Any:
+    """The problem, once it is the one."""
+    assert (answer.status, answer.kind) == (status, "application/problem+json")
+    assert answer.data["type"] == f"urn:guichet:problem:{code}"
+    return answer.data
+
+
+def fields(answer: Answer) -> list[str]:
+    """The fields that an `invalid-fields` names."""
+    return [one["field"] for one in refused(answer, 422, "invalid-fields")["errors"]]
+
+
+# A browser without script
+
+
+@dataclass
+class Form:
+    """One form of a page: where it goes, what it carries, and what each button adds."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+class Page(HTMLParser):
+    """What a person can do with a page: its forms and links, by their words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.links: dict[str, str] = {}
+        self.html: dict[str, str] = {}
+        self.open: tuple[str, dict[str, str]] | None = None
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = {name: value or "" for name, value in attrs}
+        if tag == "html":
+            self.html = has
+        elif tag == "form":
+            self.forms.append(Form(has["action"], has.get("method", "get")))
+        elif tag == "input" and "name" in has:
+            chosen = has.get("type") not in {"radio", "checkbox"} or "checked" in has
+            if chosen:
+                self.forms[-1].fields[has["name"]] = has.get("value", "")
+        elif tag in {"a", "button", "title", "h1"} and has.get("type") != "button":  # which only a script hears
+            self.open, self.words = (tag, has), ""
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.open is None or tag != self.open[0]:
+            return
+        said, has = " ".join(self.words.split()), self.open[1]
+        if tag == "a":
+            self.links[said] = has["href"]
+        elif tag == "button":
+            added = {has["name"]: has.get("value", "")} if "name" in has else {}
+            self.forms[-1].buttons[said] = added
+        else:
+            self.html[tag] = said
+        self.open = None
+
+
+class Browser:
+    """A person's browser: follows relative links and 303, sends forms, runs no script."""
+
+    def __init__(self, path: str, **headers: str) -> None:
+        self.headers = {**FORM, **headers}
+        self.go(path)
+
+    def go(self, path: str) -> None:
+        self.path = path
+        self.arrive(send("GET", path, self.headers))
+
+    def arrive(self, answer: Answer) -> None:
+        self.answer = answer
+        if answer.status == 303:
+            self.go(urljoin(self.path, answer.headers["Location"]))
+        else:
+            self.page = Page(answer.text)
+
+    @property
+    def title(self) -> str:
+        return self.page.html["h1"]
+
+    def follow(self, link: str) -> None:
+        self.go(urljoin(self.path, self.page.links[link]))
+
+    def press(self, button: str, **typed: str) -> None:
+        """Send the form of this button, with what was typed or ticked."""
+        form = next(one for one in self.page.forms if button in one.buttons)
+        sent = {**form.fields, **typed, **form.buttons[button]}
+        path = urljoin(self.path, form.action)
+        if form.method == "get":
+            self.go(f"{path}?{urlencode(sent)}")
+        else:
+            self.path = path
+            self.arrive(send("POST", path, self.headers, urlencode(sent).encode()))
+
+
+# A service whose seats are there whatever day it is
+
+
+@pytest.fixture
+def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
+    """Wednesdays 10:00, 10:05 and 10:10, two desks; this week's and the next one's are open, the one after is not."""
+    text = {"fr": "Texte", "en": "Text", "ar": "نص"}
+    put = store.put_service(
+        document(
+            openings=[{"days": ["wednesday"], "from": "10:00", "to": "10:15"}],
+            release={"day": "monday", "at": "00:00", "weeks_ahead": 1},
+            times={"notice_hours": 24},
+            intro=text,
+        )
+    )
+    upkeep.release(edge.now())
+    return put
+
+
+def wednesday(weeks: int = 1) -> datetime:
+    """Ten o'clock on the Wednesday of the next week, or of one further on."""
+    today = datetime.now(PARIS).date()
+    day = today - timedelta(days=today.weekday()) + timedelta(days=2 + 7 * weeks)
+    return datetime(day.year, day.month, day.day, 10, 0, tzinfo=PARIS)
+
+
+def wish(minute: int = 0, weeks: int = 1) -> dict[str, Any]:
+    return {"date": f"{wednesday(weeks):%Y-%m-%d}", "start": f"10:{minute:02}", "conditions_accepted": True}
+
+
+def taken() -> int:
+    """How many seats somebody has."""
+    found = rows.SeatRow.scan(rows.SeatRow.pk.startswith("SEATS#") & (rows.SeatRow.state != State.OPEN))
+    return len(list(found))
+
+
+def hold() -> str:
+    return str(post("/services/aes/holds", FIRST).data["hold"])
+
+
+def seat_of(hold_id: str) -> Seat:
+    return store.seat(booking.keys().read("hold", hold_id).seat)
+
+
+def passed() -> str:
+    """A hold whose captcha is passed."""
+    kept, now = hold(), edge.now()
+    asked = booking.challenge(kept, now)
+    booking.answer_challenge(kept, asked.id, asked.picture, now=now)
+    return kept
+
+
+def link(hold_id: str) -> str:
+    """The token that the mail carries."""
+    seat = seat_of(hold_id)
+    return str(booking.keys().link(seat.key, seat.hold))
+
+
+def filed() -> str:
+    """The token of a request that waits for its confirmation."""
+    kept = passed()
+    assert post(f"/holds/{kept}/details", AWA).status == 202
+    return link(kept)
+
+
+def change(key: SeatKey, *actions: Action) -> None:
+    """Write to a seat past every condition."""
+    row = rows.SeatRow(f"SEATS#{key.service}#{key.week}", f"{key.day}T{key.start:%H%M}#{key.unit:03}")
+    row.update(list(actions))
+
+
+def run_out(key: SeatKey) -> None:
+    """Let the time of a seat's hold or request run out a minute ago."""
+    change(key, rows.SeatRow.until.set(edge.now() - timedelta(minutes=1)))
+
+
+def passed_on(token: str, now: datetime) -> SeatKey:
+    """Cancel a request, and let another person file one on the same seat."""
+    key = booking.keys().read("link", token).seat
+    post(f"/requests/{token}/cancellation")
+    change(key, rows.SeatRow.opens_at.set(now))
+    until = now + timedelta(minutes=3)
+    assert store.take(key, "next", until, now)
+    assert store.prove(key, "next", 1, until, now, most=5)
+    assert store.file_request(key, "next", "next person", until, now)
+    return key
+
+
+Says = Callable[..., None]
+
+
+@pytest.fixture
+def table_says() -> Iterator[Says]:
+    """Let the table answer every call, or those of one operation, with an error code, or not at all."""
+    kinds = (rows.SeatRow, rows.ServiceRow, rows.LockRow, rows.PersonRow)
+    clients = [row._get_connection().connection.client for row in kinds]  # noqa: SLF001  # where its events are
+    added: list[tuple[str, Callable[..., None]]] = []
+
+    def says(code: str | None, operation: str = "") -> None:
+        def reply(**_: Any) -> None:
+            if code is None:
+                raise EndpointConnectionError(endpoint_url="https://dynamodb.example.org")
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+        event = f"before-call.dynamodb.{operation}".rstrip(".")
+        added.append((event, reply))
+        for client in clients:
+            client.meta.events.register_first(event, reply)
+
+    yield says
+    for event, reply in added:
+        for client in clients:
+            client.meta.events.unregister(event, reply)
+
+
+# The contract
+
+
+def test_every_route_is_in_the_contract_and_the_reverse() -> None:
+    verbs = {"get", "post", "put", "patch", "delete"}
+    told = sorted((verb.upper(), path) for path, item in CONTRACT["paths"].items() for verb in verbs & item.keys())
+    assert told == ROUTES
+
+
+def test_every_refusal_has_its_answer_and_the_contract_has_each_with_the_same_status() -> None:
+    assert set(edge.REFUSALS) == set(errors.Refusal.__subclasses__())
+    prefix = "urn:guichet:problem:"
+    shapes = [schema["properties"] for schema in CONTRACT["components"]["schemas"].values() if "properties" in schema]
+    told = {
+        (one["type"]["const"].removeprefix(prefix), one["status"]["const"])
+        for one in shapes
+        if prefix in one.get("type", {}).get("const", "")
+    }
+    assert told == {(code, status) for status, code, _ in edge.REFUSALS.values()}
+
+
+def test_the_contract_names_the_fields_that_are_read_and_no_others() -> None:
+    shapes = {name: set(schema.get("properties", {})) for name, schema in CONTRACT["components"]["schemas"].items()}
+    parts = {"birth_day", "birth_month", "birth_year"}
+    assert shapes["Details"] == {*forms.DETAILS} - parts
+    assert shapes["DetailsForm"] == {*forms.DETAILS, *forms.BUTTONS} - {"birth_date"}
+    assert shapes["WishForm"] == {"slot", *shapes["Wish"]}
+    assert shapes["Answer"] == {"challenge", "answer"}
+    assert shapes["Manage"] == {"reference", "email"}
+
+
+def test_the_contract_is_served_as_it_is_kept() -> None:
+    answer = get("/openapi.json")
+    assert (answer.status, answer.kind, answer.data) == (200, "application/json", CONTRACT)
+
+
+def test_health_tells_the_version_and_touches_no_table(table_says: Says) -> None:
+    table_says(None)
+    assert get("/health").data == {"status": "ok", "version": "0.1.0"}
+
+
+# The walk
+
+
+@pytest.mark.usefixtures("service")
+def test_a_program_books_from_the_services_to_the_convocation_and_cancels() -> None:
+    day = f"{wednesday():%Y-%m-%d}"
+    offered = get("/").data["services"][0]
+    assert offered["id"] == "aes"
+    assert get("/services/aes").data["slot_minutes"] == 5
+    week = get(f"/services/aes/slots?week={week_of(wednesday().date())}").data
+    assert week["days"][2] == {
+        "date": day,
+        "slots": [
+            {"start": "10:00", "end": "10:05", "free": 2, "capacity": 2},
+            {"start": "10:05", "end": "10:10", "free": 2, "capacity": 2},
+            {"start": "10:10", "end": "10:15", "free": 2, "capacity": 2},
+        ],
+    }
+    placed = post("/services/aes/holds", wish(5))
+    assert placed.status == 201
+    kept = placed.data["hold"]
+    assert (placed.data["date"], placed.data["start"], placed.data["end"]) == (day, "10:05", "10:10")
+    assert placed.data["captcha"] == "required"
+    assert get(f"/holds/{kept}").data["expires_at"] == placed.data["expires_at"]
+    asked = post(f"/holds/{kept}/captcha")
+    assert asked.status == 201
+    answer = {"challenge": asked.data["challenge"], "answer": booking.keys().sound_answer(asked.data["challenge"])}
+    assert post(f"/holds/{kept}/captcha/answer", answer).data["captcha"] == "passed"
+    request = post(f"/holds/{kept}/details", AWA)
+    assert request.status == 202
+    assert (request.data["state"], request.data["start"]) == ("pending", "10:05")
+    assert get(f"/holds/{kept}").data["reference"] == request.data["reference"]
+    token = link(kept)
+    assert get(f"/requests/{token}").data == request.data
+    confirmed = post(f"/requests/{token}/confirmation")
+    assert (confirmed.status, confirmed.data["state"], confirmed.data["confirm_before"]) == (200, "confirmed", None)
+    paper = get(f"/requests/{token}/convocation").data
+    assert (paper["first_name"], paper["birth_date"]) == ("Awa", "1990-05-17")
+    assert post("/manage", {"reference": paper["reference"], "email": "awa@example.org"}).status == 202
+    assert post(f"/requests/{token}/cancellation").data["state"] == "cancelled"
+
+
+@pytest.mark.usefixtures("service")
+def test_a_browser_without_script_books_by_forms_and_links_alone() -> None:
+    person = Browser("/")
+    person.follow("Admission exceptionnelle au séjour")
+    person.press("Effectuer une demande de rendez-vous", conditions_accepted="true")
+    assert person.title == "Choix d’une plage horaire"
+    person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
+    assert person.title == "Contrôle de sécurité"
+    person.press("Écouter")
+    assert "data:audio/wav;base64," in person.answer.text
+    person.press("Une autre image")
+    challenge = next(one.fields["challenge"] for one in person.page.forms if "challenge" in one.fields)
+    person.press("Étape suivante", answer=booking.keys().picture_answer(challenge).upper())
+    assert person.title == "Coordonnées personnelles"
+    kept = person.path.rpartition("/")[2]
+    person.press("Étape suivante", **AWA_TYPED)
+    assert person.title == "Vérifiez avant de valider"
+    person.press("Modifier")
+    assert person.title == "Coordonnées personnelles"
+    person.press("Étape suivante", first_name="Awa Marie")
+    person.press("Valider et terminer")
+    assert person.path == f"/holds/{kept}"
+    assert person.title == "Votre demande est enregistrée. Il reste à la confirmer."
+    person = Browser(f"/requests/{link(kept)}")
+    person.press("Confirmer ma demande")
+    person.follow("Voir et imprimer ma convocation")
+    assert "Awa Marie" in person.answer.text
+
+
+@pytest.mark.usefixtures("service")
+def test_the_delete_link_of_a_mail_asks_and_its_button_cancels() -> None:
+    token = filed()
+    person = Browser(f"/requests/{token}/cancellation")
+    assert get(f"/requests/{token}").data["state"] == "pending"
+    person.press("Oui, supprimer ma demande")
+    assert person.path == f"/requests/{token}"
+    assert get(f"/requests/{token}").data["state"] == "cancelled"
+
+
+@pytest.mark.usefixtures("service")
+def test_the_confirmation_link_of_a_mail_changes_nothing_until_its_button_is_pressed() -> None:
+    token = filed()
+    person = Browser(f"/requests/{token}/confirmation")
+    assert get(f"/requests/{token}").data["state"] == "pending"
+    person.press("Confirmer ma demande")
+    assert get(f"/requests/{token}").data["state"] == "confirmed"
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_gives_a_place_back_or_keeps_it_longer_by_a_button() -> None:
+    kept = hold()
+    until = seat_of(kept).until
+    person = Browser(f"/holds/{kept}")
+    person.press("Garder ma place plus longtemps")
+    later = seat_of(kept).until
+    assert until is not None
+    assert later is not None
+    assert later > until
+    person.press("Abandonner et rendre ma place")
+    assert person.title == "Votre place est rendue"
+    assert taken() == 0
+
+
+def test_one_asks_for_ones_link_on_a_page_and_nobody_is_told_whether_there_is_one(service: Service) -> None:
+    token = filed()
+    reference = booking.view_request(token, edge.now()).reference
+    known, unknown = Browser("/manage"), Browser("/manage")
+    known.press("Recevoir mon lien", reference=reference, email="awa@example.org")
+    unknown.press("Recevoir mon lien", reference=f"{service.id}-22222-22222", email="bob@example.org")
+    assert known.answer.status == 202
+    assert known.answer.text == unknown.answer.text
+
+
+@pytest.mark.usefixtures("service")
+def test_at_the_root_without_a_slash_links_go_through_the_stage() -> None:
+    event = {
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/", "path": "/api"},
+        "headers": {"accept": "text/html"},
+        "stageVariables": None,
+        "pathParameters": {},
+        "multiValueQueryStringParameters": None,
+        "body": None,
+    }
+    assert Page(app.app(event, None)["body"]).links["Admission exceptionnelle au séjour"] == "api/services/aes"
+
+
+# Refusals, in the order of the contract's table
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_without_the_conditions_is_refused_and_nothing_is_held() -> None:
+    refused(post("/services/aes/holds", {"first_free": True}), 422, "conditions-not-accepted")
+    refused(post("/services/aes/holds", {**FIRST, "conditions_accepted": False}), 422, "conditions-not-accepted")
+    assert taken() == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_a_wrong_answer_tells_how_many_tries_are_left_and_the_sixth_that_the_challenge_is_spent() -> None:
+    kept = hold()
+    sent = {"challenge": post(f"/holds/{kept}/captcha").data["challenge"], "answer": "wrong"}
+    for left in (4, 3, 2, 1, 0):
+        answer = post(f"/holds/{kept}/captcha/answer", sent)
+        assert refused(answer, 422, "captcha-wrong")["tries_left"] == left
+    refused(post(f"/holds/{kept}/captcha/answer", sent), 409, "captcha-spent")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_who_is_wrong_sees_the_same_picture_and_how_many_tries_are_left() -> None:
+    person = Browser(f"/holds/{hold()}")
+    challenge = next(one.fields["challenge"] for one in person.page.forms if "challenge" in one.fields)
+    person.press("Étape suivante", answer="wrong")
+    assert person.answer.status == 422
+    assert "Il vous reste 4 essais." in person.answer.text
+    assert any(one.fields.get("challenge") == challenge for one in person.page.forms)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_whose_challenge_is_spent_is_given_another() -> None:
+    person = Browser(f"/holds/{hold()}")
+    challenge = next(one.fields["challenge"] for one in person.page.forms if "challenge" in one.fields)
+    person.press("Étape suivante", answer="x", challenge="0" * 59)
+    assert person.answer.status == 409
+    fresh = next(one.fields["challenge"] for one in person.page.forms if "challenge" in one.fields)
+    assert fresh not in {challenge, "0" * 59}
+
+
+@pytest.mark.usefixtures("service")
+def test_another_holds_captcha_is_refused_as_spent() -> None:
+    mine, other = hold(), hold()
+    challenge = post(f"/holds/{other}/captcha").data["challenge"]
+    sent = {"challenge": challenge, "answer": booking.keys().picture_answer(challenge)}
+    refused(post(f"/holds/{mine}/captcha/answer", sent), 409, "captcha-spent")
+    assert get(f"/holds/{mine}").data["captcha"] == "required"
+
+
+@pytest.mark.usefixtures("service")
+def test_a_taken_slot_is_refused_with_the_three_nearest() -> None:
+    for _ in range(2):
+        assert post("/services/aes/holds", wish(5)).status == 201
+    problem = refused(post("/services/aes/holds", wish(5)), 409, "slot-taken")
+    near = {(one["date"], one["start"]) for one in problem["nearest"]}
+    assert near >= {(f"{wednesday():%Y-%m-%d}", "10:00"), (f"{wednesday():%Y-%m-%d}", "10:10")}
+    assert taken() == 2
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_whose_slot_is_taken_takes_a_near_one_with_one_button() -> None:
+    for _ in range(2):
+        post("/services/aes/holds", wish())
+    person = Browser("/services/aes/slots?conditions_accepted=true")
+    person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
+    assert person.answer.status == 409
+    near = next(one for one in person.page.forms[0].buttons if "10 h 05" in one.replace("\u00a0", " "))
+    person.press(near)
+    assert person.title == "Contrôle de sécurité"
+
+
+def test_when_all_is_taken_the_refusal_says_when_the_next_slots_open(service: Service) -> None:
+    now = edge.now()
+    for week in timetable.open_weeks(service, now):
+        for seat in store.seats("aes", week):
+            store.take(seat.key, "other", now + timedelta(days=1), now)
+    for sent in (FIRST, wish()):
+        problem = refused(post("/services/aes/holds", sent), 409, "nothing-free")
+        assert problem["next_release"] == timetable.next_release(service, now).isoformat()
+    person = Browser("/services/aes/slots?conditions_accepted=true")
+    person.press("Première plage horaire libre")
+    assert person.answer.status == 409
+
+
+def test_a_slot_of_the_coming_release_is_refused_with_its_moment_and_not_held(service: Service) -> None:
+    problem = refused(post("/services/aes/holds", wish(weeks=2)), 409, "not-open-yet")
+    assert problem["opens_at"] == timetable.next_release(service, edge.now()).isoformat()
+    assert taken() == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_details_before_the_captcha_are_refused_on_a_page_too() -> None:
+    kept = hold()
+    refused(post(f"/holds/{kept}/details", AWA), 409, "captcha-required")
+    answer = send("POST", f"/holds/{kept}/details", FORM, urlencode(AWA_TYPED).encode())
+    assert answer.status == 409
+    assert seat_of(kept).state is State.HELD
+
+
+@pytest.mark.usefixtures("service")
+def test_a_second_request_of_the_same_person_is_refused_and_the_page_keeps_what_was_typed() -> None:
+    filed()
+    refused(post(f"/holds/{passed()}/details", AWA), 409, "already-requested")
+    person = Browser(f"/holds/{passed()}")
+    person.press("Étape suivante", **AWA_TYPED)
+    person.press("Valider et terminer")
+    assert person.answer.status == 409
+    kept = next(one.fields for one in person.page.forms if "first_name" in one.fields)
+    assert {name: kept[name] for name in AWA_TYPED} == AWA_TYPED
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_that_became_a_request_is_not_given_back() -> None:
+    kept = passed()
+    post(f"/holds/{kept}/details", AWA)
+    refused(post(f"/holds/{kept}/end"), 409, "already-requested")
+    assert seat_of(kept).state is State.PENDING
+
+
+@pytest.mark.usefixtures("service")
+def test_an_invented_hold_or_link_is_not_found_by_any_of_its_routes() -> None:
+    owned = [(method, route) for method, route in ROUTES if "{hold}" in route or "{token}" in route]
+    assert len(owned) == 12
+    for wrong in ("x", "aes.20261203.1015.1." + "a" * 78, "%00", "a" * 2000, BIDI):
+        for method, route in owned:
+            refused(touch(method, route, wrong, wrong), 404, "not-found")
+
+
+@pytest.mark.usefixtures("service")
+def test_an_unknown_service_or_file_is_not_found() -> None:
+    for path in (
+        "/services/nope",
+        "/services/nope/slots",
+        "/services/AES",
+        "/static/guichet.css",
+        "/static/..%2fapp.py",
+    ):
+        refused(get(path), 404, "not-found")
+    refused(post("/services/nope/holds", FIRST), 404, "not-found")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_week_that_is_not_shown_is_not_found() -> None:
+    for week in ("2026-W99", "2036-W48", "1999-W01", "0000-W00", "9999-W52", "x", "", "%00", "-1"):
+        refused(get(f"/services/aes/slots?week={week}"), 404, "not-found")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_slot_that_never_was_is_not_found_and_nothing_is_held() -> None:
+    years = [("2036-12-03", "10:00"), ("2020-12-02", "10:00"), ("0001-01-01", "00:00"), ("9999-12-31", "23:59")]
+    for date, start in [*years, (f"{wednesday():%Y-%m-%d}", "10:03"), (f"{wednesday():%Y-%m-%d}", "22:00")]:
+        sent = {"date": date, "start": start, "conditions_accepted": True}
+        refused(post("/services/aes/holds", sent), 404, "not-found")
+    assert taken() == 0
+
+
+# Bad bodies
+
+
+WISHES = [
+    (b"", ["date", "start"]),
+    (b"{", ["body"]),
+    (b"null", ["body"]),
+    (b"[]", ["body"]),
+    (b'"text"', ["body"]),
+    (b"\xff\xfe", ["body"]),
+    (b"[" * 16_000, ["body"]),
+    (b"1" * 10_000, ["body"]),
+    (b'{"date": "' + b"x" * 1_000_000 + b'"}', ["body"]),
+    (b'{"date": 20261203, "start": ["10:15"], "conditions_accepted": true}', ["date", "start"]),
+    (b'{"date": "2026-02-30", "start": "10:00", "conditions_accepted": true}', ["date"]),
+    (b'{"date": "2026-12-03\\u0000", "start": "10:00", "conditions_accepted": true}', ["date"]),
+    (b'{"date": "2026-12-03", "start": "25:00", "conditions_accepted": true}', ["date"]),
+    (b'{"first_free": "perhaps", "conditions_accepted": true}', ["first_free"]),
+    (b'{"first_free": 1, "conditions_accepted": true}', ["first_free"]),
+    (b'{"first_free": true, "conditions_accepted": 1}', ["conditions_accepted"]),
+    (b'{"first_free": true, "conditions_accepted": {"a": []}}', ["conditions_accepted"]),
+    (b'{"first_free": true, "conditions_accepted": true, "seat": "1"}', ["seat"]),
+    (b'{"first_free": true, "conditions_accepted": true, "\\ud800": "1"}', ["?"]),
+]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_wish_that_cannot_be_used_is_refused_by_field_and_nothing_is_held() -> None:
+    for body, named in WISHES:
+        assert (body[:80], fields(post("/services/aes/holds", body))) == (body[:80], named)
+    assert taken() == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_a_content_type_that_is_no_form_is_read_as_json() -> None:
+    for kind in ("text/plain", "image/png", "application/json; charset=utf-16", "x"):
+        answer = send("POST", "/services/aes/holds", {**JSON, "Content-Type": kind}, b"first_free=true")
+        assert fields(answer) == ["body"]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_form_that_is_no_form_is_refused_and_nothing_is_held() -> None:
+    for body in (b"%ff=%fe&\xff", b"&".join(b"a%d=1" % n for n in range(41)), b"slot=" + b"1" * 1_000_000):
+        answer = send("POST", "/services/aes/holds", FORM, body)
+        assert (answer.status, answer.kind) == (422, "text/html")
+    assert taken() == 0
+
+
+DETAILS: list[tuple[dict[str, Any], str]] = [
+    ({"first_name": ""}, "first_name"),
+    ({"first_name": 5}, "first_name"),
+    ({"first_name": ["Awa"]}, "first_name"),
+    ({"first_name": "A" * 300}, "first_name"),
+    ({"last_name": "Exem\x00ple"}, "last_name"),
+    ({"last_name": f"Exem{BIDI}ple"}, "last_name"),
+    ({"last_name": "Exem\ud800ple"}, "last_name"),
+    ({"last_name": "<b>Exemple</b>"}, "last_name"),
+    ({"last_name": "12"}, "last_name"),
+    ({"birth_name": "5"}, "birth_name"),
+    ({"birth_date": "2001-02-30"}, "birth_date"),
+    ({"birth_date": "30/02/2001"}, "birth_date"),
+    ({"birth_date": ""}, "birth_date"),
+    ({"birth_date": 19900517}, "birth_date"),
+    ({"birth_date": "1890-01-01"}, "birth_date"),
+    ({"birth_date": "2199-01-01"}, "birth_date"),
+    ({"email": "awa@"}, "email"),
+    ({"email": "awa"}, "email"),
+    ({"email": "awa@example"}, "email"),
+    ({"email": "awa@exa\nmple.org"}, "email"),
+    ({"email": "awa@example.org\nBcc: bob@example.org"}, "email"),
+    ({"email_confirmation": "bob@example.org"}, "email_confirmation"),
+    ({"phone": "call me"}, "phone"),
+    ({"phone": "0" * 31}, "phone"),
+    ({"language": "xx"}, "language"),
+    ({"nickname": "Awa"}, "nickname"),
+]
+
+
+@pytest.mark.usefixtures("service")
+def test_details_that_cannot_be_used_are_refused_by_field_and_the_place_is_kept() -> None:
+    kept = passed()
+    for change, named in DETAILS:
+        answer = post(f"/holds/{kept}/details", {**AWA, **change})
+        assert (change, fields(answer)) == (change, [named])
+    assert (seat_of(kept).state, seat_of(kept).proven) == (State.HELD, True)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_born_tomorrow_is_refused() -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    assert fields(post(f"/holds/{passed()}/details", {**AWA, "birth_date": tomorrow})) == ["birth_date"]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_birth_date_far_outside_any_calendar_is_refused_on_the_page_too() -> None:
+    person = Browser(f"/holds/{passed()}")
+    person.press("Étape suivante", **{**AWA_TYPED, "birth_year": "9" * 20})
+    assert person.answer.status == 422
+    assert 'id="birth_date-error"' in person.answer.text
+
+
+@pytest.mark.usefixtures("service")
+def test_empty_details_name_every_field_that_must_be_filled() -> None:
+    named = fields(post(f"/holds/{passed()}/details", b""))
+    assert named == ["first_name", "last_name", "email", "email_confirmation", "birth_date", "phone"]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_page_with_a_mistake_says_so_at_its_field_and_keeps_what_was_typed() -> None:
+    typed = {**AWA_TYPED, "email_confirmation": "bob@example.org", "last_name": '"><b>O’Exemple', "birth_day": "31"}
+    person = Browser(f"/holds/{passed()}")
+    person.press("Étape suivante", **typed)
+    assert person.answer.status == 422
+    assert person.page.html["title"].startswith("Erreur")
+    marked = re.findall(r'id="([a-z_]+)-error"', person.answer.text)
+    assert marked == ["last_name", "email_confirmation"]
+    kept = next(one.fields for one in person.page.forms if "first_name" in one.fields)
+    assert {name: kept[name] for name in typed} == typed
+
+
+@pytest.mark.usefixtures("service")
+def test_a_captcha_answer_that_is_missing_or_of_the_wrong_type_is_refused_by_field_and_counts_no_try() -> None:
+    kept = hold()
+    path = f"/holds/{kept}/captcha/answer"
+    assert fields(post(path, b"")) == ["challenge", "answer"]
+    assert fields(post(path, {"challenge": 5, "answer": ["x"]})) == ["challenge", "answer"]
+    assert fields(post(path, {"challenge": "x", "answer": "a" * 41, "sound": True})) == ["answer", "sound"]
+    challenge = post(f"/holds/{kept}/captcha").data["challenge"]
+    answer = post(path, {"challenge": challenge, "answer": "wrong"})
+    assert refused(answer, 422, "captcha-wrong")["tries_left"] == 4
+
+
+@pytest.mark.usefixtures("service")
+def test_a_forgotten_captcha_answer_is_told_on_the_page_at_its_field() -> None:
+    person = Browser(f"/holds/{hold()}")
+    person.press("Étape suivante", answer="")
+    assert person.answer.status == 422
+    assert 'id="answer-error"' in person.answer.text
+
+
+@pytest.mark.usefixtures("service")
+def test_a_link_is_not_sent_for_what_cannot_be_a_reference_or_an_address_and_the_page_keeps_both() -> None:
+    assert fields(post("/manage", b"")) == ["reference", "email"]
+    assert fields(post("/manage", {"reference": "AES\x00", "email": f"a{BIDI}@example.org"})) == ["reference", "email"]
+    assert fields(post("/manage", {"reference": "?", "email": "awa@", "x": 1})) == ["reference", "email", "x"]
+    person = Browser("/manage")
+    person.press("Recevoir mon lien", reference="?", email="awa@")
+    assert person.answer.status == 422
+    assert person.page.forms[0].fields == {"reference": "?", "email": "awa@"}
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_who_forgot_the_box_sees_the_week_of_the_slot_again_with_the_box_to_tick() -> None:
+    person = Browser("/services/aes/slots")
+    person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
+    assert person.answer.status == 422
+    assert 'id="conditions_accepted-error"' in person.answer.text
+    assert f'value="{wednesday():%Y-%m-%dT%H:%M}"' in person.answer.text
+    assert taken() == 0
+
+
+# Everything twice
+
+
+@pytest.mark.usefixtures("service")
+def test_the_same_hold_twice_is_two_places() -> None:
+    assert hold() != hold()
+    assert taken() == 2
+
+
+@pytest.mark.usefixtures("service")
+def test_each_step_twice_gives_the_same_answer_and_one_request() -> None:
+    kept = hold()
+    challenge = post(f"/holds/{kept}/captcha").data["challenge"]
+    sent = {"challenge": challenge, "answer": booking.keys().picture_answer(challenge)}
+    until = [post(f"/holds/{kept}/captcha/answer", sent).data["expires_at"] for _ in range(2)]
+    assert until[0] == until[1]
+    assert post(f"/holds/{kept}/details", AWA).data == post(f"/holds/{kept}/details", AWA).data
+    token = link(kept)
+    for step in ("confirmation", "cancellation"):
+        assert post(f"/requests/{token}/{step}").data == post(f"/requests/{token}/{step}").data
+    assert taken() == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_a_wrong_answer_after_the_right_one_takes_nothing_back() -> None:
+    kept = passed()
+    sent = {"challenge": post(f"/holds/{kept}/captcha").data["challenge"], "answer": "wrong"}
+    assert post(f"/holds/{kept}/captcha/answer", sent).data["captcha"] == "passed"
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_that_became_a_request_does_not_take_another_persons_details() -> None:
+    kept = passed()
+    post(f"/holds/{kept}/details", AWA)
+    refused(post(f"/holds/{kept}/details", {**AWA, "first_name": "Bob"}), 410, "hold-over")
+    person = booking.view_request(link(kept), edge.now()).person
+    assert person is not None
+    assert person.details.first_name == "Awa"
+
+
+@pytest.mark.usefixtures("service")
+def test_after_the_appointment_the_same_person_may_ask_again() -> None:
+    post(f"/requests/{filed()}/confirmation")
+    later = (wednesday() + timedelta(days=1)).astimezone(UTC)
+    upkeep.release(later)
+    kept = booking.place_hold("aes", booking.Wish(None, conditions_accepted=True), now=later)
+    asked = booking.challenge(kept.id, later)
+    booking.answer_challenge(kept.id, asked.id, asked.sound, now=later)
+    details = forms.read_details(AWA, today=later.date(), language="fr")
+    assert booking.file_request(kept.id, details, now=later).state is State.PENDING
+
+
+@pytest.mark.usefixtures("service")
+def test_giving_back_twice_is_once_and_a_third_extension_is_over() -> None:
+    kept = hold()
+    assert [post(f"/holds/{kept}/extension").status for _ in range(3)] == [200, 200, 410]
+    assert post(f"/holds/{kept}/end").data == post(f"/holds/{kept}/end").data
+    assert taken() == 0
+
+
+# Everything after expiry
+
+
+@pytest.mark.usefixtures("service")
+def test_after_its_time_a_hold_is_over_for_every_step_and_giving_it_back_changes_nothing() -> None:
+    kept = passed()
+    challenge = post(f"/holds/{kept}/captcha").data["challenge"]
+    run_out(seat_of(kept).key)
+    refused(get(f"/holds/{kept}"), 410, "hold-over")
+    refused(post(f"/holds/{kept}/extension"), 410, "hold-over")
+    refused(post(f"/holds/{kept}/captcha"), 410, "hold-over")
+    refused(post(f"/holds/{kept}/captcha/answer", {"challenge": challenge, "answer": "x"}), 410, "hold-over")
+    refused(post(f"/holds/{kept}/details", AWA), 410, "hold-over")
+    before = seat_of(kept)
+    assert post(f"/holds/{kept}/end").status == 200
+    assert seat_of(kept) == before
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_whose_hold_is_over_is_told_on_a_page_with_a_way_on() -> None:
+    kept = passed()
+    person = Browser(f"/holds/{kept}")
+    run_out(seat_of(kept).key)
+    person.press("Étape suivante", **AWA_TYPED)
+    assert person.answer.status == 410
+    assert person.title == "Votre place n’est plus gardée."
+    person.follow("Recommencer une demande")
+    assert person.path.endswith("/services/aes")
+
+
+@pytest.mark.usefixtures("service")
+def test_after_its_time_a_request_cannot_be_confirmed_or_cancelled_and_its_page_says_it_has_ended() -> None:
+    token = filed()
+    run_out(booking.keys().read("link", token).seat)
+    refused(post(f"/requests/{token}/confirmation"), 410, "link-over")
+    refused(post(f"/requests/{token}/cancellation"), 410, "link-over")
+    refused(get(f"/requests/{token}/convocation"), 410, "link-over")
+    assert get(f"/requests/{token}").data["state"] == "expired"
+
+
+@pytest.mark.usefixtures("service")
+def test_an_old_link_opens_nothing_of_the_next_persons_request_on_the_same_seat() -> None:
+    old, now = filed(), edge.now()
+    key = passed_on(old, now)
+    for _ in ("pending", "confirmed"):
+        for route in ("", "/confirmation", "/cancellation", "/convocation"):
+            refused(get(f"/requests/{old}{route}"), 410, "link-over")
+        for route in ("/confirmation", "/cancellation"):
+            refused(post(f"/requests/{old}{route}"), 410, "link-over")
+        store.confirm(key, "next", now)
+    assert store.seat(key).hold == "next"
+
+
+@pytest.mark.usefixtures("service")
+def test_an_old_link_tells_nothing_of_how_the_next_persons_request_ended() -> None:
+    old, now = filed(), edge.now()
+    key = passed_on(old, now)
+    run_out(key)
+    refused(get(f"/requests/{old}"), 410, "link-over")
+    assert store.end_request(store.seat(key), State.EXPIRED, edge.now(), edge.now())
+    refused(get(f"/requests/{old}"), 410, "link-over")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_request_that_waits_for_its_confirmation_has_no_convocation_yet() -> None:
+    refused(get(f"/requests/{filed()}/convocation"), 410, "link-over")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_challenge_made_five_minutes_ago_is_spent() -> None:
+    kept = hold()
+    old = booking.keys().challenge(seat_of(kept).hold, edge.now() - timedelta(minutes=5))
+    sent = {"challenge": old, "answer": booking.keys().picture_answer(old)}
+    refused(post(f"/holds/{kept}/captcha/answer", sent), 409, "captcha-spent")
+
+
+# The table slow or away
+
+
+TABLE_ROUTES = [
+    (method, path) for method, path in ROUTES if "429" in CONTRACT["paths"][path][method.lower()]["responses"]
+]
+
+
+def touch(method: str, route: str, kept: str, token: str) -> Answer:
+    """Send a route something that makes it ask the table."""
+    bodies = {
+        "place_hold": FIRST,
+        "answer_challenge": {"challenge": "x", "answer": "x"},
+        "send_details": AWA,
+        "ask_link": {"reference": "AES-22222-22222", "email": "awa@example.org"},
+    }
+    path = route.replace("{service}", "aes").replace("{hold}", kept).replace("{token}", token)
+    sent = bodies.get(CONTRACT["paths"][route][method.lower()]["operationId"])
+    return get(path) if method == "GET" else post(path, sent)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_table_that_throttles_is_told_as_too_many_requests_by_every_route_that_asks_it(table_says: Says) -> None:
+    kept, token = passed(), filed()
+    table_says("ProvisionedThroughputExceededException")
+    for method, route in TABLE_ROUTES:
+        store.forget()
+        answer = touch(method, route, kept, token)
+        refused(answer, 429, "too-many-requests")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 5
+
+
+@pytest.mark.usefixtures("service")
+def test_a_table_that_is_away_is_told_as_try_again_by_every_route_that_asks_it(table_says: Says) -> None:
+    kept, token = passed(), filed()
+    table_says(None)
+    for method, route in TABLE_ROUTES:
+        store.forget()
+        answer = touch(method, route, kept, token)
+        refused(answer, 503, "try-again")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 5
+
+
+@pytest.mark.usefixtures("service")
+def test_a_hold_whose_write_is_throttled_holds_nothing_and_the_page_says_when_to_try_again(table_says: Says) -> None:
+    person = Browser("/services/aes/slots?conditions_accepted=true")
+    table_says("ThrottlingException", operation="UpdateItem")
+    person.press("Première plage horaire libre")
+    assert (person.answer.status, person.answer.kind) == (429, "text/html")
+    assert 1 <= int(person.answer.headers["Retry-After"]) <= 5
+    assert taken() == 0
+
+
+# Headers and languages
+
+
+@pytest.mark.usefixtures("service")
+def test_every_answer_carries_the_security_headers() -> None:
+    css = f"/static/{pages.asset('guichet.css')}"
+    answers = [get("/health"), get("/services/aes"), get("/services/nope"), get(css), get("/openapi.json")]
+    answers += [send("GET", "/", FORM), send("POST", f"/holds/{hold()}/extension", FORM)]
+    assert [answer.status for answer in answers] == [200, 200, 404, 200, 200, 200, 303]
+    for answer in answers:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.usefixtures("service")
+def test_what_is_somebodys_is_stored_nowhere() -> None:
+    kept, token = passed(), filed()
+    post(f"/requests/{token}/confirmation")
+    for method, route in ROUTES:
+        if "{hold}" in route or "{token}" in route or route == "/manage":
+            assert touch(method, route, kept, token).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.usefixtures("service")
+def test_a_calendar_is_good_for_a_second_at_the_edge_and_a_hashed_file_for_a_year() -> None:
+    assert get("/services/aes/slots").headers["Cache-Control"] == "public, max-age=0, s-maxage=1"
+    answer = send("GET", f"/static/{pages.asset('guichet.css')}", FORM)
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Content-Type"] == "text/css; charset=utf-8"
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("accept", "language", "direction", "title"),
+    [
+        ("en-GB,en;q=0.9", "en", "ltr", "Exceptional admission – Guichet"),
+        ("ar", "ar", "rtl", "القبول – Guichet"),
+        ("fr;q=0.2, en;q=0.1", "fr", "ltr", "Admission exceptionnelle au séjour – Guichet"),
+        ("de, xx;q=x", "fr", "ltr", "Admission exceptionnelle au séjour – Guichet"),
+    ],
+)
+def test_a_page_is_in_the_first_of_our_languages_that_the_browser_asks_for(
+    accept: str, language: str, direction: str, title: str
+) -> None:
+    person = Browser("/services/aes", **{"Accept-Language": accept})
+    html = person.page.html
+    assert (html["lang"], html["dir"], html["title"]) == (language, direction, title)
+    assert person.answer.headers["Content-Language"] == language
+
+
+@pytest.mark.usefixtures("service")
+def test_a_chosen_language_is_kept_in_a_cookie_and_goes_before_what_the_browser_asks_for() -> None:
+    chosen = send("GET", "/services/aes?lang=ar", {**FORM, "Accept-Language": "en"})
+    assert chosen.headers["Set-Cookie"] == "lang=ar; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
+    assert chosen.headers["Cache-Control"] == "no-store"
+    later = send("GET", "/services/aes", {**FORM, "Accept-Language": "en", "Cookie": "a=b; lang=ar"})
+    assert later.headers["Content-Language"] == "ar"
+    assert "Set-Cookie" not in later.headers
+
+
+@pytest.mark.usefixtures("service")
+def test_a_language_that_is_not_ours_is_neither_chosen_nor_kept() -> None:
+    answer = send("GET", "/services/aes?lang=%0d%0aSet-Cookie:x", {**FORM, "Cookie": "lang=zz"})
+    assert answer.headers["Content-Language"] == "fr"
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.skipif(not any(words.LOCALE.rglob("*.mo")), reason="`make setup` compiles the catalogues")
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_refusal_and_its_fields_are_told_in_the_persons_language(language: str) -> None:
+    french, other = (post("/services/aes/holds", b"{", **{"Accept-Language": one}).data for one in ("fr", language))
+    assert other["title"] != french["title"]
+    assert other["errors"][0]["message"] != french["errors"][0]["message"]
+
+
+# What is kept of a visitor
+
+
+@pytest.mark.usefixtures("service")
+def test_the_log_of_a_whole_walk_has_no_token_and_nothing_personal(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = passed()
+    post(f"/holds/{kept}/details", AWA)
+    token = link(kept)
+    post(f"/requests/{token}/confirmation")
+    logged = capsys.readouterr().err
+    assert '"route": "/requests/{token}/confirmation"' in logged
+    for secret in (kept[-78:], token[-78:], tokens.digest(kept[-78:-26]), "Awa", "example.org", "1990"):
+        assert secret not in logged
