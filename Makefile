@@ -1,0 +1,56 @@
+# The only door for a developer: `make` alone lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help run test check setup format pins clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/ready
+CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup  ## start the whole service on this machine; Ctrl-C ends it
+	@$(BIN)/python -m infra.laptop
+
+test: lint  ## everything: check with coverage, then the deployed stack and the browser
+	@$(BIN)/pytest $(UNIT) --cov
+	@$(BIN)/python -m infra.browser
+	@$(BIN)/pytest tests/stack tests/browser
+
+check: lint  ## format, lint, types and unit tests, in under a minute
+	@$(BIN)/pytest $(UNIT)
+
+lint: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+setup: $(STAMP) $(CATALOGUES:.po=.mo)  ## the tools of requirements-dev.txt in .venv, and the translations
+
+format: setup  ## put the code in its format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+pins: setup  ## renew requirements*.txt from requirements*.in
+	@$(BIN)/pip install -qq --disable-pip-version-check uv
+	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \
+	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
+
+clean:  ## remove what can be made again
+	@rm -rf .venv build .chalice/deployments .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find chalicelib -name '*.mo' -delete
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "guichet: Python 3.11 or later is needed: install it, or name it with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "guichet: Python's venv module is needed: install python3-venv" >&2; exit 1; }
+	@echo "setting up .venv (about a minute, once)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+%.mo: %.po $(STAMP)
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@

@@ -1,0 +1,252 @@
+"""The whole service on this machine: what `make run` executes. All that it starts ends with it."""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import boto3
+import yaml
+from botocore.config import Config
+
+from infra import inbox
+from infra.deploy import Deployment
+from infra.guard import die_with_parent
+from infra.package import ROOT, package
+
+HOST = inbox.HOST
+REGION = "eu-west-3"
+ACCOUNT = "000000000000"  # the engine's
+STAGE = "laptop"
+MAIL_FROM = "rendez-vous@guichet.example"
+API = "guichet"
+API_STAGE = "api"
+BUCKET = "guichet-packages"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # the engine's administrator
+FIRST_PORT = 4566
+ROOM = 500_000_000  # bytes: every worker unpacks the zip
+DISK_FULL = f"guichet: the disk is full: {tempfile.gettempdir()} needs {ROOM // 1_000_000} MB"
+PATIENCE = 60.0  # seconds for the engine to answer
+
+
+class CannotRun(SystemExit):
+    """The service cannot be had on this machine; the message is the one line that says why."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the parts of a running service are."""
+
+    endpoint: str
+    inbox: str
+    table: str = f"guichet-{STAGE}"
+
+    @property
+    def api(self) -> str:
+        """The address of the service, without a slash at its end."""
+        return f"{self.endpoint}/_aws/execute-api/{API}/{API_STAGE}"
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 ships no types
+        """A client of the engine that may do everything."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(read_timeout=300, retries={"total_max_attempts": 1}),
+        )
+
+
+@contextmanager
+def running(
+    *, port: int = 0, answer: str = "", expiry: str = "rate(1 minute)", release: str = "rate(1 hour)"
+) -> Iterator[Stack]:
+    """The service, deployed and with open seats, for as long as the block lasts; port 0 is the first free one."""
+    port = port or next(candidate for candidate in range(FIRST_PORT, FIRST_PORT + 100) if is_free(candidate))
+    folder = Path(tempfile.mkdtemp(prefix="guichet-"))
+    try:
+        if shutil.disk_usage(folder).free < ROOM:
+            raise CannotRun(DISK_FULL)
+        with inbox.serving() as box, engine(port, folder, smtp=box.smtp) as endpoint:
+            stack = Stack(endpoint, box.url)
+            secret = secrets.token_urlsafe(32)
+            parameters = {
+                "Secret": secret,
+                "PublicUrl": stack.api,
+                "CaptchaAnswer": answer,
+                "ExpirySchedule": expiry,
+                "ReleaseSchedule": release,
+            }
+            install(stack, folder, parameters)
+            seed(stack, folder, secret)
+            warm(stack)
+            yield stack
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_free(port: int) -> bool:
+    """Whether a program may listen on this port of this machine."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def engine(port: int, folder: Path, *, smtp: str) -> Iterator[str]:
+    """MiniStack on this port, checking every role, with all its files in this folder; its URL."""
+    log = folder / "engine.log"
+    guarded = [sys.executable, str(ROOT / "infra" / "guard.py"), str(folder), sys.executable, "-m", "ministack"]
+    settings = {
+        "AUTH": "true",
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": REGION,
+        "SMTP_HOST": smtp,
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
+        "DOCKER_HOST": f"unix://{folder}/none",  # no container of this machine is its business
+        "IOT_MTLS_ENABLED": "0",  # would listen on a port of its own
+        "SFTP_ENABLED": "0",  # the same
+    }
+    with log.open("wb") as out:
+        guard = subprocess.Popen(
+            guarded, stdin=subprocess.PIPE, stdout=out, stderr=out, env=quiet(folder) | settings, start_new_session=True
+        )
+    url = f"http://{HOST}:{port}"
+    try:
+        until = time.monotonic() + PATIENCE
+        while not answers(f"{url}/_ministack/health"):
+            if guard.poll() is not None or time.monotonic() > until:
+                raise cannot(f"start MiniStack on port {port}", log.read_text(errors="replace"))
+            time.sleep(0.1)
+        yield url
+    finally:
+        guard.communicate()  # closes its stdin: it ends the engine and the workers
+
+
+def quiet(folder: Path) -> dict[str, str]:
+    """An environment without settings of this user, whose files all go into this folder."""
+    place = {"HOME": str(folder), "TMPDIR": str(folder)}
+    return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **place, **KEYS, "AWS_DEFAULT_REGION": REGION}
+
+
+def answers(url: str, form: bytes | None = None) -> bool:
+    """Whether there is a server at this URL, whatever it says."""
+    try:
+        urlopen(url, form, timeout=10).close()  # noqa: S310 - a fixed http URL of this machine
+    except HTTPError:
+        return True
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+    return True
+
+
+def cannot(what: str, said: str) -> CannotRun:
+    """The line that says what went wrong, from all that a program said."""
+    if os.strerror(errno.ENOSPC) in said:
+        return CannotRun(DISK_FULL)
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return CannotRun(f"guichet: cannot {what}: {lines[-1] if lines else 'no reason given'}")
+
+
+def install(stack: Stack, folder: Path, parameters: dict[str, str]) -> None:
+    """Package the service and deploy its two stacks."""
+    with ThreadPoolExecutor() as pool:
+        packaging = pool.submit(package, STAGE, out=folder / "package")
+        stack.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        deployment = Deployment(STAGE, BUCKET, quiet(folder) | {"AWS_ENDPOINT_URL": stack.endpoint})
+        deployment.data(MAIL_FROM)
+        template = packaging.result()
+    deployment.app(template, parameters, f"ms-custom-id={API}")
+    play_gateway_responses(stack, template)
+
+
+def play_gateway_responses(stack: Stack, template: Path) -> None:
+    """MiniStack leaves these out when it imports an API, but knows them one by one."""
+    api = yaml.safe_load(template.read_text())["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    gateway = stack.client("apigateway")
+    for kind, response in api["x-amazon-apigateway-gateway-responses"].items():
+        gateway.put_gateway_response(restApiId=API, responseType=kind, **response)
+    gateway.create_deployment(restApiId=API, stageName=API_STAGE)
+
+
+def seed(stack: Stack, folder: Path, secret: str) -> None:
+    """Put every service of infra/services in place and open its seats."""
+    settings = {"GUICHET_STAGE": STAGE, "GUICHET_TABLE": stack.table, "GUICHET_SECRET": secret}
+    files = sorted(map(str, (ROOT / "infra" / "services").glob("*.yaml")))
+    env = quiet(folder) | settings | {"AWS_ENDPOINT_URL": stack.endpoint}
+    command = [sys.executable, "-m", "infra.services", *files]
+    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
+    event = {"version": "0", "id": "seed", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+    place = {"account": ACCOUNT, "region": REGION, "time": datetime.now(UTC).isoformat(), "resources": []}
+    release = stack.client("lambda").invoke(
+        FunctionName=f"guichet-{STAGE}-release", Payload=json.dumps(event | place).encode()
+    )
+    if "FunctionError" in release:
+        raise cannot("open the seats", release["Payload"].read().decode())
+
+
+def warm(stack: Stack) -> None:
+    """Start one worker of each function that people wait for."""
+    visits = (
+        ("/", None),
+        ("/services/aes/slots", None),
+        ("/holds/none", None),
+        ("/holds/none/end", b""),
+        ("/manage", b""),
+    )
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda visit: answers(stack.api + visit[0], visit[1]), visits))
+
+
+def asked_port() -> int:
+    """What GUICHET_PORT says, 0 when it is not set."""
+    wish = os.environ.get("GUICHET_PORT", "")
+    if not wish:
+        return 0
+    if not wish.isdecimal() or not 0 < int(wish) < 65536:  # noqa: PLR2004 - ports are 16 bits
+        raise CannotRun(f"guichet: GUICHET_PORT must be a port number, not {wish!r}")
+    if not is_free(int(wish)):
+        raise CannotRun(f"guichet: port {wish} is in use: set GUICHET_PORT to another one")
+    return int(wish)
+
+
+def main() -> None:
+    """Run until Ctrl-C, SIGTERM, or the end of the program that started this one."""
+    die_with_parent()
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first too: a shell's "&" makes Python ignore it
+        signal.signal(asked, lambda *_: sys.exit(0))
+    try:
+        with running(port=asked_port(), answer=os.environ.get("GUICHET_CAPTCHA_ANSWER", "")) as stack:
+            print(f"page: {stack.api}/", f"api: {stack.api}", f"inbox: {stack.inbox}", "ready", sep="\n", flush=True)
+            signal.pause()
+    except subprocess.CalledProcessError as error:
+        raise cannot(f"run {' '.join(error.cmd[:4])}", f"{error.stdout}\n{error.stderr}") from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise CannotRun(DISK_FULL) from error
+
+
+if __name__ == "__main__":
+    main()

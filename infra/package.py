@@ -1,0 +1,92 @@
+"""Make what CloudFormation deploys: template and Lambda zip of `chalice package`, less what no function reads."""
+
+import os
+import re
+import subprocess
+import sys
+from compileall import compile_dir
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from shutil import copyfile, copytree, ignore_patterns
+from tempfile import TemporaryDirectory
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+ROOT = Path(__file__).parent.parent
+BUILD = ROOT / "build"
+KEPT = ROOT / ".chalice" / "deployments"
+
+UNREAD = re.compile(
+    r"""
+      botocore/data/(?!(dynamodb|ses|sts)/)[^/]+/   # the other 400 services of AWS
+    | botocore/data/.*/(examples|paginators|waiters)-
+    | (icalendar|dateutil)/(tests|fuzzing|zoneinfo)/  # tzdata has the zones
+    | dns(python-[^/]+\.dist-info)?/  # addresses are read, not looked up
+    | (PIL/_avif|pillow\.libs/libavif)  # a picture format: the captcha is PNG
+    | [^/]+\.dist-info/(?!METADATA|licenses/)
+    | .*(\.pyi|/py\.typed)$
+    """,
+    re.VERBOSE,
+)
+
+
+def package(stage: str, *, out: Path = BUILD) -> Path:
+    """Package the service for this stage; the path of the template, beside the zip that it names.
+
+    Zips are kept, slim, in .chalice/deployments: the same sources take a second, others are packed again.
+    """
+    KEPT.mkdir(parents=True, exist_ok=True)
+    known = set(KEPT.glob("*.zip"))
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out) as place:
+        run_chalice(stage, copy_sources(Path(place)), out)
+    for new in set(KEPT.glob("*.zip")) - known:
+        slim(new)
+        copyfile(new, out / "deployment.zip")
+    for old in sorted(KEPT.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-3]:
+        old.unlink(missing_ok=True)
+    return out / "sam.yaml"
+
+
+def copy_sources(project: Path) -> Path:
+    """A project with what travels and no more: Chalice packs every file it finds, and names the zip after them."""
+    unwanted = ignore_patterns("__pycache__", "*.po", "*.pot", "*.cfg", "deployments", "deployed")
+    for folder in ("chalicelib", ".chalice"):
+        copytree(ROOT / folder, project / folder, ignore=unwanted)
+    for file in ("app.py", "requirements.txt"):
+        copyfile(ROOT / file, project / file)
+    (project / ".chalice" / "deployments").symlink_to(KEPT)
+    return project
+
+
+def run_chalice(stage: str, project: Path, out: Path) -> None:
+    """`chalice package`, merged with infra/app.yaml."""
+    command = [
+        *(str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project), "package", "--stage", stage),
+        *("--template-format", "yaml", "--merge-template", str(ROOT / "infra" / "app.yaml"), str(out.absolute())),
+    ]
+    settled = {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3"}  # any region: nothing depends on it
+    done = subprocess.run(command, env=os.environ | settled, check=True, capture_output=True, text=True)
+    if "Could not install dependencies" in done.stdout + done.stderr:  # it goes on without them
+        raise subprocess.CalledProcessError(1, command, done.stdout, done.stderr)
+
+
+def slim(package: Path) -> None:
+    """Write the zip again without what is never read, and with the bytecode that a cold start would make each time.
+
+    The order and the dates never change: the same sources give the same zip.
+    """
+    with TemporaryDirectory(dir=package.parent) as place:
+        folder, slimmer = Path(place, "files"), Path(place, "zip")
+        with ZipFile(package) as old:
+            old.extractall(folder, [name for name in old.namelist() if not UNREAD.match(name)])
+        compile_dir(folder, quiet=2, stripdir=str(folder), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        with ZipFile(slimmer, "w") as new:
+            for path in sorted(file for file in folder.rglob("*") if file.is_file()):
+                entry = ZipInfo(str(path.relative_to(folder)))
+                entry.external_attr = 0o644 << 16
+                new.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+        slimmer.replace(package)
+
+
+if __name__ == "__main__":
+    print(package(sys.argv[1]))
