@@ -1,0 +1,161 @@
+"""A crowd at one place and what became of it: one crowd and one judge for the service and for broken copies."""
+
+import json
+import random
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from statistics import quantiles
+from typing import Any
+
+import urllib3
+import yaml
+
+from chalicelib.tokens import digest
+from infra.laptop import Stack
+from infra.package import ROOT
+
+ATTEMPTS = 2000
+THREADS = 32
+SEATS = 100
+DESKS = 2
+SECRET = 52  # characters of a hold id that are the secret
+TAKEN = {(409, "slot-taken"), (409, "nothing-free")}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A service with a hundred seats that are open now, and the address at which it is booked."""
+
+    stack: Stack
+    api: str
+    service: str
+    day: str
+    starts: list[str]
+
+    def items(self) -> list[dict[str, Any]]:
+        """Its seats, as the table keeps them."""
+        query = self.stack.client("dynamodb").get_paginator("query")
+        pages = query.paginate(
+            TableName=self.stack.table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": self.partition}},
+            ConsistentRead=True,
+        )
+        return [item for page in pages for item in page["Items"]]
+
+    @property
+    def partition(self) -> str:
+        return f"SEATS#{self.service}#{datetime.fromisoformat(self.day):%G-W%V}"
+
+
+def document(service: str) -> dict[str, Any]:
+    """The file of a service like the seed's, whose opening rules make no seat: this test makes them."""
+    made: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
+    closed = {"days": ["monday"], "from": "09:00", "to": "09:00"}
+    release = {"day": "monday", "at": "00:00", "weeks_ahead": 2}
+    return made | {"id": service, "desks": DESKS, "openings": [closed], "release": release}
+
+
+def seated(stack: Stack, api: str, service: str) -> Place:
+    """Make the place's seats, as the release function writes them: in four days, opened a minute ago."""
+    day = (datetime.now(UTC) + timedelta(days=4)).date()
+    first = datetime.combine(day, datetime.min.time()) + timedelta(hours=9)
+    starts = [first + n * timedelta(minutes=5) for n in range(SEATS // DESKS)]
+    place = Place(stack, api, service, day.isoformat(), [f"{start:%H:%M}" for start in starts])
+    opened = str(int((time.time() - 60) * 1000))
+    table = stack.client("dynamodb")
+    for start in starts:
+        for unit in range(1, DESKS + 1):
+            key = {"pk": {"S": place.partition}, "sk": {"S": f"{start:%Y-%m-%dT%H%M}#{unit:03}"}}
+            table.put_item(TableName=stack.table, Item=key | {"opens_at": {"N": opened}, "state": {"S": "open"}})
+    return place
+
+
+@dataclass
+class Verdict:
+    """What the crowd was told, who holds what, and what the table says."""
+
+    seats: int
+    answers: Counter[tuple[int, str]] = field(default_factory=Counter)
+    holds: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def problems(self) -> list[str]:
+        """Every way in which this was not fair; an empty list for a good service."""
+        found = []
+        holders = Counter(seat_of(hold) for hold in self.holds)
+        if len(self.holds) != self.seats:
+            found.append(f"{len(self.holds)} holders of {self.seats} seats")
+        if double := [seat for seat, count in holders.items() if count > 1]:
+            found.append(f"{len(double)} seats with more than one holder")
+        if set(holders) != set(self.held):
+            found.append("the table has other seats held than were given")
+        if lost := [hold for hold in self.holds if self.held.get(seat_of(hold)) != secret_of(hold)]:
+            found.append(f"{len(lost)} holders whose seat is another's in the table")
+        if odd := {answer for answer in self.answers if answer[0] != 201 and answer not in TAKEN}:
+            found.append(f"answers that a loser must not have: {sorted(odd)}")
+        return found
+
+    def figures(self) -> str:
+        """One line for people."""
+        cuts = quantiles(self.times, n=100)
+        return (
+            f"{len(self.times)} attempts in {self.seconds:.1f} s, {len(self.times) / self.seconds:.0f}/s,"
+            f" p50 {cuts[49] * 1000:.0f} ms, p95 {cuts[94] * 1000:.0f} ms, {dict(self.answers)}"
+        )
+
+
+def seat_of(hold: str) -> str:
+    """The seat in a hold id: day, time and desk."""
+    return ".".join(hold.split(".")[1:4])
+
+
+def secret_of(hold: str) -> str:
+    """What the table keeps of a hold's secret."""
+    return digest(hold.rpartition(".")[2][:SECRET])
+
+
+def storm(place: Place, attempts: int = ATTEMPTS, threads: int = THREADS) -> Verdict:
+    """Many attempts at the same seats, at once: every second one names a slot, the others want the first free."""
+    web = urllib3.PoolManager(maxsize=threads, retries=False, timeout=60.0)
+    chance = random.Random(2026)  # noqa: S311 - the same crowd each time
+    wishes: list[dict[str, Any]] = [
+        {"date": place.day, "start": chance.choice(place.starts)} if number % 2 else {"first_free": True}
+        for number in range(attempts)
+    ]
+
+    def attempt(wish: dict[str, Any]) -> tuple[int, dict[str, Any], float]:
+        began = time.perf_counter()
+        response = web.request(
+            "POST",
+            f"{place.api}/services/{place.service}/holds",
+            body=json.dumps(wish).encode(),
+            headers={"Accept": "application/json", "Content-Type": "application/json"},
+        )
+        return response.status, response.json(), time.perf_counter() - began
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(10):  # cold starts, until every one of the crowd is told to accept the conditions
+            warm = {status for status, _, _ in pool.map(attempt, [{"first_free": True}] * threads)}
+            if warm == {422}:
+                break
+        assert warm == {422}
+        began = time.perf_counter()
+        answers = list(pool.map(attempt, [{**wish, "conditions_accepted": True} for wish in wishes]))
+        seconds = time.perf_counter() - began
+    verdict = Verdict(SEATS, seconds=seconds)
+    for status, body, took in answers:
+        verdict.answers[(status, str(body.get("type", "")).rpartition(":")[2])] += 1
+        verdict.times.append(took)
+        if status == 201:
+            verdict.holds.append(body["hold"])
+    for item in place.items():
+        if item["state"]["S"] == "held":
+            moment, _, unit = item["sk"]["S"].partition("#")
+            verdict.held[f"{moment.replace('-', '').replace('T', '.')}.{int(unit)}"] = item["hold"]["S"]
+    return verdict

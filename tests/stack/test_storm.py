@@ -1,0 +1,187 @@
+"""Many at once: no seat with two holders, no person with two requests; broken copies fail the same judge."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.laptop import ACCOUNT, BUCKET, REGION, Stack
+from infra.package import ROOT
+from tests.stack.storm import SEATS, TAKEN, Verdict, document, seated, storm
+
+SERVICES = ("storm", "storm-a", "storm-b")
+BROKEN = {
+    "storm-a": (
+        "(SeatRow.opens_at <= now) & ((SeatRow.state == State.OPEN) | over)",
+        "(SeatRow.opens_at <= now)",
+    ),
+    "storm-b": (
+        "over = (SeatRow.state == State.HELD) & (SeatRow.until < now - SKEW)\n    condition",
+        "over = SeatRow.state == State.HELD\n    condition",
+    ),
+}
+
+
+def restart(stack: Stack, *names: str) -> None:
+    """Make functions start again: they remember the services for a minute."""
+    functions = stack.client("lambda")
+    for name in names:
+        known = functions.get_function_configuration(FunctionName=f"guichet-laptop-{name}")
+        functions.update_function_configuration(FunctionName=known["FunctionName"], MemorySize=known["MemorySize"])
+
+
+@pytest.fixture(scope="module")
+def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Services of these tests alone, put in place as ops do it, and taken away."""
+    folder = tmp_path_factory.mktemp("services")
+    for service in SERVICES:
+        (folder / f"{service}.yaml").write_text(yaml.safe_dump(document(service), allow_unicode=True), "utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "infra.services", *sorted(map(str, folder.iterdir()))],
+        cwd=ROOT,
+        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint, "GUICHET_TABLE": stack.table},
+        check=True,
+    )
+    restart(stack, "hold")
+    yield
+    for service in SERVICES:
+        key = {"pk": {"S": "SERVICES"}, "sk": {"S": service}}
+        stack.client("dynamodb").delete_item(TableName=stack.table, Key=key)
+    restart(stack, "page", "slots")
+
+
+# A hundred seats
+
+
+@pytest.mark.usefixtures("services")
+def test_of_two_thousand_attempts_by_thirty_two_at_once_exactly_a_hundred_hold_a_seat(stack: Stack) -> None:
+    verdict = storm(seated(stack, stack.api, "storm"), attempts=2000, threads=32)
+    sys.stdout.write(verdict.figures() + "\n")
+    assert verdict.problems() == []
+    assert verdict.answers[(201, "")] == 100
+    assert sum(verdict.answers[answer] for answer in TAKEN) == 1900
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize(
+    "service",
+    ["storm-a", "storm-b"],
+    ids=["that does not look whether the seat is held", "that does not look until when"],
+)
+def test_a_copy_of_the_hold_with_a_broken_condition_is_rejected(stack: Stack, tmp_path: Path, service: str) -> None:
+    api = deploy_broken(stack, service, broken_zip(stack, tmp_path, *BROKEN[service]))
+    verdict = storm(seated(stack, api, service), attempts=400, threads=6)
+    sys.stdout.write(f"{verdict.figures()} {verdict.problems()}\n")
+    assert verdict.answers[(201, "")] > SEATS
+    problems = " ".join(verdict.problems())
+    assert "seats with more than one holder" in problems
+    assert f"holders of {SEATS} seats" in problems
+    assert "answers that a loser must not have" not in problems
+
+
+def broken_zip(stack: Stack, folder: Path, condition: str, weaker: str) -> bytes:
+    """The deployed zip with another condition in its store, and without that module's bytecode."""
+    bucket = stack.client("s3")
+    (packed,) = bucket.list_objects_v2(Bucket=BUCKET)["Contents"][:1]
+    deployed = io.BytesIO(bucket.get_object(Bucket=BUCKET, Key=packed["Key"])["Body"].read())
+    made = folder / "broken.zip"
+    with zipfile.ZipFile(deployed) as old, zipfile.ZipFile(made, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename.startswith("chalicelib/__pycache__/store."):
+                continue
+            if entry.filename == "chalicelib/store.py":
+                assert content.decode().count(condition) == 1
+                content = content.decode().replace(condition, weaker).encode()
+            new.writestr(entry, content, zipfile.ZIP_STORED)
+    return made.read_bytes()
+
+
+def deploy_broken(stack: Stack, name: str, code: bytes) -> str:
+    """A function like the hold's with this code, behind an API of its own; the API's address."""
+    functions, gateway = stack.client("lambda"), stack.client("apigateway")
+    hold = functions.get_function_configuration(FunctionName="guichet-laptop-hold")
+    stack.client("s3").put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=code)
+    functions.create_function(
+        FunctionName=name,
+        Code={"S3Bucket": BUCKET, "S3Key": f"{name}.zip"},
+        **{setting: hold[setting] for setting in ("Role", "Runtime", "Handler", "Timeout", "MemorySize")},
+        Environment={"Variables": hold["Environment"]["Variables"]},
+    )
+    functions.add_permission(
+        FunctionName=name, StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
+    )
+    api = gateway.create_rest_api(name=name)["id"]
+    resource = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    for part in ("services", "{service}", "holds"):
+        resource = gateway.create_resource(restApiId=api, parentId=resource, pathPart=part)["id"]
+    gateway.put_method(restApiId=api, resourceId=resource, httpMethod="POST", authorizationType="NONE")
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+    gateway.put_integration(
+        restApiId=api,
+        resourceId=resource,
+        httpMethod="POST",
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
+    )
+    gateway.create_deployment(restApiId=api, stageName="api")
+    return f"{stack.endpoint}/_aws/execute-api/{api}/api"
+
+
+def test_the_judge_names_every_unfairness() -> None:
+    mine, other = (f"storm.20261203.0915.{unit}.{'a' * 78}" for unit in (1, 2))
+    kept = "nqnt3r5ha245zajvfjtrnoogm3darwdcmjzmms4rjkyfk4x4n2ca"
+    fair = Verdict(1, Counter({(201, ""): 1, (409, "slot-taken"): 5}), [mine], {"20261203.0915.1": kept})
+    assert fair.problems() == []
+    assert replace(fair, seats=2).problems() == ["1 holders of 2 seats"]
+    assert replace(fair, seats=2, holds=[mine, mine]).problems() == ["1 seats with more than one holder"]
+    assert replace(fair, held={"20261203.0915.1": "x"}).problems() == ["1 holders whose seat is another's in the table"]
+    assert replace(fair, answers=Counter({(500, ""): 1})).problems() == [
+        "answers that a loser must not have: [(500, '')]"
+    ]
+    assert replace(fair, holds=[other]).problems() == [
+        "the table has other seats held than were given",
+        "1 holders whose seat is another's in the table",
+    ]
+
+
+# Eight files at once
+
+
+@pytest.fixture(scope="module")
+def rushes(stack: Stack) -> list[dict[str, Any]]:
+    """What tests/stack/rivals.py saw."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.stack.rivals"],
+        cwd=ROOT,
+        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    read: list[dict[str, Any]] = json.loads(done.stdout)
+    return read
+
+
+@pytest.mark.parametrize("scene", ["one person", "one address"])
+def test_of_eight_that_file_at_once_exactly_one_has_a_request(rushes: list[dict[str, Any]], scene: str) -> None:
+    seen = [rush for rush in rushes if rush["scene"] == scene]
+    told = {"filed": 1, "references": 1, "refused": 7, "live": 1, "with its details": 1}
+    assert seen == [{"scene": scene, "round": number, **told} for number in range(10)]
+
+
+def test_one_form_sent_eight_times_at_once_is_one_request_that_keeps_its_details(rushes: list[dict[str, Any]]) -> None:
+    seen = [rush for rush in rushes if rush["scene"] == "one hold"]
+    told = {"filed": 8, "references": 1, "refused": 0, "live": 1, "with its details": 1}
+    assert seen == [{"scene": "one hold", "round": number, **told} for number in range(10)]

@@ -1,0 +1,49 @@
+"""What one booking costs the table, as the engine counts it."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from infra.laptop import Stack
+from infra.package import ROOT
+
+
+@pytest.fixture(scope="module")
+def steps(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The steps of tests/load/units.py, by name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.load.units", "--json"],
+        cwd=ROOT,
+        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {step["name"]: step for step in json.loads(done.stdout)}
+
+
+def test_one_booking_costs_nine_write_units(steps: dict[str, dict[str, Any]]) -> None:
+    booked = ("create", "hold", "captcha", "details", "mail mark 1", "confirm", "mail mark 2")
+    assert [steps[name]["writes"] for name in booked] == [1, 1, 1, 3, 1, 1, 1]
+
+
+def test_a_hold_is_one_call_and_one_write_unit(steps: dict[str, dict[str, Any]]) -> None:
+    assert steps["hold"] == {"name": "hold", "calls": 1, "writes": 1, "reads": 0}
+
+
+def test_who_loses_to_the_memory_of_a_second_asks_the_table_nothing(steps: dict[str, dict[str, Any]]) -> None:
+    assert steps["loser of the memory"]["calls"] == 0
+    assert steps["loser, first of a second"]["writes"] == 0
+
+
+def test_who_loses_at_the_table_costs_one_write_unit(steps: dict[str, dict[str, Any]]) -> None:
+    assert steps["loser of the table"] == {"name": "loser of the table", "calls": 1, "writes": 1, "reads": 0}
+
+
+def test_the_calendar_costs_at_most_ten_read_units_and_no_write_unit(steps: dict[str, dict[str, Any]]) -> None:
+    assert steps["calendar"]["writes"] == 0
+    assert steps["calendar"]["reads"] <= 10
