@@ -1,0 +1,288 @@
+"""A person in front of a browser: the steps that they take, and what the tests watch while they go."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
+
+from infra.laptop import Stack
+from tests.stack.visitor import Visitor
+from tests.stackfixture import ANSWER
+
+SERVICE = "essai"
+FULL = "complet"
+NAMES = {
+    SERVICE: {"fr": "Demande d’essai", "en": "Trial application", "ar": "طلب تجريبي"},
+    FULL: {"fr": "Demande toujours prise", "en": "Application in high demand", "ar": "طلب عليه إقبال شديد"},
+}
+"""So that these services are told from the real one on the first page."""
+HEIGHT = 800
+REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+"""What Chromium says of our own refusals: they are pages like others."""
+
+numbers = itertools.count(1)
+
+
+def one_line(text: str) -> str:
+    """Text with every space and line break as one plain space."""
+    return " ".join(text.split())
+
+
+def next_week() -> str:
+    """A week that is open, whatever day it is."""
+    return f"{datetime.now(ZoneInfo('Europe/Paris')) + timedelta(days=7):%G-W%V}"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody invented, who is in no other test."""
+
+    number: int = field(default_factory=lambda: next(numbers))
+
+    @property
+    def email(self) -> str:
+        return f"awa{self.number}@example.org"
+
+    @property
+    def last_name(self) -> str:
+        return "Exemple-" + "".join("ABCDEFGHIJ"[int(digit)] for digit in str(self.number))
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What they type."""
+        return {
+            "first_name": "Awa",
+            "last_name": self.last_name,
+            "email": self.email,
+            "email_confirmation": self.email,
+            "birth_day": "3",
+            "birth_month": "4",
+            "birth_year": "1990",
+            "phone": "06 12 34 56 78",
+        }
+
+
+@dataclass
+class Witness:
+    """What went on in a window that nobody should see."""
+
+    stack: Stack
+    requests: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    breakdowns: list[str] = field(default_factory=list)
+    policies: dict[str, str] = field(default_factory=dict)
+
+    def watch(self, context: BrowserContext) -> None:
+        context.on("request", self.on_request)
+        context.on("console", self.on_console)
+        context.on("response", self.on_response)
+
+    def on_request(self, request: Request) -> None:
+        if request.url.startswith("data:"):
+            return
+        self.requests.append(request.url)
+        if not request.url.startswith((self.stack.api, self.stack.inbox)):
+            self.strangers.append(request.url)
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        if not REFUSED.match(message.text):
+            self.complaints.append(message.text)
+
+    def on_response(self, response: Response) -> None:
+        if response.status >= 500:
+            self.breakdowns.append(f"{response.status} {response.url}")
+        if response.url.startswith(self.stack.api) and response.headers.get("content-type", "").startswith("text/html"):
+            self.policies[response.url] = response.headers.get("content-security-policy", "")
+
+
+class Applicant:
+    """One person at one page, going step by step."""
+
+    def __init__(self, page: Page, stack: Stack) -> None:
+        self.page = page
+        self.person = Person()
+        self.stack = stack
+        self.program = Visitor(stack)
+
+    def goto(self, path: str) -> None:
+        self.page.goto(path if path.startswith("http") else f"{self.stack.api}/{path}")
+
+    def press(self, what: str | Locator) -> None:
+        """Press what leads to the next page, and wait for it."""
+        found = self.page.locator(what) if isinstance(what, str) else what
+        with self.page.expect_navigation():
+            found.click()
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def link(self, name: str) -> Locator:
+        return self.page.get_by_role("link", name=name, exact=True)
+
+    # The steps
+
+    def accept(self) -> None:
+        """From the notice to the calendar."""
+        self.goto(f"services/{SERVICE}")
+        self.page.check("#conditions_accepted")
+        self.press(".gu-door .fr-btn")
+
+    def open_calendar(self) -> list[str]:
+        """The calendar of a week with many free slots; their values."""
+        self.goto(f"services/{SERVICE}/slots?week={next_week()}&conditions_accepted=true")
+        return self.free()
+
+    def free(self) -> list[str]:
+        values: list[str] = self.page.locator("[type=radio]").evaluate_all("all => all.map(one => one.value)")
+        return values
+
+    def choose(self, slot: str) -> None:
+        self.page.check(f"[value='{slot}']")
+        self.press(".gu-choose .fr-btn:not([name])")
+
+    def take_elsewhere(self, slot: str) -> None:
+        """Somebody else, quicker, takes this slot."""
+        day, start = slot.split("T")
+        self.program.hold(SERVICE, date=day, start=start)
+
+    def hold_first_free(self) -> str:
+        """A hold on the first free slot; its address."""
+        self.accept()
+        self.press("[name=first_free]")
+        return self.page.url
+
+    def answer(self, text: str = ANSWER) -> None:
+        self.page.fill("#answer", text)
+        self.press("form:has(#answer) .fr-btn")
+
+    def reach_details(self) -> str:
+        """A hold whose captcha is passed; its address."""
+        hold = self.hold_first_free()
+        self.answer()
+        return hold
+
+    def fill(self, **changes: str) -> None:
+        for name, value in {**self.person.fields, **changes}.items():
+            self.page.fill(f"#{name}", value)
+
+    def next(self) -> None:
+        self.press("#details > .fr-btn:not([name])")
+
+    def give_up(self) -> None:
+        self.press("form[action$='/end'] .fr-btn")
+
+    def send(self) -> None:
+        self.press("[name=checked]")
+
+    def reach_done(self) -> str:
+        """A request that waits for its mail; the address of the hold."""
+        hold = self.reach_details()
+        self.fill()
+        self.next()
+        self.send()
+        return hold
+
+    def open_letter(self, number: int) -> None:
+        """The inbox page of the first letter to this person, or of a later one, when it has come."""
+        letter = self.program.letter(self.person.email, number)
+        self.goto(self.stack.inbox)
+        row = self.page.get_by_role("row").filter(has_text=self.person.email)
+        self.press(row.locator(f"a[href$='/{letter['id']}']"))
+
+    def link_of(self, number: int = 1) -> str:
+        """The address of the request, from a letter."""
+        found = re.search(r"http\S+/requests/[^\s/]+", self.program.letter(self.person.email, number)["text"])
+        assert found
+        return found[0]
+
+
+Starts = Callable[..., Browser]
+"""What starts a Chromium with these arguments more."""
+Window = Callable[..., Page]
+"""What opens a window of a person's own."""
+Becomes = Callable[[Page], Applicant]
+"""What makes a person of a window."""
+
+
+def every_state(someone: Applicant) -> Iterator[str]:
+    """Walk a person through every page and every state of it, stopping at each."""
+    page = someone.page
+    for name, path in (
+        ("home", ""),
+        ("notice", f"services/{SERVICE}"),
+        ("week full", f"services/{FULL}/slots?conditions_accepted=true"),
+        ("problem 404", "services/none"),
+        ("manage", "manage"),
+    ):
+        someone.goto(path)
+        yield name
+    someone.press("main form .fr-btn")
+    yield "manage with errors"
+    page.fill("#reference", "AES-7K3M9-QXPT2")
+    page.fill("#email", someone.person.email)
+    someone.press("main form .fr-btn")
+    yield "manage sent"
+    yield from _states_of_a_slot(someone)
+    yield from _states_of_a_hold(someone)
+    yield from _states_of_a_request(someone)
+
+
+def _states_of_a_slot(someone: Applicant) -> Iterator[str]:
+    someone.goto(f"services/{SERVICE}/slots")
+    someone.press("[name=first_free]")
+    yield "calendar without the box"
+    slot = someone.open_calendar()[-1]
+    yield "calendar with free slots"
+    someone.take_elsewhere(slot)
+    someone.choose(slot)
+    yield "slot taken"
+    someone.press("#errors .fr-btn >> nth=0")
+    hold = someone.page.url
+    someone.give_up()
+    yield "seat given back"
+    someone.goto(hold)
+    yield "hold over 410"
+
+
+def _states_of_a_hold(someone: Applicant) -> Iterator[str]:
+    someone.hold_first_free()
+    yield "captcha"
+    someone.page.click("[name=sound]")
+    expect(someone.page.locator("audio")).to_be_visible()  # in place where the script runs
+    yield "captcha with sound"
+    someone.answer("wrong")
+    yield "captcha wrong"
+    someone.answer()
+    yield "details"
+    someone.fill(last_name="", email_confirmation="other@example.org", birth_day="31", birth_month="2")
+    someone.next()
+    yield "details with errors"
+    someone.fill()
+    someone.next()
+    yield "check"
+    someone.send()
+    yield "done"
+    someone.reach_details()
+    someone.fill()
+    someone.next()
+    someone.send()
+    yield "already requested"
+    someone.give_up()
+
+
+def _states_of_a_request(someone: Applicant) -> Iterator[str]:
+    link = someone.link_of()
+    someone.goto(link)
+    yield "pending"
+    someone.press("form .fr-btn")
+    yield "confirmed"
+    for name in ("convocation", "cancellation"):
+        someone.goto(f"{link}/{name}")
+        yield name
+    someone.press("form .fr-btn")
+    yield "cancelled"

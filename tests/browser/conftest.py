@@ -1,0 +1,146 @@
+"""A browser, pages as different people open them, and two services of this folder's own on the running stack."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from infra.browser import find
+from infra.laptop import KEYS, REGION, STAGE, Stack, warm
+from infra.package import ROOT
+from tests.browser.applicant import FULL, HEIGHT, NAMES, SERVICE, Applicant, Becomes, Starts, Window, Witness
+from tests.stack.visitor import Visitor
+from tests.stackfixture import stack as running
+
+__all__ = ["running"]
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+PATIENCE = 15_000  # milliseconds for what a page should do at once
+
+
+def write_services(folder: Path) -> list[Path]:
+    """A service for everybody, one desk and 54 seats a week, and one with few seats to fill."""
+    real = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
+    openings = {
+        SERVICE: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:30"},
+        FULL: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "09:30"},
+    }
+    paths = []
+    for name, opening in openings.items():
+        changes = {"id": name, "name": NAMES[name], "desks": 1, "openings": [opening]}
+        if name == FULL:
+            changes["times"] = {**real["times"], "hold_seconds": 3600}
+        paths.append(folder / f"{name}.yaml")
+        paths[-1].write_text(yaml.safe_dump({**real, **changes}), "utf-8")
+    return paths
+
+
+def install(stack: Stack, files: list[Path]) -> None:
+    """Put services in place, open their seats, and start new workers: old ones remember services for a minute."""
+    settings = {"GUICHET_STAGE": STAGE, "GUICHET_TABLE": stack.table, "GUICHET_SECRET": "0" * 43}
+    place = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": stack.endpoint}
+    command = [sys.executable, "-m", "infra.services", *map(str, files)]
+    subprocess.run(command, cwd=ROOT, env=settings | place | KEYS, check=True)
+    engine = stack.client("lambda")
+
+    def renew(function: dict[str, Any]) -> None:
+        engine.update_function_configuration(FunctionName=function["FunctionName"], Timeout=function["Timeout"] + 1)
+
+    functions = engine.list_functions()["Functions"]
+    with ThreadPoolExecutor(len(functions)) as pool:
+        list(pool.map(renew, functions))
+        pool.submit(warm, stack)
+        event = {"version": "0", "id": "tests", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+        when = {"account": "0", "region": REGION, "time": datetime.now(UTC).isoformat(), "resources": []}
+        engine.invoke(FunctionName=f"guichet-{STAGE}-release", Payload=json.dumps(event | when).encode())
+
+
+@pytest.fixture(scope="session")
+def stack(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The one running service, with the services of this folder, the second without a free seat."""
+    install(running, write_services(tmp_path_factory.mktemp("services")))
+    program, everything = Visitor(running), {"first_free": True, "conditions_accepted": True}
+    while program.post(f"/services/{FULL}/holds", everything).status_code == 201:
+        pass
+    return running
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Starts]:
+    """Start a Chromium; it ends with the tests."""
+    path = find()
+    with sync_playwright() as playwright:
+        started: list[Browser] = []
+
+        def launched(*arguments: str) -> Browser:
+            started.append(playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments]))
+            return started[-1]
+
+        yield launched
+        for browser in started:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Starts) -> Browser:
+    return launch()
+
+
+@pytest.fixture
+def open_page(browser: Browser, stack: Stack) -> Iterator[Window]:
+    """Open a window of a person's own; whatever happens in it, no other host is asked and nothing is refused."""
+    witness = Witness(stack)
+    contexts: list[BrowserContext] = []
+
+    def opened(
+        *, script: bool = True, width: int = 1280, scheme: Any = "light", language: str = "fr", on: Browser = browser
+    ) -> Page:
+        context = on.new_context(
+            java_script_enabled=script,
+            viewport={"width": width, "height": HEIGHT},
+            color_scheme=scheme,
+            locale=language,
+            reduced_motion="reduce",  # so that what was scrolled to is there at once
+        )
+        context.set_default_timeout(PATIENCE)
+        witness.watch(context)
+        contexts.append(context)
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert witness.strangers == []
+    assert witness.complaints == []
+    assert witness.breakdowns == []
+
+
+@pytest.fixture
+def somebody(stack: Stack) -> Becomes:
+    """Be a new person at this page."""
+    return lambda page: Applicant(page, stack)
+
+
+@pytest.fixture
+def applicant(open_page: Window, somebody: Becomes) -> Applicant:
+    """A person whose browser runs no script."""
+    return somebody(open_page(script=False))

@@ -1,0 +1,238 @@
+"""A person books an appointment in a browser that runs no script."""
+
+import base64
+import io
+import re
+import wave
+
+import pytest
+import requests
+from icalendar import Calendar
+from playwright.sync_api import Locator, Page, expect
+from pypdf import PdfReader
+
+from tests.browser.applicant import NAMES, SERVICE, Applicant, Window, one_line
+from tests.stack.visitor import until
+
+ERROR = re.compile(r"^Erreur\s:")
+
+
+def data(source: str | None) -> bytes:
+    """What a `data:` address holds."""
+    assert source
+    return base64.b64decode(source.partition("base64,")[2], validate=True)
+
+
+def picture(page: Page) -> bytes:
+    return data(page.locator(".gu-picture").get_attribute("src"))
+
+
+def text(found: Locator) -> str:
+    return one_line(found.inner_text())
+
+
+def test_the_first_page_leads_to_the_notice_and_its_box_to_the_calendar(applicant: Applicant) -> None:
+    applicant.goto("")
+    applicant.press(applicant.link(NAMES[SERVICE]["fr"]))
+    expect(applicant.page).to_have_url(re.compile(rf"/services/{SERVICE}$"))
+    applicant.page.get_by_label("J’ai lu cette page et j’accepte les conditions d’utilisation.").check()
+    applicant.press(applicant.button("Effectuer une demande de rendez-vous"))
+    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Choix d’une plage horaire")
+    expect(applicant.page.get_by_text("demande(s) de rendez-vous disponible(s)")).to_be_visible()
+
+
+def test_a_door_without_the_box_stays_shut(applicant: Applicant) -> None:
+    applicant.goto(f"services/{SERVICE}")
+    applicant.button("Effectuer une demande de rendez-vous").click()
+    expect(applicant.page.locator("#conditions_accepted:invalid")).to_be_focused()
+    applicant.goto(f"services/{SERVICE}/slots")
+    applicant.press(applicant.button("Première plage horaire libre"))
+    expect(applicant.page.locator("#conditions_accepted-error")).to_have_text(
+        "Cochez la case pour dire que vous avez lu et accepté les conditions."
+    )
+
+
+def test_the_calendar_shows_a_week_from_monday_to_sunday(applicant: Applicant) -> None:
+    applicant.open_calendar()
+    days = [text(day).split()[0].lower() for day in applicant.page.locator(".gu-day .fr-fieldset__legend").all()]
+    assert days == ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"]
+    expect(applicant.page.get_by_text("Pas de rendez-vous ce jour")).to_have_count(5)
+
+
+def test_a_chosen_slot_is_the_one_that_is_kept(applicant: Applicant) -> None:
+    slot = applicant.open_calendar()[-1]
+    applicant.choose(slot)
+    kept = applicant.page.locator(".gu-kept")
+    hour, minute = slot.partition("T")[2].split(":")
+    assert f"{int(hour)} h {minute} à" in text(kept)
+
+
+def test_the_first_free_slot_is_one_button_away(applicant: Applicant) -> None:
+    applicant.accept()
+    applicant.press(applicant.button("Première plage horaire libre"))
+    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Contrôle de sécurité")
+    assert "Votre place est gardée jusqu’à" in text(applicant.page.locator(".gu-until"))
+
+
+def test_the_captcha_is_a_picture_with_a_text_and_another_one_when_asked(applicant: Applicant) -> None:
+    applicant.hold_first_free()
+    shown = applicant.page.get_by_role("img", name=re.compile("^Image de sécurité : six lettres et chiffres"))
+    expect(shown).to_be_visible()
+    first = picture(applicant.page)
+    applicant.press(applicant.button("Une autre image"))
+    assert picture(applicant.page) != first
+
+
+def test_the_captcha_can_be_heard(applicant: Applicant) -> None:
+    applicant.hold_first_free()
+    applicant.press(applicant.button("Écouter"))
+    player = applicant.page.locator("audio[controls]")
+    expect(player).to_have_accessible_name("Six chiffres à écouter")
+    with wave.open(io.BytesIO(data(player.get_attribute("src")))) as sound:
+        assert sound.getnframes() / sound.getframerate() > 3
+        assert len(set(sound.readframes(sound.getnframes()))) > 50
+    expect(applicant.button("Écouter une autre suite")).to_be_visible()
+
+
+def test_a_wrong_answer_is_told_with_the_tries_left_and_the_right_one_goes_on(applicant: Applicant) -> None:
+    applicant.hold_first_free()
+    applicant.answer("wrong")
+    told = "Ce ne sont pas les bons caractères. Il vous reste 4 essais."
+    expect(applicant.page).to_have_title(ERROR)
+    expect(applicant.page.locator("#errors")).to_be_focused()
+    expect(applicant.page.locator("#errors").get_by_role("link", name=told)).to_have_attribute("href", "#answer")
+    expect(applicant.page.locator("#answer-error")).to_have_text(told)
+    applicant.answer()
+    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Coordonnées personnelles")
+
+
+def test_mistakes_stand_above_and_beside_their_fields_and_nothing_typed_is_lost(applicant: Applicant) -> None:
+    page = applicant.page
+    applicant.reach_details()
+    typed = {"last_name": "", "email_confirmation": "awa@example.com", "birth_day": "31", "birth_month": "février"}
+    applicant.fill(**typed)
+    applicant.next()
+    expect(page).to_have_title(ERROR)
+    expect(page.locator("#errors")).to_be_focused()
+    mistakes = {
+        "last_name": "Remplissez ce champ.",
+        "email_confirmation": "Les deux adresses ne sont pas les mêmes.",
+        "birth_date": "Écrivez une date qui existe, par exemple 31 12 1990.",
+    }
+    for name, told in mistakes.items():
+        expect(page.locator(f"#{name}-error")).to_have_text(told)
+    links = page.locator("#errors li a")
+    assert [text(link) for link in links.all()] == list(mistakes.values())
+    for link, target in zip(links.all(), ("last_name", "email_confirmation", "birth_day"), strict=True):
+        link.click()
+        expect(page.locator(f"#{target}")).to_be_focused()
+        expect(page.locator(f"#{target}")).to_have_attribute("aria-invalid", "true")
+    for name, value in {**applicant.person.fields, **typed}.items():
+        expect(page.locator(f"#{name}")).to_have_value(value)
+
+
+def test_one_line_can_be_changed_on_the_check_page(applicant: Applicant) -> None:
+    page = applicant.page
+    applicant.reach_details()
+    applicant.fill()
+    applicant.next()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Vérifiez avant de valider")
+    assert "3 avril 1990" in text(page.locator(".gu-check"))
+    applicant.press(applicant.button("Modifier : Téléphone"))
+    for name, value in applicant.person.fields.items():
+        expect(page.locator(f"#{name}")).to_have_value(value)
+    page.fill("#phone", "07 98 76 54 32")
+    applicant.next()
+    assert "07 98 76 54 32" in text(page.locator(".gu-check"))
+    assert applicant.person.last_name in text(page.locator(".gu-check"))
+
+
+def test_the_done_page_survives_a_reload_and_a_bookmark(applicant: Applicant, open_page: Window) -> None:
+    hold = applicant.reach_done()
+    expect(applicant.page).to_have_url(hold)
+    seen = text(applicant.page.locator("main"))
+    assert "2 880 minutes" in seen
+    assert re.search(r"Votre référence : \S+", seen)
+    applicant.page.reload()
+    assert text(applicant.page.locator("main")) == seen
+    elsewhere = open_page(script=False)
+    elsewhere.goto(hold)
+    assert text(elsewhere.locator("main")) == seen
+
+
+def test_only_the_button_confirms_and_the_convocation_comes(applicant: Applicant) -> None:
+    page = applicant.page
+    applicant.reach_done()
+    reference = text(page.locator(".fr-alert--success strong"))
+    applicant.open_letter(1)
+    letter = text(page.locator("pre"))
+    for fact in (
+        f"Nature : {NAMES[SERVICE]['fr']}",
+        "Déposée le :",
+        "Date :",
+        "Heure :",
+        "Durée : 5 minutes",
+        f"Référence : {reference}",
+        "Vous avez 2 880 minutes pour la confirmer ou la supprimer",
+    ):
+        assert fact in letter
+    applicant.press("pre a >> nth=0")
+    expect(page.locator(".fr-alert__title")).to_have_text("Votre demande n’est pas encore confirmée")
+    page.reload()
+    expect(page.locator(".fr-alert__title")).to_have_text("Votre demande n’est pas encore confirmée")
+    applicant.press(applicant.button("Confirmer ma demande"))
+    expect(page.locator(".fr-alert__title")).to_have_text("Merci, votre rendez-vous est confirmé")
+
+    applicant.open_letter(2)
+    files = {one["type"]: one for one in applicant.program.letter(applicant.person.email, 2)["attachments"]}
+    assert set(files) == {"application/pdf", "text/calendar"}
+    content = {kind: requests.get(applicant.stack.inbox + one["url"], timeout=30) for kind, one in files.items()}
+    paper = one_line(PdfReader(io.BytesIO(content["application/pdf"].content)).pages[0].extract_text())
+    assert reference in paper
+    assert applicant.person.last_name in paper
+    event = Calendar.from_ical(content["text/calendar"].content).events[0]
+    assert (event.end - event.start).total_seconds() == 300
+    applicant.press("pre a >> nth=0")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Convocation")
+    sheet = text(page.locator(".gu-sheet"))
+    assert reference in sheet
+    assert f"Nom {applicant.person.last_name}" in sheet
+    assert "3 avril 1990" in sheet
+
+
+def test_only_the_button_deletes(applicant: Applicant) -> None:
+    page = applicant.page
+    applicant.reach_done()
+    applicant.open_letter(1)
+    applicant.press("pre a >> nth=1")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Voulez-vous supprimer votre demande ?")
+    applicant.press(applicant.link("Non, garder ma demande"))
+    expect(page.locator(".fr-alert__title")).to_have_text("Votre demande n’est pas encore confirmée")
+    applicant.press(applicant.link("Supprimer ma demande"))
+    applicant.press(applicant.button("Oui, supprimer ma demande"))
+    expect(page.locator(".fr-alert__title")).to_have_text("Ce rendez-vous est annulé")
+    assert applicant.person.last_name not in text(page.locator("main"))
+    assert "annulé" in applicant.program.letter(applicant.person.email, 2)["subject"]
+
+
+def test_a_seat_that_is_given_up_is_free_at_once(applicant: Applicant) -> None:
+    slot = applicant.open_calendar()[-2]
+    applicant.choose(slot)
+    applicant.press(applicant.button("Abandonner et rendre ma place"))
+    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Votre place est rendue")
+    until(lambda: slot in applicant.open_calendar() or None, seconds=3)  # a calendar is good for one second
+    applicant.take_elsewhere(slot)
+
+
+@pytest.mark.parametrize("step", ["captcha", "details"])
+def test_a_seat_is_kept_longer_twice_and_what_was_typed_stays(applicant: Applicant, step: str) -> None:
+    applicant.hold_first_free()
+    if step == "details":
+        applicant.answer()
+        applicant.page.fill("#first_name", "Awa")
+    for _ in range(2):
+        applicant.press(applicant.button("Garder ma place plus longtemps"))
+    expect(applicant.button("Abandonner et rendre ma place")).to_be_visible()
+    expect(applicant.button("Garder ma place plus longtemps")).to_have_count(0)
+    if step == "details":
+        expect(applicant.page.locator("#first_name")).to_have_value("Awa")
