@@ -1,6 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup format pins clean
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
+.PHONY: help run test check lint setup format pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
