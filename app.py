@@ -23,42 +23,42 @@ def tell_failure(request: Request, respond: Callable[[Request], Response]) -> Re
 # page: notices, static files, manage
 
 
-@app.route("/")
+@app.route("/", content_types=ANY)
 @edge.answers(app)
 def home(visit: Visit) -> Reply:
     """The services offered."""
     return views.home(booking.services(visit.now))
 
 
-@app.route("/services/{service}")
+@app.route("/services/{service}", content_types=ANY)
 @edge.answers(app)
 def show_service(visit: Visit, service: str) -> Reply:
     """The notice of one service, and the two doors."""
     return views.service_page(booking.service(service, visit.now), visit.now)
 
 
-@app.route("/manage")
+@app.route("/manage", content_types=ANY)
 @edge.answers(app)
 def show_manage(_visit: Visit) -> Reply:
     """The form that asks for one's link."""
     return views.manage()
 
 
-@app.route("/static/{file}")
+@app.route("/static/{file}", content_types=ANY)
 @edge.answers(app)
 def static(_visit: Visit, file: str) -> Reply:
     """A style sheet or script, by its hashed name."""
     return views.static(file)
 
 
-@app.route("/openapi.json")
+@app.route("/openapi.json", content_types=ANY)
 @edge.answers(app)
 def openapi(_visit: Visit) -> Reply:
     """The contract, as an OpenAPI 3.1 document."""
     return views.openapi()
 
 
-@app.route("/health")
+@app.route("/health", content_types=ANY)
 @edge.answers(app)
 def health(_visit: Visit) -> Reply:
     """Alive, and which version; touches no table."""
@@ -68,7 +68,7 @@ def health(_visit: Visit) -> Reply:
 # slots
 
 
-@app.route("/services/{service}/slots")
+@app.route("/services/{service}/slots", content_types=ANY)
 @edge.answers(app)
 def show_slots(visit: Visit, service: str) -> Reply:
     """The calendar of one week."""
@@ -104,7 +104,7 @@ def end_hold(visit: Visit, hold: str) -> Reply:
 # captcha
 
 
-@app.route("/holds/{hold}")
+@app.route("/holds/{hold}", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_hold(visit: Visit, hold: str) -> Reply:
     """Where a hold stands; for a person, the step that comes next."""
@@ -142,14 +142,14 @@ def send_details(visit: Visit, hold: str) -> Reply:
     return views.filed(hold, booking.file_request(hold, details, now=visit.now))
 
 
-@app.route("/requests/{token}")
+@app.route("/requests/{token}", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_request(visit: Visit, token: str) -> Reply:
     """One request, for the person who has the mail. Looking changes nothing."""
     return views.request_page(booking.view_request(token, visit.now))
 
 
-@app.route("/requests/{token}/confirmation")
+@app.route("/requests/{token}/confirmation", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_confirmation(visit: Visit, token: str) -> Reply:
     """The same page: only its button confirms."""
@@ -163,7 +163,7 @@ def confirm_request(visit: Visit, token: str) -> Reply:
     return views.request_step(booking.confirm_request(token, visit.now))
 
 
-@app.route("/requests/{token}/cancellation")
+@app.route("/requests/{token}/cancellation", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_cancellation(visit: Visit, token: str) -> Reply:
     """Ask whether to cancel: only its button does."""
@@ -177,7 +177,7 @@ def cancel_request(visit: Visit, token: str) -> Reply:
     return views.request_step(booking.cancel_request(token, visit.now))
 
 
-@app.route("/requests/{token}/convocation")
+@app.route("/requests/{token}/convocation", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_convocation(visit: Visit, token: str) -> Reply:
     """The page to print."""

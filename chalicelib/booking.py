@@ -66,6 +66,7 @@ class Request:
 
     token: str
     service: Service
+    seat: Seat
     start: datetime
     state: State
     reference: str
@@ -288,10 +289,10 @@ def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
         except NotFound:  # its seat is gone from the timetable
             return False
 
-    if not locks.lock_person(person, erase_at, counts):
-        raise AlreadyRequested
+    # The address first: its lock has no personal data, and one that is left over counts no longer than the hold.
     if not locks.lock_address(keys().address(details.email), person, erase_at, counts):
-        locks.unlock_person(person)
+        raise AlreadyRequested
+    if not locks.lock_person(person, erase_at, counts):
         raise AlreadyRequested
     until = service.confirm_before(seat.key, now)
     if not store.file_request(seat.key, seat.hold, person.key, until, now):
@@ -305,6 +306,7 @@ def _request(service: Service, seat: Seat, person: Person | None = None) -> Requ
     return Request(
         token=str(keys().link(seat.key, seat.hold)),
         service=service,
+        seat=seat,
         start=service.start_of(seat.key),
         state=seat.state,
         reference=keys().reference(service.id, seat.hold),
@@ -323,26 +325,24 @@ def view_request(token: str, now: datetime) -> Request:
     if keys().opens(ticket, seat.hold) and seat.state in {State.PENDING, State.CONFIRMED} and not over:
         return _request(service, seat)
     if keys().opens(ticket, seat.hold) and over:
-        return _ended(service, seat.key, ticket, State.EXPIRED, seat.hold)
+        return _ended(service, seat, ticket, State.EXPIRED, seat.hold)
     if keys().opens(ticket, seat.past) and seat.past_state:
-        return _ended(service, seat.key, ticket, seat.past_state, seat.past)
+        return _ended(service, seat, ticket, seat.past_state, seat.past)
     raise LinkOver
 
 
-def _ended(service: Service, key: SeatKey, ticket: Ticket, state: State, hold: str) -> Request:
+def _ended(service: Service, seat: Seat, ticket: Ticket, state: State, hold: str) -> Request:
     reference = keys().reference(service.id, hold)
-    return Request(str(ticket), service, service.start_of(key), state, reference)
+    return Request(str(ticket), service, seat, service.start_of(seat.key), state, reference)
 
 
 def confirm_request(token: str, now: datetime) -> Request:
     """Confirm; again is the same; LinkOver when the time has run out or it was cancelled."""
     found = view_request(token, now)
     if found.state is State.PENDING:
-        ticket = keys().read("link", token)
-        hold = store.seat(ticket.seat).hold
-        if keys().opens(ticket, hold):
-            store.confirm(ticket.seat, hold, now)
-        found = view_request(token, now)
+        if store.confirm(found.seat.key, found.seat.hold, now):
+            return replace(found, state=State.CONFIRMED)
+        found = view_request(token, now)  # another click was faster
     if found.state is not State.CONFIRMED:
         raise LinkOver
     return found
@@ -352,11 +352,9 @@ def cancel_request(token: str, now: datetime, *, chance: Callable[[], float] = _
     """Cancel; again is the same. The seat opens again later, at a moment nobody knows."""
     found = view_request(token, now)
     if found.state in {State.PENDING, State.CONFIRMED}:
-        ticket = keys().read("link", token)
-        seat = store.seat(ticket.seat)
-        if keys().opens(ticket, seat.hold):
-            back = timetable.return_moment(found.service, seat.key, now, chance())
-            store.end_request(seat, State.CANCELLED, back, now)
+        back = timetable.return_moment(found.service, found.seat.key, now, chance())
+        if store.end_request(found.seat, State.CANCELLED, back, now):
+            return replace(found, state=State.CANCELLED, confirm_before=None, person=None)
         found = view_request(token, now)
     if found.state is not State.CANCELLED:
         raise LinkOver

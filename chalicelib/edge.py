@@ -18,7 +18,7 @@ from chalicelib.model import LANGUAGES
 from chalicelib.words import N_, Words, preferred, words
 
 ANY = ["*/*"]
-"""Content types of a route that reads its body itself, so that a wrong one is refused in the person's words."""
+"""Every route takes any content type and reads its body itself: a wrong one is refused in the person's words."""
 
 REFUSALS: dict[type[Refusal], tuple[int, str, str]] = {
     errors.NotFound: (404, "not-found", N_("Cette page n’existe pas, ou n’existe plus.")),

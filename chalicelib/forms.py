@@ -48,7 +48,7 @@ DETAILS = (
 BUTTONS = ("checked", "change")
 """What the check page adds to the details of a form."""
 
-_NAME = re.compile(r"[^\W\d_]([^\W\d_]|[ '’.\u0300-\u036f-])*")
+_IN_NAMES = set(" '’.-")
 _PHONE = re.compile(r"\+?[0-9][0-9 .()-]{4,24}")
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -56,6 +56,11 @@ _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 def _is_odd(value: str) -> bool:
     """Control, unassigned or direction characters, which hide what a name looks like."""
     return any(unicodedata.category(c) in {"Cc", "Cs", "Co", "Cn"} or c in _BIDI for c in value)
+
+
+def _is_name(value: str) -> bool:
+    """Letters of any script with their marks, and what stands between the parts of a name."""
+    return value[0].isalpha() and all(c.isalpha() or unicodedata.category(c)[0] == "M" or c in _IN_NAMES for c in value)
 
 
 def _sayable(name: str) -> str:
@@ -94,7 +99,7 @@ class Reader:
     def name(self, name: str, *, required: bool = True) -> str:
         """A person's name: letters, and the marks that names have."""
         value = self.text(name, NAME_LENGTH, required=required)
-        if value and not _NAME.fullmatch(value):
+        if value and not _is_name(value):
             self.errors[name] = BAD_NAME
         return value
 

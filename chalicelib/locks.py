@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.exceptions import DoesNotExist, PynamoDBException
+from pynamodb.exceptions import DoesNotExist
 
 from chalicelib import files, rows
 from chalicelib.model import Person, SeatKey
@@ -51,17 +51,6 @@ def lock_address(address: str, person: Person, erase_at: datetime, counts: Calla
     row.seat, row.hold, row.person, row.reference = person.seat.ref, person.hold, person.key, person.reference
     row.erase_at = int(erase_at.timestamp())
     return _lock(row, counts)
-
-
-def unlock_person(person: Person) -> None:
-    """Take back a person item that did not become a request."""
-    row = _person_row(person.key, person.service)
-    with rows.table():
-        try:
-            row.delete(PersonRow.hold == person.hold)
-        except PynamoDBException as error:
-            if rows.code(error) != rows.FAILED:
-                raise
 
 
 def person(key: str, service_id: str) -> Person | None:

@@ -361,7 +361,7 @@ def test_every_refusal_has_its_answer_and_the_contract_has_each_with_the_same_st
         for one in shapes
         if prefix in one.get("type", {}).get("const", "")
     }
-    assert told == {(code, status) for status, code, _ in edge.REFUSALS.values()}
+    assert told == {(code, status) for status, code, _ in edge.REFUSALS.values()} | {("try-again", 500)}
 
 
 def test_the_contract_names_the_fields_that_are_read_and_no_others() -> None:
@@ -1006,6 +1006,18 @@ def test_a_table_that_is_away_is_told_as_try_again_by_every_route_that_asks_it(t
         answer = touch(method, route, kept, token)
         refused(answer, 503, "try-again")
         assert 1 <= int(answer.headers["Retry-After"]) <= 5
+
+
+@pytest.mark.usefixtures("service")
+def test_a_failure_that_is_ours_is_told_as_one_to_try_again_later_to_programs_and_on_a_page(table_says: Says) -> None:
+    table_says("AccessDeniedException")
+    store.forget()
+    answer = get("/services/aes")
+    refused(answer, 500, "try-again")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 5
+    page = send("GET", "/services/aes", FORM)
+    assert (page.status, page.kind) == (500, "text/html")
+    assert "AccessDenied" not in answer.text + page.text
 
 
 @pytest.mark.usefixtures("service")

@@ -71,13 +71,14 @@ def calendar(*free: str) -> timetable.Calendar:
 
 def request(state: State) -> Request:
     live = state in {State.PENDING, State.CONFIRMED}
-    ended = Request(TOKEN, AES, START, state, "AES-7K3M9-QXPT2")
+    ended = Request(TOKEN, AES, Seat(KEY, opens_at=NOW), START, state, "AES-7K3M9-QXPT2")
     return replace(ended, confirm_before=NOW, filed_at=NOW, person=PERSON) if live else ended
 
 
 NEXT = timetable.next_release(AES, NOW)
 SLOTS: dict[str, Any] = {
     "conditions_accepted": True,
+    "chosen": "",
     "previous_week": "2026-W49",
     "next_week": "2026-W51",
     "opens_at": None,
@@ -342,6 +343,13 @@ def test_the_enter_key_on_a_slot_takes_that_slot_and_not_the_first_free_one() ->
     first, second = (a for a in Tags(page("calendar")).all("button") if a.get("type") != "button")
     assert "name" not in first
     assert (second["name"], second["value"]) == ("first_free", "true")
+
+
+def test_the_slot_that_was_chosen_is_still_chosen_after_a_mistake() -> None:
+    radios = [
+        a for a in Tags(page("calendar, all free", chosen="2026-12-10T10:15")).all("input") if a.get("name") == "slot"
+    ]
+    assert [a["value"] for a in radios if "checked" in a] == ["2026-12-10T10:15"]
 
 
 def test_a_full_week_says_when_to_come_back_and_what_else_to_do() -> None:

@@ -470,11 +470,16 @@ def test_a_lock_that_another_replaced_meanwhile_is_not_replaced_again() -> None:
     assert locks.person("p1", "aes") == person("h3")
 
 
-def test_a_lock_that_is_given_back_while_it_is_judged_is_put() -> None:
+def erase() -> None:
+    """What the table does with an item whose time is over."""
+    rows.PersonRow("PERSON#p1", "SERVICE#aes").delete()
+
+
+def test_a_lock_that_is_erased_while_it_is_judged_is_put() -> None:
     locks.lock_person(person(), LATER, counts)
 
     def meanwhile(_key: SeatKey, _hold: str) -> bool:
-        locks.unlock_person(person())
+        erase()
         return False
 
     assert locks.lock_person(person("h2"), LATER, meanwhile)
@@ -500,14 +505,14 @@ def around_the_read() -> Iterator[list[Callable[[], object]]]:
 
 
 @pytest.mark.parametrize(("faster", "put"), [("h3", False), ("h2", True)])
-def test_a_lock_that_is_given_back_before_it_is_read_is_put_unless_another_was_faster(
+def test_a_lock_that_is_erased_before_it_is_read_is_put_unless_another_was_faster(
     faster: str,
     put: bool,  # noqa: FBT001  # an expected value
     around_the_read: list[Callable[[], object]],
 ) -> None:
     locks.lock_person(person(), LATER, counts)
     around_the_read += [
-        lambda: locks.unlock_person(person()),
+        erase,
         lambda: locks.lock_person(person(faster), LATER, counts),
     ]
     assert locks.lock_person(person("h2"), LATER, counts) is put
@@ -542,14 +547,6 @@ def test_a_lock_asks_whether_the_old_seat_and_hold_still_count() -> None:
 def test_eight_at_once_lock_one_person_and_one_has_the_lock() -> None:
     done = at_once(lambda n: locks.lock_person(person(f"h{n}"), LATER, counts))
     assert done.count(True) == 1
-
-
-def test_a_lock_is_taken_back_by_its_own_hold_only() -> None:
-    locks.lock_person(person(), LATER, counts)
-    locks.unlock_person(person("h2"))
-    assert locks.person("p1", "aes") == person()
-    locks.unlock_person(person())
-    assert locks.person("p1", "aes") is None
 
 
 def test_a_letter_is_marked_on_the_request_it_belongs_to_and_no_other() -> None:

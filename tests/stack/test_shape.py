@@ -48,7 +48,7 @@ ACTIONS = {
     "slots": {*LOGS, *LOOK},
     "hold": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
     "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
-    "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
+    "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem"},
     "mailer": {
         *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
