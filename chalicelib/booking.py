@@ -208,12 +208,13 @@ def end_hold(hold_id: str, now: datetime) -> Service:
 
 
 def extend_hold(hold_id: str, now: datetime) -> Hold:
-    """Give one more period to a hold that still runs; HoldOver when it had all of them."""
-    service, seat, _ticket = _find(hold_id, now)
-    period = service.limits.form if seat.proven else service.limits.hold
-    allowed = seat.extensions < service.limits.extensions
-    if not allowed or not store.extend(seat.key, seat.hold, now + period, now, extensions=seat.extensions):
-        raise HoldOver
+    """Add one more period to a hold that still runs; one that had all of them stays as it is."""
+    hold = view_hold(hold_id, now)
+    if not hold.can_extend or hold.seat.until is None:
+        return hold
+    limits = hold.service.limits
+    until = hold.seat.until + (limits.form if hold.seat.proven else limits.hold)
+    store.extend(hold.seat.key, hold.seat.hold, until, now, extensions=hold.seat.extensions)
     return view_hold(hold_id, now)
 
 
@@ -232,9 +233,9 @@ def challenge_of(challenge_id: str) -> Challenge:
 
 def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datetime) -> Hold:
     """Check an answer; the right one gives the hold the time for the form."""
-    service, seat, _ = _find(hold_id, now)
+    service, seat, ticket = _find(hold_id, now)
     if seat.proven or seat.state is not State.HELD:
-        return view_hold(hold_id, now)
+        return _hold(service, seat, ticket, now)
     made = keys().challenged_at(challenge_id, seat.hold, now)
     given = "".join(answer.split()).casefold()
     right = {keys().picture_answer(challenge_id), keys().sound_answer(challenge_id)}
@@ -245,11 +246,13 @@ def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datet
         if tries is None:
             raise CaptchaSpent
         raise CaptchaWrong(CAPTCHA_TRIES - tries)
-    if not store.prove(seat.key, seat.hold, made, now + service.limits.form, now, most=CAPTCHA_TRIES):
-        if view_hold(hold_id, now).seat.proven:
-            return view_hold(hold_id, now)
+    until = now + service.limits.form
+    if store.prove(seat.key, seat.hold, made, until, now, most=CAPTCHA_TRIES):
+        return _hold(service, replace(seat, proven=True, until=until, extensions=0), ticket, now)
+    hold = view_hold(hold_id, now)
+    if not hold.seat.proven:
         raise CaptchaSpent
-    return view_hold(hold_id, now)
+    return hold
 
 
 # The request

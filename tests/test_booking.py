@@ -105,14 +105,15 @@ def test_a_hold_that_is_given_back_is_free_at_once_and_giving_back_twice_is_once
 
 
 @pytest.mark.usefixtures("service")
-def test_a_hold_is_extended_twice_and_not_a_third_time() -> None:
+def test_a_hold_is_extended_twice_and_a_third_time_changes_nothing() -> None:
     kept = hold()
     for n in (1, 2):
-        kept = booking.extend_hold(kept.id, NOW + n * timedelta(seconds=100))
-    assert kept.seat.until == NOW + timedelta(seconds=380)
+        kept = booking.extend_hold(kept.id, NOW + n * SECOND)
+    assert kept.seat.until == NOW + timedelta(seconds=540)
     assert not kept.can_extend
+    assert booking.extend_hold(kept.id, NOW + 3 * SECOND).seat.until == kept.seat.until
     with pytest.raises(errors.HoldOver):
-        booking.extend_hold(kept.id, NOW + timedelta(seconds=300))
+        booking.extend_hold(kept.id, NOW + timedelta(seconds=540))
 
 
 @pytest.mark.usefixtures("service")
