@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format pins clean
+.PHONY: help run test check lint setup format lighthouse pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ STAMP := .venv/ready
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
@@ -32,6 +32,9 @@ setup: $(STAMP) $(CATALOGUES:.po=.mo)  ## the tools of requirements-dev.txt in .
 format: setup  ## put the code in its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
+	@$(BIN)/python -m infra.lighthouse
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@$(BIN)/pip install -qq --disable-pip-version-check uv
