@@ -71,7 +71,7 @@ def pdf(convocation: Convocation) -> bytes:
         leftMargin=20 * MILLIMETRE,
         rightMargin=20 * MILLIMETRE,
         topMargin=16 * MILLIMETRE,
-        bottomMargin=20 * MILLIMETRE,
+        bottomMargin=17 * MILLIMETRE,
         title=f"Convocation {convocation.reference}",
         author=_plain(convocation.office),
         subject="",
@@ -236,7 +236,7 @@ def _section(title: str) -> "list[Flowable]":
 
     return [
         CondPageBreak(24 * MILLIMETRE),  # a title keeps the first lines under it
-        HRFlowable(width="100%", thickness=0.5, color=RULE, spaceBefore=11, spaceAfter=5),
+        HRFlowable(width="100%", thickness=0.5, color=RULE, spaceBefore=8, spaceAfter=5),
         _line(title, 12, bold=True, after=3),
     ]
 
@@ -258,7 +258,7 @@ def _style(*, size: int, bold: bool, before: int, after: int, marked: bool) -> "
         "line",
         fontName=BOLD if bold else REGULAR,
         fontSize=size,
-        leading=size * 1.35,
+        leading=size * 1.3,
         textColor=INK,
         spaceBefore=before,
         spaceAfter=after,

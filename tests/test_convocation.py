@@ -2,18 +2,21 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from icalendar import Calendar
 from pypdf import PdfReader
 
-from chalicelib import convocation
+from chalicelib import convocation, files, outbox
 from chalicelib.convocation import Convocation
+from chalicelib.model import Details, Person, SeatKey
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -264,3 +267,14 @@ def test_importing_the_module_loads_no_library_of_paper_or_calendar() -> None:
         "sys.exit(bool({'reportlab', 'segno', 'icalendar', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603  this Python
+
+
+def test_the_convocation_of_the_real_service_is_one_sheet() -> None:
+    document = yaml.safe_load((Path(__file__).parent.parent / "infra/services/aes.yaml").read_text("utf-8"))
+    service = files.service_from(document)
+    details = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
+    seat = SeatKey(date(2026, 12, 3), time(10, 15), 1, "aes")
+    person = Person("k", "aes", seat, "h", details, "AES-7K3M9-QXPT2", datetime(2026, 11, 30, 9, 0, tzinfo=UTC))
+    sheet = PdfReader(io.BytesIO(convocation.pdf(outbox.convocation_of(service, person))))
+    assert len(sheet.pages) == 1
+    assert "12 h" in sheet.pages[0].extract_text()
