@@ -29,7 +29,7 @@ def _lock(row: LockRow, counts: Callable[[SeatKey, str], bool]) -> bool:
     with rows.table():
         try:
             old.refresh(consistent_read=True)
-        except DoesNotExist:  # given back a moment ago
+        except DoesNotExist:  # erased a moment ago
             return rows.written(lambda: row.save(own))
     if old.hold != row.hold and counts(SeatKey.parse(old.seat), old.hold):
         return False

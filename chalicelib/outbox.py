@@ -88,7 +88,7 @@ def letter(kind: str, service: Service, person: Person, now: datetime) -> mail.L
     """A letter ready to send, in the person's language, with what is attached to it."""
     own = words(person.details.language)
     token = booking.keys().link(person.seat, person.hold)
-    link = f"{settings.current().public_url.rstrip('/')}/requests/{token}"
+    link = f"{settings.current().public_url}/requests/{token}"
     content = letters.compose(kind, service, person, link, own)
     attachments: tuple[mail.Attachment, ...] = ()
     if kind == letters.CONVOCATION:
