@@ -152,14 +152,14 @@ def _of_slot(service: Service, start: datetime, now: datetime) -> list[SeatKey]:
     """The seats of one slot that look free; refuse when there is none, and say why."""
     week = week_of(start.date())
     seats = store.seats_seen(service.id, week, now) if week in _weeks_shown(service, now) else []
-    if not any(service.start_of(seat.key) == start for seat in seats):
+    here = [seat for seat in seats if service.start_of(seat.key) == start]
+    if not here:
         raise NotFound
-    if timetable.opens_at(service, week) > now:
-        raise NotOpenYet(timetable.opens_at(service, week).astimezone(service.zone))
-    free = [key for key in timetable.free_seats(service, seats, now) if service.start_of(key) == start]
-    if not free:
-        raise _taken(service, start, now)
-    return free
+    if free := timetable.free_seats(service, here, now):
+        return free
+    if coming := [seat.opens_at for seat in here if seat.is_coming(now)]:
+        raise NotOpenYet(min(coming).astimezone(service.zone))
+    raise _taken(service, start, now)
 
 
 def _taken(service: Service, wished: datetime, now: datetime) -> SlotTaken | NothingFree:

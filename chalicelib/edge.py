@@ -177,7 +177,7 @@ def problem(refusal: Refusal, speech: Words) -> Problem:
         case errors.SlotTaken():
             facts["nearest"] = [{"date": f"{s:%Y-%m-%d}", "start": f"{s:%H:%M}"} for s in refusal.nearest]
         case errors.NothingFree():
-            facts["next_release"] = refusal.next_release.isoformat()
+            facts["next_release"] = refusal.next_release and refusal.next_release.isoformat()
         case errors.NotOpenYet():
             facts["opens_at"] = refusal.opens_at.isoformat()
         case errors.CaptchaWrong():

@@ -33,9 +33,9 @@ class SlotTaken(Refusal):
 
 @dataclass(slots=True)
 class NothingFree(Refusal):
-    """No slot is free at all; `next_release` is when the next ones open."""
+    """No slot is free at all; `next_release` is when the next ones open, None if none do for a year."""
 
-    next_release: datetime
+    next_release: datetime | None
 
 
 @dataclass(slots=True)

@@ -1,11 +1,11 @@
 """A service and a person's details as plain documents, as a YAML file or the table keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from chalicelib.model import Details, Limits, Opening, Release, Service, Text
+from chalicelib.model import Closure, Details, Limits, Moment, Opening, Release, Service, Text
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -17,39 +17,25 @@ def _text(value: Any) -> Text:
 
 
 def service_from(document: Mapping[str, Any]) -> Service:
-    """Build a service from its document; ValueError names the part that is missing or wrong."""
-    part = "document"
+    """Build a service from its document; ValueError names the part that is missing or wrong.
+
+    `infra.servicefile` checks what a person wrote; this reads what was stored.
+    """
+    part = "times"
     try:
-        part = "times"
-        times = document.get("times", {})
-        plain = Limits()
-        window = times.get("return_hours", [2, 48])
-        limits = Limits(
-            hold=timedelta(seconds=int(times.get("hold_seconds", plain.hold.total_seconds()))),
-            form=timedelta(seconds=int(times.get("form_seconds", plain.form.total_seconds()))),
-            extensions=int(times.get("extensions", plain.extensions)),
-            confirm=timedelta(minutes=int(times.get("confirm_minutes", plain.confirm.total_seconds() // 60))),
-            notice=timedelta(hours=float(times.get("notice_hours", plain.notice.total_seconds() / 3600))),
-            return_after=timedelta(hours=float(window[0])),
-            return_before=timedelta(hours=float(window[1])),
-            erase_after=timedelta(days=int(times.get("erase_days", plain.erase_after.days))),
-        )
-        part = "openings"
-        openings = tuple(
-            Opening(WEEKDAYS.index(day) + 1, time.fromisoformat(rule["from"]), time.fromisoformat(rule["to"]))
-            for rule in document["openings"]
-            for day in rule["days"]
-        )
+        limits = _limits(document.get("times", {}), document.get("limits", {}))
+        part = "plannings"
+        openings = tuple(opening for planning in document["plannings"] for opening in _openings(planning))
+        part = "closures"
+        closures = tuple(_closure(closure) for closure in document.get("closures", ()))
         part = "release"
-        rule = document["release"]
-        release = Release(WEEKDAYS.index(rule["day"]) + 1, time.fromisoformat(rule["at"]), int(rule["weeks_ahead"]))
+        release = _release(document["release"])
         part = "the rest"
         service = Service(
             id=document["id"],
             name=_text(document["name"]),
             zone=ZoneInfo(document["timezone"]),
             slot=timedelta(minutes=int(document["slot_minutes"])),
-            desks=int(document["desks"]),
             openings=openings,
             release=release,
             office=document["office"],
@@ -63,12 +49,66 @@ def service_from(document: Mapping[str, Any]) -> Service:
             documents_note=tuple(_text(line) for line in document["documents_note"]),
             otherwise=tuple(_text(line) for line in document["otherwise"]),
             limits=limits,
+            closures=closures,
+            holidays=frozenset(date.fromisoformat(day) for day in document.get("holidays", ())),
         )
     except (KeyError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
         raise ValueError(f"{part}: {error!r}") from error
-    if service.slot <= timedelta(0) or not 0 < service.desks < 1000 or not openings:  # noqa: PLR2004  # three digits
-        raise ValueError("openings: a service needs hours, a slot of at least a minute and 1 to 999 desks")
+    if service.slot <= timedelta(0) or not openings or not release.moments:
+        raise ValueError("plannings: a service needs hours, a slot of at least a minute, and a moment that opens seats")
     return service
+
+
+def _limits(times: Mapping[str, Any], limits: Mapping[str, Any]) -> Limits:
+    plain = Limits()
+    window = times.get("return_hours", [2, 48])
+    return Limits(
+        hold=timedelta(seconds=int(times.get("hold_seconds", plain.hold.total_seconds()))),
+        form=timedelta(seconds=int(times.get("form_seconds", plain.form.total_seconds()))),
+        extensions=int(limits.get("extensions", plain.extensions)),
+        confirm=timedelta(minutes=int(times.get("confirm_minutes", plain.confirm.total_seconds() // 60))),
+        notice=timedelta(hours=float(times.get("notice_hours", plain.notice.total_seconds() / 3600))),
+        return_after=timedelta(hours=float(window[0])),
+        return_before=timedelta(hours=float(window[1])),
+        erase_after=timedelta(days=int(times.get("erase_days", plain.erase_after.days))),
+        choice=timedelta(days=int(times.get("choice_days", plain.choice.days))),
+        moves=int(limits.get("moves", plain.moves)),
+    )
+
+
+def _openings(planning: Mapping[str, Any]) -> Iterator[Opening]:
+    """The hours of one planning, cut at their breaks."""
+    desks = tuple(int(desk) for desk in planning["desks"])
+    if not desks or not all(0 < desk < 1000 for desk in desks):  # noqa: PLR2004  # three digits in a seat's key
+        raise ValueError("desks are numbers from 1 to 999")
+    for rule in planning["openings"]:
+        cuts = sorted(
+            (time.fromisoformat(pause["from"]), time.fromisoformat(pause["to"])) for pause in rule.get("breaks", ())
+        )
+        starts = [time.fromisoformat(rule["from"]), *(end for _, end in cuts)]
+        ends = [*(start for start, _ in cuts), time.fromisoformat(rule["to"])]
+        for day in rule["days"]:
+            for start, end in zip(starts, ends, strict=True):
+                yield Opening(WEEKDAYS.index(day) + 1, start, end, desks)
+
+
+def _closure(closure: Mapping[str, Any]) -> Closure:
+    first = date.fromisoformat(closure["first"])
+    return Closure(
+        first=first,
+        last=date.fromisoformat(closure.get("last", closure["first"])),
+        start=time.fromisoformat(closure["from"]) if "from" in closure else time.min,
+        end=time.fromisoformat(closure["to"]) if "to" in closure else time.max,
+        desks=tuple(int(desk) for desk in closure.get("desks", ())),
+    )
+
+
+def _release(rule: Mapping[str, Any]) -> Release:
+    moments = tuple(
+        Moment(WEEKDAYS.index(moment["day"]) + 1, time.fromisoformat(moment["at"]), moment.get("seats"))
+        for moment in rule["moments"]
+    )
+    return Release(int(rule["weeks_ahead"]), moments, waits=rule.get("on_holiday") == "next_working_day")
 
 
 def details_to(details: Details) -> dict[str, str]:

@@ -69,6 +69,8 @@ def person(key: str, service_id: str) -> Person | None:
         details=files.details_from(row.details),
         reference=row.reference or "",
         filed_at=row.filed_at,
+        moves=int(row.moves or 0),
+        sequence=int(row.sequence or 0),
         sent=frozenset((row.sent or "").split()),
     )
 

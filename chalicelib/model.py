@@ -18,11 +18,18 @@ class State(StrEnum):
     HELD = "held"
     PENDING = "pending"
     CONFIRMED = "confirmed"
+    CLOSED = "closed"
+    # What became of a request that the seat no longer has:
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    DISPLACED = "displaced"
+    MOVED = "moved"
 
 
 LANGUAGES = ("fr", "en", "ar")
+RULES, OFFICE = "rules", "office"
+"""Who closed a seat: a change of the service's file, or somebody at the office."""
 
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.(\d{8})\.(\d{4})\.(\d{1,3})")
@@ -80,7 +87,13 @@ class SeatKey:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One place as it is stored; no personal data. `until` ends a hold, or the time to confirm."""
+    """One place as it is stored; no personal data.
+
+    `until` ends a hold, the time to confirm, or the time to choose again. `past` is the hold of the request that ended
+    as `past_state`. `closed` says by whom (`RULES`, `OFFICE`), `extra` that no rule gave this seat, `reserve` for which
+    closing it is set aside. The last four count for the figures of a week: holds it had, requests that were given up
+    or ran out, and its first hold.
+    """
 
     key: SeatKey
     opens_at: datetime
@@ -93,6 +106,13 @@ class Seat:
     filed_at: datetime | None = None
     past: str = ""
     past_state: State | None = None
+    closed: str = ""
+    extra: bool = False
+    reserve: str = ""
+    holds_had: int = 0
+    freed: int = 0
+    expired: int = 0
+    first_at: datetime | None = None
 
     def is_free(self, now: datetime) -> bool:
         """May somebody take it? The same rule as `store.FREE`, the condition of the hold."""
@@ -101,6 +121,15 @@ class Seat:
         if self.state is State.OPEN:
             return True
         return self.state is State.HELD and self.until is not None and self.until < now - SKEW
+
+    def is_coming(self, now: datetime) -> bool:
+        """Is it one of a coming release? Never true of a seat that waits to return or is set aside."""
+        return self.state is State.OPEN and self.opens_at > now and not self.past_state and not self.reserve
+
+    @property
+    def returns_at(self) -> datetime | None:
+        """When a seat that somebody gave back opens again: nobody outside may learn it."""
+        return self.opens_at if self.state is State.OPEN and self.past_state else None
 
     def holds(self, hold: str, now: datetime) -> bool:
         """May this hold still go on, whatever step it has reached?"""
@@ -121,20 +150,49 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The desks receive on this weekday (1 = Monday) from `start` to `end`."""
+    """These desks receive on this weekday (1 = Monday) from `start` to `end`, without a break."""
 
     weekday: int
     start: time
     end: time
+    desks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """From the day `first` to the day `last`, between `start` and `end`, these desks are closed; all where none is."""
+
+    first: date
+    last: date
+    start: time = time.min
+    end: time = time.max
+    desks: tuple[int, ...] = ()
+
+    def covers(self, key: SeatKey) -> bool:
+        """Does a seat fall into it?"""
+        inside = self.first <= key.day <= self.last and self.start <= key.start < self.end
+        return inside and (not self.desks or key.unit in self.desks)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """On this weekday at this time so many seats of a week open; None: all that are left."""
+
+    weekday: int
+    at: time
+    seats: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """On this weekday at this time, the seats of the week `weeks_ahead` later open."""
+    """When the seats of a week open: at these moments, `weeks_ahead` weeks before it.
 
-    weekday: int
-    at: time
+    With `waits`, a moment on a public holiday waits for the next working day.
+    """
+
     weeks_ahead: int
+    moments: tuple[Moment, ...]
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +207,15 @@ class Limits:
     return_after: timedelta = timedelta(hours=2)
     return_before: timedelta = timedelta(hours=48)
     erase_after: timedelta = timedelta(days=30)
+    choice: timedelta = timedelta(days=7)
+    moves: int = 2
 
 
 Text = Mapping[str, str]
 """One text in each language: `{"fr": …, "en": …, "ar": …}`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # compared as itself: so that what follows from it can be remembered
 class Service:
     """What a prefecture offers appointments for, as its YAML file says it."""
 
@@ -163,7 +223,6 @@ class Service:
     name: Text
     zone: ZoneInfo
     slot: timedelta
-    desks: int
     openings: tuple[Opening, ...]
     release: Release
     office: str
@@ -177,6 +236,8 @@ class Service:
     documents_note: tuple[Text, ...]
     otherwise: tuple[Text, ...]
     limits: Limits = field(default_factory=Limits)
+    closures: tuple[Closure, ...] = ()
+    holidays: frozenset[date] = frozenset()
 
     @property
     def minutes(self) -> int:
@@ -212,7 +273,10 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person item: one live request of one person, and the only place that keeps personal data."""
+    """The person item: one live request of one person, and the only place that keeps personal data.
+
+    `moves` are those the person made; `sequence` counts those of the office too, for the calendar file.
+    """
 
     key: str
     service: str
@@ -221,4 +285,6 @@ class Person:
     details: Details
     reference: str
     filed_at: datetime
+    moves: int = 0
+    sequence: int = 0
     sent: frozenset[str] = frozenset()

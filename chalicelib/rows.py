@@ -71,6 +71,13 @@ class SeatRow(Row):
     filed_at = Moment(null=True)
     past = UnicodeAttribute(null=True)
     past_state = UnicodeAttribute(null=True)
+    closed = UnicodeAttribute(null=True)
+    extra = BooleanAttribute(null=True)
+    reserve = UnicodeAttribute(null=True)
+    holds_had = NumberAttribute(null=True)
+    freed = NumberAttribute(null=True)
+    expired = NumberAttribute(null=True)
+    first_at = Moment(null=True)
 
 
 class LockRow(Row):
@@ -89,6 +96,8 @@ class PersonRow(LockRow):
 
     filed_at = Moment()
     details = JSONAttribute()
+    moves = NumberAttribute(null=True)
+    sequence = NumberAttribute(null=True)
     sent = UnicodeAttribute(null=True)
 
 

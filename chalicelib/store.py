@@ -90,6 +90,13 @@ def _seat(row: SeatRow) -> Seat:
         filed_at=row.filed_at,
         past=row.past or "",
         past_state=State(row.past_state) if row.past_state else None,
+        closed=row.closed or "",
+        extra=bool(row.extra),
+        reserve=row.reserve or "",
+        holds_had=int(row.holds_had or 0),
+        freed=int(row.freed or 0),
+        expired=int(row.expired or 0),
+        first_at=row.first_at,
     )
 
 
@@ -141,9 +148,10 @@ def seat(key: SeatKey) -> Seat:
     return _seat(row)
 
 
-def create(key: SeatKey, opens_at: datetime) -> bool:
+def create(key: SeatKey, opens_at: datetime, *, extra: bool = False) -> bool:
     """Make a seat; False, and nothing changed, if it is there."""
     row = new_row(key, opens_at)
+    row.extra = extra or None
     return rows.written(lambda: row.save(SeatRow.pk.does_not_exist()))
 
 
@@ -154,13 +162,19 @@ def new_row(key: SeatKey, opens_at: datetime) -> SeatRow:
     return row
 
 
-def _update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> bool:
+def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> bool:
+    """Change a seat under a condition; False if it fails."""
     return rows.written(lambda: _row(key).update(list(actions), condition))
 
 
 _HOLD = (SeatRow.hold, SeatRow.until, SeatRow.person, SeatRow.filed_at)
 _STEPS = (SeatRow.proven, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
-_PAST = (SeatRow.past, SeatRow.past_state)
+_PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
+
+
+def without_hold() -> list[Action]:
+    """What takes a hold or a request, and how far it was, off a seat."""
+    return [gone.remove() for gone in (*_HOLD, *_STEPS)]
 
 
 def free(now: datetime) -> Condition:
@@ -172,10 +186,11 @@ def free(now: datetime) -> Condition:
 
 def take(key: SeatKey, hold: str, until: datetime, now: datetime) -> bool:
     """Hold a seat: one conditional update, one write unit. False when somebody else has it."""
-    actions = [SeatRow.state.set(State.HELD), SeatRow.hold.set(hold), SeatRow.until.set(until)]
+    actions: list[Action] = [SeatRow.state.set(State.HELD), SeatRow.hold.set(hold), SeatRow.until.set(until)]
+    actions += [SeatRow.holds_had.add(1), SeatRow.first_at.set(SeatRow.first_at | now)]
     actions += [gone.remove() for gone in (SeatRow.person, SeatRow.filed_at, *_STEPS, *_PAST)]
     _taken[key] = now
-    return _update(key, actions, free(now))
+    return update(key, actions, free(now))
 
 
 def _held(hold: str, now: datetime) -> Condition:
@@ -188,7 +203,7 @@ def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extension
     """Give a hold one more period, if it had `extensions` so far."""
     had = SeatRow.extensions == extensions if extensions else SeatRow.extensions.does_not_exist()
     actions = [SeatRow.until.set(until), SeatRow.extensions.set(extensions + 1)]
-    return _update(key, actions, _held(hold, now) & had)
+    return update(key, actions, _held(hold, now) & had)
 
 
 def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetime, *, most: int) -> bool:
@@ -198,14 +213,14 @@ def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetim
     actions = [SeatRow.proven.set(True), SeatRow.until.set(until)]
     actions += [SeatRow.challenge.remove(), SeatRow.tries.remove(), SeatRow.extensions.remove()]
     unproven = SeatRow.proven.does_not_exist()
-    return _update(key, actions, _held(hold, now) & unproven & (fresh | tried))
+    return update(key, actions, _held(hold, now) & unproven & (fresh | tried))
 
 
 def miss(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
     """Count a wrong answer; tries so far for this challenge, or None if it is spent or a newer one was tried."""
     unproven = _held(hold, now) & SeatRow.proven.does_not_exist()
     first = SeatRow.challenge.does_not_exist() | (SeatRow.challenge < challenge)
-    if _update(key, [SeatRow.challenge.set(challenge), SeatRow.tries.set(1)], unproven & first):
+    if update(key, [SeatRow.challenge.set(challenge), SeatRow.tries.set(1)], unproven & first):
         return 1
     again = (SeatRow.challenge == challenge) & (SeatRow.tries < most)
     row = _row(key)
@@ -216,38 +231,39 @@ def miss(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -
 
 def give_back(key: SeatKey, hold: str, now: datetime) -> bool:
     """Open an unfinished hold's seat at once."""
-    actions = [SeatRow.state.set(State.OPEN), *(gone.remove() for gone in (*_HOLD, *_STEPS))]
-    done = _update(key, actions, _held(hold, now))
+    actions = [SeatRow.state.set(State.OPEN), *without_hold()]
+    done = update(key, actions, _held(hold, now))
     _taken.pop(key, None)
     return done
 
 
 def end_hold(found: Seat, now: datetime) -> bool:
     """Open a seat whose hold ran out, if nothing has happened to it since it was read."""
-    actions = [SeatRow.state.set(State.OPEN), *(gone.remove() for gone in (*_HOLD, *_STEPS))]
+    actions = [SeatRow.state.set(State.OPEN), *without_hold()]
     over = (SeatRow.hold == found.hold) & (SeatRow.state == State.HELD) & (SeatRow.until < now - SKEW)
-    return _update(found.key, actions, over)
+    return update(found.key, actions, over)
 
 
 def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime) -> bool:
-    """Free a request's seat, to open again at `opens_at`; CANCELLED by the person or EXPIRED by the clock."""
-    actions = [SeatRow.state.set(State.OPEN), SeatRow.opens_at.set(opens_at)]
+    """Free a request's seat, to open again at `opens_at`: CANCELLED, WITHDRAWN by the office, EXPIRED by the clock."""
+    actions: list[Action] = [SeatRow.state.set(State.OPEN), SeatRow.opens_at.set(opens_at)]
+    actions += [(SeatRow.expired if ended is State.EXPIRED else SeatRow.freed).add(1)]
     actions += [SeatRow.past.set(found.hold), SeatRow.past_state.set(ended)]
-    actions += [gone.remove() for gone in (*_HOLD, *_STEPS)]
+    actions += without_hold()
     live = SeatRow.state.is_in(State.PENDING, State.CONFIRMED)
     if ended is State.EXPIRED:
         live = (SeatRow.state == State.PENDING) & (SeatRow.until < now)
-    return _update(found.key, actions, live & (SeatRow.hold == found.hold))
+    return update(found.key, actions, live & (SeatRow.hold == found.hold))
 
 
 def file_request(key: SeatKey, hold: str, person: str, until: datetime, now: datetime) -> bool:
     """Turn a proven hold into a request that waits for its confirmation until `until`."""
     actions = [SeatRow.state.set(State.PENDING), SeatRow.person.set(person)]
     actions += [SeatRow.filed_at.set(now), SeatRow.until.set(until), *(gone.remove() for gone in _STEPS)]
-    return _update(key, actions, _held(hold, now) & SeatRow.proven.exists())
+    return update(key, actions, _held(hold, now) & SeatRow.proven.exists())
 
 
 def confirm(key: SeatKey, hold: str, now: datetime) -> bool:
     """Confirm a pending request whose time has not run out."""
     pending = (SeatRow.hold == hold) & (SeatRow.state == State.PENDING) & (SeatRow.until > now)
-    return _update(key, [SeatRow.state.set(State.CONFIRMED)], pending)
+    return update(key, [SeatRow.state.set(State.CONFIRMED)], pending)

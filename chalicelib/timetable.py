@@ -1,57 +1,170 @@
 """Opening rules become slots; the calendar of a week; when seats open. Wall times, never a table."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
+from types import MappingProxyType
 
-from chalicelib.model import Seat, SeatKey, Service, State, monday_of, week_of
+from chalicelib.model import RULES, Moment, Seat, SeatKey, Service, State, monday_of, week_of
 
 WEEK = timedelta(days=7)
 EARLIEST = 10
 """The first free slot is drawn among this many seats, so that a crowd does not fight over one."""
+A_YEAR = 53
+"""How many weeks ahead the next release is looked for: past a year there is none."""
+BACK_BEFORE = timedelta(hours=24)
+"""A seat that was given back is open again at least this long before its slot."""
+SATURDAY = 6
 
 
-def seats_of(service: Service, week: str) -> Iterator[SeatKey]:
-    """Every seat that the opening rules give a week, in order."""
+# The rules
+
+
+def seats_of(service: Service, week: str) -> list[SeatKey]:
+    """Every seat that the opening rules give a week, less closures and public holidays, in order."""
     monday = monday_of(week)
-    for opening in sorted(service.openings, key=lambda rule: (rule.weekday, rule.start)):
+    found = []
+    for opening in service.openings:
         day = monday + timedelta(days=opening.weekday - 1)
-        start = datetime.combine(day, opening.start)
-        while start + service.slot <= datetime.combine(day, opening.end):
-            for unit in range(1, service.desks + 1):
-                yield SeatKey(day, start.time(), unit, service.id)
+        if day in service.holidays:
+            continue
+        start, end = datetime.combine(day, opening.start), datetime.combine(day, opening.end)
+        while start + service.slot <= end:
+            found += [SeatKey(day, start.time(), desk, service.id) for desk in opening.desks]
             start += service.slot
+    return sorted(key for key in found if not any(closure.covers(key) for closure in service.closures))
+
+
+@lru_cache(maxsize=32)
+def plan(service: Service, week: str) -> Mapping[SeatKey, datetime]:
+    """When each seat of a week opens, in UTC. Each moment's seats are spread evenly over the week."""
+    keys = seats_of(service, week)
+    left, opens = len(keys), []
+    for at, seats in sorted(_moments(service, week), key=lambda moment: (moment[1] is None, moment[0])):
+        share = left if seats is None else min(seats, left)
+        left -= share
+        opens.append((at, share))
+    given = [0] * len(opens)
+    planned = {}
+    for number, key in enumerate(keys, start=1):
+        behind = [share * number - done * len(keys) for (_, share), done in zip(opens, given, strict=True)]
+        behind.append(left * number - (number - 1 - sum(given)) * len(keys))
+        next_one = behind.index(max(behind))
+        if next_one < len(opens):  # the rest opens by hand only
+            given[next_one] += 1
+            planned[key] = opens[next_one][0]
+    return MappingProxyType(planned)
+
+
+def _moments(service: Service, week: str) -> list[tuple[datetime, int | None]]:
+    """The moments that open a week, in UTC, each with how many of its seats."""
+    monday = monday_of(week) - service.release.weeks_ahead * WEEK
+    return [(_at(service, monday, moment), moment.seats) for moment in service.release.moments]
+
+
+def _at(service: Service, monday: date, moment: Moment) -> datetime:
+    day = monday + timedelta(days=moment.weekday - 1)
+    if service.release.waits and day in service.holidays:
+        while day in service.holidays or day.isoweekday() >= SATURDAY:
+            day += timedelta(days=1)
+    return datetime.combine(day, moment.at, service.zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=128)
+def releases(service: Service, week: str) -> tuple[tuple[datetime, int], ...]:
+    """The moments that open a week and the seats that each one opens, in order; none for a week that is closed."""
+    opened: dict[datetime, int] = {}
+    for at in plan(service, week).values():
+        opened[at] = opened.get(at, 0) + 1
+    return tuple(sorted(opened.items()))
 
 
 def opens_at(service: Service, week: str) -> datetime:
-    """The release that opens a week's seats, in UTC."""
-    rule = service.release
-    day = monday_of(week) - rule.weeks_ahead * WEEK + timedelta(days=rule.weekday - 1)
-    return datetime.combine(day, rule.at, service.zone).astimezone(UTC)
+    """The first moment that opens a week's seats, in UTC."""
+    return min(at for at, _ in _moments(service, week))
 
 
-def next_release(service: Service, now: datetime) -> datetime:
-    """When the next seats open, in the zone of the place."""
-    week = week_of(now.astimezone(service.zone).date() + service.release.weeks_ahead * WEEK)
-    moment = opens_at(service, week)
-    if moment <= now:
-        moment = opens_at(service, week_of(monday_of(week) + WEEK))
-    return moment.astimezone(service.zone)
+def next_release(service: Service, now: datetime) -> datetime | None:
+    """When the next seats open, in the zone of the place; None if none do for a year."""
+    monday = monday_of(week_of(now.astimezone(service.zone).date()))
+    ahead = service.release.weeks_ahead
+    for n in range(max(ahead - 1, 0), ahead + A_YEAR):  # a moment that waited may come in the week after its own
+        coming = [at for at, _ in releases(service, week_of(monday + n * WEEK)) if at > now]
+        if coming:
+            return min(coming).astimezone(service.zone)
+    return None
 
 
 def open_weeks(service: Service, now: datetime) -> list[str]:
-    """The weeks from this one on whose seats have been released."""
-    monday = monday_of(week_of(now.astimezone(service.zone).date()))
-    weeks = [week_of(monday + n * WEEK) for n in range(service.release.weeks_ahead + 2)]
-    return [week for week in weeks if opens_at(service, week) <= now]
+    """The weeks from this one on whose seats have been released, at least in part."""
+    return [week for week in _weeks_ahead(service, now) if opens_at(service, week) <= now]
 
 
 def weeks_to_create(service: Service, now: datetime) -> list[str]:
     """The open weeks and the one of the coming release, whose seats are made ahead of it."""
+    return [week for week in _weeks_ahead(service, now) if opens_at(service, week) <= now + WEEK]
+
+
+def _weeks_ahead(service: Service, now: datetime) -> list[str]:
     monday = monday_of(week_of(now.astimezone(service.zone).date()))
-    weeks = [week_of(monday + n * WEEK) for n in range(service.release.weeks_ahead + 2)]
-    return [week for week in weeks if opens_at(service, week) <= now + WEEK]
+    return [week_of(monday + n * WEEK) for n in range(service.release.weeks_ahead + 2)]
+
+
+# The seats that are there, and the rules
+
+
+class Do(StrEnum):
+    """What makes a seat agree with the rules."""
+
+    CREATE = "create"
+    MOVE = "move"
+    CLOSE = "close"
+    REOPEN = "reopen"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write that a change of the rules calls for; `opens_at` is when the seat opens then."""
+
+    do: Do
+    seat: Seat
+
+
+def changes(service: Service, week: str, seats: Sequence[Seat], now: datetime, *, create: bool) -> Iterator[Change]:
+    """What makes the seats of a week agree with the rules. Nobody who has a seat loses it, none opens twice.
+
+    A seat outside the hours is closed once nobody has it. One that has not opened yet opens when the rules say now;
+    one that has stays open. While nothing of the week has opened, seats come and go with the plan; afterwards seats
+    are only added while there are fewer than the plan has. What the office added, closed or set aside is its own.
+    """
+    planned, inside = plan(service, week), set(seats_of(service, week))
+    begun = bool(planned) and min(planned.values()) <= now
+    own = [seat for seat in seats if not seat.extra and not seat.reserve]
+    there: dict[SeatKey, Seat] = {seat.key: seat for seat in seats}
+    for seat in own:
+        wanted = seat.key in planned or (begun and seat.key in inside)
+        if not wanted and seat.state in {State.OPEN, State.HELD} and service.start_of(seat.key) > now:
+            yield Change(Do.CLOSE, seat)
+        elif seat.is_coming(now):
+            moved = replace(seat, opens_at=planned.get(seat.key, seat.opens_at))
+            if moved != seat:
+                yield Change(Do.MOVE, moved)
+    missing = len(planned) - sum(seat.key in inside and not seat.extra and seat.closed != RULES for seat in seats)
+    for key, at in planned.items():
+        if service.start_of(key) <= now or (begun and missing <= 0) or not create:
+            continue
+        if key not in there:
+            yield Change(Do.CREATE, Seat(key, at))
+            missing -= 1
+        elif there[key].closed == RULES:
+            yield Change(Do.REOPEN, replace(there[key], opens_at=max(at, there[key].opens_at)))
+            missing -= 1
+
+
+# What is free
 
 
 def is_offered(service: Service, key: SeatKey, now: datetime) -> bool:
@@ -97,16 +210,21 @@ class Calendar:
 
 
 def calendar(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> Calendar:
-    """Count the week's seats by slot. A seat that waits to return counts as taken, like any other."""
+    """Count the week's seats by slot, less closed ones. A seat that waits to return counts as taken, like any other."""
     free = free_seats(service, seats, now)
     counts: dict[datetime, list[int]] = {}
     for seat in sorted(seats, key=lambda s: s.key):
-        if service.start_of(seat.key) > now:
+        if service.start_of(seat.key) > now and seat.state is not State.CLOSED:
             counts.setdefault(service.start_of(seat.key), [0, 0])[1] += 1
     for key in free:
         counts[service.start_of(key)][0] += 1
     slots = tuple(Slot(start, n[0], n[1]) for start, n in counts.items())
     return Calendar(service, week, now, slots, service.start_of(free[0]) if free else None)
+
+
+def stays_closed(service: Service, seat: Seat) -> bool:
+    """Was it given back too late for anybody else?"""
+    return seat.returns_at is not None and seat.returns_at >= service.start_of(seat.key)
 
 
 def nearest(service: Service, free: Iterable[SeatKey], wished: datetime, most: int = 3) -> list[datetime]:
@@ -118,13 +236,13 @@ def nearest(service: Service, free: Iterable[SeatKey], wished: datetime, most: i
 def return_moment(service: Service, key: SeatKey, now: datetime, chance: float) -> datetime:
     """When a freed seat opens again: `chance` (0 to 1) places it inside the service's return window.
 
-    The window is cut so that the seat is back at least `notice` before its slot; nearer than that it
+    The window is cut so that the seat is back at least a day and `notice` before its slot; nearer than that it
     stays closed (it opens at its own start, when nobody can take it).
     """
     limits = service.limits
     first, last = now + limits.return_after, now + limits.return_before
     start = service.start_of(key).astimezone(UTC)
-    last = min(last, start - limits.notice)
+    last = min(last, start - max(limits.notice, BACK_BEFORE))
     if last <= first:
         return start
     return first + (last - first) * chance

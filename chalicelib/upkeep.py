@@ -1,35 +1,64 @@
-"""What the clock does: make seats ahead of their release, and end what ran out."""
+"""What the clock does: make seats agree with the rules ahead of their release, and end what ran out."""
 
 import random
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 
-from chalicelib import log, store, timetable
-from chalicelib.model import Service, State, monday_of, week_of
+from chalicelib import log, places, store, timetable
+from chalicelib.model import Seat, Service, State, monday_of, week_of
+from chalicelib.timetable import Change
 
+EMPTY_WEEKS = 3
+"""After so many weeks without a seat no further one is looked for: closures leave gaps."""
 _chance = random.SystemRandom()
 
 
-def release(now: datetime) -> int:
-    """Create the seats of every week that is open or opens next; how many were new. Twice adds nothing."""
-    made = 0
+Watch = Callable[[Sequence[Change]], Iterable[Change]]
+"""Passes the changes on one by one, as they are made: where a progress bar looks in."""
+
+
+def release(now: datetime, *, only: str | None = None, watch: Watch = iter) -> Counter[str]:
+    """Make seats agree with the rules: those of the coming release too, ahead of it; how many of each change.
+
+    Twice is once, and a run cut short loses nothing. `only` names the one service to do.
+    """
+    done: Counter[str] = Counter()
     for service in store.services(now):
-        for week in timetable.weeks_to_create(service, now):
-            there = {seat.key for seat in store.seats(service.id, week)}
-            opens_at = timetable.opens_at(service, week)
-            for key in timetable.seats_of(service, week):
-                if key not in there and service.start_of(key) > now:
-                    made += store.create(key, opens_at)
-    log.event("release", made=made)
-    return made
+        if only in {None, service.id}:
+            todo = [change for week, seats in weeks(service, now) for change in _changes(service, week, seats, now)]
+            for change in watch(todo):
+                done[change.do] += places.change(change, now)
+    log.event("release", **done)
+    return done
+
+
+def _changes(service: Service, week: str, seats: list[Seat], now: datetime) -> Iterator[Change]:
+    create = week in timetable.weeks_to_create(service, now)
+    return timetable.changes(service, week, seats, now, create=create)
+
+
+def weeks(service: Service, now: datetime) -> Iterator[tuple[str, list[Seat]]]:
+    """The weeks that have or need seats, from last week on, each with its seats.
+
+    Last week too, for a sweep that was missed; after those that the rules give now, any that seats were once made for.
+    """
+    monday = monday_of(week_of(now.astimezone(service.zone).date()))
+    last = monday_of(timetable.weeks_to_create(service, now)[-1])
+    day, empty = monday - timetable.WEEK, 0
+    while day <= last or empty < EMPTY_WEEKS:
+        seats = store.seats(service.id, week_of(day))
+        empty = 0 if seats or day <= last else empty + 1
+        yield week_of(day), seats
+        day += timetable.WEEK
 
 
 def expire(now: datetime, *, chance: Callable[[], float] = _chance.random) -> dict[str, int]:
     """End the holds and requests whose time has run out; how many of each. A run cut short loses nothing."""
     ended = {"holds": 0, "requests": 0}
     for service in store.services(now):
-        for week in _weeks(service, now):
-            for seat in store.seats(service.id, week):
+        for _, seats in weeks(service, now):
+            for seat in seats:
                 what = timetable.ended_as(seat, now)
                 if what is State.OPEN:
                     ended["holds"] += store.end_hold(seat, now)
@@ -38,9 +67,3 @@ def expire(now: datetime, *, chance: Callable[[], float] = _chance.random) -> di
                     ended["requests"] += store.end_request(seat, State.EXPIRED, back, now)
     log.event("expiry", **ended)
     return ended
-
-
-def _weeks(service: Service, now: datetime) -> list[str]:
-    """The weeks in which a request may have run out: the last one too, for a sweep that was missed."""
-    monday = monday_of(week_of(now.astimezone(service.zone).date()))
-    return [week_of(monday - timedelta(days=7)), *timetable.weeks_to_create(service, now)]

@@ -38,7 +38,7 @@ def service_page(service: Service, now: datetime) -> Reply:
         "office": service.office,
         "address": service.address,
         "contact": service.contact,
-        "next_release": release.isoformat(),
+        "next_release": release and release.isoformat(),
     }
     context = {"service": service, "next_release": release, "conditions_missing": False}
     return Reply(data, "service.html", {**context, "office": service.office, "step": DESCRIPTION})
@@ -56,7 +56,7 @@ def calendar(found: Calendar, now: datetime, *, conditions_accepted: bool = Fals
         "timezone": service.zone.key,
         "slot_minutes": service.minutes,
         "generated_at": now.astimezone(service.zone).isoformat(timespec="seconds"),
-        "next_release": release.isoformat(),
+        "next_release": release and release.isoformat(),
         "first_free": {"date": f"{first:%Y-%m-%d}", "start": f"{first:%H:%M}"} if first else None,
         "days": [
             {

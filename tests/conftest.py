@@ -36,9 +36,10 @@ def document(**changes: Any) -> dict[str, Any]:
         "name": {"fr": "Admission exceptionnelle au séjour", "en": "Exceptional admission", "ar": "القبول"},
         "timezone": "Europe/Paris",
         "slot_minutes": 5,
-        "desks": 2,
-        "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "10:30"}],
-        "release": {"day": "monday", "at": "09:00", "weeks_ahead": 2},
+        "plannings": [
+            {"desks": [1, 2], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "10:30"}]}
+        ],
+        "release": {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "09:00"}]},
         "office": "Préfecture de l’Exemple",
         "address": ["1 rue de l’Exemple", "42000 Exempleville"],
         "contact": "guichet@example.org",
@@ -76,6 +77,6 @@ def fill(service: Service, now: datetime) -> None:
     """The seats that `upkeep.release` would make, put in batches: moto takes a second for them one by one."""
     with rows.SeatRow.batch_write() as batch:
         for week in timetable.weeks_to_create(service, now):
-            for key in timetable.seats_of(service, week):
+            for key, opens_at in timetable.plan(service, week).items():
                 if service.start_of(key) > now:
-                    batch.save(store.new_row(key, timetable.opens_at(service, week)))
+                    batch.save(store.new_row(key, opens_at))

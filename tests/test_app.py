@@ -237,14 +237,20 @@ def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
     text = {"fr": "Texte", "en": "Text", "ar": "نص"}
     put = store.put_service(
         document(
-            openings=[{"days": ["wednesday"], "from": "10:00", "to": "10:15"}],
-            release={"day": "monday", "at": "00:00", "weeks_ahead": 1},
+            plannings=[{"desks": [1, 2], "openings": [{"days": ["wednesday"], "from": "10:00", "to": "10:15"}]}],
+            release={"weeks_ahead": 1, "moments": [{"day": "monday", "at": "00:00"}]},
             times={"notice_hours": 24},
             intro=text,
         )
     )
     upkeep.release(edge.now())
     return put
+
+
+def release_after(service: Service, now: datetime) -> str:
+    release = timetable.next_release(service, now)
+    assert release
+    return release.isoformat()
 
 
 def wednesday(weeks: int = 1) -> datetime:
@@ -590,7 +596,7 @@ def test_when_all_is_taken_the_refusal_says_when_the_next_slots_open(service: Se
             store.take(seat.key, "other", now + timedelta(days=1), now)
     for sent in (FIRST, wish()):
         problem = refused(post("/services/aes/holds", sent), 409, "nothing-free")
-        assert problem["next_release"] == timetable.next_release(service, now).isoformat()
+        assert problem["next_release"] == release_after(service, now)
     person = Browser("/services/aes/slots?conditions_accepted=true")
     person.press("Première plage horaire libre")
     assert person.answer.status == 409
@@ -598,7 +604,7 @@ def test_when_all_is_taken_the_refusal_says_when_the_next_slots_open(service: Se
 
 def test_a_slot_of_the_coming_release_is_refused_with_its_moment_and_not_held(service: Service) -> None:
     problem = refused(post("/services/aes/holds", wish(weeks=2)), 409, "not-open-yet")
-    assert problem["opens_at"] == timetable.next_release(service, edge.now()).isoformat()
+    assert problem["opens_at"] == release_after(service, edge.now())
     assert taken() == 0
 
 

@@ -13,7 +13,7 @@ ROOMS = {
     "app": {"app"},
     "edge": {"edge", "views"},
     "use cases": {"booking", "upkeep", "outbox", "forms"},
-    "adapters": {"rows", "store", "locks", "mail", "captcha_image", "convocation", "pages"},
+    "adapters": {"rows", "store", "places", "locks", "mail", "captcha_image", "convocation", "pages"},
     "domain": {"model", "timetable", "letters", "tokens", "errors", "words", "files"},
     "plumbing": {"settings", "log"},
 }

@@ -132,7 +132,8 @@ def test_a_seat_that_is_taken_again_carries_nothing_of_the_one_before() -> None:
     assert store.file_request(KEY, "h1", "p1", LATER, NOW)
     store.end_request(store.seat(KEY), State.CANCELLED, NOW, NOW)
     assert store.take(KEY, "h2", LATER, NOW)
-    assert store.seat(KEY) == Seat(KEY, NOW, State.HELD, "h2", LATER)
+    seat = Seat(KEY, NOW, State.HELD, "h2", LATER, holds_had=1, freed=1, first_at=NOW)
+    assert store.seat(KEY) == seat
 
 
 def test_a_seat_is_made_once_and_making_it_again_changes_nothing() -> None:
@@ -314,7 +315,8 @@ def test_a_person_ends_a_live_request_and_the_clock_only_one_that_was_not_confir
     assert store.end_request(Seat(KEY, NOW, hold="h1"), ended, back, now) is done
     seat = store.seat(KEY)
     if done:
-        assert seat == Seat(KEY, back, past="h1", past_state=ended)
+        late = ended is State.EXPIRED
+        assert seat == Seat(KEY, back, past="h1", past_state=ended, freed=int(not late), expired=int(late))
     else:
         assert (seat.state, seat.opens_at) == (state, NOW)
 

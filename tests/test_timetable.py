@@ -1,13 +1,17 @@
 """Dates in summer, in winter, at both switch-overs of 2026 and 2027, and around a year of 53 weeks."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib import files, timetable
-from chalicelib.model import Seat, SeatKey, Service, State, monday_of, week_of
-from tests.conftest import document
+from chalicelib.model import OFFICE, RULES, Seat, SeatKey, Service, State, monday_of, week_of
+from chalicelib.timetable import Do
+from tests.conftest import MONDAY, document
 
 AES = files.service_from(document())
 """Tuesdays and Thursdays 09:15 to 10:30; Mondays at 09:00 the week two weeks later opens; 49 hours of notice."""
@@ -20,6 +24,11 @@ def moment(text: str) -> datetime:
 
 def service(**changes: Any) -> Service:
     return files.service_from(document(**changes))
+
+
+def desk(*openings: dict[str, Any], desks: Sequence[int] = (1,)) -> list[dict[str, Any]]:
+    """One planning with these hours."""
+    return [{"desks": list(desks), "openings": list(openings)}]
 
 
 def key(day: str, start: str = "10:15", unit: int = 1) -> SeatKey:
@@ -64,7 +73,7 @@ def test_a_week_has_every_slot_of_its_openings_in_order_for_each_desk() -> None:
 
 
 def test_a_slot_that_does_not_fit_before_closing_is_not_offered() -> None:
-    short = service(openings=[{"days": ["tuesday"], "from": "09:15", "to": "09:29"}], desks=1)
+    short = service(plannings=desk({"days": ["tuesday"], "from": "09:15", "to": "09:29"}))
     assert [seat.start for seat in timetable.seats_of(short, "2026-W49")] == [time(9, 15), time(9, 20)]
 
 
@@ -82,7 +91,7 @@ def test_the_days_of_a_week_are_its_own_around_the_new_year_too(week: str, days:
 
 @pytest.mark.parametrize("week", ["2026-W13", "2026-W43", "2027-W12", "2027-W43"])
 def test_a_sunday_on_which_the_clock_changes_has_as_many_slots_on_the_wall_as_any(week: str) -> None:
-    night = service(openings=[{"days": ["sunday"], "from": "09:00", "to": "10:00"}], desks=1)
+    night = service(plannings=desk({"days": ["sunday"], "from": "09:00", "to": "10:00"}))
     assert len(list(timetable.seats_of(night, week))) == 12
 
 
@@ -146,7 +155,7 @@ def test_a_week_opens_two_mondays_before_at_nine_in_paris(week: str, opens: str)
     ("week", "opens"), [("2026-W14", "2026-03-29T01:30+00:00"), ("2026-W44", "2026-10-25T00:30+00:00")]
 )
 def test_a_release_in_the_hour_that_is_skipped_or_comes_twice_happens_once(week: str, opens: str) -> None:
-    sunday = service(release={"day": "sunday", "at": "02:30", "weeks_ahead": 1})
+    sunday = service(release={"weeks_ahead": 1, "moments": [{"day": "sunday", "at": "02:30"}]})
     assert timetable.opens_at(sunday, week) == moment(opens)
 
 
@@ -165,7 +174,8 @@ def test_a_release_in_the_hour_that_is_skipped_or_comes_twice_happens_once(week:
     ],
 )
 def test_the_next_release_is_told_in_paris_time(now: str, release: str) -> None:
-    assert timetable.next_release(AES, moment(now)).isoformat() == release
+    assert timetable.next_release(AES, moment(now)) == moment(release)
+    assert str(timetable.next_release(AES, moment(now))).replace(" ", "T") == release
 
 
 @pytest.mark.parametrize(
@@ -290,3 +300,236 @@ def test_the_clock_ends_late_requests_and_late_holds_and_nothing_else(
     until = moment("2026-11-30T08:00+00:00")
     seat = Seat(key("2026-12-03"), until - timedelta(days=1), state, "h", until)
     assert timetable.ended_as(seat, until + late) is ended
+
+
+# Plannings, closures and holidays
+
+
+def times_of(service: Service, week: str) -> list[str]:
+    return [f"{seat.day:%a} {seat.start:%H:%M} {seat.unit}" for seat in timetable.seats_of(service, week)]
+
+
+MORNING = {"days": ["tuesday"], "from": "09:00", "to": "10:00"}
+
+
+def test_each_planning_has_its_desks_and_its_hours_and_a_break_has_no_slot() -> None:
+    two = service(
+        slot_minutes=15,
+        plannings=[
+            {"desks": [1], "openings": [{**MORNING, "breaks": [{"from": "09:15", "to": "09:45"}]}]},
+            {"desks": [4, 7], "openings": [{"days": ["friday"], "from": "14:00", "to": "14:15"}]},
+        ],
+    )
+    assert times_of(two, "2026-W49") == ["Tue 09:00 1", "Tue 09:45 1", "Fri 14:00 4", "Fri 14:00 7"]
+
+
+def test_a_closure_takes_its_days_its_hours_or_its_desks_and_no_others() -> None:
+    closures = [
+        {"first": "2026-12-01", "from": "09:15", "to": "09:30", "desks": [2]},
+        {"first": "2026-12-08", "last": "2026-12-15"},
+    ]
+    shut = service(slot_minutes=15, plannings=desk(MORNING, desks=(1, 2)), closures=closures)
+    assert times_of(shut, "2026-W49") == [
+        "Tue 09:00 1",
+        "Tue 09:00 2",
+        "Tue 09:15 1",
+        "Tue 09:30 1",
+        "Tue 09:30 2",
+        "Tue 09:45 1",
+        "Tue 09:45 2",
+    ]
+    assert (times_of(shut, "2026-W50"), times_of(shut, "2026-W51")) == ([], [])
+    assert len(times_of(shut, "2026-W52")) == 8
+
+
+def test_a_public_holiday_has_no_slot() -> None:
+    shut = service(holidays=["2026-12-01"])
+    assert {seat.day for seat in timetable.seats_of(shut, "2026-W49")} == {date(2026, 12, 3)}
+
+
+def test_from_24_december_to_3_january_a_closed_service_has_nothing_and_the_next_release_skips_its_weeks() -> None:
+    shut = service(closures=[{"first": "2026-12-24", "last": "2027-01-03"}])
+    assert {seat.day for seat in timetable.seats_of(shut, "2026-W52")} == {date(2026, 12, 22)}
+    assert timetable.seats_of(shut, "2026-W53") == []
+    assert timetable.releases(shut, "2026-W53") == ()
+    assert timetable.next_release(shut, moment("2026-12-07T08:00+00:00")) == moment("2026-12-21T09:00+01:00")
+    assert timetable.next_release(AES, moment("2026-12-07T08:00+00:00")) == moment("2026-12-14T09:00+01:00")
+
+
+def test_a_service_closed_for_good_has_no_next_release() -> None:
+    shut = service(closures=[{"first": "2026-01-01", "last": "2029-01-01"}])
+    assert timetable.next_release(shut, MONDAY) is None
+
+
+# Releases in drips, and on holidays
+
+
+def drips(*seats: int | None, **changes: Any) -> Service:
+    days = ("monday", "wednesday", "friday")
+    moments = [
+        {"day": day, "at": "09:00", **({"seats": count} if count else {})}
+        for day, count in zip(days, seats, strict=False)
+    ]
+    return service(release={"weeks_ahead": 2, "moments": moments}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("seats", "opened"),
+    [
+        ((None,), [60]),
+        ((40,), [40]),
+        ((40, None), [40, 20]),
+        ((None, 10), [50, 10]),
+        ((20, 15, 10), [20, 15, 10]),
+        ((50, 20), [50, 10]),
+        ((60, None), [60]),
+    ],
+)
+def test_each_moment_opens_its_share_of_the_week_and_what_no_moment_opens_is_not_planned(
+    seats: tuple[int | None, ...], opened: list[int]
+) -> None:
+    found = timetable.releases(drips(*seats), "2026-W51")
+    assert [count for _, count in found] == opened
+    assert [at for at, _ in found] == sorted(at for at, _ in found)
+
+
+def test_the_seats_of_a_moment_are_spread_evenly_over_the_week() -> None:
+    planned = list(timetable.plan(drips(40, None), "2026-W51").values())
+    late = max(planned)
+    for n in range(0, 60, 6):
+        assert planned[n : n + 6].count(late) == 2
+
+
+def test_the_next_release_is_the_next_moment_of_a_drip() -> None:
+    service = drips(40, None)
+    assert timetable.next_release(service, MONDAY) == moment("2026-12-02T09:00+01:00")
+    assert timetable.next_release(service, moment("2026-12-02T08:00+00:00")) == moment("2026-12-07T09:00+01:00")
+
+
+EASTER_2027 = "2027-03-29"
+"""A Monday, like 1 November 2027."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "week", "opens"),
+    [
+        ("same_day", "2027-W15", "2027-03-29T07:00+00:00"),
+        ("next_working_day", "2027-W15", "2027-03-30T07:00+00:00"),
+        ("same_day", "2027-W46", "2027-11-01T08:00+00:00"),
+        ("next_working_day", "2027-W46", "2027-11-02T08:00+00:00"),
+        ("next_working_day", "2026-W51", "2026-11-30T08:00+00:00"),
+    ],
+)
+def test_a_release_on_easter_monday_or_all_saints_waits_for_tuesday_if_the_file_says_so(
+    rule: str, week: str, opens: str
+) -> None:
+    release = {"weeks_ahead": 2, "on_holiday": rule, "moments": [{"day": "monday", "at": "09:00"}]}
+    waits = service(release=release, holidays=[EASTER_2027, "2027-11-01"])
+    assert timetable.opens_at(waits, week) == moment(opens)
+
+
+def test_a_release_that_waits_passes_over_the_weekend_and_a_second_holiday() -> None:
+    release = {"weeks_ahead": 1, "on_holiday": "next_working_day", "moments": [{"day": "friday", "at": "09:00"}]}
+    waits = service(release=release, holidays=["2026-12-25", "2026-12-28"])
+    assert timetable.opens_at(waits, "2026-W53") == moment("2026-12-29T08:00+00:00")
+    assert timetable.next_release(waits, moment("2026-12-28T12:00+00:00")) == moment("2026-12-29T09:00+01:00")
+
+
+# Rules that change after seats exist
+
+NOW = MONDAY + timedelta(minutes=1)
+"""A minute after 2026-W51 opened; 2026-W52 does a week later."""
+
+
+def seats_as_planned(of: Service, week: str) -> list[Seat]:
+    return [Seat(key, at) for key, at in timetable.plan(of, week).items()]
+
+
+def done(of: Service, week: str, seats: list[Seat]) -> dict[str, int]:
+    return Counter(str(one.do) for one in timetable.changes(of, week, seats, NOW, create=True))
+
+
+def test_seats_that_agree_with_the_rules_stay_as_they_are() -> None:
+    for week in ("2026-W49", "2026-W51", "2026-W52"):
+        assert done(AES, week, seats_as_planned(AES, week)) == {}
+
+
+def test_hours_that_are_taken_away_close_once_nobody_has_the_seat() -> None:
+    fewer = service(plannings=desk({"days": ["thursday"], "from": "09:15", "to": "10:30"}, desks=(1, 2)))
+    seats = seats_as_planned(AES, "2026-W51")
+    assert done(fewer, "2026-W51", seats) == {"close": 30}
+    booked = [replace(seat, state=State.CONFIRMED) for seat in seats]
+    assert done(fewer, "2026-W51", booked) == {}
+
+
+def test_hours_that_are_added_to_a_week_that_has_opened_open_at_once() -> None:
+    more = service(plannings=desk({"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:30"}, desks=(1, 2)))
+    todo = list(timetable.changes(more, "2026-W51", seats_as_planned(AES, "2026-W51"), NOW, create=True))
+    assert {one.do for one in todo} == {Do.CREATE}
+    assert (len(todo), {one.seat.opens_at for one in todo}) == (48, {MONDAY})
+
+
+def test_a_seat_that_has_not_opened_opens_when_the_rules_say_now_and_one_that_has_stays_open() -> None:
+    later = service(release={"weeks_ahead": 2, "moments": [{"day": "tuesday", "at": "18:00"}]})
+    todo = list(timetable.changes(later, "2026-W52", seats_as_planned(AES, "2026-W52"), NOW, create=True))
+    assert {(one.do, one.seat.opens_at) for one in todo} == {(Do.MOVE, moment("2026-12-08T17:00+00:00"))}
+    assert len(todo) == 60
+    assert done(later, "2026-W51", seats_as_planned(AES, "2026-W51")) == {}
+
+
+def test_a_smaller_number_of_seats_closes_those_too_many_before_the_week_opens_and_none_after() -> None:
+    assert done(drips(40), "2026-W52", seats_as_planned(AES, "2026-W52")) == {"close": 20}
+    assert done(drips(40), "2026-W51", seats_as_planned(AES, "2026-W51")) == {}
+
+
+def test_a_greater_number_adds_no_more_than_the_plan_has_to_a_week_that_has_opened() -> None:
+    fewer = seats_as_planned(drips(40), "2026-W51")
+    assert done(drips(50), "2026-W51", fewer) == {"create": 10}
+    assert done(drips(40), "2026-W51", fewer) == {}
+
+
+def test_what_the_rules_closed_they_open_again_and_what_the_office_closed_they_do_not() -> None:
+    closed = [replace(seat, state=State.CLOSED, closed=RULES) for seat in seats_as_planned(AES, "2026-W52")]
+    assert done(AES, "2026-W52", closed) == {"reopen": 60}
+    assert done(AES, "2026-W52", [replace(seat, closed=OFFICE) for seat in closed]) == {}
+
+
+def test_a_seat_that_was_closed_while_it_waited_to_return_does_not_open_earlier() -> None:
+    late = NOW + timedelta(days=2)
+    seats = seats_as_planned(AES, "2026-W51")
+    seats[0] = replace(seats[0], state=State.CLOSED, closed=RULES, opens_at=late, past="h", past_state=State.CANCELLED)
+    assert [one.seat.opens_at for one in timetable.changes(AES, "2026-W51", seats, NOW, create=True)] == [late]
+
+
+def test_seats_that_the_office_added_or_set_aside_are_left_alone() -> None:
+    closed = service(closures=[{"first": "2026-12-14", "last": "2026-12-31"}])
+    seats = seats_as_planned(AES, "2026-W52")
+    assert done(closed, "2026-W52", [replace(seat, extra=True) for seat in seats]) == {}
+    assert done(closed, "2026-W52", [replace(seat, reserve="r") for seat in seats]) == {}
+    assert done(closed, "2026-W52", seats) == {"close": 60}
+
+
+def test_a_seat_that_waits_to_return_is_neither_moved_nor_told_as_coming() -> None:
+    waits = replace(seats_as_planned(AES, "2026-W51")[0], opens_at=NOW + timedelta(hours=5), past_state=State.EXPIRED)
+    assert not waits.is_coming(NOW)
+    assert done(AES, "2026-W51", [waits, *seats_as_planned(AES, "2026-W51")[1:]]) == {}
+
+
+def test_a_week_that_is_no_longer_within_the_horizon_gets_no_new_seats() -> None:
+    assert list(timetable.changes(AES, "2026-W53", [], NOW, create=False)) == []
+
+
+def test_a_seat_whose_slot_has_begun_is_not_made() -> None:
+    todo = timetable.changes(AES, "2026-W49", [], moment("2026-12-03T08:15+00:00"), create=True)
+    assert {one.seat.key.start for one in todo} == {time(9, 20 + n) for n in range(0, 40, 5)} | {
+        time(10, n) for n in range(0, 30, 5)
+    }
+
+
+def test_a_seat_given_back_within_a_day_of_its_slot_stays_closed_whatever_the_notice() -> None:
+    short = service(times={"notice_hours": 2})
+    now = moment("2026-12-02T10:00+00:00")
+    back = timetable.return_moment(short, key("2026-12-03"), now, 0.5)
+    seat = Seat(key("2026-12-03"), back, past="h", past_state=State.CANCELLED)
+    assert timetable.stays_closed(short, seat)
+    assert timetable.return_moment(short, key("2026-12-04"), now, 1.0) == moment("2026-12-03T09:15+00:00")

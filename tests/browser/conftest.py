@@ -46,7 +46,7 @@ def write_services(folder: Path) -> list[Path]:
     }
     paths = []
     for name, opening in openings.items():
-        changes = {"id": name, "name": NAMES[name], "desks": 1, "openings": [opening]}
+        changes = {"id": name, "name": NAMES[name], "plannings": [{"desks": [1], "openings": [opening]}]}
         if name == FULL:
             changes["times"] = {**real["times"], "hold_seconds": 3600}
         paths.append(folder / f"{name}.yaml")

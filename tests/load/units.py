@@ -160,7 +160,7 @@ def play() -> list[Step]:
 
         put_service()
         with meter.step("create", shared_by=lambda: made):
-            made = upkeep.release(edge.now())
+            made = upkeep.release(edge.now()).total()
         stream, now = Stream(arn), edge.now()
         with meter.step("calendar"):
             found = booking.calendar("aes", None, now)

@@ -55,8 +55,8 @@ def document(service: str) -> dict[str, Any]:
     """The file of a service like the seed's, whose opening rules make no seat: this test makes them."""
     made: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     closed = {"days": ["monday"], "from": "09:00", "to": "09:00"}
-    release = {"day": "monday", "at": "00:00", "weeks_ahead": 2}
-    return made | {"id": service, "desks": DESKS, "openings": [closed], "release": release}
+    release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
+    return made | {"id": service, "plannings": [{"desks": [1], "openings": [closed]}], "release": release}
 
 
 def seated(stack: Stack, api: str, service: str) -> Place:
@@ -70,7 +70,8 @@ def seated(stack: Stack, api: str, service: str) -> Place:
     for start in starts:
         for unit in range(1, DESKS + 1):
             key = {"pk": {"S": place.partition}, "sk": {"S": f"{start:%Y-%m-%dT%H%M}#{unit:03}"}}
-            table.put_item(TableName=stack.table, Item=key | {"opens_at": {"N": opened}, "state": {"S": "open"}})
+            seat = {"opens_at": {"N": opened}, "state": {"S": "open"}, "extra": {"BOOL": True}}
+            table.put_item(TableName=stack.table, Item=key | seat)
     return place
 
 
