@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import __version__, booking, edge, forms, outbox, settings, upkeep, views
+from chalicelib import __version__, appointment, booking, edge, forms, outbox, settings, upkeep, views
 from chalicelib.edge import ANY, Reply, Visit
 
 settings.check_at_start()
@@ -139,49 +139,64 @@ def send_details(visit: Visit, hold: str) -> Reply:
     details = forms.read_details(body, today=visit.now.date(), language=visit.words.language)
     if not visit.wants_json and "checked" not in body:
         return views.check(ready, body)
-    return views.filed(hold, booking.file_request(hold, details, now=visit.now))
+    return views.filed(hold, appointment.file_request(hold, details, now=visit.now))
 
 
 @app.route("/requests/{token}", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_request(visit: Visit, token: str) -> Reply:
     """One request, for the person who has the mail. Looking changes nothing."""
-    return views.request_page(booking.view_request(token, visit.now))
+    return views.request_page(appointment.view_request(token, visit.now))
 
 
 @app.route("/requests/{token}/confirmation", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_confirmation(visit: Visit, token: str) -> Reply:
     """The same page: only its button confirms."""
-    return views.request_page(booking.view_request(token, visit.now))
+    return views.request_page(appointment.view_request(token, visit.now))
 
 
 @app.route("/requests/{token}/confirmation", methods=["POST"], content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def confirm_request(visit: Visit, token: str) -> Reply:
     """Confirm."""
-    return views.request_step(booking.confirm_request(token, visit.now))
+    return views.request_step(appointment.confirm_request(token, visit.now))
 
 
 @app.route("/requests/{token}/cancellation", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_cancellation(visit: Visit, token: str) -> Reply:
     """Ask whether to cancel: only its button does."""
-    return views.request_page(booking.view_request(token, visit.now), "cancel.html")
+    return views.request_page(appointment.view_request(token, visit.now), "cancel.html")
 
 
 @app.route("/requests/{token}/cancellation", methods=["POST"], content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def cancel_request(visit: Visit, token: str) -> Reply:
     """Cancel."""
-    return views.request_step(booking.cancel_request(token, visit.now))
+    return views.request_step(appointment.cancel_request(token, visit.now))
+
+
+@app.route("/requests/{token}/move", content_types=ANY)
+@edge.answers(app, again=views.move_again)
+def show_move(visit: Visit, token: str) -> Reply:
+    """The slots to choose another from."""
+    return views.move_page(*appointment.choices(token, visit.now))
+
+
+@app.route("/requests/{token}/move", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.move_again)
+def move_request(visit: Visit, token: str) -> Reply:
+    """Move to another slot."""
+    start = forms.read_slot(visit.body(), appointment.view_request(token, visit.now).service)
+    return views.moved(appointment.move_request(token, start, now=visit.now))
 
 
 @app.route("/requests/{token}/convocation", content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_convocation(visit: Visit, token: str) -> Reply:
     """The page to print."""
-    return views.convocation_page(booking.view_request(token, visit.now))
+    return views.convocation_page(appointment.view_request(token, visit.now))
 
 
 @app.route("/manage", methods=["POST"], content_types=ANY)
@@ -189,7 +204,7 @@ def show_convocation(visit: Visit, token: str) -> Reply:
 def ask_link(visit: Visit) -> Reply:
     """Send a request's link to its address, if there is one."""
     reference, email = forms.read_manage(visit.body())
-    booking.ask_link(reference, email, visit.now)
+    appointment.ask_link(reference, email, visit.now)
     return views.manage(sent=True)
 
 
@@ -216,7 +231,7 @@ def captcha_function(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 @app.lambda_function(name="request")
 def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Details, confirmation, cancellation."""
+    """Details, confirmation, cancellation, another date."""
     return app(event, context)
 
 

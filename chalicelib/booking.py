@@ -1,11 +1,11 @@
-"""What an applicant does, one function a step. Each takes the clock and is safe to repeat."""
+"""What an applicant does until the details, one function a step. Each takes the clock and is safe to repeat."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from chalicelib import locks, settings, store, timetable, tokens
+from chalicelib import settings, store, timetable, tokens
 from chalicelib.errors import (
     AlreadyRequested,
     CaptchaRequired,
@@ -13,20 +13,17 @@ from chalicelib.errors import (
     CaptchaWrong,
     ConditionsNotAccepted,
     HoldOver,
-    LinkOver,
     NotFound,
     NothingFree,
     NotOpenYet,
     SlotTaken,
 )
-from chalicelib.model import Details, Person, Seat, SeatKey, Service, State, week_of
+from chalicelib.model import Seat, SeatKey, Service, State, week_of
 from chalicelib.tokens import Keys, Ticket
 
 TRIES = 3
 """How many seats one attempt may ask for."""
 CAPTCHA_TRIES = 5
-LINK_PAUSE = timedelta(minutes=2)
-"""How long an address waits before it can ask for its link again."""
 
 _chance = random.SystemRandom()
 
@@ -58,21 +55,6 @@ class Challenge:
     id: str
     picture: str
     sound: str
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as its owner sees it; `person` is None once it has ended."""
-
-    token: str
-    service: Service
-    seat: Seat
-    start: datetime
-    state: State
-    reference: str
-    confirm_before: datetime | None = None
-    filed_at: datetime | None = None
-    person: Person | None = None
 
 
 def keys() -> Keys:
@@ -108,8 +90,17 @@ def _weeks_shown(service: Service, now: datetime) -> list[str]:
     return timetable.weeks_to_create(service, now)
 
 
+def free_seats(service: Service, now: datetime) -> list[SeatKey]:
+    """All seats of the service that look free, earliest first."""
+    return [
+        key
+        for week in timetable.open_weeks(service, now)
+        for key in timetable.free_seats(service, store.seats_seen(service.id, week, now), now)
+    ]
+
+
 def _free(service: Service, now: datetime) -> list[SeatKey]:
-    """All seats of the service that look free, earliest first; no week after the first free one is read."""
+    """The same of one week: no week after the first one with free seats is read."""
     for week in timetable.open_weeks(service, now):
         free = timetable.free_seats(service, store.seats_seen(service.id, week, now), now)
         if free:
@@ -164,12 +155,7 @@ def _of_slot(service: Service, start: datetime, now: datetime) -> list[SeatKey]:
 
 def _taken(service: Service, wished: datetime, now: datetime) -> SlotTaken | NothingFree:
     """The refusal for a slot that is gone: with what is near, or with when more will open."""
-    free = [
-        key
-        for week in timetable.open_weeks(service, now)
-        for key in timetable.free_seats(service, store.seats_seen(service.id, week, now), now)
-    ]
-    if free:
+    if free := free_seats(service, now):
         return SlotTaken(timetable.nearest(service, free, wished))
     return NothingFree(timetable.next_release(service, now))
 
@@ -255,116 +241,9 @@ def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datet
     return hold
 
 
-# The request
-
-
 def check_hold(hold_id: str, now: datetime) -> Hold:
     """A hold that is ready for the details; CaptchaRequired before the captcha."""
     hold = view_hold(hold_id, now)
     if hold.seat.state is State.HELD and not hold.seat.proven:
         raise CaptchaRequired
     return hold
-
-
-def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
-    """Turn a hold into a request that waits for its confirmation by mail; one per person and per address."""
-    hold = check_hold(hold_id, now)
-    service, seat = hold.service, hold.seat
-    person_key = keys().person(details.first_name, details.last_name, details.birth_date)
-    if seat.state is not State.HELD:
-        if seat.person != person_key:
-            raise HoldOver
-        return _request(service, seat)
-    person = Person(
-        key=person_key,
-        service=service.id,
-        seat=seat.key,
-        hold=seat.hold,
-        details=details,
-        reference=keys().reference(service.id, seat.hold),
-        filed_at=now,
-    )
-    erase_at = hold.start + service.limits.erase_after
-
-    def counts(key: SeatKey, digest: str) -> bool:
-        try:
-            return service.start_of(key) > now and store.seat(key).blocks(digest, now)
-        except NotFound:  # its seat is gone from the timetable
-            return False
-
-    # The address first: its lock has no personal data, and one that is left over counts no longer than the hold.
-    if not locks.lock_address(keys().address(details.email), person, erase_at, counts):
-        raise AlreadyRequested
-    if not locks.lock_person(person, erase_at, counts):
-        raise AlreadyRequested
-    until = service.confirm_before(seat.key, now)
-    if not store.file_request(seat.key, seat.hold, person.key, until, now):
-        return _request(service, check_hold(hold_id, now).seat)
-    filed = replace(seat, state=State.PENDING, person=person.key, filed_at=now, until=until)
-    return _request(service, filed, person)
-
-
-def _request(service: Service, seat: Seat, person: Person | None = None) -> Request:
-    """The request that a pending or confirmed seat carries."""
-    return Request(
-        token=str(keys().link(seat.key, seat.hold)),
-        service=service,
-        seat=seat,
-        start=service.start_of(seat.key),
-        state=seat.state,
-        reference=keys().reference(service.id, seat.hold),
-        confirm_before=seat.until,
-        filed_at=seat.filed_at,
-        person=person or locks.person(seat.person, service.id),
-    )
-
-
-def view_request(token: str, now: datetime) -> Request:
-    """The request of a link; once it has ended, only what became of it; LinkOver when its seat moved on."""
-    ticket = keys().read("link", token)
-    service = store.service(ticket.seat.service, now)
-    seat = store.seat(ticket.seat)
-    over = seat.state is State.PENDING and seat.until is not None and seat.until <= now
-    if keys().opens(ticket, seat.hold) and seat.state in {State.PENDING, State.CONFIRMED} and not over:
-        return _request(service, seat)
-    if keys().opens(ticket, seat.hold) and over:
-        return _ended(service, seat, ticket, State.EXPIRED, seat.hold)
-    if keys().opens(ticket, seat.past) and seat.past_state:
-        return _ended(service, seat, ticket, seat.past_state, seat.past)
-    raise LinkOver
-
-
-def _ended(service: Service, seat: Seat, ticket: Ticket, state: State, hold: str) -> Request:
-    reference = keys().reference(service.id, hold)
-    return Request(str(ticket), service, seat, service.start_of(seat.key), state, reference)
-
-
-def confirm_request(token: str, now: datetime) -> Request:
-    """Confirm; again is the same; LinkOver when the time has run out or it was cancelled."""
-    found = view_request(token, now)
-    if found.state is State.PENDING:
-        if store.confirm(found.seat.key, found.seat.hold, now):
-            return replace(found, state=State.CONFIRMED)
-        found = view_request(token, now)  # another click was faster
-    if found.state is not State.CONFIRMED:
-        raise LinkOver
-    return found
-
-
-def cancel_request(token: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> Request:
-    """Cancel; again is the same. The seat opens again later, at a moment nobody knows."""
-    found = view_request(token, now)
-    if found.state in {State.PENDING, State.CONFIRMED}:
-        back = timetable.return_moment(found.service, found.seat.key, now, chance())
-        if store.end_request(found.seat, State.CANCELLED, back, now):
-            return replace(found, state=State.CANCELLED, confirm_before=None, person=None)
-        found = view_request(token, now)
-    if found.state is not State.CANCELLED:
-        raise LinkOver
-    return found
-
-
-def ask_link(reference: str, email: str, now: datetime) -> None:
-    """Send the link of a request to its address again, if there is one; the answer tells nobody which."""
-    service_id = reference.lower().rpartition("-")[0].rpartition("-")[0]
-    locks.ask_link(keys().address(email), service_id, reference.upper(), now, pause=LINK_PAUSE)

@@ -40,6 +40,11 @@ REFUSALS: dict[type[Refusal], tuple[int, str, str]] = {
         "already-requested",
         N_("Vous avez déjà une demande de rendez-vous. Une seule est possible à la fois."),
     ),
+    errors.NoMovesLeft: (
+        409,
+        "moves-spent",
+        N_("Vous ne pouvez plus changer de date. Vous pouvez garder ce rendez-vous ou le supprimer."),
+    ),
     errors.LinkOver: (410, "link-over", N_("Ce lien n’est plus valable.")),
     errors.TooManyRequests: (
         429,

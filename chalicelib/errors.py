@@ -45,6 +45,10 @@ class NotOpenYet(Refusal):
     opens_at: datetime
 
 
+class NoMovesLeft(Refusal):
+    """The request was moved as often as its service allows."""
+
+
 class CaptchaRequired(Refusal):
     """Details came before the captcha was passed."""
 

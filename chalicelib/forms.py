@@ -129,6 +129,15 @@ def read_wish(body: Mapping[str, Any], service: Service) -> Wish:
     return Wish(start, yes(body, "conditions_accepted"))
 
 
+def read_slot(body: Mapping[str, Any], service: Service) -> datetime:
+    """The start of the slot that a request moves to: `date` and `start`, or a page's radio, `slot`."""
+    reader = Reader(body, ("date", "start", "slot"))
+    start = _start(reader, service)
+    reader.done()
+    assert start is not None  # noqa: S101  # `done` refused otherwise
+    return start
+
+
 def _start(reader: Reader, service: Service) -> datetime | None:
     field, both = ("slot", ["slot"]) if "slot" in reader.body else ("date", ["date", "start"])
     moment = "T".join(reader.text(name, 16) for name in both)

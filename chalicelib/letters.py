@@ -1,6 +1,7 @@
 """The words of each letter, as a good clerk would write them. No layout: `templates/mail.*` does that."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib.model import Person, Service
 from chalicelib.words import N_, Words
@@ -10,6 +11,9 @@ CONVOCATION = "convocation"
 LINK = "link"
 CANCELLED = "cancelled"
 EXPIRED = "expired"
+WITHDRAWN = "withdrawn"
+DISPLACED = "displaced"
+MOVED = "moved"
 
 # On a lock screen a subject tells nothing of the matter.
 SUBJECTS = {
@@ -18,6 +22,9 @@ SUBJECTS = {
     LINK: N_("Votre lien pour gérer votre rendez-vous"),
     CANCELLED: N_("Votre rendez-vous est annulé"),
     EXPIRED: N_("Votre demande de rendez-vous a pris fin"),
+    WITHDRAWN: N_("Votre rendez-vous ne pourra pas avoir lieu"),
+    DISPLACED: N_("Votre rendez-vous doit changer de date"),
+    MOVED: N_("Votre rendez-vous a changé de date : votre convocation"),
 }
 
 
@@ -33,8 +40,13 @@ class Content:
     closing: tuple[str, ...]
 
 
-def compose(kind: str, service: Service, person: Person, link: str, words: Words) -> Content:
-    """One letter about one request, in the person's language; `link` is the absolute URL of the request."""
+def compose(
+    kind: str, service: Service, person: Person, link: str, words: Words, *, until: datetime | None = None
+) -> Content:
+    """One letter about one request, in the person's language; `link` is the absolute URL of the request.
+
+    `until` is when the time to choose again ends.
+    """
     _ = words._
     start = service.start_of(person.seat)
     filed = person.filed_at.astimezone(service.zone)
@@ -62,9 +74,11 @@ def compose(kind: str, service: Service, person: Person, link: str, words: Words
             _("Sans confirmation, votre place sera rendue à d’autres personnes."),
         ]
         actions = [(_("Confirmer ma demande"), link), delete]
-    elif kind == CONVOCATION:
+    elif kind in {CONVOCATION, MOVED}:
         lines = [
-            _("Nous vous confirmons que votre rendez-vous est enregistré."),
+            _("Votre rendez-vous a changé de date. L’ancienne date et l’ancienne convocation ne valent plus.")
+            if kind == MOVED
+            else _("Nous vous confirmons que votre rendez-vous est enregistré."),
             _("Votre convocation est jointe à ce message. Imprimez-la et apportez-la le jour du rendez-vous."),
             _("Venez 10 minutes en avance, avec une pièce d’identité."),
             _("Si vous ne pouvez pas venir, supprimez votre rendez-vous : une autre personne aura la place."),
@@ -83,6 +97,21 @@ def compose(kind: str, service: Service, person: Person, link: str, words: Words
             _("Votre demande n’a pas été confirmée à temps. Votre place a été rendue."),
             _("Vous pouvez faire une nouvelle demande."),
         ]
+    elif kind == WITHDRAWN:
+        lines = [
+            _("Nous avons dû annuler votre rendez-vous. Nous vous prions de nous excuser."),
+            _("Vous pouvez faire une nouvelle demande, ou nous écrire."),
+        ]
+    elif kind == DISPLACED and until:
+        last = until.astimezone(service.zone)
+        lines = [
+            _("Nous ne pourrons pas vous recevoir à la date prévue. Nous vous prions de nous excuser."),
+            _("Une autre place est gardée pour vous. Choisissez votre nouvelle date avant le {day}, {clock}.").format(
+                day=words.day(last.date()), clock=words.clock(last)
+            ),
+            _("Ensuite, cette place sera proposée à d’autres personnes."),
+        ]
+        actions = [(_("Choisir une autre date"), f"{link}/move")]
     closing = (
         service.office,
         _("Une question ? Écrivez-nous : {contact}").format(contact=service.contact),

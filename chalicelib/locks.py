@@ -11,11 +11,13 @@ from chalicelib.model import Person, SeatKey
 from chalicelib.rows import LockRow, PersonRow
 
 
-def _person_row(key: str, service_id: str) -> PersonRow:
+def person_row(key: str, service_id: str) -> PersonRow:
+    """The key of a person item."""
     return PersonRow(f"PERSON#{key}", f"SERVICE#{service_id}")
 
 
-def _address_row(key: str, service_id: str) -> LockRow:
+def address_row(key: str, service_id: str) -> LockRow:
+    """The key of an address item."""
     return LockRow(f"EMAIL#{key}", f"SERVICE#{service_id}")
 
 
@@ -38,7 +40,7 @@ def _lock(row: LockRow, counts: Callable[[SeatKey, str], bool]) -> bool:
 
 def lock_person(person: Person, erase_at: datetime, counts: Callable[[SeatKey, str], bool]) -> bool:
     """Put the person item; False if this person has another live request."""
-    row = _person_row(person.key, person.service)
+    row = person_row(person.key, person.service)
     row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
     row.filed_at, row.erase_at = person.filed_at, int(erase_at.timestamp())
     row.details = files.details_to(person.details)
@@ -47,7 +49,7 @@ def lock_person(person: Person, erase_at: datetime, counts: Callable[[SeatKey, s
 
 def lock_address(address: str, person: Person, erase_at: datetime, counts: Callable[[SeatKey, str], bool]) -> bool:
     """Put the address item; False if this address has another live request."""
-    row = _address_row(address, person.service)
+    row = address_row(address, person.service)
     row.seat, row.hold, row.person, row.reference = person.seat.ref, person.hold, person.key, person.reference
     row.erase_at = int(erase_at.timestamp())
     return _lock(row, counts)
@@ -55,7 +57,7 @@ def lock_address(address: str, person: Person, erase_at: datetime, counts: Calla
 
 def person(key: str, service_id: str) -> Person | None:
     """The person item, read consistently; None if it is gone."""
-    row = _person_row(key, service_id)
+    row = person_row(key, service_id)
     with rows.table():
         try:
             row.refresh(consistent_read=True)
@@ -78,14 +80,14 @@ def person(key: str, service_id: str) -> Person | None:
 def mark_sent(person: Person, letter: str) -> bool:
     """Note a letter as sent on the person item of its request."""
     sent = " ".join(sorted({*person.sent, letter}))
-    row = _person_row(person.key, person.service)
+    row = person_row(person.key, person.service)
     return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
 
 
 def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
     """Leave word that this address wants its link; the same one write whether there is a request or not."""
     known = (LockRow.reference == reference) & (LockRow.asked_at.does_not_exist() | (LockRow.asked_at < now - pause))
-    row = _address_row(address, service_id)
+    row = address_row(address, service_id)
     return rows.written(lambda: row.update([LockRow.asked_at.set(now)], known))
 
 

@@ -126,6 +126,10 @@ class Seat:
         """Is it one of a coming release? Never true of a seat that waits to return or is set aside."""
         return self.state is State.OPEN and self.opens_at > now and not self.past_state and not self.reserve
 
+    def is_set_aside(self, now: datetime) -> bool:
+        """Is it kept for those whose morning was closed?"""
+        return self.state is State.OPEN and bool(self.reserve) and self.opens_at > now
+
     @property
     def returns_at(self) -> datetime | None:
         """When a seat that somebody gave back opens again: nobody outside may learn it."""

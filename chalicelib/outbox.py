@@ -5,28 +5,38 @@ repeat a letter, never drop one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from chalicelib import booking, convocation, letters, locks, log, mail, pages, settings, store
 from chalicelib.errors import TooManyRequests, TryAgain
-from chalicelib.model import Person, Seat, Service, State
+from chalicelib.model import Person, Seat, SeatKey, Service, State
 from chalicelib.words import words
 
 Image = Mapping[str, Any]
+WITH_CONVOCATION = {letters.CONVOCATION, letters.MOVED}
+CANCELS = {letters.CANCELLED, letters.WITHDRAWN, letters.DISPLACED}
+AGAIN = {letters.MOVED, letters.DISPLACED}
+"""Letters that one request may call for more than once, each time about another seat."""
 SENT_ON = {State.PENDING: letters.CONFIRM, State.CONFIRMED: letters.CONVOCATION}
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A letter that a change calls for; `hold` is None where any live request of the person will do."""
+    """A letter that a change calls for; `seat` and `hold` are None where any live request of the person will do."""
 
     kind: str
     mark: str
     person: str
     service: str
-    hold: str | None
+    hold: str | None = None
+    seat: SeatKey | None = None
+    until: datetime | None = None
+
+    def concerns(self, person: Person) -> bool:
+        """Is it still about the request that this person has, where it is now?"""
+        return self.hold in {None, person.hold} and self.seat in {None, person.seat}
 
 
 def due(old: Image | None, new: Image | None) -> Due | None:
@@ -35,19 +45,24 @@ def due(old: Image | None, new: Image | None) -> Due | None:
         return None
     if wish := locks.asked(old, new):
         person, service, asked_at = wish
-        return Due(letters.LINK, f"{letters.LINK}:{asked_at}", person, service, None)
+        return Due(letters.LINK, f"{letters.LINK}:{asked_at}", person, service)
     after, before = store.seat_from(new), store.seat_from(old) if old else None
-    if after is None or before is None or after.state is before.state:
-        return None
+    return _due(before, after) if before and after and before.state is not after.state else None
+
+
+def _due(before: Seat, after: Seat) -> Due | None:
+    if after.state is State.CONFIRMED and before.state is not State.PENDING:
+        return _of(letters.MOVED, after)
     if after.state in SENT_ON:
         return _of(SENT_ON[after.state], after)
-    if before.state in SENT_ON and after.past_state:
-        return _of(str(after.past_state), before)
+    if before.state in SENT_ON and after.past_state and after.past_state is not State.MOVED:
+        return replace(_of(str(after.past_state), before), until=after.until)
     return None
 
 
 def _of(kind: str, seat: Seat) -> Due:
-    return Due(kind, kind, seat.person, seat.key.service, seat.hold)
+    mark = f"{kind}:{seat.key.ref}" if kind in AGAIN else kind
+    return Due(kind, mark, seat.person, seat.key.service, seat.hold, seat.key)
 
 
 def deliver(
@@ -70,13 +85,13 @@ def deliver(
 
 def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
     person = locks.person(wanted.person, wanted.service)
-    if person is None or (wanted.hold or person.hold) != person.hold or wanted.mark in person.sent:
+    if person is None or not wanted.concerns(person) or wanted.mark in person.sent:
         log.event("mail-skipped", letter=wanted.kind)
         return
     service = store.service(wanted.service, now)
     try:
         key = f"{person.reference}.{wanted.mark}".replace(":", ".")
-        send(letter(wanted.kind, service, person, now), key, reply_to=service.reply_to)
+        send(letter(wanted.kind, service, person, now, until=wanted.until), key, reply_to=service.reply_to)
     except mail.MailRefused as reason:
         log.event("mail-refused", letter=wanted.kind, reason=str(reason))
         return
@@ -84,23 +99,19 @@ def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
     log.event("mail-sent", letter=wanted.kind, seat=person.seat.ref)
 
 
-def letter(kind: str, service: Service, person: Person, now: datetime) -> mail.Letter:
+def letter(kind: str, service: Service, person: Person, now: datetime, *, until: datetime | None = None) -> mail.Letter:
     """A letter ready to send, in the person's language, with what is attached to it."""
     own = words(person.details.language)
     token = booking.keys().link(person.seat, person.hold)
     link = f"{settings.current().public_url}/requests/{token}"
-    content = letters.compose(kind, service, person, link, own)
+    content = letters.compose(kind, service, person, link, own, until=until)
     attachments: tuple[mail.Attachment, ...] = ()
-    if kind == letters.CONVOCATION:
-        paper = convocation_of(service, person)
-        attachments = (
-            mail.Attachment("convocation.pdf", "application/pdf", convocation.pdf(paper)),
-            mail.Attachment(
-                "rendez-vous.ics",
-                "text/calendar; method=PUBLISH; charset=utf-8",
-                convocation.calendar_file(paper, now=now),
-            ),
-        )
+    paper = convocation_of(service, person)
+    if kind in WITH_CONVOCATION:
+        copy = mail.Attachment("convocation.pdf", "application/pdf", convocation.pdf(paper))
+        attachments = (copy, _calendar_file(paper, now))
+    elif kind in CANCELS and WITH_CONVOCATION & {mark.partition(":")[0] for mark in person.sent}:
+        attachments = (_calendar_file(paper, now, cancelled=True),)
     return mail.Letter(
         to=person.details.email,
         subject=content.subject,
@@ -109,6 +120,14 @@ def letter(kind: str, service: Service, person: Person, now: datetime) -> mail.L
         language=own.language,
         attachments=attachments,
     )
+
+
+def _calendar_file(paper: convocation.Convocation, now: datetime, *, cancelled: bool = False) -> mail.Attachment:
+    """What puts the appointment into a calendar, or takes it out again."""
+    told = replace(paper, sequence=paper.sequence + cancelled)  # a calendar keeps the highest it knows
+    content = convocation.calendar_file(told, now=now, cancelled=cancelled)
+    method = "CANCEL" if cancelled else "PUBLISH"
+    return mail.Attachment("rendez-vous.ics", f"text/calendar; method={method}; charset=utf-8", content)
 
 
 def convocation_of(service: Service, person: Person) -> convocation.Convocation:
@@ -127,4 +146,5 @@ def convocation_of(service: Service, person: Person) -> convocation.Convocation:
         contact=service.contact,
         office=service.office,
         uid=f"{person.reference}@guichet",
+        sequence=2 * person.sequence,
     )

@@ -3,14 +3,21 @@
 As in `store`, a condition that fails is an answer (`False`), and a table that throttles or is away raises.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from functools import cache
 
+from pynamodb.connection import Connection
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
 
-from chalicelib import store
-from chalicelib.model import OFFICE, RULES, SKEW, Seat, SeatKey, State
-from chalicelib.rows import SeatRow
+from chalicelib import locks, rows, store
+from chalicelib.errors import TooManyRequests
+from chalicelib.model import OFFICE, RULES, SKEW, Person, Seat, SeatKey, State
+from chalicelib.rows import LockRow, PersonRow, Row, SeatRow
 from chalicelib.timetable import Change, Do
 
 
@@ -73,3 +80,99 @@ def set_aside(seat: Seat, reserve: str, until: datetime) -> bool:
     free: Condition = (SeatRow.state == State.OPEN) & (SeatRow.opens_at == seat.opens_at)
     free = free & SeatRow.past_state.does_not_exist() & SeatRow.reserve.does_not_exist()
     return store.update(seat.key, [SeatRow.reserve.set(reserve), SeatRow.opens_at.set(until)], free)
+
+
+# Moving a request: three items and a seat change together or not at all
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A person's request on `seat`, booked or displaced, goes to the seat `to`; `most` limits the moves they make."""
+
+    seat: Seat
+    to: SeatKey
+    person: Person
+    address: str
+    opens_at: datetime
+    erase_at: datetime
+    most: int | None
+
+
+class Moved(StrEnum):
+    """How a move went: done, the new seat is gone, or the request is no longer as it was read."""
+
+    YES = "yes"
+    SEAT_TAKEN = "seat taken"
+    NOT_ITS_OWN = "not its own"
+
+
+def move(todo: Move, now: datetime) -> Moved:
+    """Take the new seat, give back the old, and follow with both locks, in one transaction: 8 write units."""
+    person, hold = todo.person, todo.person.hold
+    theirs, address = locks.person_row(person.key, person.service), locks.address_row(todo.address, person.service)
+    erase_at = int(todo.erase_at.timestamp())
+    own = PersonRow.hold == hold
+    follow: list[Action] = [
+        PersonRow.seat.set(todo.to.ref),
+        PersonRow.erase_at.set(erase_at),
+        PersonRow.sequence.add(1),
+    ]
+    if todo.most is not None:
+        follow.append(PersonRow.moves.add(1))
+        own &= PersonRow.moves.does_not_exist() | (PersonRow.moves < todo.most)
+    try:
+        with rows.table(), TransactWrite(connection=connection()) as writes:
+            writes.update(store.seat_row(todo.to), _arrive(todo, now), _may_take(todo.seat, now))
+            writes.update(store.seat_row(todo.seat.key), *_leave(todo, now))
+            writes.update(theirs, follow, own & (PersonRow.seat == todo.seat.key.ref))
+            writes.update(
+                address, [LockRow.seat.set(todo.to.ref), LockRow.erase_at.set(erase_at)], LockRow.hold == hold
+            )
+    except TransactWriteError as error:
+        failed = [reason and reason.code for reason in error.cancellation_reasons]
+        if rows.REASON_FAILED in failed[1:]:
+            return Moved.NOT_ITS_OWN
+        if rows.REASON_FAILED in failed:
+            return Moved.SEAT_TAKEN
+        if rows.REASONS_BUSY & set(failed):
+            raise TooManyRequests from error
+        raise
+    return Moved.YES
+
+
+@cache
+def connection() -> Connection:
+    """Transactions have no model: a connection with the settings of ours."""
+    meta = Row.Meta
+    return Connection(
+        region=meta.region,
+        connect_timeout_seconds=meta.connect_timeout_seconds,
+        read_timeout_seconds=meta.read_timeout_seconds,
+        max_retry_attempts=meta.max_retry_attempts,
+    )
+
+
+def _arrive(todo: Move, now: datetime) -> list[Action]:
+    person = todo.person
+    actions: list[Action] = [SeatRow.state.set(State.CONFIRMED), SeatRow.hold.set(person.hold), SeatRow.until.set(now)]
+    actions += [SeatRow.person.set(person.key), SeatRow.filed_at.set(person.filed_at)]
+    return [*actions, *store.counted(now), *store.fresh()]
+
+
+def _may_take(old: Seat, now: datetime) -> Condition:
+    free = store.free(now)
+    if old.past_state is not State.DISPLACED:
+        return free
+    condition: Condition = free | (
+        (SeatRow.state == State.OPEN) & (SeatRow.reserve == old.reserve) & (SeatRow.opens_at > now)
+    )
+    return condition
+
+
+def _leave(todo: Move, now: datetime) -> tuple[list[Action], Condition]:
+    hold = todo.person.hold
+    if todo.seat.past_state is State.DISPLACED:
+        gone = [SeatRow.reserve.remove(), SeatRow.until.remove(), SeatRow.person.remove(), SeatRow.filed_at.remove()]
+        may = (SeatRow.past == hold) & (SeatRow.past_state == State.DISPLACED) & (SeatRow.until > now)
+        return [SeatRow.past_state.set(State.MOVED), *gone], may
+    return store.ended_as(hold, State.MOVED, todo.opens_at), (SeatRow.state == State.CONFIRMED) & (SeatRow.hold == hold)

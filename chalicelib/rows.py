@@ -21,6 +21,9 @@ THROTTLED = {
     "ThrottlingException",
     "TransactionInProgressException",
 }
+REASON_FAILED = "ConditionalCheckFailed"
+"""Why a transaction was cancelled: the condition of one of its writes."""
+REASONS_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -70,7 +70,8 @@ def _partition(service_id: str, week: str) -> str:
     return f"SEATS#{service_id}#{week}"
 
 
-def _row(key: SeatKey) -> SeatRow:
+def seat_row(key: SeatKey) -> SeatRow:
+    """The key of a seat's item."""
     return SeatRow(_partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}")
 
 
@@ -139,7 +140,7 @@ def _remembered(seen: datetime, now: datetime) -> bool:
 
 def seat(key: SeatKey) -> Seat:
     """One seat, read consistently; NotFound if it never was."""
-    row = _row(key)
+    row = seat_row(key)
     with rows.table():
         try:
             row.refresh(consistent_read=True)
@@ -157,14 +158,14 @@ def create(key: SeatKey, opens_at: datetime, *, extra: bool = False) -> bool:
 
 def new_row(key: SeatKey, opens_at: datetime) -> SeatRow:
     """The row of a seat that nobody had yet."""
-    row = _row(key)
+    row = seat_row(key)
     row.opens_at, row.state = opens_at, State.OPEN
     return row
 
 
 def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> bool:
     """Change a seat under a condition; False if it fails."""
-    return rows.written(lambda: _row(key).update(list(actions), condition))
+    return rows.written(lambda: seat_row(key).update(list(actions), condition))
 
 
 _HOLD = (SeatRow.hold, SeatRow.until, SeatRow.person, SeatRow.filed_at)
@@ -177,6 +178,16 @@ def without_hold() -> list[Action]:
     return [gone.remove() for gone in (*_HOLD, *_STEPS)]
 
 
+def fresh() -> list[Action]:
+    """What a new hold does away with: how far the one before was, and what became of the request before."""
+    return [gone.remove() for gone in (*_STEPS, *_PAST)]
+
+
+def counted(now: datetime) -> list[Action]:
+    """What a new hold adds to the figures of the week."""
+    return [SeatRow.holds_had.add(1), SeatRow.first_at.set(SeatRow.first_at | now)]
+
+
 def free(now: datetime) -> Condition:
     """The condition of a hold, and nothing else decides: the seat exists, has opened, and nobody has it."""
     over = (SeatRow.state == State.HELD) & (SeatRow.until < now - SKEW)
@@ -187,8 +198,7 @@ def free(now: datetime) -> Condition:
 def take(key: SeatKey, hold: str, until: datetime, now: datetime) -> bool:
     """Hold a seat: one conditional update, one write unit. False when somebody else has it."""
     actions: list[Action] = [SeatRow.state.set(State.HELD), SeatRow.hold.set(hold), SeatRow.until.set(until)]
-    actions += [SeatRow.holds_had.add(1), SeatRow.first_at.set(SeatRow.first_at | now)]
-    actions += [gone.remove() for gone in (SeatRow.person, SeatRow.filed_at, *_STEPS, *_PAST)]
+    actions += [SeatRow.person.remove(), SeatRow.filed_at.remove(), *counted(now), *fresh()]
     _taken[key] = now
     return update(key, actions, free(now))
 
@@ -223,7 +233,7 @@ def miss(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -
     if update(key, [SeatRow.challenge.set(challenge), SeatRow.tries.set(1)], unproven & first):
         return 1
     again = (SeatRow.challenge == challenge) & (SeatRow.tries < most)
-    row = _row(key)
+    row = seat_row(key)
     if not rows.written(lambda: row.update([SeatRow.tries.set(SeatRow.tries + 1)], unproven & again)):
         return None
     return int(row.tries or 0)
@@ -246,14 +256,17 @@ def end_hold(found: Seat, now: datetime) -> bool:
 
 def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime) -> bool:
     """Free a request's seat, to open again at `opens_at`: CANCELLED, WITHDRAWN by the office, EXPIRED by the clock."""
-    actions: list[Action] = [SeatRow.state.set(State.OPEN), SeatRow.opens_at.set(opens_at)]
-    actions += [(SeatRow.expired if ended is State.EXPIRED else SeatRow.freed).add(1)]
-    actions += [SeatRow.past.set(found.hold), SeatRow.past_state.set(ended)]
-    actions += without_hold()
     live = SeatRow.state.is_in(State.PENDING, State.CONFIRMED)
     if ended is State.EXPIRED:
         live = (SeatRow.state == State.PENDING) & (SeatRow.until < now)
-    return update(found.key, actions, live & (SeatRow.hold == found.hold))
+    return update(found.key, ended_as(found.hold, ended, opens_at), live & (SeatRow.hold == found.hold))
+
+
+def ended_as(hold: str, ended: State, opens_at: datetime) -> list[Action]:
+    """What takes a request off a seat that opens again at `opens_at`."""
+    count = SeatRow.expired if ended is State.EXPIRED else SeatRow.freed
+    actions: list[Action] = [SeatRow.state.set(State.OPEN), SeatRow.opens_at.set(opens_at), count.add(1)]
+    return [*actions, SeatRow.past.set(hold), SeatRow.past_state.set(ended), *without_hold()]
 
 
 def file_request(key: SeatKey, hold: str, person: str, until: datetime, now: datetime) -> bool:

@@ -1,11 +1,25 @@
 """Replies: what a program reads and what a person sees of each result, and the page to go on from after a refusal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from chalicelib import booking, captcha_image, convocation, edge, errors, forms, outbox, pages, store, timetable
-from chalicelib.booking import Challenge, Hold, Request
+from chalicelib import (
+    appointment,
+    booking,
+    captcha_image,
+    convocation,
+    edge,
+    errors,
+    forms,
+    outbox,
+    pages,
+    store,
+    timetable,
+)
+from chalicelib.appointment import Request
+from chalicelib.booking import Challenge, Hold
 from chalicelib.edge import Reply, Visit
 from chalicelib.errors import Refusal
 from chalicelib.model import Service, State, monday_of, week_of
@@ -237,7 +251,7 @@ def filed(hold_id: str, request: Request) -> Reply:
 def _request_data(request: Request) -> dict[str, Any]:
     service = request.service
     before = request.confirm_before if request.state is State.PENDING else None
-    return {
+    data = {
         "reference": request.reference,
         "state": str(request.state),
         "confirm_before": before.astimezone(service.zone).isoformat() if before else None,
@@ -246,6 +260,9 @@ def _request_data(request: Request) -> dict[str, Any]:
         "start": f"{request.start:%H:%M}",
         "end": f"{request.start + service.slot:%H:%M}",
     }
+    if request.state is State.DISPLACED and request.person and request.confirm_before:
+        data["choose_before"] = request.confirm_before.astimezone(service.zone).isoformat()
+    return data
 
 
 def request_page(request: Request, template: str = "request.html") -> Reply:
@@ -257,6 +274,28 @@ def request_page(request: Request, template: str = "request.html") -> Reply:
 def request_step(request: Request) -> Reply:
     """A request after a button was pressed."""
     return Reply(_request_data(request), location=f"requests/{request.token}")
+
+
+def move_page(request: Request, starts: Sequence[datetime]) -> Reply:
+    """The slots that a request can move to, and until when it may."""
+    choices = [{"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"} for start in starts]
+    days = [(day, list(slots)) for day, slots in groupby(starts, key=lambda start: start.date())]
+    context = {"request": request, "days": days, "chosen": "", "office": request.service.office}
+    return Reply({"request": _request_data(request), "choices": choices}, "move.html", context)
+
+
+def move_again(visit: Visit, refusal: Refusal, token: str) -> Reply | None:
+    """After a slot that is gone, or none chosen: those that there are now."""
+    if isinstance(refusal, errors.SlotTaken | errors.InvalidFields):
+        return move_page(*appointment.choices(token, visit.now))
+    if isinstance(refusal, errors.NoMovesLeft):
+        return request_page(appointment.view_request(token, visit.now))
+    return start_again(visit, refusal, token=token)
+
+
+def moved(request: Request) -> Reply:
+    """A request after its move: its link is a new one."""
+    return Reply({"request": _request_data(request), "token": request.token}, location=f"requests/{request.token}")
 
 
 def convocation_page(request: Request) -> Reply:

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from threading import Lock
+from time import sleep
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ os.environ.update(
 
 from moto import mock_aws
 
-from chalicelib import rows, store, timetable
+from chalicelib import places, rows, store, timetable
 from chalicelib.model import Service
 
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -80,3 +82,28 @@ def fill(service: Service, now: datetime) -> None:
             for key, opens_at in timetable.plan(service, week).items():
                 if service.start_of(key) > now:
                     batch.save(store.new_row(key, opens_at))
+
+
+@pytest.fixture
+def one_call_at_a_time() -> Iterator[None]:
+    """Lend moto what DynamoDB promises: each call happens as a whole. Between two calls, threads mix as they like."""
+    lock = Lock()
+    models = (rows.SeatRow, rows.PersonRow)
+    clients = [model._get_connection().connection.client for model in models]  # noqa: SLF001  # where its events are
+    clients.append(places.connection().client)
+
+    def wait(**_: object) -> None:
+        lock.acquire()
+
+    def go_on(**_: object) -> None:
+        lock.release()
+        sleep(0.002)  # let the others in
+
+    events = {"before-call.dynamodb": wait, "after-call.dynamodb": go_on, "after-call-error.dynamodb": go_on}
+    for client in clients:
+        for event, handler in events.items():
+            client.meta.events.register(event, handler)
+    yield
+    for client in clients:
+        for event, handler in events.items():
+            client.meta.events.unregister(event, handler)

@@ -23,7 +23,21 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from pynamodb.expressions.update import Action
 
 import app
-from chalicelib import booking, edge, errors, forms, pages, rows, store, timetable, tokens, upkeep, words
+from chalicelib import (
+    appointment,
+    booking,
+    edge,
+    errors,
+    forms,
+    pages,
+    places,
+    rows,
+    store,
+    timetable,
+    tokens,
+    upkeep,
+    words,
+)
 from chalicelib.model import Seat, SeatKey, Service, State, week_of
 from tests.conftest import document
 
@@ -497,7 +511,7 @@ def test_a_person_gives_a_place_back_or_keeps_it_longer_by_a_button() -> None:
 
 def test_one_asks_for_ones_link_on_a_page_and_nobody_is_told_whether_there_is_one(service: Service) -> None:
     token = filed()
-    reference = booking.view_request(token, edge.now()).reference
+    reference = appointment.view_request(token, edge.now()).reference
     known, unknown = Browser("/manage"), Browser("/manage")
     known.press("Recevoir mon lien", reference=reference, email="awa@example.org")
     unknown.press("Recevoir mon lien", reference=f"{service.id}-22222-22222", email="bob@example.org")
@@ -640,7 +654,7 @@ def test_a_hold_that_became_a_request_is_not_given_back() -> None:
 @pytest.mark.usefixtures("service")
 def test_an_invented_hold_or_link_is_not_found_by_any_of_its_routes() -> None:
     owned = [(method, route) for method, route in ROUTES if "{hold}" in route or "{token}" in route]
-    assert len(owned) == 12
+    assert len(owned) == 14
     for wrong in ("x", "aes.20261203.1015.1." + "a" * 78, "%00", "a" * 2000, BIDI):
         for method, route in owned:
             refused(touch(method, route, wrong, wrong), 404, "not-found")
@@ -870,7 +884,7 @@ def test_a_hold_that_became_a_request_does_not_take_another_persons_details() ->
     kept = passed()
     post(f"/holds/{kept}/details", AWA)
     refused(post(f"/holds/{kept}/details", {**AWA, "first_name": "Bob"}), 410, "hold-over")
-    person = booking.view_request(link(kept), edge.now()).person
+    person = appointment.view_request(link(kept), edge.now()).person
     assert person is not None
     assert person.details.first_name == "Awa"
 
@@ -884,7 +898,7 @@ def test_after_the_appointment_the_same_person_may_ask_again() -> None:
     asked = booking.challenge(kept.id, later)
     booking.answer_challenge(kept.id, asked.id, asked.sound, now=later)
     details = forms.read_details(AWA, today=later.date(), language="fr")
-    assert booking.file_request(kept.id, details, now=later).state is State.PENDING
+    assert appointment.file_request(kept.id, details, now=later).state is State.PENDING
 
 
 @pytest.mark.usefixtures("service")
@@ -1130,3 +1144,139 @@ def test_the_log_of_a_whole_walk_has_no_token_and_nothing_personal(capsys: pytes
     assert '"route": "/requests/{token}/confirmation"' in logged
     for secret in (kept[-78:], token[-78:], tokens.digest(kept[-78:-26]), "Awa", "example.org", "1990"):
         assert secret not in logged
+
+
+# A seat that waits to return
+
+
+def everything_about(minute: int) -> list[tuple[int, dict[str, str], str]]:
+    """Every answer, page and JSON, that could tell how this slot of next week stands, without what the clock writes."""
+    week = f"{wednesday():%G-W%V}"
+    slot = urlencode({"slot": f"{wednesday():%Y-%m-%d}T10:{minute:02}", "conditions_accepted": "true"}).encode()
+    answers = [
+        get("/services/aes"),
+        get("/services/aes", Accept="text/html"),
+        get("/services/aes/slots"),
+        get(f"/services/aes/slots?week={week}"),
+        get(f"/services/aes/slots?week={week}", Accept="text/html"),
+        post("/services/aes/holds", wish(minute)),
+        send("POST", "/services/aes/holds", FORM, slot),
+    ]
+    clock = re.compile(r'"generated_at":\s*"[^"]+"|À <bdi dir="ltr">[^<]+</bdi>')
+    return [(answer.status, dict(answer.headers), clock.sub("", answer.text)) for answer in answers]
+
+
+def booked_and(act: Callable[[SeatKey], object]) -> list[SeatKey]:
+    """Both seats of next Wednesday 10:05, booked, and then what became of them."""
+    keys = [SeatKey(wednesday().date(), wednesday().time().replace(minute=5), unit, "aes") for unit in (1, 2)]
+    now = edge.now()
+    for key in keys:
+        assert store.take(key, "h", now + timedelta(minutes=3), now)
+        assert store.prove(key, "h", 1, now + timedelta(minutes=3), now, most=5)
+        assert store.file_request(key, "h", "p", now + timedelta(days=2), now)
+        assert store.confirm(key, "h", now)
+        act(key)
+    store.forget()
+    return keys
+
+
+def freed(key: SeatKey) -> bool:
+    now = edge.now()
+    return store.end_request(store.seat(key), State.CANCELLED, now + timedelta(hours=9), now)
+
+
+def expired(key: SeatKey) -> None:
+    now = edge.now()
+    change(key, rows.SeatRow.state.set(State.PENDING), rows.SeatRow.until.set(now - timedelta(seconds=1)))
+    assert store.end_request(store.seat(key), State.EXPIRED, now + timedelta(hours=9), now)
+
+
+def set_aside(key: SeatKey) -> None:
+    change(key, rows.SeatRow.state.set(State.OPEN), rows.SeatRow.hold.remove())
+    assert places.set_aside(store.seat(key), "r", edge.now() + timedelta(days=7))
+
+
+@pytest.mark.parametrize("waiting", [freed, expired, set_aside])
+@pytest.mark.usefixtures("service")
+def test_no_answer_page_or_header_tells_a_seat_that_waits_to_return_from_one_that_is_taken(
+    waiting: Callable[[SeatKey], object],
+) -> None:
+    keys = booked_and(lambda _key: None)
+    as_taken = everything_about(5)
+    for key in keys:
+        waiting(key)
+    store.forget()
+    assert everything_about(5) == as_taken
+    assert "slot-taken" in as_taken[5][2]
+    assert not store.seat(keys[0]).is_free(edge.now())
+
+
+def test_a_seat_that_waits_costs_as_many_calls_of_the_table_as_one_that_is_taken(service: Service) -> None:
+    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    calls: list[str] = []
+
+    def note(model: Any, **_: object) -> None:
+        calls.append(model.name)
+
+    booked_and(lambda _key: None)
+    client.meta.events.register("before-call.dynamodb", note)
+    everything_about(5)
+    of_taken = list(calls)
+    for unit in (1, 2):
+        freed(SeatKey(wednesday().date(), wednesday().time().replace(minute=5), unit, service.id))
+    store.forget()
+    calls.clear()
+    everything_about(5)
+    client.meta.events.unregister("before-call.dynamodb", note)
+    assert calls == of_taken != []
+
+
+# Another date
+
+
+def confirmed() -> str:
+    token = filed()
+    assert post(f"/requests/{token}/confirmation").data["state"] == "confirmed"
+    return token
+
+
+@pytest.mark.usefixtures("service")
+def test_a_program_moves_a_request_to_one_of_its_choices_and_goes_on_with_the_new_token() -> None:
+    token = confirmed()
+    choices = get(f"/requests/{token}/move").data["choices"]
+    wanted = choices[-1]
+    moved = post(f"/requests/{token}/move", wanted).data
+    assert {name: moved["request"][name] for name in ("date", "start", "state")} == {**wanted, "state": "confirmed"}
+    assert get(f"/requests/{moved['token']}").data == moved["request"]
+    assert get(f"/requests/{token}").data["state"] == "moved"
+    assert post(f"/requests/{token}/move", wanted).data == moved
+    again = post(f"/requests/{moved['token']}/move", choices[0]).data["token"]
+    refused(post(f"/requests/{again}/move", choices[1]), 409, "moves-spent")
+    refused(get(f"/requests/{again}/move"), 409, "moves-spent")
+    refused(get(f"/requests/{token}/move"), 410, "link-over")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_changes_the_date_and_the_old_link_says_so() -> None:
+    token = confirmed()
+    person = Browser(f"/requests/{token}")
+    person.follow("Changer de date")
+    assert person.path == f"/requests/{token}/move"
+    slot = f"{wednesday(1) + timedelta(minutes=10):%Y-%m-%dT%H:%M}"
+    person.press("Prendre cette date", slot=slot)
+    assert person.path != f"/requests/{token}"
+    assert "Merci, votre rendez-vous est confirmé" in person.answer.text
+    assert "Ce rendez-vous a changé de date" in get(f"/requests/{token}", Accept="text/html").text
+
+
+@pytest.mark.usefixtures("service")
+def test_a_move_to_no_slot_or_a_wrong_one_is_refused_with_the_choices_on_the_page() -> None:
+    token = confirmed()
+    for body in ({}, {"date": "x", "start": "10:00"}, {"slot": 5}, {"date": "2026-12-02"}):
+        refused(post(f"/requests/{token}/move", body), 422, "invalid-fields")
+    page = send("POST", f"/requests/{token}/move", FORM, b"")
+    assert page.status == 422
+    assert "Erreur" in page.text.partition("</title>")[0]
+    assert 'name="slot"' in page.text
+    refused(post(f"/requests/{token}/move", {"date": "2030-01-01", "start": "10:00"}), 409, "slot-taken")
+    assert get(f"/requests/{token}").data["state"] == "confirmed"

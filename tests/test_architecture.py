@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {
     "app": {"app"},
     "edge": {"edge", "views"},
-    "use cases": {"booking", "upkeep", "outbox", "forms"},
+    "use cases": {"booking", "appointment", "upkeep", "outbox", "forms"},
     "adapters": {"rows", "store", "places", "locks", "mail", "captcha_image", "convocation", "pages"},
     "domain": {"model", "timetable", "letters", "tokens", "errors", "words", "files"},
     "plumbing": {"settings", "log"},

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib import booking, errors, locks, rows, store, timetable, tokens, upkeep
+from chalicelib import appointment, booking, errors, locks, rows, store, timetable, tokens, upkeep
 from chalicelib.booking import Wish
 from chalicelib.model import Details, Person, Service, State
 from tests.conftest import MONDAY, document
@@ -27,8 +27,8 @@ def proven(now: datetime = NOW) -> booking.Hold:
     return booking.answer_challenge(kept.id, asked.id, asked.picture, now=now)
 
 
-def filed(details: Details = AWA, now: datetime = NOW) -> booking.Request:
-    return booking.file_request(proven(now).id, details, now=now)
+def filed(details: Details = AWA, now: datetime = NOW) -> appointment.Request:
+    return appointment.file_request(proven(now).id, details, now=now)
 
 
 # The hold
@@ -210,14 +210,14 @@ def test_the_same_right_answer_twice_gives_the_same_and_does_not_lengthen_the_ho
 @pytest.mark.usefixtures("service")
 def test_details_before_the_captcha_are_refused() -> None:
     with pytest.raises(errors.CaptchaRequired):
-        booking.file_request(hold().id, AWA, now=NOW)
+        appointment.file_request(hold().id, AWA, now=NOW)
 
 
 @pytest.mark.usefixtures("service")
 def test_a_request_has_2880_minutes_and_the_same_details_twice_are_one() -> None:
     kept = proven()
-    first = booking.file_request(kept.id, AWA, now=NOW)
-    again = booking.file_request(kept.id, AWA, now=NOW + SECOND)
+    first = appointment.file_request(kept.id, AWA, now=NOW)
+    again = appointment.file_request(kept.id, AWA, now=NOW + SECOND)
     assert (first.state, first.reference) == (again.state, again.reference) == (State.PENDING, first.reference)
     assert first.confirm_before == again.confirm_before == min(NOW + timedelta(minutes=2880), first.start)
 
@@ -256,7 +256,7 @@ def test_while_a_first_hold_of_a_person_is_filing_a_second_one_is_refused() -> N
     lock = Person(person, "aes", first.seat.key, first.seat.hold, AWA, reference, NOW)
     assert locks.lock_person(lock, NOW + timedelta(days=30), lambda _key, _hold: True)
     with pytest.raises(errors.AlreadyRequested):
-        booking.file_request(second.id, AWA, now=NOW)
+        appointment.file_request(second.id, AWA, now=NOW)
     over = NOW + timedelta(minutes=15, seconds=6)
     assert filed(AWA, over).state is State.PENDING
 
@@ -265,16 +265,16 @@ def test_while_a_first_hold_of_a_person_is_filing_a_second_one_is_refused() -> N
 def test_details_after_the_hold_ran_out_change_nothing() -> None:
     kept = proven()
     with pytest.raises(errors.HoldOver):
-        booking.file_request(kept.id, AWA, now=NOW + timedelta(minutes=15))
+        appointment.file_request(kept.id, AWA, now=NOW + timedelta(minutes=15))
     assert locks.person(booking.keys().person("Awa", "Exemple", AWA.birth_date), "aes") is None
 
 
 @pytest.mark.usefixtures("service")
 def test_a_request_is_confirmed_once_however_often_the_button_is_pressed() -> None:
     token = filed().token
-    assert booking.view_request(token, NOW).state is State.PENDING
-    first = booking.confirm_request(token, NOW)
-    again = booking.confirm_request(token, NOW + timedelta(days=1))
+    assert appointment.view_request(token, NOW).state is State.PENDING
+    first = appointment.confirm_request(token, NOW)
+    again = appointment.confirm_request(token, NOW + timedelta(days=1))
     assert first.state is again.state is State.CONFIRMED
     assert again.person is not None
     assert again.person.details == AWA
@@ -285,8 +285,8 @@ def test_a_request_cannot_be_confirmed_after_its_time() -> None:
     request = filed()
     assert request.confirm_before is not None
     with pytest.raises(errors.LinkOver):
-        booking.confirm_request(request.token, request.confirm_before)
-    assert booking.view_request(request.token, request.confirm_before).state is State.EXPIRED
+        appointment.confirm_request(request.token, request.confirm_before)
+    assert appointment.view_request(request.token, request.confirm_before).state is State.EXPIRED
 
 
 @pytest.mark.usefixtures("service")
@@ -294,12 +294,12 @@ def test_a_cancelled_request_is_cancelled_once_and_its_seat_comes_back_later() -
     kept = hold(wish=Wish(datetime(2026, 12, 10, 10, 0, tzinfo=PARIS), conditions_accepted=True))
     asked = booking.challenge(kept.id, NOW)
     booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW)
-    request = booking.file_request(kept.id, AWA, now=NOW)
-    booking.confirm_request(request.token, NOW)
+    request = appointment.file_request(kept.id, AWA, now=NOW)
+    appointment.confirm_request(request.token, NOW)
     for _ in range(2):
-        assert booking.cancel_request(request.token, NOW, chance=lambda: 0.0).state is State.CANCELLED
+        assert appointment.cancel_request(request.token, NOW, chance=lambda: 0.0).state is State.CANCELLED
     with pytest.raises(errors.LinkOver):
-        booking.confirm_request(request.token, NOW)
+        appointment.confirm_request(request.token, NOW)
     key = booking.keys().read("link", request.token).seat
     seat = store.seat(key)
     assert seat.opens_at == NOW + timedelta(hours=2)
@@ -310,20 +310,20 @@ def test_a_cancelled_request_is_cancelled_once_and_its_seat_comes_back_later() -
 @pytest.mark.usefixtures("service")
 def test_an_old_link_is_over_once_another_person_has_the_seat() -> None:
     request = filed()
-    booking.cancel_request(request.token, NOW)
+    appointment.cancel_request(request.token, NOW)
     key = booking.keys().read("link", request.token).seat
     later = store.seat(key).opens_at
     assert store.take(key, "another", later + timedelta(minutes=3), later)
     with pytest.raises(errors.LinkOver):
-        booking.view_request(request.token, later)
+        appointment.view_request(request.token, later)
     with pytest.raises(errors.LinkOver):
-        booking.cancel_request(request.token, later)
+        appointment.cancel_request(request.token, later)
     assert store.seat(key).hold == "another"
 
 
 @pytest.mark.usefixtures("service")
 def test_after_a_cancellation_the_same_person_may_ask_again() -> None:
-    booking.cancel_request(filed().token, NOW)
+    appointment.cancel_request(filed().token, NOW)
     assert filed().state is State.PENDING
 
 
@@ -332,7 +332,7 @@ def test_a_hold_id_and_an_invented_token_open_no_request() -> None:
     kept = proven()
     for wrong in (kept.id, "x", f"{kept.seat.key.ref}.{'b' * 78}"):
         with pytest.raises(errors.NotFound):
-            booking.view_request(wrong, NOW)
+            appointment.view_request(wrong, NOW)
 
 
 # The clock
@@ -352,7 +352,7 @@ def test_a_release_makes_each_seat_once() -> None:
 @pytest.mark.usefixtures("service")
 def test_the_expiry_ends_what_ran_out_and_leaves_what_did_not() -> None:
     unfinished, request, confirmed = hold(), filed(), filed(BOB)
-    booking.confirm_request(confirmed.token, NOW)
+    appointment.confirm_request(confirmed.token, NOW)
     assert request.confirm_before is not None
     assert upkeep.expire(NOW + timedelta(seconds=180)) == {"holds": 0, "requests": 0}
     assert upkeep.expire(NOW + timedelta(seconds=186)) == {"holds": 1, "requests": 0}
@@ -362,14 +362,14 @@ def test_the_expiry_ends_what_ran_out_and_leaves_what_did_not() -> None:
     assert upkeep.expire(late) == {"holds": 0, "requests": 0}
     key = booking.keys().read("link", request.token).seat
     assert store.seat(key).past_state is State.EXPIRED
-    assert booking.view_request(request.token, late).state is State.EXPIRED
-    assert booking.view_request(confirmed.token, late).state is State.CONFIRMED
+    assert appointment.view_request(request.token, late).state is State.EXPIRED
+    assert appointment.view_request(confirmed.token, late).state is State.CONFIRMED
 
 
 @pytest.mark.usefixtures("service")
 def test_a_seat_that_waits_to_return_looks_like_any_taken_one(service: Service) -> None:
     request = filed()
-    booking.cancel_request(request.token, NOW, chance=lambda: 0.0)
+    appointment.cancel_request(request.token, NOW, chance=lambda: 0.0)
     store.forget()
     key = booking.keys().read("link", request.token).seat
     twin = replace(key, unit=3 - key.unit)
@@ -384,17 +384,17 @@ def test_a_seat_that_waits_to_return_looks_like_any_taken_one(service: Service) 
 def test_asking_for_a_link_twice_within_two_minutes_leaves_word_once(service: Service) -> None:
     request = filed()
     address = booking.keys().address("AWA@example.org")
-    booking.ask_link(request.reference.lower(), "AWA@example.org", NOW)
-    assert not locks.ask_link(address, service.id, request.reference, NOW + SECOND, pause=booking.LINK_PAUSE)
-    booking.ask_link("AES-22222-22222", "nobody@example.org", NOW)
+    appointment.ask_link(request.reference.lower(), "AWA@example.org", NOW)
+    assert not locks.ask_link(address, service.id, request.reference, NOW + SECOND, pause=appointment.LINK_PAUSE)
+    appointment.ask_link("AES-22222-22222", "nobody@example.org", NOW)
     assert rows.LockRow.count(f"EMAIL#{booking.keys().address('nobody@example.org')}") == 0
 
 
 @pytest.mark.usefixtures("service")
 def test_nothing_stored_of_a_seat_is_personal_or_usable_as_a_link() -> None:
     kept = proven()
-    request = booking.file_request(kept.id, AWA, now=NOW)
-    booking.confirm_request(request.token, NOW)
+    request = appointment.file_request(kept.id, AWA, now=NOW)
+    appointment.confirm_request(request.token, NOW)
     secret = kept.id.rpartition(".")[2][:52]
     link = request.token.rpartition(".")[2][:52]
     dumped = str([row.to_simple_dict() for row in rows.SeatRow.scan()])

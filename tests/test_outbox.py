@@ -1,15 +1,16 @@
 """The outbox: which change calls for which letter, what a letter says, and what happens when sending fails."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
 
-from chalicelib import booking, letters, locks, mail, outbox, rows, store
+from chalicelib import appointment, booking, letters, locks, mail, outbox, places, rows, store
 from chalicelib.errors import TooManyRequests
-from chalicelib.model import Details, SeatKey, Service
+from chalicelib.model import Details, Seat, SeatKey, Service, State
 from chalicelib.words import words
 from tests.conftest import MONDAY
 
@@ -41,17 +42,17 @@ def image(key: SeatKey) -> outbox.Image:
     return item
 
 
-def filed() -> tuple[booking.Request, Change]:
+def filed() -> tuple[appointment.Request, Change]:
     """A request, and the change of its seat that the stream carries."""
     kept = booking.place_hold("aes", booking.Wish(None, conditions_accepted=True), now=NOW)
     asked = booking.challenge(kept.id, NOW)
     booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW)
     before = image(kept.seat.key)
-    request = booking.file_request(kept.id, AWA, now=NOW)
+    request = appointment.file_request(kept.id, AWA, now=NOW)
     return request, ("1", before, image(kept.seat.key))
 
 
-def after(request: booking.Request, act: Callable[[str], Any]) -> Change:
+def after(request: appointment.Request, act: Callable[[str], Any]) -> Change:
     """The change that an act makes of a request's seat."""
     key = booking.keys().read("link", request.token).seat
     before = image(key)
@@ -90,7 +91,7 @@ def test_a_request_calls_for_one_letter_with_its_facts_and_links_however_often_t
 @pytest.mark.usefixtures("service")
 def test_a_confirmation_calls_for_the_convocation_with_its_two_files() -> None:
     request, _ = filed()
-    change = after(request, lambda token: booking.confirm_request(token, NOW))
+    change = after(request, lambda token: appointment.confirm_request(token, NOW))
     post = Postman()
     outbox.deliver([change], now=NOW, send=post)
     letter = post.sent[0][0]
@@ -102,16 +103,82 @@ def test_a_confirmation_calls_for_the_convocation_with_its_two_files() -> None:
 @pytest.mark.usefixtures("service")
 def test_a_cancellation_calls_for_a_letter_that_says_so() -> None:
     request, _ = filed()
-    change = after(request, lambda token: booking.cancel_request(token, NOW))
+    change = after(request, lambda token: appointment.cancel_request(token, NOW))
     post = Postman()
     outbox.deliver([change], now=NOW, send=post)
     assert post.sent[0][0].subject == "Votre rendez-vous est annulé"
 
 
+def letters_for(*changes: Change) -> list[mail.Letter]:
+    post = Postman()
+    assert outbox.deliver(changes, now=NOW, send=post) == []
+    return [letter for letter, _ in post.sent]
+
+
+def calendar_of(letter: mail.Letter) -> bytes:
+    return next(one.content for one in letter.attachments if one.name == "rendez-vous.ics")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_move_calls_for_the_new_convocation_once_and_its_calendar_file_replaces_the_first() -> None:
+    request, first = filed()
+    second = after(request, lambda token: appointment.confirm_request(token, NOW))
+    start = datetime(2026, 12, 17, 10, 0, tzinfo=ZoneInfo("Europe/Paris"))
+    old_key = booking.keys().read("link", request.token).seat
+    news = [SeatKey(start.date(), start.time(), unit, "aes") for unit in (1, 2)]
+    before = [image(key) for key in (old_key, *news)]
+    moved = appointment.move_request(request.token, start, now=NOW)
+    third = [("3", was, image(key)) for was, key in zip(before, (old_key, *news), strict=True)]
+    assert outbox.due(*third[0][1:]) is None
+    sent = letters_for(first, second, *third, *third)
+    assert [letter.subject for letter in sent] == [
+        "Votre rendez-vous a changé de date : votre convocation"  # the two before it are no longer about its place
+    ]
+    assert f"requests/{moved.token}" in sent[0].text
+    assert [one.name for one in sent[0].attachments] == ["convocation.pdf", "rendez-vous.ics"]
+    assert b"\r\nSEQUENCE:2\r\n" in calendar_of(sent[0])
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("act", "subject"),
+    [
+        (
+            lambda seat: store.end_request(seat, State.WITHDRAWN, NOW, NOW),
+            "Votre rendez-vous ne pourra pas avoir lieu",
+        ),
+        (lambda seat: places.displace(seat, "r", NOW + timedelta(days=7)), "Votre rendez-vous doit changer de date"),
+    ],
+)
+def test_what_the_office_ends_calls_for_a_letter_that_takes_it_out_of_the_calendar(
+    act: Callable[[Seat], bool], subject: str
+) -> None:
+    request, first = filed()
+    second = after(request, lambda token: appointment.confirm_request(token, NOW))
+    letters_for(first, second)
+    key = booking.keys().read("link", request.token).seat
+    sent = letters_for(after(request, lambda _token: act(store.seat(key))))
+    assert [letter.subject for letter in sent] == [subject]
+    assert [one.content_type for one in sent[0].attachments] == ["text/calendar; method=CANCEL; charset=utf-8"]
+    assert b"\r\nSEQUENCE:1\r\n" in calendar_of(sent[0])
+
+
+@pytest.mark.usefixtures("service")
+def test_a_displaced_person_is_told_until_when_to_choose_and_by_which_link() -> None:
+    request, _ = filed()
+    key = booking.keys().read("link", request.token).seat
+    change = after(request, lambda _token: places.displace(store.seat(key), "r", NOW + timedelta(days=7)))
+    letter = letters_for(change)[0]
+    assert "avant le lundi 7 décembre 2026, 9\u00a0h\u00a000" in letter.text
+    assert f"requests/{request.token}/move" in letter.text
+    assert letter.attachments == ()  # it was never in a calendar
+    assert letters_for(change) == []
+
+
 @pytest.mark.usefixtures("service")
 def test_a_letter_that_cannot_be_sent_now_is_tried_again_and_those_after_it_wait() -> None:
     request, first = filed()
-    second = after(request, lambda token: booking.confirm_request(token, NOW))
+    second = after(request, lambda token: appointment.confirm_request(token, NOW))
     assert outbox.deliver([first, second], now=NOW, send=Postman(mail.MailAway("Throttling"))) == ["1"]
     post = Postman()
     assert outbox.deliver([first, second], now=NOW, send=post) == []
@@ -125,7 +192,7 @@ def test_a_letter_that_cannot_be_sent_now_is_tried_again_and_those_after_it_wait
 def test_a_letter_that_can_never_be_sent_does_not_hold_up_the_others() -> None:
     request, first = filed()
     assert outbox.deliver([first], now=NOW, send=Postman(mail.MailRefused("MessageRejected"))) == []
-    second = after(request, lambda token: booking.confirm_request(token, NOW))
+    second = after(request, lambda token: appointment.confirm_request(token, NOW))
     post = Postman()
     outbox.deliver([second], now=NOW, send=post)
     assert len(post.sent) == 1
@@ -148,7 +215,7 @@ def test_a_crash_between_sending_and_marking_repeats_the_letter_with_the_same_li
 @pytest.mark.usefixtures("service")
 def test_a_change_of_a_request_that_another_has_replaced_sends_nothing() -> None:
     request, change = filed()
-    booking.cancel_request(request.token, NOW)
+    appointment.cancel_request(request.token, NOW)
     filed()
     post = Postman()
     outbox.deliver([change], now=NOW, send=post)
@@ -160,7 +227,7 @@ def test_a_wish_for_the_link_is_answered_once(service: Service) -> None:
     row = rows.LockRow(f"EMAIL#{booking.keys().address(AWA.email)}", f"SERVICE#{service.id}")
     place = {"TableName": "guichet-test", "Key": {"pk": {"S": row.pk}, "sk": {"S": row.sk}}}
     before = boto3.client("dynamodb").get_item(**place)["Item"]
-    booking.ask_link(request.reference, AWA.email, NOW)
+    appointment.ask_link(request.reference, AWA.email, NOW)
     change = ("3", before, boto3.client("dynamodb").get_item(**place)["Item"])
     post = Postman()
     outbox.deliver([change, change], now=NOW, send=post)
@@ -186,7 +253,7 @@ def test_every_letter_has_words_in_every_language_and_no_subject_tells_the_matte
     assert person is not None
     own = words(language)
     for kind, subject in letters.SUBJECTS.items():
-        content = letters.compose(kind, service, person, f"https://x.example/{request.token}", own)
+        content = letters.compose(kind, service, person, f"https://x.example/{request.token}", own, until=NOW)
         assert content.lines
         assert content.subject == own._(subject)
         assert "AES" not in content.subject

@@ -14,7 +14,8 @@ import yaml
 from jinja2 import UndefinedError
 
 from chalicelib import files, letters, pages, timetable
-from chalicelib.booking import Hold, Request
+from chalicelib.appointment import Request
+from chalicelib.booking import Hold
 from chalicelib.model import LANGUAGES, Details, Person, Seat, SeatKey, State
 from tests.test_words import speech
 
@@ -70,7 +71,7 @@ def calendar(*free: str) -> timetable.Calendar:
 
 
 def request(state: State) -> Request:
-    live = state in {State.PENDING, State.CONFIRMED}
+    live = state in {State.PENDING, State.CONFIRMED, State.DISPLACED}
     ended = Request(TOKEN, AES, Seat(KEY, opens_at=NOW), START, state, "AES-7K3M9-QXPT2")
     return replace(ended, confirm_before=NOW, filed_at=NOW, person=PERSON) if live else ended
 
@@ -89,6 +90,8 @@ TAKEN = Told("slot-taken", "Une autre personne vient de prendre cette plage hora
 WRONG = Told("captcha-wrong", "Ce ne sont pas les bons caractères.", 422, {"tries_left": 4})
 CAPTCHA: dict[str, Any] = {"hold": HOLD, "challenge": "c" * 59, "picture": PICTURE, "sound": None}
 OVER = Told("hold-over", "Votre place n’est plus gardée.", 410)
+
+DAYS = [(START.date(), [START, START + timedelta(minutes=5)])]
 
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "home": ("home.html", {"services": [AES]}),
@@ -129,6 +132,14 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "confirmed": ("request.html", {"request": request(State.CONFIRMED)}),
     "cancelled": ("request.html", {"request": request(State.CANCELLED)}),
     "expired": ("request.html", {"request": request(State.EXPIRED)}),
+    "withdrawn": ("request.html", {"request": request(State.WITHDRAWN)}),
+    "moved": ("request.html", {"request": request(State.MOVED)}),
+    "displaced": ("request.html", {"request": request(State.DISPLACED)}),
+    "displaced, too late": ("request.html", {"request": replace(request(State.DISPLACED), person=None)}),
+    "move": ("move.html", {"request": request(State.CONFIRMED), "days": DAYS}),
+    "move, nothing free": ("move.html", {"request": request(State.CONFIRMED), "days": []}),
+    "move, displaced": ("move.html", {"request": request(State.DISPLACED), "days": DAYS}),
+    "move, slot taken": ("move.html", {"request": request(State.CONFIRMED), "days": DAYS, "problem": TAKEN}),
     "cancel": ("cancel.html", {"request": request(State.PENDING)}),
     "convocation": ("convocation.html", {"request": request(State.CONFIRMED), "qr": PICTURE}),
     "manage": ("manage.html", {"values": {}, "sent": False}),

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from threading import Barrier, Lock
-from time import sleep
+from threading import Barrier
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -43,30 +42,6 @@ def held(*, proven: bool = False) -> None:
     put(State.HELD, until=LATER)
     if proven:
         assert store.prove(KEY, "h1", MADE, LATER, NOW, most=5)
-
-
-@pytest.fixture
-def one_call_at_a_time() -> Iterator[None]:
-    """Lend moto what DynamoDB promises: each call happens as a whole. Between two calls, threads mix as they like."""
-    lock = Lock()
-    models = (rows.SeatRow, rows.PersonRow)
-    clients = [model._get_connection().connection.client for model in models]  # noqa: SLF001  # where its events are
-
-    def wait(**_: object) -> None:
-        lock.acquire()
-
-    def go_on(**_: object) -> None:
-        lock.release()
-        sleep(0.002)  # let the others in
-
-    events = {"before-call.dynamodb": wait, "after-call.dynamodb": go_on, "after-call-error.dynamodb": go_on}
-    for client in clients:
-        for event, handler in events.items():
-            client.meta.events.register(event, handler)
-    yield
-    for client in clients:
-        for event, handler in events.items():
-            client.meta.events.unregister(event, handler)
 
 
 def at_once(attempt: Callable[[int], bool]) -> list[bool]:

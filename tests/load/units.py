@@ -32,7 +32,7 @@ os.environ.update(
 import boto3
 import yaml
 
-from chalicelib import booking, edge, errors, outbox, rows, store, upkeep
+from chalicelib import appointment, booking, edge, errors, outbox, rows, store, upkeep
 from chalicelib.booking import Hold, Wish
 from chalicelib.mail import Letter
 from chalicelib.model import Details
@@ -178,11 +178,11 @@ def play() -> list[Step]:
             asked = booking.challenge(hold.id, now)
             booking.answer_challenge(hold.id, asked.id, asked.picture, now=now)
         with meter.step("details"):
-            request = booking.file_request(hold.id, AWA, now=now)
+            request = appointment.file_request(hold.id, AWA, now=now)
         with meter.step("mail mark 1"):
             deliver(stream)
         with meter.step("confirm"):
-            booking.confirm_request(request.token, edge.now())
+            appointment.confirm_request(request.token, edge.now())
         with meter.step("mail mark 2"):
             deliver(stream)
         assert [len(letter.attachments) for letter in letters] == [0, 2]

@@ -15,7 +15,7 @@ from threading import Barrier
 from tests.load.units import AWA, fresh_table, prove, put_service, somewhere
 
 # isort: split
-from chalicelib import booking, edge, errors, locks, store, timetable, upkeep
+from chalicelib import appointment, booking, edge, errors, locks, store, timetable, upkeep
 from chalicelib.booking import Wish
 from chalicelib.model import Details, Seat, State
 
@@ -39,7 +39,7 @@ def file(hold: str, details: Details, start: Barrier) -> str:
     """The reference of the request, or nothing when there is another."""
     start.wait()
     try:
-        return booking.file_request(hold, details, now=edge.now()).reference
+        return appointment.file_request(hold, details, now=edge.now()).reference
     except errors.AlreadyRequested:
         return ""
 

@@ -1,0 +1,104 @@
+"""Closing a morning or a desk kindly: whoever was booked gets a letter and may choose again before anyone else.
+
+First as many other seats are set aside as people are booked, then each seat is closed by one conditional write; the
+mailer follows the table's stream. Cut short, it is run again: what is done stays done, and nobody is written to twice.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from chalicelib import places, store, upkeep
+from chalicelib.model import OFFICE, Seat, Service, State, week_of
+
+RESUMED = timedelta(days=1)
+"""A closing that goes on within a day uses the reserve it had; later a new one, so that everybody has their week."""
+Watch = Callable[[Sequence[Seat]], Iterable[Seat]]
+"""Passes the seats on one by one, as they are closed: where a progress bar looks in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """These desks of a service (all where none is named) receive nobody on this day from `start` to `end`."""
+
+    service: str
+    day: date
+    start: time = time.min
+    end: time = time.max
+    desks: tuple[int, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The same for the same hours and desks: what its reserve is kept for."""
+        desks = "-".join(map(str, sorted(self.desks))) or "all"
+        return f"{self.day:%Y%m%d}.{self.start:%H%M}-{self.end:%H%M}.{desks}"
+
+    def covers(self, seat: Seat) -> bool:
+        """Is this seat one of those that close?"""
+        key = seat.key
+        inside = key.day == self.day and self.start <= key.start < self.end
+        return inside and (not self.desks or key.unit in self.desks)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a closing would do now: the seats it closes, by what they are, and the other seats it sets aside."""
+
+    booked: list[Seat]
+    held: list[Seat]
+    unused: list[Seat]
+    reserve: list[Seat]
+    missing: int
+    until: datetime
+
+
+def prepare(closing: Closing, now: datetime) -> Prepared:
+    """Look at what is there, and change nothing. `missing` is how many seats the reserve lacks."""
+    service = store.service(closing.service, now)
+    seats = [seat for seat in store.seats(service.id, week_of(closing.day)) if closing.covers(seat)]
+    seats = [seat for seat in seats if service.start_of(seat.key) > now]
+    booked = [seat for seat in seats if seat.state in {State.PENDING, State.CONFIRMED}]
+    others = [seat for _, found in upkeep.weeks(service, now) for seat in found if not closing.covers(seat)]
+    fresh = now + service.limits.choice - RESUMED
+    kept = [seat for seat in others if seat.reserve == closing.id and seat.is_set_aside(fresh)]
+    waiting = [seat for seat in seats if seat.reserve == closing.id and seat.until and seat.until > fresh]
+    until = min((seat.opens_at for seat in kept), default=now + service.limits.choice)
+    wanted = len(booked) + len(waiting) - len(kept)
+    reserve = [seat for seat in sorted(others, key=lambda seat: seat.key) if _serves(service, seat, until, now)]
+    return Prepared(
+        booked=booked,
+        held=[seat for seat in seats if seat.state is State.HELD],
+        unused=[seat for seat in seats if seat.state is State.OPEN],
+        reserve=reserve[: max(wanted, 0)],
+        missing=max(wanted - len(reserve), 0),
+        until=until,
+    )
+
+
+def _serves(service: Service, seat: Seat, until: datetime, now: datetime) -> bool:
+    """May it be set aside: nobody has it, it waits for nobody, and whoever gets it later can still come?"""
+    unused = seat.is_coming(now) or (seat.state is State.OPEN and seat.opens_at <= now)
+    return unused and service.start_of(seat.key) - until >= service.limits.notice
+
+
+def close(closing: Closing, prepared: Prepared, now: datetime, *, watch: Watch = iter) -> Counter[str]:
+    """Do it; how many seats were set aside, closed, and how many people are written to.
+
+    A seat that somebody took or filed meanwhile is left for the next run.
+    """
+    done: Counter[str] = Counter()
+    for seat in prepared.reserve:
+        done["set_aside"] += places.set_aside(seat, closing.id, prepared.until)
+    short = len(prepared.reserve) - done["set_aside"]
+    booked = prepared.booked[: len(prepared.booked) - short]  # one kept for each: somebody else may have been faster
+    for seat in watch([*prepared.unused, *prepared.held, *booked]):
+        if seat.state in {State.PENDING, State.CONFIRMED}:
+            written = places.displace(seat, closing.id, prepared.until)
+            done["written_to"] += written
+            done["closed"] += written
+        elif seat.state is State.HELD:
+            done["closed"] += places.close_held(seat.key, seat.hold)
+        else:
+            done["closed"] += places.close(seat.key, OFFICE, now)
+    return done

@@ -1,0 +1,261 @@
+"""Closing a morning: a reserve first, then seat by seat; everybody is told once and may choose again."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+
+import pytest
+
+from chalicelib import appointment, booking, errors, locks, outbox, places, store, timetable, upkeep
+from chalicelib.appointment import Request
+from chalicelib.booking import Wish
+from chalicelib.model import Details, Person, Seat, SeatKey, Service, State
+from infra import closing
+from infra.closing import Closing
+from tests.conftest import MONDAY, document, fill
+
+NOW = MONDAY + timedelta(seconds=1)
+TUESDAY = Closing("aes", date(2026, 12, 8))
+WEEK = "2026-W50"
+
+
+def key(day: str = "2026-12-08", start: str = "09:15", unit: int = 1) -> SeatKey:
+    return SeatKey(date.fromisoformat(day), time.fromisoformat(start), unit, "aes")
+
+
+def book(seat: SeatKey, number: int = 1, *, confirmed: bool = True) -> Request:
+    """A person with a request on this seat."""
+    hold = f"hold{number}"
+    person = f"person{number}"
+    email = f"awa{number}@example.org"
+    details = Details("Awa", "Exemple", "", date(1990, 5, 17), email, "06 12 34 56 78", "fr")
+    assert store.take(seat, hold, NOW + timedelta(minutes=3), NOW)
+    assert store.prove(seat, hold, 1, NOW + timedelta(minutes=15), NOW, most=5)
+    owner = Person(person, "aes", seat, hold, details, f"AES-{number:05}-AAAAA", NOW)
+    erase_at = NOW + timedelta(days=60)
+    assert locks.lock_address(booking.keys().address(email), owner, erase_at, lambda *_: False)
+    assert locks.lock_person(owner, erase_at, lambda *_: False)
+    assert store.file_request(seat, hold, person, NOW + timedelta(days=2), NOW)
+    if confirmed:
+        assert store.confirm(seat, hold, NOW)
+    return appointment.view_request(str(booking.keys().link(seat, hold)), NOW)
+
+
+def images(before: Seat, after: Seat) -> outbox.Due | None:
+    """The letter that the change of a seat calls for."""
+    return outbox.due(_image(before), _image(after))
+
+
+def _image(seat: Seat) -> dict[str, object]:
+    row = store.new_row(seat.key, seat.opens_at)
+    row.state, row.hold, row.person, row.until = seat.state, seat.hold or None, seat.person or None, seat.until
+    row.past, row.past_state, row.reserve = seat.past or None, seat.past_state, seat.reserve or None
+    return dict(row.serialize())
+
+
+@pytest.fixture
+def morning(service: Service) -> Service:
+    """Three people booked on a Tuesday: two confirmed, one still to confirm; one more holds a place."""
+    book(key(start="09:15"), 1)
+    book(key(start="09:20"), 2)
+    book(key(start="09:25", unit=2), 3, confirmed=False)
+    assert store.take(key(start="09:30"), "somebody", NOW + timedelta(minutes=3), NOW)
+    return service
+
+
+def seats(week: str = WEEK) -> list[Seat]:
+    return store.seats("aes", week)
+
+
+def run(what: Closing, now: datetime = NOW) -> dict[str, int]:
+    return dict(closing.close(what, closing.prepare(what, now), now))
+
+
+# What it would do
+
+
+@pytest.mark.usefixtures("morning")
+def test_preparing_tells_what_would_happen_and_changes_nothing() -> None:
+    before = [*seats(), *seats("2026-W51")]
+    plan = closing.prepare(TUESDAY, NOW)
+    assert (len(plan.booked), len(plan.held), len(plan.unused)) == (3, 1, 26)
+    assert (len(plan.reserve), plan.missing) == (3, 0)
+    assert plan.until == NOW + timedelta(days=7)
+    assert [*seats(), *seats("2026-W51")] == before
+
+
+@pytest.mark.usefixtures("morning")
+def test_the_reserve_can_still_be_taken_by_anybody_once_its_week_is_over() -> None:
+    plan = closing.prepare(TUESDAY, NOW)
+    assert all(aes().start_of(seat.key) - plan.until >= timedelta(hours=49) for seat in plan.reserve)
+    assert plan.reserve[0].key.day == date(2026, 12, 10)
+
+
+def aes() -> Service:
+    return store.service("aes", NOW)
+
+
+@pytest.mark.usefixtures("morning")
+def test_only_the_hours_and_the_desks_that_are_named_close() -> None:
+    early = Closing("aes", date(2026, 12, 8), time(9, 15), time(9, 25), (2,))
+    assert run(early) == {"closed": 2}
+    assert [seat.key for seat in seats() if seat.state is State.CLOSED] == [
+        key(start="09:15", unit=2),
+        key(start="09:20", unit=2),
+    ]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_closing_for_which_there_are_too_few_other_seats_says_how_many() -> None:
+    few = store.put_service(
+        document(plannings=[{"desks": [1, 2], "openings": [{"days": ["tuesday"], "from": "09:15", "to": "09:20"}]}])
+    )
+    fill(few, MONDAY - timedelta(minutes=1))
+    book(key(), 1)
+    book(key(unit=2), 2)
+    plan = closing.prepare(TUESDAY, NOW)
+    assert (len(plan.reserve), plan.missing) == (2, 0)
+    for seat in plan.reserve:
+        assert store.take(seat.key, "x", NOW + timedelta(minutes=3), NOW)
+    assert closing.prepare(TUESDAY, NOW).missing == 2
+
+
+# What it does
+
+
+@pytest.mark.usefixtures("morning")
+def test_a_closed_morning_has_no_seat_left_and_everybody_booked_is_written_to_once() -> None:
+    before = {seat.key: seat for seat in seats()}
+    assert run(TUESDAY) == {"set_aside": 3, "closed": 30, "written_to": 3}
+    assert {seat.state for seat in seats() if seat.key.day == TUESDAY.day} == {State.CLOSED}
+    letters = [due for seat in seats() if (due := images(before[seat.key], seat))]
+    assert [(due.kind, due.person) for due in letters] == [
+        ("displaced", "person1"),
+        ("displaced", "person2"),
+        ("displaced", "person3"),
+    ]
+    assert {due.until for due in letters} == {NOW + timedelta(days=7)}
+
+
+@pytest.mark.usefixtures("morning")
+def test_a_closing_that_is_cut_anywhere_goes_on_where_it_was_and_sets_aside_no_seat_more() -> None:
+    class Cut(Exception):
+        pass
+
+    def until_the(number: int) -> closing.Watch:
+        def watch(todo: Sequence[Seat]) -> Iterator[Seat]:
+            for n, seat in enumerate(todo):
+                if n == number:
+                    raise Cut
+                yield seat
+
+        return watch
+
+    for cut in (0, 5, 23, 1):
+        plan = closing.prepare(TUESDAY, NOW)
+        with pytest.raises(Cut):
+            closing.close(TUESDAY, plan, NOW, watch=until_the(cut))
+    assert sum(seat.past_state is State.DISPLACED for seat in seats()) == 2
+    assert run(TUESDAY, NOW + timedelta(hours=1)) == {"closed": 1, "written_to": 1}
+    assert run(TUESDAY, NOW + timedelta(hours=2)) == {}
+    everything = [seat for week in ("2026-W50", "2026-W51") for seat in seats(week)]
+    assert sum(seat.is_set_aside(NOW) for seat in everything) == 3
+
+
+@pytest.mark.usefixtures("morning")
+def test_nobody_is_displaced_without_a_seat_set_aside() -> None:
+    plan = closing.prepare(TUESDAY, NOW)
+    assert store.take(plan.reserve[0].key, "x", NOW + timedelta(minutes=3), NOW)
+    assert closing.close(TUESDAY, plan, NOW)["written_to"] == 2
+    assert run(TUESDAY)["written_to"] == 1
+
+
+@pytest.mark.usefixtures("morning")
+def test_what_the_office_closed_the_release_does_not_open_again() -> None:
+    run(TUESDAY)
+    assert upkeep.release(NOW)["reopen"] == 0
+    assert {seat.state for seat in seats() if seat.key.day == TUESDAY.day} == {State.CLOSED}
+
+
+@pytest.mark.usefixtures("morning")
+def test_a_seat_that_is_set_aside_looks_taken_to_everybody_else_until_its_week_is_over() -> None:
+    plan = closing.prepare(TUESDAY, NOW)
+    run(TUESDAY)
+    store.forget()
+    start = aes().start_of(plan.reserve[0].key)
+    assert {aes().start_of(seat.key) for seat in plan.reserve[:2]} == {start}
+    assert not store.take(plan.reserve[0].key, "x", NOW + timedelta(minutes=3), NOW)
+    with pytest.raises(errors.SlotTaken):
+        booking.place_hold("aes", Wish(start, conditions_accepted=True), now=NOW)
+    assert store.take(plan.reserve[0].key, "late", plan.until + timedelta(minutes=3), plan.until)
+
+
+# Choosing again
+
+
+def token(number: int, seat: SeatKey) -> str:
+    return str(booking.keys().link(seat, f"hold{number}"))
+
+
+@pytest.mark.usefixtures("morning")
+def test_each_person_chooses_among_the_reserve_and_what_is_free_and_is_confirmed_there() -> None:
+    plan = closing.prepare(TUESDAY, NOW)
+    run(TUESDAY)
+    store.forget()
+    for number, old in ((1, key(start="09:15")), (3, key(start="09:25", unit=2))):
+        kept = aes().start_of(plan.reserve[-1 if number == 3 else 0].key)
+        found, starts = appointment.choices(token(number, old), NOW)
+        assert found.state is State.DISPLACED
+        assert kept in starts
+        moved = appointment.move_request(token(number, old), kept, now=NOW)
+        assert (moved.state, moved.start, moved.seat.person) == (State.CONFIRMED, kept, f"person{number}")
+        person = locks.person(f"person{number}", "aes")
+        assert person
+        assert (person.seat, person.moves, person.sequence) == (moved.seat.key, 0, 1)
+        assert appointment.view_request(token(number, old), NOW).state is State.MOVED
+    old_seat = store.seat(key(start="09:15"))
+    assert (old_seat.state, old_seat.person) == (State.CLOSED, "")
+
+
+@pytest.mark.usefixtures("morning")
+def test_the_reserve_of_one_closing_is_not_for_those_of_another() -> None:
+    plan = closing.prepare(TUESDAY, NOW)
+    run(TUESDAY)
+    other = book(key("2026-12-10", "10:25"), 9)
+    run(Closing("aes", date(2026, 12, 10), time(10, 25), time(10, 30)))
+    store.forget()
+    wished = places.Move(
+        seat=store.seat(other.seat.key),
+        to=plan.reserve[0].key,
+        person=locks.person("person9", "aes"),  # type: ignore[arg-type]  # it is there
+        address=booking.keys().address("awa9@example.org"),
+        opens_at=NOW,
+        erase_at=NOW,
+        most=None,
+    )
+    assert places.move(wished, NOW) is places.Moved.SEAT_TAKEN
+
+
+@pytest.mark.usefixtures("morning")
+def test_after_its_week_the_link_no_longer_chooses_and_the_seat_is_anybodys() -> None:
+    plan = closing.prepare(TUESDAY, NOW)
+    run(TUESDAY)
+    late = plan.until
+    found = appointment.view_request(token(1, key(start="09:15")), late)
+    assert (found.state, found.person) == (State.DISPLACED, None)
+    with pytest.raises(errors.LinkOver):
+        appointment.move_request(token(1, key(start="09:15")), aes().start_of(plan.reserve[0].key), now=late)
+    assert timetable.free_seats(aes(), [store.seat(plan.reserve[0].key)], late)
+
+
+@pytest.mark.usefixtures("morning")
+def test_a_person_who_has_booked_anew_meanwhile_cannot_choose_as_well() -> None:
+    plan = closing.prepare(TUESDAY, NOW)
+    run(TUESDAY)
+    again = key("2026-12-10", "10:25")
+    person = locks.person("person1", "aes")
+    assert person
+    assert store.take(again, "new", NOW + timedelta(minutes=3), NOW)
+    newer = Person("person1", "aes", again, "new", person.details, "AES-NEWER-AAAAA", NOW)
+    assert locks.lock_person(newer, NOW + timedelta(days=60), lambda seat, hold: store.seat(seat).blocks(hold, NOW))
+    with pytest.raises(errors.LinkOver):
+        appointment.move_request(token(1, key(start="09:15")), aes().start_of(plan.reserve[0].key), now=NOW)
