@@ -1,6 +1,5 @@
 """Pages and letters out of templates, and the files that a page needs. French sentences are the source."""
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
@@ -17,8 +16,6 @@ from chalicelib.words import MONTHS, OWN_NAMES, WEEKDAYS, Words
 
 HERE = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
-_BEFORE = re.compile("(?<=«) | (?=[?!:;»])")
-"""Where French wants a space that does not break."""
 DIGEST = 12
 """Hexadecimal digits of a file's SHA-256 in its name."""
 
@@ -98,7 +95,6 @@ def _count(context: Context, one: str, many: str, num: int, **values: object) ->
 
 
 def _fill(context: Context, sentence: str, values: Mapping[str, object]) -> str:
-    if context["words"].language == "fr":
-        sentence = _BEFORE.sub("\u00a0", sentence)
+    sentence = context["words"].typeset(sentence)
     whole = Markup(sentence) if context.eval_ctx.autoescape else sentence  # noqa: S704  # from our own catalogues
     return whole % values if values else whole

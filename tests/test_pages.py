@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jinja2 import UndefinedError
 
-from chalicelib import files, letters, pages, timetable
+from chalicelib import files, letters, outbox, pages, timetable
 from chalicelib.appointment import Request
 from chalicelib.booking import Hold
 from chalicelib.model import LANGUAGES, Details, Person, Seat, SeatKey, State
@@ -141,7 +141,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "move, displaced": ("move.html", {"request": request(State.DISPLACED), "days": DAYS}),
     "move, slot taken": ("move.html", {"request": request(State.CONFIRMED), "days": DAYS, "problem": TAKEN}),
     "cancel": ("cancel.html", {"request": request(State.PENDING)}),
-    "convocation": ("convocation.html", {"request": request(State.CONFIRMED), "qr": PICTURE}),
+    "convocation": (
+        "convocation.html",
+        {"request": request(State.CONFIRMED), "told": outbox.convocation_of(AES, PERSON), "qr": PICTURE},
+    ),
     "manage": ("manage.html", {"values": {}, "sent": False}),
     "manage, wrong": ("manage.html", {"values": {}, "sent": False, "errors": {"email": "Remplissez ce champ."}}),
     "manage, sent": ("manage.html", {"values": {}, "sent": True}),
@@ -495,8 +498,9 @@ def test_the_convocation_has_all_that_the_desk_needs() -> None:
         "5 minutes",
         "2 rue Charles de Gaulle",
         "AES-7K3M9-QXPT2",
-        "10 minutes en avance",
-        "aucune valeur pour une autre",
+        "10 minutes en avance, à 10 h 05",
+        "uniquement pour Awa D’Exemple, né(e) le 17 mai 1990",
+        "nulle pour toute autre personne",
         "l’original et une copie",
     ):
         assert fact in read, fact
