@@ -11,7 +11,6 @@ from urllib.parse import urljoin
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, expect
 
 from infra.laptop import Stack
@@ -24,6 +23,7 @@ from tests.browser.applicant import (
     Window,
     Witness,
     every_state,
+    faults,
     next_week,
     one_line,
 )
@@ -101,12 +101,6 @@ class Tour:
 
     sights: dict[str, Sight]
     witness: Witness
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds wrong, and where."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
 def look(page: Page, schemes: set[str]) -> Sight:
