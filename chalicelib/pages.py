@@ -21,7 +21,10 @@ DIGEST = 12
 
 
 def render(template: str, words: Words, root: str, **context: Any) -> str:  # each page has its own
-    """Fill a template; `root` leads from the page to the service's first page, as `../../` or an empty string."""
+    """Fill a template; `root` leads from the page to the service's first page, as `../../` or an empty string.
+
+    A template sets `form` to the id of the form that a change of language takes along.
+    """
     plain: dict[str, Any] = {
         "problem": None,
         "errors": {},
@@ -29,6 +32,7 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
         "step": None,
         "path": "",
         "languages": LANGUAGES,
+        "form": "",
     }
     return _environment().get_template(template).render({**plain, **context, "words": words, "root": root})
 

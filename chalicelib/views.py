@@ -156,7 +156,7 @@ def hold_step(hold: Hold) -> Reply:
 def extended(hold: Hold, visit: Visit) -> Reply:
     """A hold has one more period; what was typed into the form of the details is kept."""
     if hold.seat.proven and not visit.wants_json:
-        return details_form(hold, visit.body())
+        return step_again(hold, visit.body())
     return hold_step(hold)
 
 
@@ -236,6 +236,11 @@ def details_form(hold: Hold, body: Mapping[str, Any]) -> Reply:
     """The form, with what was typed."""
     values = {name: body[name] for name in forms.DETAILS if isinstance(body.get(name), str)}
     return Reply({}, "details.html", {"hold": hold, "values": values, "office": hold.service.office, "step": DETAILS})
+
+
+def step_again(hold: Hold, body: Mapping[str, Any]) -> Reply:
+    """The step that the form was on, with what was typed, right or wrong."""
+    return check(hold, body) if body.get("step") == "check" else details_form(hold, body)
 
 
 def check(hold: Hold, body: Mapping[str, Any]) -> Reply:
