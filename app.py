@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import __version__, appointment, booking, edge, forms, outbox, settings, upkeep, views
+from chalicelib import __version__, appointment, booking, edge, forms, manage, outbox, settings, upkeep, views
 from chalicelib.edge import ANY, Reply, Visit
 
 settings.check_at_start()
@@ -201,6 +201,49 @@ def show_convocation(visit: Visit, token: str) -> Reply:
     return views.convocation_page(appointment.view_request(token, visit.now))
 
 
+@app.route("/requests/{token}/convocation", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def send_convocation(visit: Visit, token: str) -> Reply:
+    """Send the convocation again."""
+    return views.convocation_sent(manage.send_convocation(token, visit.now))
+
+
+@app.route("/requests/{token}/correction", content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def show_correction(visit: Visit, token: str) -> Reply:
+    """The form that corrects a name or the phone."""
+    return views.correction(manage.view_correctable(token, visit.now))
+
+
+@app.route("/requests/{token}/correction", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.correction_again)
+def correct_request(visit: Visit, token: str) -> Reply:
+    """Correct a name or the phone."""
+    body, found = visit.body(), manage.view_correctable(token, visit.now)
+    return views.request_step(manage.correct(found, *forms.read_correction(body), now=visit.now))
+
+
+@app.route("/requests/{token}/data", content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def show_data(visit: Visit, token: str) -> Reply:
+    """Everything that is kept about the owner, to download."""
+    return views.own_data(manage.data(token, visit.now))
+
+
+@app.route("/requests/{token}/erasure", content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def show_erasure(visit: Visit, token: str) -> Reply:
+    """Ask whether to erase: only its button does."""
+    return views.request_page(appointment.view_request(token, visit.now), "erase.html")
+
+
+@app.route("/requests/{token}/erasure", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.start_again)
+def erase_request(visit: Visit, token: str) -> Reply:
+    """Erase, and cancel."""
+    return views.erased(manage.erase(token, visit.now))
+
+
 @app.route("/manage", methods=["POST"], content_types=ANY)
 @edge.answers(app, again=views.manage_again)
 def ask_link(visit: Visit) -> Reply:
@@ -233,7 +276,7 @@ def captcha_function(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 @app.lambda_function(name="request")
 def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Details, confirmation, cancellation, another date."""
+    """Details, and all that an owner does with a request."""
     return app(event, context)
 
 

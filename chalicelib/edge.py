@@ -105,6 +105,7 @@ class Reply:
     cache: str = PRIVATE
     text: str = ""
     kind: str = ""
+    download: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,8 @@ def answer(reply: Reply, who: Visit) -> Response:
     if who.sets_language:
         headers["Set-Cookie"] = f"lang={who.words.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
         headers["Cache-Control"] = PRIVATE
+    if reply.download:
+        headers["Content-Disposition"] = f'attachment; filename="{reply.download}"'
     if reply.text:
         return Response(reply.text, {**headers, "Content-Type": reply.kind}, reply.status)
     if who.wants_json or not (reply.template or reply.location):

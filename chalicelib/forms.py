@@ -45,6 +45,7 @@ DETAILS = (
     "phone",
     "language",
 )
+CORRECTION = ("first_name", "last_name", "phone")
 BUTTONS = ("checked", "change", "lang", "step")
 """What the buttons of the pages add to the details, and the check page its name."""
 
@@ -187,9 +188,7 @@ def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Deta
         reader.errors["email_confirmation"] = NOT_SAME_EMAIL
     birth_name = reader.name("birth_name", required=False)
     born = _birth_date(reader, today)
-    phone = reader.text("phone", 30)
-    if phone and not _PHONE.fullmatch(phone):
-        reader.errors["phone"] = BAD_PHONE
+    phone = _phone(reader)
     chosen = reader.text("language", 2, required=False) or language
     if chosen not in LANGUAGES:
         reader.errors["language"] = UNKNOWN
@@ -197,6 +196,22 @@ def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Deta
         order = {name: n for n, name in enumerate(DETAILS)}
         raise InvalidFields(dict(sorted(reader.errors.items(), key=lambda e: order.get(e[0], 99))))
     return Details(first_name, last_name, birth_name, born, email, phone, chosen)
+
+
+def read_correction(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """First name, last name and phone, as they should be."""
+    reader = Reader(body, CORRECTION)
+    names = reader.name("first_name"), reader.name("last_name")
+    phone = _phone(reader)
+    reader.done()
+    return *names, phone
+
+
+def _phone(reader: Reader) -> str:
+    phone = reader.text("phone", 30)
+    if phone and not _PHONE.fullmatch(phone):
+        reader.errors["phone"] = BAD_PHONE
+    return phone
 
 
 def _email(reader: Reader, name: str) -> str:

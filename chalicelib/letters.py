@@ -8,6 +8,7 @@ from chalicelib.words import N_, Words
 
 CONFIRM = "confirm"
 CONVOCATION = "convocation"
+REMINDER = "reminder"
 LINK = "link"
 CANCELLED = "cancelled"
 EXPIRED = "expired"
@@ -19,6 +20,7 @@ MOVED = "moved"
 SUBJECTS = {
     CONFIRM: N_("Confirmez votre rendez-vous"),
     CONVOCATION: N_("Votre rendez-vous est confirmé : votre convocation"),
+    REMINDER: N_("Votre rendez-vous approche"),
     LINK: N_("Votre lien pour gérer votre rendez-vous"),
     CANCELLED: N_("Votre rendez-vous est annulé"),
     EXPIRED: N_("Votre demande de rendez-vous a pris fin"),
@@ -81,6 +83,13 @@ def compose(
             else _("Nous vous confirmons que votre rendez-vous est enregistré."),
             _("Votre convocation est jointe à ce message. Imprimez-la et apportez-la le jour du rendez-vous."),
             _("Venez 10 minutes en avance, avec une pièce d’identité."),
+            _("Si vous ne pouvez pas venir, supprimez votre rendez-vous : une autre personne aura la place."),
+        ]
+        actions = [(_("Voir ma convocation"), f"{link}/convocation"), delete]
+    elif kind == REMINDER:
+        lines = [
+            _("Votre rendez-vous approche."),
+            _("Venez 10 minutes en avance, avec votre convocation imprimée, vos documents et une pièce d’identité."),
             _("Si vous ne pouvez pas venir, supprimez votre rendez-vous : une autre personne aura la place."),
         ]
         actions = [(_("Voir ma convocation"), f"{link}/convocation"), delete]

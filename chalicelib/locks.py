@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
+from pynamodb.expressions.update import Action
 
 from chalicelib import files, rows
-from chalicelib.model import Person, SeatKey
+from chalicelib.model import Details, Person, SeatKey
 from chalicelib.rows import LockRow, PersonRow
 
 
@@ -73,6 +74,8 @@ def person(key: str, service_id: str) -> Person | None:
         filed_at=row.filed_at,
         moves=int(row.moves or 0),
         sequence=int(row.sequence or 0),
+        as_filed=files.details_from(row.as_filed) if row.as_filed else None,
+        corrected=int(row.corrected or 0),
         sent=frozenset((row.sent or "").split()),
     )
 
@@ -82,6 +85,32 @@ def mark_sent(person: Person, letter: str) -> bool:
     sent = " ".join(sorted({*person.sent, letter}))
     row = person_row(person.key, person.service)
     return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
+
+
+def correct(person: Person, details: Details, now: datetime, *, send: bool) -> bool:
+    """Put corrected details in place, and keep those that were filed; with `send` the convocation goes out again."""
+    actions: list[Action] = [PersonRow.details.set(files.details_to(details)), PersonRow.corrected.add(1)]
+    if person.as_filed is None:
+        actions.append(PersonRow.as_filed.set(files.details_to(person.details)))
+    if send:
+        actions.append(PersonRow.wanted_at.set(now))
+    had = PersonRow.corrected == person.corrected if person.corrected else PersonRow.corrected.does_not_exist()
+    row = person_row(person.key, person.service)
+    return rows.written(lambda: row.update(actions, (PersonRow.hold == person.hold) & had))
+
+
+def want_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool:
+    """Leave word that this person wants the convocation again; False within `pause` of the last time."""
+    rested = PersonRow.wanted_at.does_not_exist() | (PersonRow.wanted_at < now - pause)
+    row = person_row(person.key, person.service)
+    return rows.written(lambda: row.update([PersonRow.wanted_at.set(now)], (PersonRow.hold == person.hold) & rested))
+
+
+def erase(person: Person, address: str) -> None:
+    """Delete both items of a request, each only while it is this request's."""
+    theirs, lock = person_row(person.key, person.service), address_row(address, person.service)
+    rows.written(lambda: lock.delete(LockRow.hold == person.hold))
+    rows.written(lambda: theirs.delete(PersonRow.hold == person.hold))
 
 
 def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
@@ -98,3 +127,12 @@ def asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, s
     if old is not None and old.get("asked_at") == new["asked_at"]:
         return None
     return new["person"]["S"], new["sk"]["S"].removeprefix("SERVICE#"), new["asked_at"]["N"]
+
+
+def wanted(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Person key, service and moment of a new wish for the convocation, in images of the stream."""
+    if not new["pk"]["S"].startswith("PERSON#") or "wanted_at" not in new:
+        return None
+    if old is not None and old.get("wanted_at") == new["wanted_at"]:
+        return None
+    return new["pk"]["S"].removeprefix("PERSON#"), new["sk"]["S"].removeprefix("SERVICE#"), new["wanted_at"]["N"]

@@ -101,6 +101,7 @@ class Seat:
     hold: str = ""
     until: datetime | None = None
     proven: bool = False
+    reminded: bool = False
     extensions: int = 0
     person: str = ""
     filed_at: datetime | None = None
@@ -212,6 +213,7 @@ class Limits:
     return_before: timedelta = timedelta(hours=48)
     erase_after: timedelta = timedelta(days=30)
     choice: timedelta = timedelta(days=7)
+    remind: timedelta = timedelta(hours=48)
     moves: int = 2
 
 
@@ -279,7 +281,8 @@ class Details:
 class Person:
     """The person item: one live request of one person, and the only place that keeps personal data.
 
-    `moves` are those the person made; `sequence` counts those of the office too, for the calendar file.
+    `moves` are those the person made; `sequence` counts those of the office too, for the calendar file. `as_filed` are
+    the details before they were corrected, `corrected` times.
     """
 
     key: str
@@ -291,4 +294,6 @@ class Person:
     filed_at: datetime
     moves: int = 0
     sequence: int = 0
+    as_filed: Details | None = None
+    corrected: int = 0
     sent: frozenset[str] = frozenset()

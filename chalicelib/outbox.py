@@ -17,7 +17,7 @@ from chalicelib.words import Words, words
 Image = Mapping[str, Any]
 WITH_CONVOCATION = {letters.CONVOCATION, letters.MOVED}
 CANCELS = {letters.CANCELLED, letters.WITHDRAWN, letters.DISPLACED}
-AGAIN = {letters.MOVED, letters.DISPLACED}
+AGAIN = {letters.MOVED, letters.DISPLACED, letters.REMINDER}
 """Letters that one request may call for more than once, each time about another seat."""
 SENT_ON = {State.PENDING: letters.CONFIRM, State.CONFIRMED: letters.CONVOCATION}
 
@@ -46,11 +46,16 @@ def due(old: Image | None, new: Image | None) -> Due | None:
     if wish := locks.asked(old, new):
         person, service, asked_at = wish
         return Due(letters.LINK, f"{letters.LINK}:{asked_at}", person, service)
+    if wish := locks.wanted(old, new):
+        person, service, wanted_at = wish
+        return Due(letters.CONVOCATION, f"{letters.CONVOCATION}:{wanted_at}", person, service)
     after, before = store.seat_from(new), store.seat_from(old) if old else None
-    return _due(before, after) if before and after and before.state is not after.state else None
+    return _due(before, after) if before and after else None
 
 
 def _due(before: Seat, after: Seat) -> Due | None:
+    if before.state is after.state:
+        return _of(letters.REMINDER, after) if after.reminded and not before.reminded else None
     if after.state is State.CONFIRMED and before.state is not State.PENDING:
         return _of(letters.MOVED, after)
     if after.state in SENT_ON:
@@ -85,7 +90,7 @@ def deliver(
 
 def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
     person = locks.person(wanted.person, wanted.service)
-    if person is None or not wanted.concerns(person) or wanted.mark in person.sent:
+    if person is None or not wanted.concerns(person) or wanted.mark in person.sent or not _stands(wanted, person):
         log.event("mail-skipped", letter=wanted.kind)
         return
     service = store.service(wanted.service, now)
@@ -97,6 +102,14 @@ def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
         return
     locks.mark_sent(person, wanted.mark)
     log.event("mail-sent", letter=wanted.kind, seat=person.seat.ref)
+
+
+def _stands(wanted: Due, person: Person) -> bool:
+    """Is the appointment that a letter speaks of still to come? It may have been cancelled while the mail waited."""
+    if wanted.kind not in WITH_CONVOCATION | {letters.REMINDER}:
+        return True
+    seat = store.seat(person.seat)
+    return seat.state is State.CONFIRMED and seat.hold == person.hold
 
 
 def letter(kind: str, service: Service, person: Person, now: datetime, *, until: datetime | None = None) -> mail.Letter:

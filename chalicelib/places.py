@@ -21,6 +21,10 @@ from chalicelib.rows import LockRow, PersonRow, Row, SeatRow
 from chalicelib.timetable import Change, Do
 
 
+def _without_wait() -> list[Action]:
+    return [gone.remove() for gone in (SeatRow.reserve, SeatRow.until, SeatRow.person, SeatRow.filed_at)]
+
+
 def change(todo: Change, now: datetime) -> bool:
     """Do one change that the rules call for; False if the seat is no longer as it was read."""
     seat = todo.seat
@@ -73,6 +77,12 @@ def displace(seat: Seat, reserve: str, until: datetime) -> bool:
     ]
     booked = SeatRow.state.is_in(State.PENDING, State.CONFIRMED) & (SeatRow.hold == seat.hold)
     return store.update(seat.key, actions, booked)
+
+
+def give_up_choice(seat: Seat) -> bool:
+    """End the wait of a displaced person who wants no other seat."""
+    actions: list[Action] = [SeatRow.past_state.set(State.CANCELLED), *_without_wait()]
+    return store.update(seat.key, actions, (SeatRow.past == seat.past) & (SeatRow.past_state == State.DISPLACED))
 
 
 def set_aside(seat: Seat, reserve: str, until: datetime) -> bool:
@@ -172,7 +182,6 @@ def _may_take(old: Seat, now: datetime) -> Condition:
 def _leave(todo: Move, now: datetime) -> tuple[list[Action], Condition]:
     hold = todo.person.hold
     if todo.seat.past_state is State.DISPLACED:
-        gone = [SeatRow.reserve.remove(), SeatRow.until.remove(), SeatRow.person.remove(), SeatRow.filed_at.remove()]
         may = (SeatRow.past == hold) & (SeatRow.past_state == State.DISPLACED) & (SeatRow.until > now)
-        return [SeatRow.past_state.set(State.MOVED), *gone], may
+        return [SeatRow.past_state.set(State.MOVED), *_without_wait()], may
     return store.ended_as(hold, State.MOVED, todo.opens_at), (SeatRow.state == State.CONFIRMED) & (SeatRow.hold == hold)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pynamodb.attributes import Attribute, BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.constants import NUMBER
-from pynamodb.exceptions import PutError, PynamoDBException, UpdateError
+from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, UpdateError
 from pynamodb.models import Model
 
 from chalicelib.errors import TooManyRequests, TryAgain
@@ -67,6 +67,7 @@ class SeatRow(Row):
     hold = UnicodeAttribute(null=True)
     until = Moment(null=True)
     proven = BooleanAttribute(null=True)
+    reminded = BooleanAttribute(null=True)
     extensions = NumberAttribute(null=True)
     challenge = NumberAttribute(null=True)
     tries = NumberAttribute(null=True)
@@ -101,6 +102,9 @@ class PersonRow(LockRow):
     details = JSONAttribute()
     moves = NumberAttribute(null=True)
     sequence = NumberAttribute(null=True)
+    as_filed = JSONAttribute(null=True)
+    corrected = NumberAttribute(null=True)
+    wanted_at = Moment(null=True)
     sent = UnicodeAttribute(null=True)
 
 
@@ -136,7 +140,7 @@ def written(write: Callable[[], Any]) -> bool:
     with table():
         try:
             write()
-        except (UpdateError, PutError) as error:
+        except (DeleteError, PutError, UpdateError) as error:
             if code(error) == FAILED:
                 return False
             raise

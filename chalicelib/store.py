@@ -86,6 +86,7 @@ def _seat(row: SeatRow) -> Seat:
         hold=row.hold or "",
         until=row.until,
         proven=bool(row.proven),
+        reminded=bool(row.reminded),
         extensions=int(row.extensions or 0),
         person=row.person or "",
         filed_at=row.filed_at,
@@ -169,7 +170,7 @@ def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> boo
 
 
 _HOLD = (SeatRow.hold, SeatRow.until, SeatRow.person, SeatRow.filed_at)
-_STEPS = (SeatRow.proven, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
+_STEPS = (SeatRow.proven, SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
 _PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
 
 
@@ -280,3 +281,9 @@ def confirm(key: SeatKey, hold: str, now: datetime) -> bool:
     """Confirm a pending request whose time has not run out."""
     pending = (SeatRow.hold == hold) & (SeatRow.state == State.PENDING) & (SeatRow.until > now)
     return update(key, [SeatRow.state.set(State.CONFIRMED)], pending)
+
+
+def remind(found: Seat) -> bool:
+    """Note that it is time for the reminder of a confirmed request; the stream tells the mailer."""
+    confirmed = (SeatRow.hold == found.hold) & (SeatRow.state == State.CONFIRMED)
+    return update(found.key, [SeatRow.reminded.set(True)], confirmed & SeatRow.reminded.does_not_exist())

@@ -255,3 +255,11 @@ def ended_as(seat: Seat, now: datetime) -> State | None:
     if seat.state is State.PENDING:
         return State.EXPIRED
     return State.OPEN if seat.state is State.HELD and seat.is_free(now) else None
+
+
+def needs_reminder(service: Service, seat: Seat, now: datetime) -> bool:
+    """Is it two days before a confirmed appointment? Not for one filed the day before that: its letters are recent."""
+    if seat.state is not State.CONFIRMED or seat.reminded or seat.filed_at is None:
+        return False
+    start, limits = service.start_of(seat.key), service.limits
+    return now < start <= now + limits.remind and start - seat.filed_at >= limits.remind + timedelta(days=1)

@@ -147,6 +147,34 @@ def plain(name: str) -> list[str]:
     return sorted(re.sub(r"[^\w]+", " ", bare).split())
 
 
+def is_spelling(new: str, old: str) -> bool:
+    """Is it the same name but for order, case, accents, hyphens, and one letter in four, two at most?"""
+    if plain(new) == plain(old):
+        return True
+    before = "".join(plain(old))
+    most = min(2, len(before) // 4)
+    return any(
+        _distance("".join(words), before) <= most for words in (plain(new), _in_order_of(plain(new), plain(old)))
+    )
+
+
+def _in_order_of(words: list[str], model: list[str]) -> list[str]:
+    """The words, each where the word of the model stands that is nearest to it: a letter may change their order."""
+    return sorted(
+        words, key=lambda word: min(range(len(model)), key=lambda n: _distance(word, model[n])) if model else 0
+    )
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters to put in, leave out or replace (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for n, letter in enumerate(one, 1):
+        last, row[0] = row[0], n
+        for m, match in enumerate(other, 1):
+            last, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, last + (letter != match))
+    return row[-1]
+
+
 def normal_address(email: str) -> str:
     """One form for all spellings that reach the same mailbox: case, and dots and "+" where ignored."""
     local, _, domain = email.strip().casefold().rpartition("@")

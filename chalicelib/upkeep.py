@@ -54,8 +54,11 @@ def weeks(service: Service, now: datetime) -> Iterator[tuple[str, list[Seat]]]:
 
 
 def expire(now: datetime, *, chance: Callable[[], float] = _chance.random) -> dict[str, int]:
-    """End the holds and requests whose time has run out; how many of each. A run cut short loses nothing."""
-    ended = {"holds": 0, "requests": 0}
+    """End the holds and requests whose time has run out, and remind who comes soon; how many of each.
+
+    A run cut short loses nothing.
+    """
+    ended = {"holds": 0, "requests": 0, "reminders": 0}
     for service in store.services(now):
         for _, seats in weeks(service, now):
             for seat in seats:
@@ -65,5 +68,7 @@ def expire(now: datetime, *, chance: Callable[[], float] = _chance.random) -> di
                 elif what is State.EXPIRED:
                     back = timetable.return_moment(service, seat.key, now, chance())
                     ended["requests"] += store.end_request(seat, State.EXPIRED, back, now)
+                elif timetable.needs_reminder(service, seat, now):
+                    ended["reminders"] += store.remind(seat)
     log.event("expiry", **ended)
     return ended

@@ -1,5 +1,6 @@
 """Replies: what a program reads and what a person sees of each result, and the page to go on from after a refusal."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -18,6 +19,7 @@ from chalicelib import (
     store,
     timetable,
 )
+from chalicelib import manage as use
 from chalicelib.appointment import Request
 from chalicelib.booking import Challenge, Hold
 from chalicelib.edge import Reply, Visit
@@ -324,6 +326,42 @@ def convocation_page(request: Request) -> Reply:
         "office": request.service.office,
     }
     return Reply(data, "convocation.html", context)
+
+
+def convocation_sent(request: Request) -> Reply:
+    """The convocation is on its way again."""
+    context = {"request": request, "office": request.service.office}
+    return Reply(_request_data(request), "sent.html", context, status=202)
+
+
+def correction(request: Request, values: Mapping[str, Any] | None = None) -> Reply:
+    """The form that corrects a name or the phone, with what is there or what was typed."""
+    if request.person is None:
+        raise errors.LinkOver
+    details = request.person.details
+    there = {name: getattr(details, name) for name in forms.CORRECTION}
+    context = {"request": request, "values": values or there, "office": request.service.office}
+    return Reply(there, "correct.html", context)
+
+
+def correction_again(visit: Visit, refusal: Refusal, token: str) -> Reply | None:
+    """After a mistake: the form again, with what was typed."""
+    if not isinstance(refusal, errors.InvalidFields):
+        return start_again(visit, refusal, token=token)
+    body = visit.body()
+    typed = {name: body[name] for name in forms.CORRECTION if isinstance(body.get(name), str)}
+    return correction(use.view_correctable(token, visit.now), typed)
+
+
+def own_data(document: Mapping[str, Any]) -> Reply:
+    """All that is kept about a person, as a file."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return Reply({}, text=text, kind="application/json", download="guichet.json")
+
+
+def erased(request: Request) -> Reply:
+    """Nothing is kept any more."""
+    return Reply(_request_data(request), "erased.html", {"request": request, "office": request.service.office})
 
 
 def manage(*, sent: bool = False) -> Reply:

@@ -666,7 +666,7 @@ def test_a_hold_that_became_a_request_is_not_given_back() -> None:
 @pytest.mark.usefixtures("service")
 def test_an_invented_hold_or_link_is_not_found_by_any_of_its_routes() -> None:
     owned = [(method, route) for method, route in ROUTES if "{hold}" in route or "{token}" in route]
-    assert len(owned) == 14
+    assert len(owned) == 20
     for wrong in ("x", "aes.20261203.1015.1." + "a" * 78, "%00", "a" * 2000, BIDI):
         for method, route in owned:
             refused(touch(method, route, wrong, wrong), 404, "not-found")
@@ -1336,3 +1336,73 @@ def test_a_move_to_no_slot_or_a_wrong_one_is_refused_with_the_choices_on_the_pag
     assert 'name="slot"' in page.text
     refused(post(f"/requests/{token}/move", {"date": "2030-01-01", "start": "10:00"}), 409, "slot-taken")
     assert get(f"/requests/{token}").data["state"] == "confirmed"
+
+
+# What an owner may do
+
+
+@pytest.mark.usefixtures("service")
+def test_a_program_corrects_downloads_and_erases() -> None:
+    token = confirmed()
+    assert post(f"/requests/{token}/convocation").status == 202
+    now = get(f"/requests/{token}/correction").data
+    assert now == {name: AWA[name] for name in ("first_name", "last_name", "phone")}
+    assert post(f"/requests/{token}/correction", {**now, "phone": "06 00 00 00 00"}).status == 200
+    refused(post(f"/requests/{token}/correction", {**now, "first_name": "Another"}), 422, "invalid-fields")
+    refused(post(f"/requests/{token}/correction", {**now, "email": "x@example.org"}), 422, "invalid-fields")
+    file = get(f"/requests/{token}/data")
+    assert file.headers["Content-Disposition"] == 'attachment; filename="guichet.json"'
+    assert file.headers["Cache-Control"] == "no-store"
+    assert file.data["details"]["phone"] == "06 00 00 00 00"
+    assert post(f"/requests/{token}/erasure").data["state"] == "cancelled"
+    assert post(f"/requests/{token}/erasure").data["state"] == "cancelled"
+    refused(get(f"/requests/{token}/data"), 410, "link-over")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_person_corrects_a_name_and_erases_their_data() -> None:
+    token = confirmed()
+    person = Browser(f"/requests/{token}")
+    person.follow("Corriger mon nom ou mon téléphone")
+    person.press("Enregistrer", first_name="Bob")
+    assert "Vous pouvez corriger une faute de frappe" in person.answer.text
+    assert person.page.forms[-1].fields["first_name"] == "Bob"
+    person.press("Enregistrer", first_name="Awah")
+    assert "Awah" in person.answer.text
+    person.press("Recevoir de nouveau ma convocation")
+    assert person.title == "Votre convocation part de nouveau"
+    person.follow("Revenir à mon rendez-vous")
+    person.follow("Effacer mes données")
+    assert get(f"/requests/{token}").data["state"] == "confirmed"
+    person.press("Oui, effacer mes données et supprimer mon rendez-vous")
+    assert person.title == "Vos données sont effacées"
+    assert get(f"/requests/{token}").data["state"] == "cancelled"
+
+
+@pytest.mark.usefixtures("service")
+def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or_not() -> None:
+    token = confirmed()
+    reference = get(f"/requests/{token}").data["reference"]
+    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    other = rows.LockRow._get_connection().connection.client  # noqa: SLF001
+    calls: list[str] = []
+
+    def note(model: Any, **_: object) -> None:
+        calls.append(model.name)
+
+    said = []
+    for one in {client, other}:
+        one.meta.events.register("before-call.dynamodb", note)
+    for body in (
+        {"reference": reference, "email": AWA["email"]},
+        {"reference": reference, "email": "other@example.org"},
+        {"reference": "AES-22222-22222", "email": AWA["email"]},
+        {"reference": "NOPE-22222-22222", "email": "nobody@example.org"},
+    ):
+        calls.clear()
+        answer = post("/manage", body)
+        said.append((answer.status, answer.text, {**answer.headers}, list(calls)))
+    for one in {client, other}:
+        one.meta.events.unregister("before-call.dynamodb", note)
+    assert said[0] == said[1] == said[2] == said[3]
+    assert (said[0][0], said[0][3]) == (202, ["UpdateItem"])

@@ -354,12 +354,12 @@ def test_the_expiry_ends_what_ran_out_and_leaves_what_did_not() -> None:
     unfinished, request, confirmed = hold(), filed(), filed(BOB)
     appointment.confirm_request(confirmed.token, NOW)
     assert request.confirm_before is not None
-    assert upkeep.expire(NOW + timedelta(seconds=180)) == {"holds": 0, "requests": 0}
-    assert upkeep.expire(NOW + timedelta(seconds=186)) == {"holds": 1, "requests": 0}
+    assert upkeep.expire(NOW + timedelta(seconds=180)) == {"holds": 0, "requests": 0, "reminders": 0}
+    assert upkeep.expire(NOW + timedelta(seconds=186)) == {"holds": 1, "requests": 0, "reminders": 0}
     assert store.seat(unfinished.seat.key).state is State.OPEN
     late = request.confirm_before + timedelta(seconds=1)
-    assert upkeep.expire(late, chance=lambda: 0.5) == {"holds": 0, "requests": 1}
-    assert upkeep.expire(late) == {"holds": 0, "requests": 0}
+    assert upkeep.expire(late, chance=lambda: 0.5) == {"holds": 0, "requests": 1, "reminders": 1}
+    assert upkeep.expire(late) == {"holds": 0, "requests": 0, "reminders": 0}
     key = booking.keys().read("link", request.token).seat
     assert store.seat(key).past_state is State.EXPIRED
     assert appointment.view_request(request.token, late).state is State.EXPIRED

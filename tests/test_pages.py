@@ -140,6 +140,14 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "move, nothing free": ("move.html", {"request": request(State.CONFIRMED), "days": []}),
     "move, displaced": ("move.html", {"request": request(State.DISPLACED), "days": DAYS}),
     "move, slot taken": ("move.html", {"request": request(State.CONFIRMED), "days": DAYS, "problem": TAKEN}),
+    "sent again": ("sent.html", {"request": request(State.CONFIRMED)}),
+    "correct": ("correct.html", {"request": request(State.CONFIRMED), "values": FIELDS}),
+    "correct, wrong": (
+        "correct.html",
+        {"request": request(State.CONFIRMED), "values": FIELDS, "errors": {"last_name": "Remplissez ce champ."}},
+    ),
+    "erase": ("erase.html", {"request": request(State.CONFIRMED)}),
+    "erased": ("erased.html", {"request": request(State.CANCELLED)}),
     "cancel": ("cancel.html", {"request": request(State.PENDING)}),
     "convocation": (
         "convocation.html",

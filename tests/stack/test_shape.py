@@ -40,6 +40,12 @@ ROUTES = {
         ("GET", "/requests/{token}/move"),
         ("POST", "/requests/{token}/move"),
         ("GET", "/requests/{token}/convocation"),
+        ("POST", "/requests/{token}/convocation"),
+        ("GET", "/requests/{token}/correction"),
+        ("POST", "/requests/{token}/correction"),
+        ("GET", "/requests/{token}/data"),
+        ("GET", "/requests/{token}/erasure"),
+        ("POST", "/requests/{token}/erasure"),
         ("POST", "/manage"),
     },
 }
@@ -50,7 +56,7 @@ ACTIONS = {
     "slots": {*LOGS, *LOOK},
     "hold": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
     "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
-    "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem"},
+    "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
     "mailer": {
         *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
@@ -80,7 +86,7 @@ def test_every_route_of_the_code_is_in_the_table_of_this_test() -> None:
     declared = {(method, path) for path, methods in app.routes.items() for method in methods}
     listed = [route for routes in ROUTES.values() for route in routes]
     assert declared == set(listed)
-    assert len(listed) == 23
+    assert len(listed) == 29
 
 
 def test_every_route_is_integrated_with_its_own_function_and_none_is_without(stack: Stack) -> None:

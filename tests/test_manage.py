@@ -1,0 +1,298 @@
+"""What an owner does with a request: the convocation again, a correction, their data, erasing it; and the reminder."""
+
+import json
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import boto3
+import pytest
+
+from chalicelib import appointment, booking, errors, locks, mail, manage, outbox, places, store, tokens, upkeep
+from chalicelib.booking import Wish
+from chalicelib.model import Details, Person, SeatKey, State
+from tests.conftest import MONDAY
+
+NOW = MONDAY + timedelta(seconds=1)
+START = datetime(2026, 12, 17, 10, 0, tzinfo=ZoneInfo("Europe/Paris"))
+AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
+
+pytestmark = pytest.mark.usefixtures("service")
+
+
+def filed(details: Details = AWA, now: datetime = NOW) -> appointment.Request:
+    kept = booking.place_hold("aes", Wish(START, conditions_accepted=True), now=now)
+    asked = booking.challenge(kept.id, now)
+    booking.answer_challenge(kept.id, asked.id, asked.picture, now=now)
+    return appointment.file_request(kept.id, details, now=now)
+
+
+def confirmed(now: datetime = NOW) -> appointment.Request:
+    return appointment.confirm_request(filed(now=now).token, now)
+
+
+def person() -> Person:
+    found = locks.person(booking.keys().person("Awa", "Exemple", AWA.birth_date), "aes")
+    assert found
+    return found
+
+
+def stored() -> str:
+    """Everything in the table but the service, as text."""
+    items = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
+    return json.dumps([one for one in items if one["pk"]["S"] != "SERVICES"], ensure_ascii=False)
+
+
+def item(key: str) -> dict[str, Any]:
+    """The person item as the stream shows it."""
+    place = {"pk": {"S": f"PERSON#{key}"}, "sk": {"S": "SERVICE#aes"}}
+    found: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=place)["Item"]
+    return found
+
+
+def seat(key: SeatKey) -> dict[str, Any]:
+    row = store.seat_row(key)
+    place = {"pk": {"S": row.pk}, "sk": {"S": row.sk}}
+    found: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=place)["Item"]
+    return found
+
+
+def sent(*changes: tuple[dict[str, Any], dict[str, Any]]) -> list[mail.Letter]:
+    """The letters that these changes call for."""
+    gone: list[mail.Letter] = []
+
+    def send(letter: mail.Letter, _key: str, **_more: str) -> str:
+        gone.append(letter)
+        return "id"
+
+    records = [(str(n), old, new) for n, (old, new) in enumerate(changes)]
+    assert outbox.deliver(records, now=NOW, send=send) == []
+    return gone
+
+
+# The convocation again
+
+
+def test_the_convocation_goes_out_again_once_in_two_minutes() -> None:
+    request = confirmed()
+    images = [item(person().key)]
+    for seconds in (0, 60, 119, 121):
+        manage.send_convocation(request.token, NOW + timedelta(seconds=seconds))
+        images.append(item(person().key))
+    letters = sent(*pairwise(images))
+    assert [one.subject for one in letters] == ["Votre rendez-vous est confirmé : votre convocation"] * 2
+    assert len(letters[0].attachments) == 2
+
+
+def test_a_request_that_is_not_confirmed_has_no_convocation_to_send_again() -> None:
+    request = filed()
+    with pytest.raises(errors.LinkOver):
+        manage.send_convocation(request.token, NOW)
+    appointment.cancel_request(request.token, NOW)
+    with pytest.raises(errors.LinkOver):
+        manage.send_convocation(request.token, NOW)
+
+
+def test_no_convocation_goes_out_for_an_appointment_that_was_cancelled_while_the_mail_waited() -> None:
+    request = confirmed()
+    before = item(person().key)
+    manage.send_convocation(request.token, NOW)
+    change = (before, item(person().key))
+    appointment.cancel_request(request.token, NOW)
+    assert sent(change) == []
+
+
+# Corrections
+
+
+def corrected(request: appointment.Request, first: str, last: str, phone: str = AWA.phone) -> appointment.Request:
+    return manage.correct(manage.view_correctable(request.token, NOW), first, last, phone, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("Awah", "Exemple"),
+        ("Exemple", "Awa"),
+        ("AWA", "Éxemple"),
+        ("Awa", "Exempel"),
+        ("Awa", "Exem-ple"),
+        ("Awa", "Xemple"),
+    ],
+)
+def test_a_name_is_corrected_by_its_spelling_and_the_desk_keeps_the_one_that_was_filed(first: str, last: str) -> None:
+    request = confirmed()
+    before = item(person().key)
+    found = corrected(request, first, last)
+    assert found.person
+    assert (found.person.details.first_name, found.person.details.last_name) == (first, last)
+    assert (found.person.as_filed, found.person.corrected) == (AWA, 1)
+    letters = sent((before, item(person().key)))
+    assert [one.subject for one in letters] == ["Votre rendez-vous est confirmé : votre convocation"]
+    assert f"Bonjour {first} {last}," in letters[0].text
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("Bob", "Exemple"), ("Awa", "Autre"), ("Awa", "Exemplaire"), ("A", "E"), ("Awa Marie", "Exemple")],
+)
+def test_another_name_is_refused_and_nothing_is_changed(first: str, last: str) -> None:
+    request = confirmed()
+    with pytest.raises(errors.InvalidFields):
+        corrected(request, first, last)
+    assert person().details == AWA
+
+
+def test_small_corrections_do_not_add_up_to_another_name_and_there_are_three() -> None:
+    request = confirmed()
+    corrected(request, "Awa", "Exampla")
+    with pytest.raises(errors.InvalidFields):
+        corrected(request, "Ama", "Axampla")
+    corrected(request, "Awa", "Exemple", "06 00 00 00 01")
+    corrected(request, "Awa", "Exemple", "06 00 00 00 02")
+    with pytest.raises(errors.InvalidFields):
+        corrected(request, "Awa", "Exemple", "06 00 00 00 03")
+    assert (person().details.phone, person().corrected) == ("06 00 00 00 02", 3)
+
+
+def test_a_phone_alone_brings_no_new_convocation_and_the_same_form_twice_is_one_correction() -> None:
+    request = confirmed()
+    before = item(person().key)
+    for _ in range(2):
+        corrected(request, "Awa", "Exemple", "06 00 00 00 01")
+    assert person().corrected == 1
+    assert sent((before, item(person().key))) == []
+
+
+def test_two_corrections_that_read_the_same_details_are_one() -> None:
+    request = confirmed()
+    found = manage.view_correctable(request.token, NOW)
+    manage.correct(found, "Awa", "Exempla", AWA.phone, now=NOW)
+    manage.correct(found, "Awa", "Exempli", AWA.phone, now=NOW)
+    assert (person().details.last_name, person().corrected) == ("Exempla", 1)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "same"),
+    [
+        ("Li Wu", "Li Wo", True),
+        ("Li Wu", "La Wo", False),
+        ("Li", "La", False),
+        ("Nguyễn Thị Hoa", "NGUYEN Thi-Hoa", True),
+        ("", "Li", False),
+        ("Li", "", False),
+        ("Exempel Awa", "Awa Exemple", True),
+    ],
+)
+def test_a_spelling_is_the_same_name_but_for_one_letter_in_four_and_two_at_most(
+    new: str, old: str, *, same: bool
+) -> None:
+    assert tokens.is_spelling(new, old) is same
+
+
+# One's data
+
+
+def test_an_owner_reads_everything_that_is_kept_and_until_when() -> None:
+    request = confirmed()
+    corrected(request, "Awah", "Exemple")
+    kept = manage.data(request.token, NOW)
+    assert kept["details"]["first_name"] == "Awah"
+    assert kept["details_as_filed"]["first_name"] == "Awa"
+    assert kept["details"]["email"] == "awa@example.org"
+    assert kept["erased_after"] == "2027-01-16"
+    appointment.cancel_request(request.token, NOW)
+    with pytest.raises(errors.LinkOver):
+        manage.data(request.token, NOW)
+
+
+def test_erasing_leaves_nothing_of_the_person_and_gives_the_seat_back_later() -> None:
+    request = confirmed()
+    assert "awa@example.org" in stored()
+    for _ in range(2):
+        assert manage.erase(request.token, NOW).state is State.CANCELLED
+    left = stored()
+    for word in ("awa@example.org", "Exemple", "1990-05-17", "06 12 34", "PERSON#", "EMAIL#"):
+        assert word not in left
+    freed = store.seat(request.seat.key)
+    assert (freed.state, freed.past_state) == (State.OPEN, State.CANCELLED)
+    assert freed.opens_at >= NOW + timedelta(hours=2)
+    assert filed().state is State.PENDING
+
+
+def test_an_erasure_that_was_cut_before_the_seat_is_finished_by_the_next() -> None:
+    request = confirmed()
+    locks.erase(person(), booking.keys().address(AWA.email))
+    assert manage.erase(request.token, NOW).state is State.CANCELLED
+    assert store.seat(request.seat.key).state is State.OPEN
+
+
+def test_erasing_takes_nothing_of_a_newer_request_of_the_same_person() -> None:
+    old = confirmed()
+    appointment.cancel_request(old.token, NOW)
+    newer = filed()
+    assert manage.erase(old.token, NOW).state is State.CANCELLED
+    assert appointment.view_request(newer.token, NOW).person
+    locks.erase(replace(person(), hold="another"), booking.keys().address(AWA.email))
+    assert person().details == AWA
+
+
+def test_a_displaced_person_who_erases_waits_no_longer() -> None:
+    request = confirmed()
+    assert places.displace(store.seat(request.seat.key), "r", NOW + timedelta(days=7))
+    assert manage.erase(request.token, NOW).state is State.CANCELLED
+    closed = store.seat(request.seat.key)
+    assert (closed.state, closed.past_state, closed.person, closed.reserve) == (State.CLOSED, State.CANCELLED, "", "")
+    assert "Exemple" not in stored()
+
+
+# The reminder
+
+
+TWO_DAYS_BEFORE = datetime(2026, 12, 15, 9, 0, tzinfo=ZoneInfo("UTC"))
+
+
+def test_two_days_before_a_confirmed_appointment_its_reminder_goes_out_once() -> None:
+    request = confirmed()
+    before = seat(request.seat.key)
+    assert upkeep.expire(TWO_DAYS_BEFORE - timedelta(milliseconds=1))["reminders"] == 0
+    assert upkeep.expire(TWO_DAYS_BEFORE)["reminders"] == 1
+    assert upkeep.expire(TWO_DAYS_BEFORE + timedelta(minutes=1))["reminders"] == 0
+    change = (before, seat(request.seat.key))
+    letters = sent(change, change)
+    assert [one.subject for one in letters] == ["Votre rendez-vous approche"]
+    assert f"{request.token}/cancellation" in letters[0].text
+
+
+def test_a_request_filed_less_than_three_days_before_has_no_reminder() -> None:
+    late = START.astimezone(ZoneInfo("UTC")) - timedelta(hours=71)
+    confirmed(late)
+    assert upkeep.expire(START.astimezone(ZoneInfo("UTC")) - timedelta(hours=40))["reminders"] == 0
+
+
+def test_a_request_that_is_not_confirmed_or_has_begun_has_no_reminder() -> None:
+    filed()
+    assert upkeep.expire(NOW + timedelta(days=1))["reminders"] == 0
+    request = appointment.confirm_request(filed(replace(AWA, first_name="Bob", email="bob@example.org")).token, NOW)
+    assert upkeep.expire(START.astimezone(ZoneInfo("UTC")))["reminders"] == 0
+    assert not store.seat(request.seat.key).reminded
+
+
+def test_a_reminder_is_marked_on_no_seat_that_has_changed_hands() -> None:
+    request = confirmed()
+    read = store.seat(request.seat.key)
+    appointment.cancel_request(request.token, NOW)
+    assert not store.remind(read)
+    later = store.seat(request.seat.key).opens_at
+    assert store.take(request.seat.key, "x", later + timedelta(minutes=3), later)
+    assert not store.remind(read)
+
+
+def test_a_request_that_moved_is_reminded_of_its_new_date() -> None:
+    request = confirmed()
+    upkeep.expire(TWO_DAYS_BEFORE)
+    moved = appointment.move_request(request.token, datetime(2026, 12, 15, 10, 0, tzinfo=START.tzinfo), now=NOW)
+    assert not store.seat(moved.seat.key).reminded
+    assert upkeep.expire(NOW + timedelta(days=13, hours=3))["reminders"] == 1
