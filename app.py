@@ -132,8 +132,10 @@ def answer_challenge(visit: Visit, hold: str) -> Reply:
 @app.route("/holds/{hold}/details", methods=["POST"], content_types=ANY)
 @edge.answers(app, again=views.details_again)
 def send_details(visit: Visit, hold: str) -> Reply:
-    """File the request; a person sees everything once more before."""
+    """File the request; a person sees everything once more before, and may change the language on the way."""
     body, ready = visit.body(), booking.check_hold(hold, visit.now)
+    if not visit.wants_json and "lang" in body:
+        return views.step_again(ready, body)
     if not visit.wants_json and "change" in body:
         return views.details_form(ready, body)
     details = forms.read_details(body, today=visit.now.date(), language=visit.words.language)

@@ -130,13 +130,14 @@ class Problem:
 
 
 def visit(request: Request, now: datetime) -> Visit:
-    """Read a request; its body only when it is asked for."""
+    """Read a request; what is wrong with its body is told when it is asked for."""
     query = dict(request.query_params or {})
     accept = request.headers.get("accept", "")
     typed = request.headers.get("content-type", "")
     wants_json = "text/html" not in accept and ("json" in accept or "json" in typed)
     cookies = dict(part.strip().partition("=")[::2] for part in request.headers.get("cookie", "").split(";"))
-    chosen = query.get("lang", "")
+    read = functools.partial(body, request)
+    chosen = query.get("lang", "") or (_asked_by_button(read) if request.method == "POST" else "")
     language = next(
         (one for one in (chosen, cookies.get("lang", "")) if one in LANGUAGES),
         preferred(request.headers.get("accept-language", "")),
@@ -150,8 +151,15 @@ def visit(request: Request, now: datetime) -> Visit:
     if request.method == "POST":  # the page to be seen in another language is the one that the form was on
         parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
     path = "/".join(parts)
-    read = functools.partial(body, request)
     return Visit(now, read, words(language), wants_json, root, path, query, chosen in LANGUAGES)
+
+
+def _asked_by_button(read: Callable[[], dict[str, Any]]) -> str:
+    """The language that a button of a form asks for."""
+    try:
+        return str(read().get("lang", ""))
+    except InvalidFields:
+        return ""
 
 
 def body(request: Request) -> dict[str, Any]:

@@ -45,8 +45,8 @@ DETAILS = (
     "phone",
     "language",
 )
-BUTTONS = ("checked", "change")
-"""What the check page adds to the details of a form."""
+BUTTONS = ("checked", "change", "lang", "step")
+"""What the buttons of the pages add to the details, and the check page its name."""
 
 _IN_NAMES = set(" '’.-")
 _PHONE = re.compile(r"\+?[0-9][0-9 .()-]{4,24}")

@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib import booking, convocation, letters, locks, log, mail, pages, settings, store
 from chalicelib.errors import TooManyRequests, TryAgain
 from chalicelib.model import Person, Seat, SeatKey, Service, State
-from chalicelib.words import words
+from chalicelib.words import Words, words
 
 Image = Mapping[str, Any]
 WITH_CONVOCATION = {letters.CONVOCATION, letters.MOVED}
@@ -106,12 +106,14 @@ def letter(kind: str, service: Service, person: Person, now: datetime, *, until:
     link = f"{settings.current().public_url}/requests/{token}"
     content = letters.compose(kind, service, person, link, own, until=until)
     attachments: tuple[mail.Attachment, ...] = ()
-    paper = convocation_of(service, person)
+    told = convocation_of(service, person)
     if kind in WITH_CONVOCATION:
-        copy = mail.Attachment("convocation.pdf", "application/pdf", convocation.pdf(paper))
-        attachments = (copy, _calendar_file(paper, now))
+        from chalicelib import paper  # noqa: PLC0415  # heavy, and few letters need it
+
+        copy = mail.Attachment("convocation.pdf", "application/pdf", paper.pdf(told, own))
+        attachments = (copy, _calendar_file(told, own, now))
     elif kind in CANCELS and WITH_CONVOCATION & {mark.partition(":")[0] for mark in person.sent}:
-        attachments = (_calendar_file(paper, now, cancelled=True),)
+        attachments = (_calendar_file(told, own, now, cancelled=True),)
     return mail.Letter(
         to=person.details.email,
         subject=content.subject,
@@ -122,27 +124,31 @@ def letter(kind: str, service: Service, person: Person, now: datetime, *, until:
     )
 
 
-def _calendar_file(paper: convocation.Convocation, now: datetime, *, cancelled: bool = False) -> mail.Attachment:
+def _calendar_file(
+    told: convocation.Convocation, own: Words, now: datetime, *, cancelled: bool = False
+) -> mail.Attachment:
     """What puts the appointment into a calendar, or takes it out again."""
-    told = replace(paper, sequence=paper.sequence + cancelled)  # a calendar keeps the highest it knows
-    content = convocation.calendar_file(told, now=now, cancelled=cancelled)
+    told = replace(told, sequence=told.sequence + cancelled)  # a calendar keeps the highest it knows
+    content = convocation.calendar_file(told, own, now=now, cancelled=cancelled)
     method = "CANCEL" if cancelled else "PUBLISH"
     return mail.Attachment("rendez-vous.ics", f"text/calendar; method={method}; charset=utf-8", content)
 
 
 def convocation_of(service: Service, person: Person) -> convocation.Convocation:
-    """What the convocation prints, in French, which is authentic."""
-    french = words("fr")
+    """What the convocation says, in every language that the service has."""
+    details = person.details
     return convocation.Convocation(
         reference=person.reference,
-        service=french.of(service.name),
-        first_name=person.details.first_name,
-        last_name=person.details.last_name,
-        birth_date=person.details.birth_date,
+        service=service.name,
+        first_name=details.first_name,
+        last_name=details.last_name,
+        birth_name=details.birth_name,
+        birth_date=details.birth_date,
         start=service.start_of(person.seat),
         minutes=service.minutes,
         place=service.address,
-        documents=tuple(french.of(document) for document in service.documents),
+        documents=service.documents,
+        notes=service.documents_note,
         contact=service.contact,
         office=service.office,
         uid=f"{person.reference}@guichet",

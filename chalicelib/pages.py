@@ -1,6 +1,5 @@
 """Pages and letters out of templates, and the files that a page needs. French sentences are the source."""
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
@@ -17,14 +16,15 @@ from chalicelib.words import MONTHS, OWN_NAMES, WEEKDAYS, Words
 
 HERE = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
-_BEFORE = re.compile("(?<=«) | (?=[?!:;»])")
-"""Where French wants a space that does not break."""
 DIGEST = 12
 """Hexadecimal digits of a file's SHA-256 in its name."""
 
 
 def render(template: str, words: Words, root: str, **context: Any) -> str:  # each page has its own
-    """Fill a template; `root` leads from the page to the service's first page, as `../../` or an empty string."""
+    """Fill a template; `root` leads from the page to the service's first page, as `../../` or an empty string.
+
+    A template sets `form` to the id of the form that a change of language takes along.
+    """
     plain: dict[str, Any] = {
         "problem": None,
         "errors": {},
@@ -32,6 +32,7 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
         "step": None,
         "path": "",
         "languages": LANGUAGES,
+        "form": "",
     }
     return _environment().get_template(template).render({**plain, **context, "words": words, "root": root})
 
@@ -98,7 +99,6 @@ def _count(context: Context, one: str, many: str, num: int, **values: object) ->
 
 
 def _fill(context: Context, sentence: str, values: Mapping[str, object]) -> str:
-    if context["words"].language == "fr":
-        sentence = _BEFORE.sub("\u00a0", sentence)
+    sentence = context["words"].typeset(sentence)
     whole = Markup(sentence) if context.eval_ctx.autoescape else sentence  # noqa: S704  # from our own catalogues
     return whole % values if values else whole

@@ -24,6 +24,7 @@ from chalicelib.edge import Reply, Visit
 from chalicelib.errors import Refusal
 from chalicelib.model import Service, State, monday_of, week_of
 from chalicelib.timetable import WEEK, Calendar
+from chalicelib.words import words
 
 HOME, DESCRIPTION, SLOTS, CAPTCHA, DETAILS, FINISH = range(1, 7)
 """The six steps of the breadcrumb."""
@@ -155,7 +156,7 @@ def hold_step(hold: Hold) -> Reply:
 def extended(hold: Hold, visit: Visit) -> Reply:
     """A hold has one more period; what was typed into the form of the details is kept."""
     if hold.seat.proven and not visit.wants_json:
-        return details_form(hold, visit.body())
+        return step_again(hold, visit.body())
     return hold_step(hold)
 
 
@@ -237,6 +238,11 @@ def details_form(hold: Hold, body: Mapping[str, Any]) -> Reply:
     return Reply({}, "details.html", {"hold": hold, "values": values, "office": hold.service.office, "step": DETAILS})
 
 
+def step_again(hold: Hold, body: Mapping[str, Any]) -> Reply:
+    """The step that the form was on, with what was typed, right or wrong."""
+    return check(hold, body) if body.get("step") == "check" else details_form(hold, body)
+
+
 def check(hold: Hold, body: Mapping[str, Any]) -> Reply:
     """Everything once more before it is sent."""
     form = details_form(hold, body)
@@ -302,17 +308,18 @@ def convocation_page(request: Request) -> Reply:
     """The convocation to print; only a confirmed request has one."""
     if request.person is None or request.state is not State.CONFIRMED:
         raise errors.LinkOver
-    paper = outbox.convocation_of(request.service, request.person)
+    told = outbox.convocation_of(request.service, request.person)
     data = {
         **_request_data(request),
-        "first_name": paper.first_name,
-        "last_name": paper.last_name,
-        "birth_date": paper.birth_date.isoformat(),
-        "place": paper.place,
-        "documents": paper.documents,
+        "first_name": told.first_name,
+        "last_name": told.last_name,
+        "birth_date": told.birth_date.isoformat(),
+        "place": told.place,
+        "documents": [words("fr").of(document) for document in told.documents],
     }
     context = {
         "request": request,
+        "told": told,
         "qr": convocation.qr_svg(request.reference),
         "office": request.service.office,
     }

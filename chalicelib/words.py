@@ -1,6 +1,7 @@
 """Words in the person's language: gettext catalogues, dates and times. French is the source of every message."""
 
 import gettext
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +13,8 @@ from chalicelib.model import LANGUAGES, Text, text
 LOCALE = Path(__file__).parent / "locale"
 DIRECTIONS = {"fr": "ltr", "en": "ltr", "ar": "rtl"}
 OWN_NAMES = {"fr": "Français", "en": "English", "ar": "العربية"}
+_BEFORE = re.compile("(?<=«) | (?=[?!:;»])")
+"""Where French wants a space that does not break."""
 
 
 def N_(message: str) -> str:  # noqa: N802  # gettext's own name for a message that is translated later
@@ -63,8 +66,16 @@ class Words:
 
     def day(self, day: date) -> str:
         """`jeudi 3 décembre 2026`, `Thursday 3 December 2026`."""
+        return f"{self._(WEEKDAYS[day.weekday()])} {self.date(day)}"
+
+    def date(self, day: date) -> str:
+        """`3 décembre 2026`, `3 December 2026`."""
         number = "1er" if day.day == 1 and self.language == "fr" else str(day.day)
-        return f"{self._(WEEKDAYS[day.weekday()])} {number} {self._(MONTHS[day.month - 1])} {day.year}"
+        return f"{number} {self._(MONTHS[day.month - 1])} {day.year}"
+
+    def typeset(self, sentence: str) -> str:
+        """A sentence with the spaces that do not break where its language wants them."""
+        return _BEFORE.sub("\u00a0", sentence) if self.language == "fr" else sentence
 
     def number(self, number: int) -> str:
         """`2 880` in French (with a space that does not break), `2,880` elsewhere."""

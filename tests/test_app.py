@@ -155,12 +155,14 @@ def fields(answer: Answer) -> list[str]:
 
 @dataclass
 class Form:
-    """One form of a page: where it goes, what it carries, and what each button adds."""
+    """One form of a page: where it goes, what it carries, what each button adds, and which go elsewhere."""
 
     action: str
     method: str
+    id: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, dict[str, str]] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
 
 
 class Page(HTMLParser):
@@ -173,14 +175,17 @@ class Page(HTMLParser):
         self.html: dict[str, str] = {}
         self.open: tuple[str, dict[str, str]] | None = None
         self.words = ""
+        self.outside: list[tuple[str, dict[str, str]]] = []
         self.feed(text)
+        for said, has in self.outside:
+            self.add(next(one for one in self.forms if one.id == has["form"]), said, has)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         has = {name: value or "" for name, value in attrs}
         if tag == "html":
             self.html = has
         elif tag == "form":
-            self.forms.append(Form(has["action"], has.get("method", "get")))
+            self.forms.append(Form(has["action"], has.get("method", "get"), has.get("id", "")))
         elif tag == "input" and "name" in has:
             chosen = has.get("type") not in {"radio", "checkbox"} or "checked" in has
             if chosen:
@@ -198,11 +203,18 @@ class Page(HTMLParser):
         if tag == "a":
             self.links[said] = has["href"]
         elif tag == "button":
-            added = {has["name"]: has.get("value", "")} if "name" in has else {}
-            self.forms[-1].buttons[said] = added
+            if "form" in has:
+                self.outside.append((said, has))
+            else:
+                self.add(self.forms[-1], said, has)
         else:
             self.html[tag] = said
         self.open = None
+
+    def add(self, form: Form, said: str, has: dict[str, str]) -> None:
+        form.buttons[said] = {has["name"]: has.get("value", "")} if "name" in has else {}
+        if "formaction" in has:
+            form.elsewhere[said] = has["formaction"]
 
 
 class Browser:
@@ -234,7 +246,7 @@ class Browser:
         """Send the form of this button, with what was typed or ticked."""
         form = next(one for one in self.page.forms if button in one.buttons)
         sent = {**form.fields, **typed, **form.buttons[button]}
-        path = urljoin(self.path, form.action)
+        path = urljoin(self.path, form.elsewhere.get(button, form.action))
         if form.method == "get":
             self.go(f"{path}?{urlencode(sent)}")
         else:
@@ -1113,6 +1125,50 @@ def test_a_chosen_language_is_kept_in_a_cookie_and_goes_before_what_the_browser_
     later = send("GET", "/services/aes", {**FORM, "Accept-Language": "en", "Cookie": "a=b; lang=ar"})
     assert later.headers["Content-Language"] == "ar"
     assert "Set-Cookie" not in later.headers
+
+
+@pytest.mark.usefixtures("service")
+def test_a_change_of_language_in_the_middle_of_the_form_keeps_what_was_typed_and_judges_nothing() -> None:
+    kept = passed()
+    person = Browser(f"/holds/{kept}")
+    typed = {**AWA_TYPED, "last_name": "D’Éxemple <b>", "email": "not an address", "phone": ""}
+    person.press("العربية", **typed)
+    assert (person.answer.status, person.page.html["lang"]) == (200, "ar")
+    assert person.answer.headers["Set-Cookie"].startswith("lang=ar; ")
+    assert "-error" not in person.answer.text
+    shown = next(one.fields for one in person.page.forms if one.id == "details")
+    assert shown == {**typed, "birth_name": "", "language": "ar"}
+    assert seat_of(kept).state is State.HELD
+    person.press("English", **typed)
+    assert person.page.html["lang"] == "en"
+
+
+@pytest.mark.usefixtures("service")
+def test_after_a_mistake_too_the_language_changes_and_what_was_typed_stays() -> None:
+    person = Browser(f"/holds/{passed()}")
+    person.press("Étape suivante", **{**AWA_TYPED, "phone": "none"})
+    assert person.answer.status == 422
+    person.press("English")
+    assert (person.answer.status, person.page.html["lang"]) == (200, "en")
+    shown = next(one.fields for one in person.page.forms if one.id == "details")
+    assert shown == {**AWA_TYPED, "phone": "none", "birth_name": "", "language": "en"}
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(("button", "language"), [("English", "en"), ("Garder ma place plus longtemps", "fr")])
+def test_the_check_page_is_the_check_page_again_in_another_language_or_with_more_time(
+    button: str, language: str
+) -> None:
+    kept = passed()
+    person = Browser(f"/holds/{kept}")
+    person.press("Étape suivante", **AWA_TYPED)
+    before = next(one.fields for one in person.page.forms if one.id == "details")
+    person.press(button)
+    assert (person.answer.status, person.page.html["lang"]) == (200, language)
+    after = next(one.fields for one in person.page.forms if one.id == "details")
+    assert after["step"] == "check"
+    assert after == {**before, "language": language}
+    assert seat_of(kept).state is State.HELD
 
 
 @pytest.mark.usefixtures("service")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jinja2 import UndefinedError
 
-from chalicelib import files, letters, pages, timetable
+from chalicelib import files, letters, outbox, pages, timetable
 from chalicelib.appointment import Request
 from chalicelib.booking import Hold
 from chalicelib.model import LANGUAGES, Details, Person, Seat, SeatKey, State
@@ -141,7 +141,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "move, displaced": ("move.html", {"request": request(State.DISPLACED), "days": DAYS}),
     "move, slot taken": ("move.html", {"request": request(State.CONFIRMED), "days": DAYS, "problem": TAKEN}),
     "cancel": ("cancel.html", {"request": request(State.PENDING)}),
-    "convocation": ("convocation.html", {"request": request(State.CONFIRMED), "qr": PICTURE}),
+    "convocation": (
+        "convocation.html",
+        {"request": request(State.CONFIRMED), "told": outbox.convocation_of(AES, PERSON), "qr": PICTURE},
+    ),
     "manage": ("manage.html", {"values": {}, "sent": False}),
     "manage, wrong": ("manage.html", {"values": {}, "sent": False, "errors": {"email": "Remplissez ce champ."}}),
     "manage, sent": ("manage.html", {"values": {}, "sent": True}),
@@ -149,6 +152,8 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "hold over": ("problem.html", {"problem": OVER, "retry": None, "service": AES}),
     "away": ("problem.html", {"problem": Told("try-again", "Attendez.", 503), "retry": "slots", "service": None}),
 }
+WITH_FORM = {"details", "details, wrong", "check"}
+"""Where a change of language takes along what was typed."""
 EVERY = list(product(PAGES, LANGUAGES))
 
 
@@ -235,10 +240,14 @@ def test_a_page_has_one_module_of_ours_no_inline_script_or_style_and_nobody_else
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_language_is_one_click_away_and_named_in_itself(name: str) -> None:
-    links = [a for a in Tags(page(name)).all("a") if "hreflang" in a]
-    assert [a["lang"] for a in links] == ["fr", "en", "ar"]
-    assert all(a["href"].startswith(f"../../a/b?lang={a['lang']}") for a in links)
-    assert [a["lang"] for a in links if "aria-current" in a] == ["fr"]
+    choices = [a for a in Tags(page(name)).all("a", "button") if "lang" in a]
+    assert [a["lang"] for a in choices] == ["fr", "en", "ar"]
+    assert [a["lang"] for a in choices if "aria-current" in a] == ["fr"]
+    if name in WITH_FORM:
+        assert all((a["form"], a["name"], a["value"]) == ("details", "lang", a["lang"]) for a in choices)
+        assert all("formnovalidate" in a for a in choices)
+    else:
+        assert all(a["href"].startswith(f"../../a/b?lang={a['lang']}") for a in choices)
 
 
 @pytest.mark.parametrize(
@@ -425,10 +434,22 @@ def test_the_fields_tell_the_browser_what_they_are_for() -> None:
 
 
 def test_more_time_takes_along_what_was_typed_and_is_never_pressed_by_enter() -> None:
-    buttons = [a for a in Tags(page("details")).all("button") if "end" not in a.get("formaction", "")]
-    assert "formaction" not in buttons[0]
-    assert buttons[1]["form"] == "details"
-    assert buttons[1]["formaction"] == f"../../holds/{TOKEN}/extension"
+    (more,) = (a for a in Tags(page("details")).all("button") if "formaction" in a)
+    assert more["form"] == "details"
+    assert more["formaction"] == f"../../holds/{TOKEN}/extension"
+    assert first_button("details") != more
+
+
+@pytest.mark.parametrize("name", ["details", "details, wrong", "check"])
+def test_the_enter_key_in_a_field_goes_to_the_next_step_and_changes_no_language(name: str) -> None:
+    default = first_button(name)
+    assert (default["form"], default["tabindex"], default["aria-hidden"]) == ("details", "-1", "true")
+    assert not {"name", "formaction"} & default.keys()
+
+
+def first_button(name: str) -> dict[str, str]:
+    """What a browser presses for the Enter key in a field of the details."""
+    return next(a for a in Tags(page(name)).all("button") if a.get("form") == "details")
 
 
 @pytest.mark.parametrize("name", ["captcha", "details", "check"])
@@ -446,7 +467,7 @@ def test_a_hold_that_had_all_its_time_offers_no_more() -> None:
 def test_the_check_page_sends_every_value_again() -> None:
     tags = Tags(page("check"))
     sent = {a["name"]: a["value"] for a in tags.all("input")}
-    assert sent == {**FIELDS, "language": "fr"}
+    assert sent == {**FIELDS, "language": "fr", "step": "check"}
     assert [a["value"] for a in tags.all("button") if a.get("name") == "change"] == [
         "first_name",
         "last_name",
@@ -495,8 +516,9 @@ def test_the_convocation_has_all_that_the_desk_needs() -> None:
         "5 minutes",
         "2 rue Charles de Gaulle",
         "AES-7K3M9-QXPT2",
-        "10 minutes en avance",
-        "aucune valeur pour une autre",
+        "10 minutes en avance, à 10 h 05",
+        "uniquement pour Awa D’Exemple, né(e) le 17 mai 1990",
+        "nulle pour toute autre personne",
         "l’original et une copie",
     ):
         assert fact in read, fact

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from infra.laptop import Stack
@@ -98,6 +99,12 @@ class Witness:
             self.breakdowns.append(f"{response.status} {response.url}")
         if response.url.startswith(self.stack.api) and response.headers.get("content-type", "").startswith("text/html"):
             self.policies[response.url] = response.headers.get("content-security-policy", "")
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds wrong, and where."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
 class Applicant:

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, expect
 
 from infra.laptop import Stack
@@ -24,6 +22,7 @@ from tests.browser.applicant import (
     Window,
     Witness,
     every_state,
+    faults,
     next_week,
     one_line,
 )
@@ -67,6 +66,9 @@ COLOURS = """() => {
   return Object.fromEntries([...names].filter(one => one.startsWith('--'))
     .map(one => [one, style.getPropertyValue(one).trim()]));
 }"""
+CHOICE = """one => one.form
+  ? ["POST", one.form.action, Object.fromEntries(new FormData(one.form, one))]
+  : ["GET", one.href, null]"""
 FOCUS = """() => {
   const one = document.activeElement;
   if (one === document.body) return null;
@@ -103,12 +105,6 @@ class Tour:
     witness: Witness
 
 
-def faults(page: Page) -> list[str]:
-    """What axe finds wrong, and where."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
-
-
 def look(page: Page, schemes: set[str]) -> Sight:
     """See a state at every width: in the dark on a phone, in the light on a wide screen."""
     root = page.locator("html")
@@ -124,10 +120,10 @@ def look(page: Page, schemes: set[str]) -> Sight:
     if "light" in schemes:
         sight.faults += faults(page)
     other = "fr" if sight.language == "ar" else "ar"
-    link = page.locator(f".gu-languages [lang={other}]").get_attribute("href")
-    answer = requests.get(urljoin(page.url, link), headers={"Accept": "text/html"}, timeout=30)
+    method, url, data = page.locator(f".gu-languages [lang={other}]").evaluate(CHOICE)
+    answer = requests.request(method, url, data=data, headers={"Accept": "text/html"}, timeout=30)
     found = re.search(r'<html lang="(..)"', answer.text)
-    sight.other_language = found[1] if found else f"{answer.status_code} {link}"
+    sight.other_language = found[1] if found else f"{answer.status_code} {url}"
     return sight
 
 
@@ -439,6 +435,35 @@ def test_the_back_button_after_the_end_does_no_harm(open_page: Window, somebody:
     assert page.locator("main").inner_text() == seen
     someone.link_of()
     assert len(someone.program.letters(someone.person.email)) == 1
+
+
+def test_a_change_of_language_in_the_middle_of_the_form_loses_nothing(open_page: Window, somebody: Becomes) -> None:
+    someone = somebody(open_page(script=False, width=320))
+    page, typed = someone.page, {**someone.person.fields, "phone": "none"}
+    hold = someone.reach_details()
+    someone.fill(phone="none")
+    someone.press(someone.button("العربية"))
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    expect(page.locator("#errors, [aria-invalid]")).to_have_count(0)
+    assert {name: page.locator(f"#{name}").input_value() for name in typed} == typed
+    assert page.evaluate(OVERFLOW) == 0
+    someone.next()
+    expect(page.locator("#phone-error")).to_be_visible()
+    someone.press(someone.button("English"))
+    assert {name: page.locator(f"#{name}").input_value() for name in typed} == typed
+    page.fill("#phone", "06 12 34 56 78")
+    with page.expect_navigation():
+        page.press("#phone", "Enter")
+    expect(page.locator("h1")).to_have_text("Check before you submit")
+    someone.press(someone.button("العربية"))
+    expect(page.locator("html")).to_have_attribute("lang", "ar")
+    expect(page.locator(".gu-check")).to_contain_text(someone.person.last_name)
+    assert page.evaluate(OVERFLOW) == 0
+    assert someone.program.get(f"/holds/{hold.rpartition('/')[2]}").json()["state"] == "held"
+    someone.send()
+    expect(page.locator("html")).to_have_attribute("lang", "ar")
+    someone.link_of()
+    assert someone.program.letter(someone.person.email, 1)["subject"] == "أكّد موعدك"
 
 
 def test_a_chosen_language_stays(open_page: Window, somebody: Becomes) -> None:

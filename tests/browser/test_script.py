@@ -1,18 +1,20 @@
 """What the script adds: the slots refresh, the time is counted, the captcha is renewed in place. The clock is ours."""
 
 import re
+from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.applicant import Applicant, Becomes, Window
+from tests.browser.applicant import Applicant, Becomes, Window, faults
 
 ROUND = 18_000  # milliseconds, more than one refresh takes
 STATUS = "#status"
 
 
-def with_script(open_page: Window, somebody: Becomes) -> Applicant:
+def with_script(open_page: Window, somebody: Becomes, **eyes: Any) -> Applicant:
     """A person whose browser runs scripts on a clock that the test moves."""
-    page = open_page()
+    page = open_page(**eyes)
     page.clock.install()
     return somebody(page)
 
@@ -79,6 +81,43 @@ def test_the_time_left_is_counted_warned_of_early_and_lengthened_in_place(open_p
     expect(page.locator("#left")).to_contain_text(re.compile(r"Il vous reste (29|30):\d\d"))
     expect(page.locator("#first_name")).to_have_value("Awa")
     assert page.url == hold
+
+
+@pytest.mark.parametrize(
+    "eyes",
+    [
+        {"language": "fr", "scheme": "light"},
+        {"language": "en", "scheme": "dark", "width": 320},
+        {"language": "ar", "scheme": "dark", "width": 390},
+    ],
+    ids=lambda eyes: eyes["language"],
+)
+def test_a_hold_that_runs_out_has_no_accessibility_fault(
+    eyes: dict[str, Any], open_page: Window, somebody: Becomes
+) -> None:
+    someone = with_script(open_page, somebody, **eyes)
+    page = someone.page
+    warned, more = page.locator(".gu-until--soon"), page.locator("#extend")
+    someone.hold_first_free()
+    page.clock.run_for(130_000)
+    expect(warned).to_be_visible()
+    expect(page.locator(STATUS)).not_to_be_empty()
+    expect(more).to_be_enabled()
+    assert faults(page) == []
+    someone.answer()
+    page.clock.run_for(14 * 60_000 + 10_000)
+    expect(warned).to_be_visible()
+    assert faults(page) == []
+    more.click()
+    expect(warned).to_have_count(0)
+    expect(page.locator(STATUS)).not_to_be_empty()
+    assert faults(page) == []
+    more.click()
+    expect(more).to_be_disabled()
+    assert faults(page) == []
+    page.clock.run_for(60 * 60_000)
+    expect(page.locator("#left")).to_contain_text("0:00")
+    assert faults(page) == []
 
 
 def test_when_the_time_is_over_the_page_says_so_and_does_not_move(open_page: Window, somebody: Becomes) -> None:

@@ -37,6 +37,8 @@ ROUTES = {
         ("POST", "/requests/{token}/confirmation"),
         ("GET", "/requests/{token}/cancellation"),
         ("POST", "/requests/{token}/cancellation"),
+        ("GET", "/requests/{token}/move"),
+        ("POST", "/requests/{token}/move"),
         ("GET", "/requests/{token}/convocation"),
         ("POST", "/manage"),
     },
@@ -53,9 +55,10 @@ ACTIONS = {
         *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
     },
-    "release": {*LOGS, "dynamodb:PutItem", "dynamodb:Query"},
+    "release": {*LOGS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
     "expiry": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
 }
+FIGURES = ("holds_had", "first_at", "expired")
 FUNCTIONS = sorted(ACTIONS)
 DENIED = {"AccessDenied", "AccessDeniedException"}
 SCHEDULED = 75.0  # seconds: a minute, and the time to do it
@@ -77,7 +80,7 @@ def test_every_route_of_the_code_is_in_the_table_of_this_test() -> None:
     declared = {(method, path) for path, methods in app.routes.items() for method in methods}
     listed = [route for routes in ROUTES.values() for route in routes]
     assert declared == set(listed)
-    assert len(listed) == 21
+    assert len(listed) == 23
 
 
 def test_every_route_is_integrated_with_its_own_function_and_none_is_without(stack: Stack) -> None:
@@ -329,7 +332,7 @@ def last_seat(stack: Stack) -> dict[str, Any]:
 
 def test_the_clock_ends_a_hold_that_ran_out(visitor: Visitor, neglected: dict[str, Any]) -> None:
     seat = until(lambda: ended(visitor, neglected["hold"]), seconds=SCHEDULED)
-    assert set(seat) == {"pk", "sk", "opens_at", "state"}
+    assert set(seat) == {"pk", "sk", "opens_at", "state", *FIGURES[:2]}
 
 
 def ended(visitor: Visitor, token: str) -> dict[str, Any] | None:
@@ -339,7 +342,7 @@ def ended(visitor: Visitor, token: str) -> dict[str, Any] | None:
 
 def test_the_clock_ends_a_request_that_nobody_confirmed(visitor: Visitor, neglected: dict[str, Any]) -> None:
     seat = until(lambda: ended(visitor, neglected["request"]), seconds=SCHEDULED)
-    assert set(seat) == {"pk", "sk", "opens_at", "state", "past", "past_state"}
+    assert set(seat) == {"pk", "sk", "opens_at", "state", "past", "past_state", *FIGURES}
     assert seat["past_state"]["S"] == "expired"
     hours = (int(seat["opens_at"]["N"]) / 1000 - time.time()) / 3600
     assert hours > 1.9

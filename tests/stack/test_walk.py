@@ -199,6 +199,33 @@ def test_the_delete_link_works_before_the_request_is_confirmed(visitor: Visitor)
     visitor.file(awa)  # the locks went with the request
 
 
+def confirmed(visitor: Visitor, awa: dict[str, str]) -> str:
+    """The path of a confirmed request."""
+    visitor.file(awa)
+    link = visitor.link(awa["email"])
+    answered(visitor.post(f"{link}/confirmation"), 200)
+    visitor.letter(awa["email"], 2)
+    return link
+
+
+def test_another_date_brings_a_new_convocation_and_a_new_link(visitor: Visitor) -> None:
+    awa = person()
+    link = confirmed(visitor, awa)
+    wanted = answered(visitor.get(f"{link}/move"), 200)["choices"][-1]
+    moved = answered(visitor.post(f"{link}/move", wanted), 200)
+    assert {name: moved["request"][name] for name in wanted} == wanted
+    letter = visitor.letter(awa["email"], 3)
+    assert letter["subject"] == "Votre rendez-vous a changé de date : votre convocation"
+    assert next(links(letter)).endswith(f"/requests/{moved['token']}/convocation")
+    seats = [visitor.item(path) for path in (link, moved["token"])]
+    assert [seat["state"]["S"] for seat in seats] == ["open", "confirmed"]
+    assert seats[0]["past"] == seats[1]["hold"]
+    assert answered(visitor.get(link), 200)["state"] == "moved"
+    answered(visitor.post(f"/requests/{moved['token']}/cancellation"), 200)
+    visitor.letter(awa["email"], 4)
+    assert len(visitor.letters(awa["email"])) == 4
+
+
 def test_a_cancelled_seat_waits_to_return_and_is_not_told_from_a_taken_one(visitor: Visitor) -> None:
     awa = person()
     wished = free_slot(visitor)
