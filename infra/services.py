@@ -1,25 +1,25 @@
 """Put service files in place: `python -m infra.services FILE...`, on the table that the environment names."""
 
 import sys
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-import yaml
+from chalicelib import store
+from infra import servicefile
 
-from chalicelib import files, store
 
-
-def put(paths: list[Path]) -> None:
-    """Check every file, then store them all; one line names the file that is wrong, and nothing is stored."""
-    documents = []
-    for path in paths:
-        try:
-            documents.append(yaml.safe_load(path.read_text("utf-8")))
-            files.service_from(documents[-1])
-        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-            raise SystemExit(f"guichet: {path}: {error}") from error
-    for document in documents:
+def put(paths: Iterable[Path], *, today: date) -> None:
+    """Check every file, then store them all; each mistake is named, and then nothing is stored."""
+    try:
+        services = servicefile.read(paths, today=today)
+    except servicefile.Mistakes as mistakes:
+        raise SystemExit(f"guichet: nothing was changed\n{mistakes}") from mistakes
+    for warning in services.warnings:
+        print(f"guichet: {warning}", file=sys.stderr)
+    for document in services.documents:
         store.put_service(document)
 
 
 if __name__ == "__main__":
-    put([Path(name) for name in sys.argv[1:]])
+    put([Path(name) for name in sys.argv[1:]], today=datetime.now(UTC).date())

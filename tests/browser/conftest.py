@@ -48,7 +48,7 @@ def write_services(folder: Path) -> list[Path]:
     for name, opening in openings.items():
         changes = {"id": name, "name": NAMES[name], "plannings": [{"desks": [1], "openings": [opening]}]}
         if name == FULL:
-            changes["times"] = {**real["times"], "hold_seconds": 3600}
+            changes["times"] = {**real["times"], "hold_seconds": 1800}
         paths.append(folder / f"{name}.yaml")
         paths[-1].write_text(yaml.safe_dump({**real, **changes}), "utf-8")
     return paths

@@ -52,11 +52,12 @@ class Place:
 
 
 def document(service: str) -> dict[str, Any]:
-    """The file of a service like the seed's, whose opening rules make no seat: this test makes them."""
+    """The file of a service like the seed's that is closed, so that its rules make no seat: this test makes them."""
     made: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
-    closed = {"days": ["monday"], "from": "09:00", "to": "09:00"}
+    today = datetime.now(UTC).date()
+    closure = {"first": today.isoformat(), "last": (today + timedelta(days=365)).isoformat()}
     release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
-    return made | {"id": service, "plannings": [{"desks": [1], "openings": [closed]}], "release": release}
+    return made | {"id": service, "closures": [closure], "release": release}
 
 
 def seated(stack: Stack, api: str, service: str) -> Place:
