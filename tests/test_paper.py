@@ -46,7 +46,7 @@ def test_the_paper_says_when_where_who_and_what_to_bring() -> None:
         "Nom : Exemple",
         "Prénom : Awa",
         "Date de naissance : 2 janvier 1990",
-        "Bâtiment B, guichets 3 à 6 1 rue de l’Exemple 42000 Exempleville",
+        "Bâtiment B, guichets 3 à 6, 1 rue de l’Exemple, 42000 Exempleville",
         "L’original et une copie.",
         "Passeport",
         "Acte de naissance et sa traduction",
