@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from infra.laptop import Stack
-from tests.stack.visitor import Visitor
+from tests.stack.visitor import Visitor, key_of
 from tests.stackfixture import ANSWER
 
 SERVICE = "essai"
@@ -201,6 +201,23 @@ class Applicant:
         row = self.page.get_by_role("row").filter(has_text=self.person.email)
         self.press(row.locator(f"a[href$='/{letter['id']}']"))
 
+    def displace(self, link: str) -> None:
+        """Take a confirmed request's place back, as the office does when it closes a morning."""
+        week = datetime.now(ZoneInfo("UTC")) + timedelta(days=7)
+        self.stack.client("dynamodb").update_item(
+            TableName=self.stack.table,
+            Key=key_of(link),
+            UpdateExpression="SET past = #h, past_state = :d, #s = :c, closed = :o, #r = :r, #u = :u REMOVE #h",
+            ExpressionAttributeNames={"#s": "state", "#h": "hold", "#r": "reserve", "#u": "until"},
+            ExpressionAttributeValues={
+                ":d": {"S": "displaced"},
+                ":c": {"S": "closed"},
+                ":o": {"S": "office"},
+                ":r": {"S": "r"},
+                ":u": {"N": str(int(week.timestamp() * 1000))},
+            },
+        )
+
     def link_of(self, number: int = 1) -> str:
         """The address of the request, from a letter."""
         found = re.search(r"http\S+/requests/[^\s/]+", self.program.letter(self.person.email, number)["text"])
@@ -288,8 +305,31 @@ def _states_of_a_request(someone: Applicant) -> Iterator[str]:
     yield "pending"
     someone.press("form .fr-btn")
     yield "confirmed"
-    for name in ("convocation", "cancellation"):
+    for name in ("convocation", "cancellation", "move"):
         someone.goto(f"{link}/{name}")
         yield name
-    someone.press("form .fr-btn")
+    someone.page.locator("[name=slot]").last.check()
+    someone.press("#slots .fr-btn")
+    yield "confirmed at another date"
+    new = someone.page.url
+    someone.goto(link)
+    yield "moved"
+    someone.goto(f"{new}/correction")
+    yield "correction"
+    someone.page.fill("#first_name", "Zoé")
+    someone.press("main form button")
+    yield "correction of the whole name"
+    someone.goto(new)
+    someone.press("main form[action$=convocation] .fr-btn")
+    yield "convocation sent again"
+    someone.displace(new)
+    someone.goto(new)
+    yield "displaced"
+    someone.goto(f"{new}/move")
+    yield "choose again"
+    someone.goto(f"{new}/erasure")
+    yield "erasure"
+    someone.press("main form .fr-btn")
+    yield "erased"
+    someone.goto(new)
     yield "cancelled"
