@@ -97,6 +97,37 @@ def refused(text: str | bytes) -> list[str]:
     return str(caught.value).splitlines()
 
 
+def at(place: yamlfile.Path, within: Any = None) -> Any:
+    """What stands in a place of the good file."""
+    found = within or yamlfile.parse(GOOD.encode()).value
+    for key in place:
+        found = found[key]
+    return found
+
+
+def replaced(place: yamlfile.Path, value: Any) -> str:
+    """The good file with another value in this place."""
+    whole = yamlfile.parse(GOOD.encode()).value
+    at(place[:-1], whole)[place[-1]] = value
+    return yaml.safe_dump(whole)
+
+
+PLACES = list(yamlfile.parse(GOOD.encode()).lines)
+
+
+def read_or_refuse(data: bytes, told: list[str]) -> Iterator[dict[str, Any]]:
+    """What is accepted, or what is told; anything but Mistakes is let through."""
+    with tempfile.TemporaryDirectory() as place:
+        path, lines = Path(place) / "service.yaml", 0
+        path.write_bytes(data)
+        try:
+            yield from servicefile.read([path], today=TODAY).documents
+        except Mistakes as mistakes:
+            told += map(str, mistakes.notes)
+            lines = len(str(mistakes).splitlines())
+        assert lines == len(told)
+
+
 def document(*changes: tuple[str, str]) -> dict[str, Any]:
     return read(changed(*changes)).documents[0]
 
@@ -472,9 +503,22 @@ KEYS = (
             "26: `notice_hours` is the number 721",
             "a whole number of hours from 1 to 720",
         ),
+        (
+            '"42"}',
+            "Loire}",
+            '15: `department` is the text "Loire"',
+            'the number of the department in quotes, like "42", "2A" or "974"',
+        ),
+        (
+            "reply_to: guichet@example.org",
+            f"reply_to: {'a' * 243}@example.org",
+            "34: `reply_to` has 255 characters",
+            "one e-mail address, like accueil@example.org",
+        ),
         ("[2, 48]", "[48, 2]", "27: from 48 to 2 hours is no window", "the second at least 2 more than the first"),
         ("[2, 48]", "[2, 3]", "27: from 2 to 3 hours is no window", "the second at least 2 more than the first"),
         ("[2, 48]", "[1, 48]", "27: item 1 of `return_hours` is the number 1", "a whole number of hours from 2 to 336"),
+        ("[2, 48]", "[2, 24, 48]", "27: `return_hours` has 3 items", "two numbers of hours, like [2, 48]"),
         ("[2, 48]", "[2]", "27: `return_hours` has 1 item", "two numbers of hours, like [2, 48]"),
         ("erase_days: 30", "erase_days: 0", "28: `erase_days` is the number 0", "a whole number of days from 1 to 365"),
         (
@@ -756,13 +800,79 @@ def test_a_folder_is_no_service(folder: Path) -> None:
     ],
 )
 def test_a_list_that_is_too_long_is_refused(place: yamlfile.Path, most: int) -> None:
-    document: Any = yamlfile.parse(GOOD.encode()).value
-    inner = document
-    for key in place[:-1]:
-        inner = inner[key]
-    one = (inner[place[-1]] or document["otherwise"])[0]
-    inner[place[-1]] = [copy.deepcopy(one) for _ in range(most + 1)]
-    assert any(f"`{place[-1]}` has {most + 1} items" in line for line in refused(yaml.safe_dump(document)))
+    one = (at(place) or at(("otherwise",)))[0]
+    many = [copy.deepcopy(one) for _ in range(most + 1)]
+    assert any(f"`{place[-1]}` has {most + 1} items" in line for line in refused(replaced(place, many)))
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_another_kind_of_value_is_refused(place: yamlfile.Path) -> None:
+    others = [7, []] if isinstance(at(place), str) else ["texte", {"a": "b"} if isinstance(at(place), list) else [1]]
+    for other in others:
+        assert " is " in refused(replaced(place, other))[0]
+
+
+MAY_LACK = {"closures", "public_holidays", "on_holiday", "breaks", "last", "reason", "en", "ar", "seats"}
+
+
+@pytest.mark.parametrize(
+    "place", [place for place in PLACES if isinstance(place[-1], str) and place[-1] not in MAY_LACK], ids=str
+)
+def test_what_has_to_be_there_cannot_be_left_out(place: yamlfile.Path) -> None:
+    whole = yamlfile.parse(GOOD.encode()).value
+    del at(place[:-1], whole)[place[-1]]
+    assert any(f": `{place[-1]}` is missing; expected " in line for line in refused(yaml.safe_dump(whole)))
+
+
+@pytest.mark.parametrize("place", [(), *(place for place in PLACES if isinstance(at(place), dict))], ids=str)
+def test_no_part_has_a_key_of_another_name(place: yamlfile.Path) -> None:
+    assert any(": `zzz` is no key of " in line for line in refused(replaced((*place, "zzz"), "texte")))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("plannings",),
+        ("plannings", 0, "desks"),
+        ("plannings", 0, "openings"),
+        ("plannings", 0, "openings", 0, "days"),
+        ("release", "moments"),
+        ("address",),
+        ("otherwise",),
+    ],
+    ids=str,
+)
+def test_a_list_that_says_nothing_is_refused(place: yamlfile.Path) -> None:
+    assert any(f": `{place[-1]}` is empty; expected " in line for line in refused(replaced(place, [])))
+
+
+@pytest.mark.parametrize(
+    ("place", "least", "most"),
+    [
+        (("slot_minutes",), 1, 480),
+        (("plannings", 0, "desks", 0), 1, 999),
+        (("release", "weeks_ahead"), 0, 52),
+        (("release", "moments", 0, "seats"), 1, 10_000),
+        (("times", "hold_seconds"), 60, 1_800),
+        (("times", "form_seconds"), 300, 3_600),
+        (("times", "confirm_minutes"), 60, 10_080),
+        (("times", "notice_hours"), 1, 720),
+        (("times", "return_hours", 0), 2, 336),
+        (("times", "return_hours", 1), 2, 336),
+        (("times", "erase_days"), 1, 365),
+        (("times", "choice_days"), 1, 30),
+        (("limits", "extensions"), 0, 10),
+        (("limits", "moves"), 0, 10),
+    ],
+    ids=str,
+)
+def test_a_number_has_bounds(place: yamlfile.Path, least: int, most: int) -> None:
+    def is_refused(number: int) -> bool:
+        told = list[str]()
+        list(read_or_refuse(replaced(place, number).encode(), told))
+        return any(f" is the number {number:,}; expected " in line for line in told)
+
+    assert [is_refused(number) for number in (least - 1, least, most, most + 1)] == [True, False, False, True]
 
 
 def test_every_part_of_the_schema_says_what_it_expects() -> None:
@@ -791,46 +901,27 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-PLACES = [path for path in yamlfile.parse(GOOD.encode()).lines if path]
-
-
-def read_or_refuse(data: bytes) -> Iterator[dict[str, Any]]:
-    """What is accepted; anything but Mistakes is let through."""
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "service.yaml"
-        path.write_bytes(data)
-        told = None
-        try:
-            yield from servicefile.read([path], today=TODAY).documents
-        except Mistakes as mistakes:
-            told = (len(mistakes.notes), len(str(mistakes).splitlines()))
-        assert told is None or told[0] == told[1] > 0
 
 
 @given(st.text() | st.text(alphabet="ab:-?&*!|>'\"%@{}[],#\n \t\\xuU01"))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    list(read_or_refuse(text.encode("utf-8", "surrogatepass")))
+    list(read_or_refuse(text.encode("utf-8", "surrogatepass"), []))
 
 
 @given(st.binary())
 def test_no_bytes_break_the_reader(data: bytes) -> None:
-    list(read_or_refuse(data))
+    list(read_or_refuse(data, []))
 
 
 @given(ANYTHING)
 def test_no_yaml_breaks_the_reader(value: Any) -> None:
-    list(read_or_refuse(yaml.safe_dump(value).encode()))
+    list(read_or_refuse(yaml.safe_dump(value).encode(), []))
 
 
 @settings(deadline=None)
 @given(st.sampled_from(PLACES), ANYTHING)
 def test_whatever_stands_in_one_place_is_refused_or_makes_a_service(place: yamlfile.Path, value: Any) -> None:
-    document: Any = yamlfile.parse(GOOD.encode()).value
-    inner = document
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    for accepted in read_or_refuse(yaml.safe_dump(document).encode()):
+    for accepted in read_or_refuse(replaced(place, value).encode(), []):
         timetable.plan(files.service_from(accepted), "2026-W49")
 
 
