@@ -173,10 +173,12 @@ class Closure:
     end: time = time.max
     desks: tuple[int, ...] = ()
 
-    def covers(self, key: SeatKey) -> bool:
-        """Does a seat fall into it?"""
-        inside = self.first <= key.day <= self.last and self.start <= key.start < self.end
-        return inside and (not self.desks or key.unit in self.desks)
+    def covers(self, key: SeatKey, slot: timedelta) -> bool:
+        """Does any of a seat's slot fall into it?"""
+        if not self.first <= key.day <= self.last or (self.desks and key.unit not in self.desks):
+            return False
+        start = datetime.combine(key.day, key.start)
+        return start < datetime.combine(key.day, self.end) and start + slot > datetime.combine(key.day, self.start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def seats_of(service: Service, week: str) -> list[SeatKey]:
         while start + service.slot <= end:
             found += [SeatKey(day, start.time(), desk, service.id) for desk in opening.desks]
             start += service.slot
-    return sorted(key for key in found if not any(closure.covers(key) for closure in service.closures))
+    return sorted(key for key in found if not any(closure.covers(key, service.slot) for closure in service.closures))
 
 
 @lru_cache(maxsize=32)

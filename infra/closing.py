@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from chalicelib import places, store, upkeep
-from chalicelib.model import OFFICE, Seat, Service, State, week_of
+from chalicelib.model import OFFICE, Closure, Seat, Service, State, week_of
 
 RESUMED = timedelta(days=1)
 """A closing that goes on within a day uses the reserve it had; later a new one, so that everybody has their week."""
@@ -34,11 +34,10 @@ class Closing:
         desks = "-".join(map(str, sorted(self.desks))) or "all"
         return f"{self.day:%Y%m%d}.{self.start:%H%M}-{self.end:%H%M}.{desks}"
 
-    def covers(self, seat: Seat) -> bool:
-        """Is this seat one of those that close?"""
-        key = seat.key
-        inside = key.day == self.day and self.start <= key.start < self.end
-        return inside and (not self.desks or key.unit in self.desks)
+    @property
+    def hours(self) -> Closure:
+        """The same as a service's file would say it."""
+        return Closure(self.day, self.day, self.start, self.end, self.desks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,10 @@ class Prepared:
 def prepare(closing: Closing, now: datetime) -> Prepared:
     """Look at what is there, and change nothing. `missing` is how many seats the reserve lacks."""
     service = store.service(closing.service, now)
-    seats = [seat for seat in store.seats(service.id, week_of(closing.day)) if closing.covers(seat)]
+    seats = [seat for seat in store.seats(service.id, week_of(closing.day)) if _covers(closing, service, seat)]
     seats = [seat for seat in seats if service.start_of(seat.key) > now]
     booked = [seat for seat in seats if seat.state in {State.PENDING, State.CONFIRMED}]
-    others = [seat for _, found in upkeep.weeks(service, now) for seat in found if not closing.covers(seat)]
+    others = [seat for _, found in upkeep.weeks(service, now) for seat in found if not _covers(closing, service, seat)]
     fresh = now + service.limits.choice - RESUMED
     kept = [seat for seat in others if seat.reserve == closing.id and seat.is_set_aside(fresh)]
     waiting = [seat for seat in seats if seat.reserve == closing.id and seat.until and seat.until > fresh]
@@ -74,6 +73,10 @@ def prepare(closing: Closing, now: datetime) -> Prepared:
         missing=max(wanted - len(reserve), 0),
         until=until,
     )
+
+
+def _covers(closing: Closing, service: Service, seat: Seat) -> bool:
+    return closing.hours.covers(seat.key, service.slot)
 
 
 def _serves(service: Service, seat: Seat, until: datetime, now: datetime) -> bool:

@@ -342,6 +342,22 @@ def test_a_closure_takes_its_days_its_hours_or_its_desks_and_no_others() -> None
     assert len(times_of(shut, "2026-W52")) == 8
 
 
+@pytest.mark.parametrize(
+    ("hours", "left"),
+    [
+        ({"from": "09:20", "to": "09:40"}, ["09:00", "09:45"]),
+        ({"from": "09:15", "to": "09:30"}, ["09:00", "09:30", "09:45"]),
+        ({"to": "09:16"}, ["09:30", "09:45"]),
+        ({"from": "09:59"}, ["09:00", "09:15", "09:30"]),
+    ],
+)
+def test_a_slot_that_a_closure_cuts_is_closed_and_one_that_it_touches_is_not(
+    hours: dict[str, str], left: list[str]
+) -> None:
+    cut = service(slot_minutes=15, plannings=desk(MORNING), closures=[{"first": "2026-12-01", **hours}])
+    assert [f"{seat.start:%H:%M}" for seat in timetable.seats_of(cut, "2026-W49")] == left
+
+
 def test_a_public_holiday_has_no_slot() -> None:
     shut = service(holidays=["2026-12-01"])
     assert {seat.day for seat in timetable.seats_of(shut, "2026-W49")} == {date(2026, 12, 3)}
