@@ -49,7 +49,7 @@ ACTIONS = {
     "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
     "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem"},
     "mailer": {
-        *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail"),
+        *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
     },
     "release": {*LOGS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
@@ -167,7 +167,9 @@ def test_a_role_allows_what_the_design_says_and_nothing_else(stack: Stack, name:
     for statement in allowed:
         for resource in listed(statement["Resource"]):
             services = {action.partition(":")[0] for action in listed(statement["Action"])}
-            if services == {"ses"}:
+            if services == {"sqs"}:
+                assert resource == f"arn:aws:sqs:{REGION}:{ACCOUNT}:guichet-laptop-unsent"
+            elif services == {"ses"}:
                 assert resource == "*"  # the engine knows no sender by name; AWS does: the next test
             else:
                 assert resource in (table, group) or resource.startswith(f"{table}/stream/")
@@ -216,6 +218,12 @@ CALLS: dict[str, tuple[str, Call]] = {
             Source="rendez-vous@guichet.example", Destinations=["role@example.org"], RawMessage={"Data": MAIL}
         ),
     ),
+    "sqs:SendMessage": (
+        "sqs",
+        lambda client, _table: client.send_message(
+            QueueUrl=f"{client.meta.endpoint_url}/{ACCOUNT}/guichet-laptop-unsent", MessageBody="test"
+        ),
+    ),
     "lambda:InvokeFunction": (
         "lambda",
         lambda client, _table: client.invoke(FunctionName="guichet-laptop-page", Payload=b"{}"),
@@ -248,7 +256,7 @@ def passes(call: Call, client: Any, table: str) -> bool:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_engine_lets_a_function_do_its_own_calls_and_no_other(stack: Stack, name: str) -> None:
     session = as_role(stack, name)
-    clients = {kind: session.client(kind, endpoint_url=stack.endpoint) for kind in ("dynamodb", "ses", "lambda")}
+    clients = {kind: session.client(kind, endpoint_url=stack.endpoint) for kind, _ in CALLS.values()}
     done = {action for action, (kind, call) in CALLS.items() if passes(call, clients[kind], stack.table)}
     assert done == ACTIONS[name] & set(CALLS)
     assert not passes(CALLS["dynamodb:Query"][1], clients["dynamodb"], "guichet-other")
@@ -279,6 +287,16 @@ def test_the_mailer_alone_listens_to_the_stream_of_the_table(stack: Stack) -> No
     ]
     assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert mappings[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:guichet-laptop-unsent"
+    assert mappings[0]["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
+    assert (mappings[0]["MaximumRetryAttempts"], mappings[0]["BisectBatchOnFunctionError"]) == (20, True)
+
+
+def test_an_alarm_rings_when_the_mailer_gives_a_letter_up(stack: Stack) -> None:
+    alarm = stack.client("cloudwatch").describe_alarms(AlarmNames=["guichet-laptop-unsent"])["MetricAlarms"][0]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": "guichet-laptop-unsent"}]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
 
 
 def test_release_and_expiry_have_a_schedule_each(stack: Stack) -> None:
