@@ -6,7 +6,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
 from chalicelib import __version__, appointment, booking, edge, forms, manage, outbox, settings, upkeep, views
-from chalicelib.edge import ANY, Reply, Visit
+from chalicelib.edge import ANY, LOOK, Reply, Visit
 
 settings.check_at_start()
 app = Chalice(app_name="guichet")
@@ -144,14 +144,14 @@ def send_details(visit: Visit, hold: str) -> Reply:
     return views.filed(hold, appointment.file_request(hold, details, now=visit.now))
 
 
-@app.route("/requests/{token}", content_types=ANY)
+@app.route("/requests/{token}", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_request(visit: Visit, token: str) -> Reply:
     """One request, for the person who has the mail. Looking changes nothing."""
     return views.request_page(appointment.view_request(token, visit.now))
 
 
-@app.route("/requests/{token}/confirmation", content_types=ANY)
+@app.route("/requests/{token}/confirmation", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_confirmation(visit: Visit, token: str) -> Reply:
     """The same page: only its button confirms."""
@@ -165,7 +165,7 @@ def confirm_request(visit: Visit, token: str) -> Reply:
     return views.request_step(appointment.confirm_request(token, visit.now))
 
 
-@app.route("/requests/{token}/cancellation", content_types=ANY)
+@app.route("/requests/{token}/cancellation", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_cancellation(visit: Visit, token: str) -> Reply:
     """Ask whether to cancel: only its button does."""
@@ -179,7 +179,7 @@ def cancel_request(visit: Visit, token: str) -> Reply:
     return views.request_step(appointment.cancel_request(token, visit.now))
 
 
-@app.route("/requests/{token}/move", content_types=ANY)
+@app.route("/requests/{token}/move", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.move_again)
 def show_move(visit: Visit, token: str) -> Reply:
     """The slots to choose another from."""
@@ -194,7 +194,7 @@ def move_request(visit: Visit, token: str) -> Reply:
     return views.moved(appointment.move_request(token, start, now=visit.now))
 
 
-@app.route("/requests/{token}/convocation", content_types=ANY)
+@app.route("/requests/{token}/convocation", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_convocation(visit: Visit, token: str) -> Reply:
     """The page to print."""

@@ -19,6 +19,8 @@ from chalicelib.words import N_, Words, preferred, words
 
 ANY = ["*/*"]
 """Every route takes any content type and reads its body itself: a wrong one is refused in the person's words."""
+LOOK = ["GET", "HEAD"]
+"""A page that a letter links to answers HEAD too: what checks the links of mails would call it dead otherwise."""
 
 REFUSALS: dict[type[Refusal], tuple[int, str, str]] = {
     errors.NotFound: (404, "not-found", N_("Cette page n’existe pas, ou n’existe plus.")),
@@ -250,6 +252,8 @@ def answers(
                 raise RuntimeError("a route was called without a request")
             who = visit(request, now())
             response, code = _respond(functools.partial(handler, who, **ids), functools.partial(again, who, **ids), who)
+            if request.method == "HEAD":
+                response.body = ""
             log.event(
                 "request",
                 route=request.path,

@@ -5,6 +5,7 @@ SES is spoken to in its first version, by `send_raw_email`: the laptop's emulato
 
 import functools
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.header import Header
@@ -122,16 +123,43 @@ def client() -> Any:
     return get_session().create_client("ses", config=once)
 
 
+class Pace:
+    """So many letters a second and no more.
+
+    One mailer runs at a time (`reserved_concurrency`), so what holds in one process holds over all. The first letter
+    waits too: the process before may have sent one a moment ago.
+    """
+
+    def __init__(
+        self, rate: int, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._gap, self._clock, self._sleep = 1 / rate, clock, sleep
+        self._next = clock() + self._gap
+
+    def wait(self) -> None:
+        """Return when the next letter may leave."""
+        early = self._next - self._clock()
+        if early > 0:
+            self._sleep(early)
+        self._next = self._clock() + self._gap
+
+
+@functools.cache
+def pace() -> Pace:
+    """The pace of this process: the stage's sending rate."""
+    return Pace(settings.current().mail_rate)
+
+
 def send(
     letter: Letter,
     key: str,
     *,
     sender: str | None = None,
     reply_to: str | None = None,
-    configuration_set: str | None = None,
     client: Callable[[], Any] = client,
+    pace: Callable[[], Pace] = pace,
 ) -> str:
-    """Give one letter to SES and return its message id; MailRefused or MailAway if that fails.
+    """Give one letter to SES when its turn comes and return its message id; MailRefused or MailAway if that fails.
 
     `key` names the letter: sent again, it has the same Message-ID. `sender` is the stage's unless given, and answers
     come back to it unless `reply_to` is given.
@@ -141,13 +169,12 @@ def send(
     sender = sender or settings.current().mail_from
     source = _mailbox(sender)
     raw = mime(letter, sender=sender, reply_to=reply_to or sender, message_id=f"<{_one_line(key)}@{source.domain}>")
-    events = {"ConfigurationSetName": configuration_set} if configuration_set else {}
+    pace().wait()
     try:
         answer = client().send_raw_email(
             Source=source.addr_spec,
             Destinations=[_address(letter.to).addr_spec],
             RawMessage={"Data": raw},
-            **events,
         )
     except aws.ClientError as error:
         code = error.response["Error"]["Code"]

@@ -22,6 +22,7 @@ class Settings:
     secret: str
     captcha_answer: str
     mail_from: str
+    mail_rate: int
     public_url: str
 
 
@@ -41,12 +42,14 @@ def read(environ: Mapping[str, str]) -> Settings:
     if answer and stage != LAPTOP:
         raise WrongSetting("guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage: remove it")
     sends = "GUICHET_MAIL_FROM" in environ  # the mailer alone
+    rate = need("GUICHET_MAIL_RATE", r"[1-9]\d{0,3}", "letters a second, from 1 to 9999") if sends else "1"
     return Settings(
         stage=stage,
         table=table,
         secret=secret,
         captcha_answer=answer.casefold(),
         mail_from=need("GUICHET_MAIL_FROM", r"[^@\s]+@[^@\s]+", "the address letters come from") if sends else "",
+        mail_rate=int(rate),
         public_url=need("GUICHET_PUBLIC_URL", r"https?://\S+", "the address people use").rstrip("/") if sends else "",
     )
 

@@ -91,6 +91,7 @@ def running(
                 "Secret": secret,
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
+                "MailRate": "1000",  # this inbox takes what comes
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
             }

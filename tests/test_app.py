@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urljoin
 from zoneinfo import ZoneInfo
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from chalice.local import RouteMatcher
@@ -44,7 +45,12 @@ from tests.conftest import document
 PARIS = ZoneInfo("Europe/Paris")
 CLIENT = Client(app.app, stage_name="unit", project_dir=str(Path(app.__file__).parent))
 CONTRACT = json.loads(pages.openapi())
-ROUTES = sorted((method, path) for path, methods in app.app.routes.items() for method in methods)
+ROUTES = sorted(
+    (method, path)
+    for path, methods in app.app.routes.items()
+    for method in methods
+    if method != "HEAD"  # it promises what GET promises, without the body
+)
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 FORM = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
 FIRST = {"first_free": True, "conditions_accepted": True}
@@ -504,6 +510,35 @@ def test_the_confirmation_link_of_a_mail_changes_nothing_until_its_button_is_pre
     assert get(f"/requests/{token}").data["state"] == "pending"
     person.press("Confirmer ma demande")
     assert get(f"/requests/{token}").data["state"] == "confirmed"
+
+
+def table_now() -> list[dict[str, Any]]:
+    """Every item of the table, whole."""
+    return sorted(boto3.client("dynamodb").scan(TableName="guichet-test")["Items"], key=repr)
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_scanner_that_opens_a_letters_links_a_hundred_times_finds_them_alive_and_changes_nothing(
+    confirmed: bool,  # noqa: FBT001  # both states of a request
+) -> None:
+    token = filed()
+    if confirmed:
+        post(f"/requests/{token}/confirmation")
+    pages_linked = ["", "/confirmation", "/cancellation", *(["/move", "/convocation"] if confirmed else [])]
+    before = table_now()
+    for turn in range(100):
+        path = f"/requests/{token}{pages_linked[turn % len(pages_linked)]}"
+        seen = CLIENT.http.get(path, headers=FORM)
+        told = CLIENT.http.request("HEAD", path, headers=FORM)
+        assert (seen.status_code, told.status_code, told.body) == (200, 200, b"")
+        assert told.headers == seen.headers
+    assert table_now() == before
+
+
+def test_the_pages_that_letters_link_to_answer_head_and_no_others() -> None:
+    linked = {f"/requests/{{token}}{page}" for page in ("", "/confirmation", "/cancellation", "/move", "/convocation")}
+    assert {path for path, methods in app.app.routes.items() if "HEAD" in methods} == linked
 
 
 @pytest.mark.usefixtures("service")

@@ -307,18 +307,58 @@ def test_a_server_that_is_not_there_is_for_later(endpoint: pytest.MonkeyPatch) -
         mail.send(LETTER, "K7FM3R8HW2.link")
 
 
-def test_the_configuration_set_is_named_only_if_there_is_one() -> None:
-    asked: list[dict[str, object]] = []
+class Clock:
+    """A clock that only sleeping and waiting for SES move on."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize("took", [(0.0,), (0.03125,), (0.0, 0.5, 0.0, 3.0), (0.25, 0.0)])
+@pytest.mark.parametrize("rate", [1, 8, 16])
+def test_no_second_ever_has_more_letters_than_the_rate_even_when_the_process_changes(
+    rate: int, took: tuple[float, ...]
+) -> None:
+    clock = Clock()
+    sent: list[float] = []
+    for _process in range(3):
+        pace = mail.Pace(rate, clock=clock, sleep=clock.sleep)
+        for number in range(40):
+            pace.wait()
+            sent.append(clock.now)
+            clock.sleep(took[number % len(took)])
+    assert max(sum(start <= at < start + 1 for at in sent) for start in sent) <= rate
+
+
+def test_a_letter_whose_turn_has_come_waits_no_longer() -> None:
+    clock = Clock()
+    pace = mail.Pace(4, clock=clock, sleep=clock.sleep)
+    clock.sleep(60)
+    pace.wait()
+    assert clock.now == 1060
+    pace.wait()
+    assert clock.now == 1060.25
+
+
+def test_every_letter_waits_its_turn_before_ses_is_asked() -> None:
+    clock = Clock()
+    pace = mail.Pace(2, clock=clock, sleep=clock.sleep)
+    asked: list[float] = []
 
     class Recorder:
-        def send_raw_email(self, **parameters: object) -> dict[str, str]:
-            asked.append(parameters)
+        def send_raw_email(self, **_: object) -> dict[str, str]:
+            asked.append(clock.now)
             return {"MessageId": "1"}
 
-    mail.send(LETTER, "K7FM3R8HW2.link", client=Recorder)
-    mail.send(LETTER, "K7FM3R8HW2.link", configuration_set="guichet-events", client=Recorder)
-    assert "ConfigurationSetName" not in asked[0]
-    assert asked[1]["ConfigurationSetName"] == "guichet-events"
+    for _ in range(3):
+        mail.send(LETTER, "K7FM3R8HW2.link", client=Recorder, pace=lambda: pace)
+    assert asked == [1000.5, 1001.0, 1001.5]
 
 
 def test_importing_the_module_loads_no_client() -> None:

@@ -1,12 +1,15 @@
 """The outbox: which change calls for which letter, what a letter says, and what happens when sending fails."""
 
+import json
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
+import yaml
 
 from chalicelib import appointment, booking, letters, locks, mail, outbox, places, rows, store
 from chalicelib.errors import TooManyRequests
@@ -257,3 +260,26 @@ def test_every_letter_has_words_in_every_language_and_no_subject_tells_the_matte
         assert content.lines
         assert content.subject == own._(subject)
         assert "AES" not in content.subject
+
+
+ROOT = Path(__file__).parent.parent
+MAILER = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]["mailer"]
+
+
+def template() -> dict[str, Any]:
+    """infra/app.yaml, its functions (`!Ref`) left out."""
+    loader = type("Loader", (yaml.SafeLoader,), {})
+    loader.add_multi_constructor("!", lambda *_: None)  # type: ignore[attr-defined]  # made on the line above
+    found: dict[str, Any] = yaml.load((ROOT / "infra" / "app.yaml").read_text(), loader)  # noqa: S506  # a safe one
+    return found
+
+
+def test_a_whole_batch_of_letters_at_the_slowest_rate_fits_into_the_mailers_time() -> None:
+    stream = template()["Resources"]["Mailer"]["Properties"]["Events"]["MailerDynamodbEventSource"]["Properties"]
+    slowest = template()["Parameters"]["MailRate"]["MinValue"]
+    work = 1  # second a letter, beside the wait for its turn: ten times what it takes
+    assert stream["BatchSize"] * (1 / slowest + work) <= MAILER["lambda_timeout"]
+
+
+def test_one_mailer_runs_at_a_time_so_that_its_rate_is_everybodys() -> None:
+    assert MAILER["reserved_concurrency"] == 1

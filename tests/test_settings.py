@@ -9,10 +9,12 @@ GOOD = {
     "GUICHET_TABLE": "guichet-prod",
     "GUICHET_SECRET": "s" * 43,
     "GUICHET_MAIL_FROM": "rendez-vous@example.org",
+    "GUICHET_MAIL_RATE": "14",
     "GUICHET_PUBLIC_URL": "https://guichet.example.org/",
 }
 STAGE = "the name of the stage, in lower case"
 TABLE = "the name of the DynamoDB table"
+RATE = "letters a second, from 1 to 9999"
 SECRET = "at least 43 characters (256 bits), made by a machine"
 
 
@@ -23,6 +25,7 @@ def test_a_whole_environment_is_read_and_the_public_url_ends_without_a_slash() -
         secret="s" * 43,
         captcha_answer="",
         mail_from="rendez-vous@example.org",
+        mail_rate=14,
         public_url="https://guichet.example.org",
     )
 
@@ -40,6 +43,10 @@ def test_a_whole_environment_is_read_and_the_public_url_ends_without_a_slash() -
         ({"GUICHET_SECRET": "s" * 42 + " "}, f"guichet: GUICHET_SECRET is wrong: {SECRET}"),
         ({"GUICHET_MAIL_FROM": ""}, "guichet: GUICHET_MAIL_FROM is missing: the address letters come from"),
         ({"GUICHET_MAIL_FROM": "a b"}, "guichet: GUICHET_MAIL_FROM is wrong: the address letters come from"),
+        ({"GUICHET_MAIL_RATE": ""}, f"guichet: GUICHET_MAIL_RATE is missing: {RATE}"),
+        ({"GUICHET_MAIL_RATE": "0"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
+        ({"GUICHET_MAIL_RATE": "0.5"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
+        ({"GUICHET_MAIL_RATE": "10000"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
         ({"GUICHET_PUBLIC_URL": ""}, "guichet: GUICHET_PUBLIC_URL is missing: the address people use"),
         ({"GUICHET_PUBLIC_URL": "example.org"}, "guichet: GUICHET_PUBLIC_URL is wrong: the address people use"),
         (
@@ -54,7 +61,7 @@ def test_what_is_missing_or_wrong_stops_the_start_with_one_line(change: dict[str
     assert str(stopped.value) == line
 
 
-def test_a_function_that_sends_no_mail_needs_neither_of_its_settings() -> None:
+def test_a_function_that_sends_no_mail_needs_none_of_its_settings() -> None:
     found = settings.read({name: GOOD[name] for name in ("GUICHET_STAGE", "GUICHET_TABLE", "GUICHET_SECRET")})
     assert (found.mail_from, found.public_url) == ("", "")
 

@@ -26,6 +26,7 @@ os.environ.update(
     GUICHET_SECRET="0123456789012345678901234567890123456789012345",
     GUICHET_CAPTCHA_ANSWER="",
     GUICHET_MAIL_FROM="rendez-vous@guichet.example",
+    GUICHET_MAIL_RATE="1000",
     GUICHET_PUBLIC_URL="https://guichet.example/api",
 )
 

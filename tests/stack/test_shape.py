@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from app import app
 from infra.laptop import ACCOUNT, API, REGION, Stack
 from infra.package import ROOT
-from tests.stack.visitor import Visitor, answered, key_of, person, until
+from tests.stack.visitor import JSON, Visitor, answered, key_of, person, until
 
+PAGES = ("", "/confirmation", "/cancellation", "/move", "/convocation")  # of a request: letters link to them
 ROUTES = {
     "page": {
         *(("GET", "/"), ("GET", "/services/{service}"), ("GET", "/manage"), ("GET", "/static/{file}")),
@@ -32,14 +33,10 @@ ROUTES = {
     },
     "request": {
         ("POST", "/holds/{hold}/details"),
-        ("GET", "/requests/{token}"),
-        ("GET", "/requests/{token}/confirmation"),
+        *((look, f"/requests/{{token}}{page}") for look in ("GET", "HEAD") for page in PAGES),
         ("POST", "/requests/{token}/confirmation"),
-        ("GET", "/requests/{token}/cancellation"),
         ("POST", "/requests/{token}/cancellation"),
-        ("GET", "/requests/{token}/move"),
         ("POST", "/requests/{token}/move"),
-        ("GET", "/requests/{token}/convocation"),
         ("POST", "/requests/{token}/convocation"),
         ("GET", "/requests/{token}/correction"),
         ("POST", "/requests/{token}/correction"),
@@ -58,7 +55,7 @@ ACTIONS = {
     "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
     "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
     "mailer": {
-        *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail"),
+        *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
     },
     "release": {*LOGS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
@@ -86,7 +83,7 @@ def test_every_route_of_the_code_is_in_the_table_of_this_test() -> None:
     declared = {(method, path) for path, methods in app.routes.items() for method in methods}
     listed = [route for routes in ROUTES.values() for route in routes]
     assert declared == set(listed)
-    assert len(listed) == 29
+    assert len(listed) == 34
 
 
 def test_every_route_is_integrated_with_its_own_function_and_none_is_without(stack: Stack) -> None:
@@ -117,11 +114,10 @@ def test_a_function_may_be_invoked_by_this_api_alone(stack: Stack, name: str) ->
 def test_every_route_is_really_answered_by_its_own_function(stack: Stack, visitor: Visitor) -> None:
     began = int(time.time() * 1000)
     for method, path in (route for routes in ROUTES.values() for route in routes):
-        asked = visitor.get if method == "GET" else visitor.post
         names = {"{service}": "aes", "{hold}": "none", "{token}": "none", "{file}": "none.css"}
         for variable, value in names.items():
             path = path.replace(variable, value)  # noqa: PLW2901 - the same path, filled
-        assert asked(path).status_code < 500
+        assert visitor.web.request(method, visitor.url(path), headers=JSON, timeout=30).status_code < 500
     logs = stack.client("logs").get_paginator("filter_log_events")
 
     def seen() -> dict[str, set[tuple[str, str]]] | None:
@@ -177,7 +173,9 @@ def test_a_role_allows_what_the_design_says_and_nothing_else(stack: Stack, name:
     for statement in allowed:
         for resource in listed(statement["Resource"]):
             services = {action.partition(":")[0] for action in listed(statement["Action"])}
-            if services == {"ses"}:
+            if services == {"sqs"}:
+                assert resource == f"arn:aws:sqs:{REGION}:{ACCOUNT}:guichet-laptop-unsent"
+            elif services == {"ses"}:
                 assert resource == "*"  # the engine knows no sender by name; AWS does: the next test
             else:
                 assert resource in (table, group) or resource.startswith(f"{table}/stream/")
@@ -226,6 +224,12 @@ CALLS: dict[str, tuple[str, Call]] = {
             Source="rendez-vous@guichet.example", Destinations=["role@example.org"], RawMessage={"Data": MAIL}
         ),
     ),
+    "sqs:SendMessage": (
+        "sqs",
+        lambda client, _table: client.send_message(
+            QueueUrl=f"{client.meta.endpoint_url}/{ACCOUNT}/guichet-laptop-unsent", MessageBody="test"
+        ),
+    ),
     "lambda:InvokeFunction": (
         "lambda",
         lambda client, _table: client.invoke(FunctionName="guichet-laptop-page", Payload=b"{}"),
@@ -258,7 +262,7 @@ def passes(call: Call, client: Any, table: str) -> bool:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_engine_lets_a_function_do_its_own_calls_and_no_other(stack: Stack, name: str) -> None:
     session = as_role(stack, name)
-    clients = {kind: session.client(kind, endpoint_url=stack.endpoint) for kind in ("dynamodb", "ses", "lambda")}
+    clients = {kind: session.client(kind, endpoint_url=stack.endpoint) for kind, _ in CALLS.values()}
     done = {action for action, (kind, call) in CALLS.items() if passes(call, clients[kind], stack.table)}
     assert done == ACTIONS[name] & set(CALLS)
     assert not passes(CALLS["dynamodb:Query"][1], clients["dynamodb"], "guichet-other")
@@ -289,6 +293,16 @@ def test_the_mailer_alone_listens_to_the_stream_of_the_table(stack: Stack) -> No
     ]
     assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert mappings[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:guichet-laptop-unsent"
+    assert mappings[0]["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
+    assert (mappings[0]["MaximumRetryAttempts"], mappings[0]["BisectBatchOnFunctionError"]) == (20, True)
+
+
+def test_an_alarm_rings_when_the_mailer_gives_a_letter_up(stack: Stack) -> None:
+    alarm = stack.client("cloudwatch").describe_alarms(AlarmNames=["guichet-laptop-unsent"])["MetricAlarms"][0]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": "guichet-laptop-unsent"}]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
 
 
 def test_release_and_expiry_have_a_schedule_each(stack: Stack) -> None:

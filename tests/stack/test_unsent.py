@@ -1,0 +1,64 @@
+"""A letter that always fails ends in the queue of what was not sent; the others go on; ops send it once it can be."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra import unsent
+from infra.laptop import Stack
+from tests.stack.visitor import Visitor, answered, key_of, person, until
+
+
+@pytest.fixture
+def impatient(stack: Stack) -> Iterator[Stack]:
+    """The engine counts no attempts and halves no batch: it gives a batch up by age, here at once."""
+    client = stack.client("lambda")
+    mapping = client.list_event_source_mappings(FunctionName="guichet-laptop-mailer")["EventSourceMappings"][0]
+    client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=1)
+    yield stack
+    client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=-1)
+
+
+def write_to(stack: Stack, link: str, address: str | None) -> None:
+    """Put another address on the person item of a request."""
+    table = stack.client("dynamodb")
+    seat = table.get_item(TableName=stack.table, Key=key_of(link))["Item"]
+    row = {"pk": {"S": f"PERSON#{seat['person']['S']}"}, "sk": {"S": "SERVICE#aes"}}
+    details = json.loads(table.get_item(TableName=stack.table, Key=row)["Item"]["details"]["S"])
+    table.update_item(
+        TableName=stack.table,
+        Key=row,
+        UpdateExpression="SET details = :new",
+        ExpressionAttributeValues={":new": {"S": json.dumps(details | {"email": address})}},
+    )
+
+
+def given_up(stack: Stack) -> dict[str, Any] | None:
+    """What the queue holds, left where it is."""
+    queue = stack.client("sqs").get_queue_url(QueueName="guichet-laptop-unsent")["QueueUrl"]
+    found = stack.client("sqs").receive_message(QueueUrl=queue, VisibilityTimeout=0).get("Messages")
+    read: dict[str, Any] | None = json.loads(found[0]["Body"]) if found else None
+    return read
+
+
+def test_a_letter_that_always_fails_holds_up_nobody_and_is_sent_once_it_can_be(impatient: Stack) -> None:
+    stack, visitor = impatient, Visitor(impatient)
+    awa, ben = person(), person()
+    visitor.file(awa)
+    link = visitor.link(awa["email"])
+    write_to(stack, link, None)  # what nobody foresaw
+    answered(visitor.post(f"{link}/confirmation"), 200)
+    message = until(lambda: given_up(stack), seconds=60)
+    assert "awa" not in json.dumps(message).casefold()
+    visitor.file(ben)
+    assert visitor.letter(ben["email"])["subject"] == "Confirmez votre rendez-vous"
+    assert len(visitor.letters(awa["email"])) == 1
+    with pytest.raises(unsent.NotSent, match="gave up change"):
+        unsent.send_again("laptop", client=stack.client)
+    write_to(stack, link, awa["email"])
+    assert unsent.send_again("laptop", client=stack.client) >= 1
+    assert visitor.letter(awa["email"], 2)["subject"] == "Votre rendez-vous est confirmé : votre convocation"
+    assert given_up(stack) is None
+    assert len(visitor.letters(ben["email"])) == 1
