@@ -1,0 +1,25 @@
+"""The ops program: `python -m infra.ops --help`."""
+
+import sys
+
+import typer
+
+from infra.ops.audit import audit
+from infra.ops.release import release
+from infra.ops.services import services
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run a stage of Guichet: its services, seats, releases and requests. "
+    "Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot be reached.",
+)
+for group in (services, release):
+    app.add_typer(group)
+app.command()(audit)
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the terminal cannot show
+    app(prog_name="python -m infra.ops")
