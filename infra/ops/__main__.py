@@ -7,6 +7,7 @@ import typer
 from infra.ops.audit import audit
 from infra.ops.release import release
 from infra.ops.services import services
+from infra.ops.weeks import calendar, figures
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,7 +18,8 @@ app = typer.Typer(
 )
 for group in (services, release):
     app.add_typer(group)
-app.command()(audit)
+for command in (calendar, figures, audit):
+    app.command()(command)
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
