@@ -5,7 +5,9 @@ import sys
 import typer
 
 from infra.ops.audit import audit
+from infra.ops.day import day
 from infra.ops.release import release
+from infra.ops.requests import requests
 from infra.ops.services import services
 from infra.ops.weeks import calendar, figures
 
@@ -16,9 +18,9 @@ app = typer.Typer(
     help="Run a stage of Guichet: its services, seats, releases and requests. "
     "Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot be reached.",
 )
-for group in (services, release):
+for group in (services, release, requests):
     app.add_typer(group)
-for command in (calendar, figures, audit):
+for command in (calendar, day, figures, audit):
     app.command()(command)
 
 if __name__ == "__main__":
