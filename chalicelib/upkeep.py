@@ -18,24 +18,31 @@ Watch = Callable[[Sequence[Change]], Iterable[Change]]
 """Passes the changes on one by one, as they are made: where a progress bar looks in."""
 
 
-def release(now: datetime, *, only: str | None = None, watch: Watch = iter) -> Counter[str]:
-    """Make seats agree with the rules: those of the coming release too, ahead of it; how many of each change.
-
-    Twice is once, and a run cut short loses nothing. `only` names the one service to do.
-    """
+def release(now: datetime) -> Counter[str]:
+    """Make the seats of all services agree with their rules, ahead of their release; how many of each change."""
     done: Counter[str] = Counter()
     for service in store.services(now):
-        if only in {None, service.id}:
-            todo = [change for week, seats in weeks(service, now) for change in _changes(service, week, seats, now)]
-            for change in watch(todo):
-                done[change.do] += places.change(change, now)
+        done.update(agree(service, now))
     log.event("release", **done)
     return done
 
 
-def _changes(service: Service, week: str, seats: list[Seat], now: datetime) -> Iterator[Change]:
-    create = week in timetable.weeks_to_create(service, now)
-    return timetable.changes(service, week, seats, now, create=create)
+def agree(service: Service, now: datetime, *, watch: Watch = iter) -> Counter[str]:
+    """Make the seats of one service agree with its rules. Twice is once, and a run cut short loses nothing."""
+    done: Counter[str] = Counter()
+    for change in watch(changes(service, now)):
+        done[change.do] += places.change(change, now)
+    return done
+
+
+def changes(service: Service, now: datetime) -> list[Change]:
+    """What makes the seats of a service agree with its rules."""
+    ahead = timetable.weeks_to_create(service, now)
+    return [
+        change
+        for week, seats in weeks(service, now)
+        for change in timetable.changes(service, week, seats, now, create=week in ahead)
+    ]
 
 
 def weeks(service: Service, now: datetime) -> Iterator[tuple[str, list[Seat]]]:

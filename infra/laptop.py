@@ -86,9 +86,8 @@ def running(
             raise CannotRun(DISK_FULL)
         with inbox.serving() as box, engine(port, folder, smtp=box.smtp) as endpoint:
             stack = Stack(endpoint, box.url)
-            secret = secrets.token_urlsafe(32)
             parameters = {
-                "Secret": secret,
+                "Secret": secrets.token_urlsafe(32),
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # this inbox takes what comes
@@ -96,7 +95,7 @@ def running(
                 "ReleaseSchedule": release,
             }
             install(stack, folder, parameters)
-            seed(stack, folder, secret)
+            seed(stack, folder)
             warm(stack)
             yield stack
     finally:
@@ -191,20 +190,23 @@ def play_gateway_responses(stack: Stack, template: Path) -> None:
     gateway.create_deployment(restApiId=API, stageName=API_STAGE)
 
 
-def seed(stack: Stack, folder: Path, secret: str) -> None:
+def seed(stack: Stack, folder: Path) -> None:
     """Put every service of infra/services in place and open its seats."""
-    settings = {"GUICHET_STAGE": STAGE, "GUICHET_TABLE": stack.table, "GUICHET_SECRET": secret}
     files = sorted(map(str, (ROOT / "infra" / "services").glob("*.yaml")))
-    env = quiet(folder) | settings | {"AWS_ENDPOINT_URL": stack.endpoint}
-    command = [sys.executable, "-m", "infra.services", *files]
+    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *files]
+    env = quiet(folder) | {"AWS_ENDPOINT_URL": stack.endpoint}
     subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
+    release(stack)
+
+
+def release(stack: Stack) -> None:
+    """Let the release function do at once what it does every hour."""
     event = {"version": "0", "id": "seed", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
     place = {"account": ACCOUNT, "region": REGION, "time": datetime.now(UTC).isoformat(), "resources": []}
-    release = stack.client("lambda").invoke(
-        FunctionName=f"guichet-{STAGE}-release", Payload=json.dumps(event | place).encode()
-    )
-    if "FunctionError" in release:
-        raise cannot("open the seats", release["Payload"].read().decode())
+    name, payload = f"guichet-{STAGE}-release", json.dumps(event | place).encode()
+    done = stack.client("lambda").invoke(FunctionName=name, Payload=payload)
+    if "FunctionError" in done:
+        raise cannot("open the seats", done["Payload"].read().decode())
 
 
 def warm(stack: Stack) -> None:
@@ -232,6 +234,12 @@ def asked_port() -> int:
     return int(wish)
 
 
+def lines(stack: Stack) -> tuple[str, ...]:
+    """What to open, and how to work on it."""
+    ops = f"GUICHET_PORT={stack.endpoint.rpartition(':')[2]} .venv/bin/python -m infra.ops --help"
+    return f"page: {stack.api}/", f"api: {stack.api}", f"inbox: {stack.inbox}", f"ops: {ops}"
+
+
 def main() -> None:
     """Run until Ctrl-C, SIGTERM, or the end of the program that started this one."""
     die_with_parent()
@@ -239,7 +247,7 @@ def main() -> None:
         signal.signal(asked, lambda *_: sys.exit(0))
     try:
         with running(port=asked_port(), answer=os.environ.get("GUICHET_CAPTCHA_ANSWER", "")) as stack:
-            print(f"page: {stack.api}/", f"api: {stack.api}", f"inbox: {stack.inbox}", "ready", sep="\n", flush=True)
+            print(*lines(stack), "ready", sep="\n", flush=True)
             signal.pause()
     except subprocess.CalledProcessError as error:
         raise cannot(f"run {' '.join(error.cmd[:4])}", f"{error.stdout}\n{error.stderr}") from error

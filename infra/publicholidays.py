@@ -32,9 +32,14 @@ DEPARTMENTS = frozenset(_METROPOLE | _OWN.keys())
 
 def holidays_of(department: str, years: Iterable[int]) -> list[date]:
     """The public holidays of these years, in order; KeyError for what is no department."""
+    return sorted(names_of(department, years))
+
+
+def names_of(department: str, years: Iterable[int]) -> dict[date, str]:
+    """The public holidays of these years with their names in English; KeyError for what is no department."""
     if department not in DEPARTMENTS:
         raise KeyError(department)
-    return sorted(country_holidays("FR", subdiv=_OWN.get(department), years=years))
+    return dict(country_holidays("FR", subdiv=_OWN.get(department), years=years, language="en_US"))
 
 
 def horizon(today: date) -> range:

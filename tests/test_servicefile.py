@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
-from chalicelib import files, store, timetable
-from infra import servicefile, services, yamlfile
+from chalicelib import files, timetable
+from infra import servicefile, yamlfile
 from infra.publicholidays import DEPARTMENTS, holidays_of
 from infra.servicefile import Mistakes
 
@@ -984,28 +984,3 @@ def test_the_public_holidays_of_this_year_and_the_next_five_are_stored(today: da
     stored = servicefile.read([write(changed(("last: 2027-01-03", "last: 2027-06-30")))], today=today).documents[0]
     assert stored["holidays"] == sorted(stored["holidays"])
     assert (stored["holidays"][0], stored["holidays"][-1], len(stored["holidays"])) == (first, last, 66)
-
-
-# Put in place
-
-
-@pytest.mark.usefixtures("table")
-def test_files_are_put_in_place_together_and_warnings_told(capsys: pytest.CaptureFixture[str]) -> None:
-    paths = [write(changed((', en: "Trial"', ""))), write(changed(("id: essai", "id: autre")), "b.yaml")]
-    services.put(paths, today=TODAY)
-    assert {service.id for service in store.services(datetime(2026, 11, 23, tzinfo=UTC))} == {"essai", "autre"}
-    assert capsys.readouterr().err == (
-        "guichet: service.yaml:2: no text in en: the French one is shown; expected fr, en, ar\n"
-    )
-
-
-@pytest.mark.usefixtures("table")
-def test_nothing_is_put_in_place_while_one_file_is_wrong() -> None:
-    paths = [write(GOOD), write(changed(("id: essai", "id: autre"), ("slot_minutes: 5", "slot_minutes: 0")), "b.yaml")]
-    with pytest.raises(SystemExit) as caught:
-        services.put(paths, today=TODAY)
-    assert str(caught.value) == (
-        "guichet: nothing was changed\n"
-        "b.yaml:4: `slot_minutes` is the number 0; expected a whole number of minutes from 1 to 480"
-    )
-    assert store.services(datetime(2026, 11, 23, tzinfo=UTC)) == []

@@ -1,12 +1,10 @@
 """A browser, pages as different people open them, and two services of this folder's own on the running stack."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from infra.browser import find
-from infra.laptop import KEYS, REGION, STAGE, Stack, warm
+from infra.laptop import Stack, release, warm
 from infra.package import ROOT
 from tests.browser.applicant import FULL, HEIGHT, NAMES, SERVICE, Applicant, Becomes, Starts, Window, Witness
 from tests.stack.visitor import Visitor
@@ -56,10 +54,9 @@ def write_services(folder: Path) -> list[Path]:
 
 def install(stack: Stack, files: list[Path]) -> None:
     """Put services in place, open their seats, and start new workers: old ones remember services for a minute."""
-    settings = {"GUICHET_STAGE": STAGE, "GUICHET_TABLE": stack.table, "GUICHET_SECRET": "0" * 43}
-    place = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": stack.endpoint}
-    command = [sys.executable, "-m", "infra.services", *map(str, files)]
-    subprocess.run(command, cwd=ROOT, env=settings | place | KEYS, check=True)
+    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *map(str, files)]
+    env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": stack.endpoint}
+    subprocess.run(command, cwd=ROOT, env=env, check=True)
     engine = stack.client("lambda")
 
     def renew(function: dict[str, Any]) -> None:
@@ -69,9 +66,7 @@ def install(stack: Stack, files: list[Path]) -> None:
     with ThreadPoolExecutor(len(functions)) as pool:
         list(pool.map(renew, functions))
         pool.submit(warm, stack)
-        event = {"version": "0", "id": "tests", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
-        when = {"account": "0", "region": REGION, "time": datetime.now(UTC).isoformat(), "resources": []}
-        engine.invoke(FunctionName=f"guichet-{STAGE}-release", Payload=json.dumps(event | when).encode())
+        release(stack)
 
 
 @pytest.fixture(scope="session")

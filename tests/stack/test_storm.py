@@ -47,9 +47,9 @@ def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     for service in SERVICES:
         (folder / f"{service}.yaml").write_text(yaml.safe_dump(document(service), allow_unicode=True), "utf-8")
     subprocess.run(
-        [sys.executable, "-m", "infra.services", *sorted(map(str, folder.iterdir()))],
+        [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *sorted(map(str, folder.iterdir()))],
         cwd=ROOT,
-        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint, "GUICHET_TABLE": stack.table},
+        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint},
         check=True,
     )
     restart(stack, "hold")

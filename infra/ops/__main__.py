@@ -1,0 +1,29 @@
+"""The ops program: `python -m infra.ops --help`."""
+
+import sys
+
+import typer
+
+from infra.ops.audit import audit
+from infra.ops.day import day
+from infra.ops.release import release
+from infra.ops.requests import requests
+from infra.ops.services import services
+from infra.ops.weeks import calendar, figures
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run a stage of Guichet: its services, seats, releases and requests. "
+    "Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot be reached.",
+)
+for group in (services, release, requests):
+    app.add_typer(group)
+for command in (calendar, day, figures, audit):
+    app.command()(command)
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the terminal cannot show
+    app(prog_name="python -m infra.ops")

@@ -1,0 +1,113 @@
+"""What was done to a stage by this program: who, what, when, how it ended. Never a name, never an address."""
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import typer
+from pynamodb.attributes import JSONAttribute, UnicodeAttribute
+from pynamodb.expressions.update import Action
+
+from chalicelib import rows
+from chalicelib.rows import Moment, Row
+from infra.ops import look
+from infra.ops.reach import caller
+from infra.ops.session import STAGE_DEFAULT, Json, Refused, Session, Since, StageName, at
+
+BEGUN, DONE, WAS_REFUSED, FAILED = "begun", "done", "refused", "failed"
+A_MONTH = timedelta(days=30)
+
+
+class AuditRow(Row):
+    """One act. `begun` and nothing after it: the program was stopped while it worked."""
+
+    who = UnicodeAttribute()
+    what = UnicodeAttribute()
+    arguments = JSONAttribute()
+    outcome = UnicodeAttribute()
+    counts = JSONAttribute(null=True)
+    ended_at = Moment(null=True)
+
+
+@contextmanager
+def act(session: Session, what: str, **arguments: object) -> Iterator[Counter[str]]:
+    """Put the act before it is done, and its counts after it. The arguments are no personal data."""
+    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{secrets.token_hex(4)}")
+    row.who, row.what, row.arguments, row.outcome = caller(session.region), what, _plain(arguments), BEGUN
+    with rows.table():
+        row.save()
+    done: Counter[str] = Counter()
+    outcome = FAILED
+    try:
+        yield done
+        outcome = DONE
+    except Refused:
+        outcome = WAS_REFUSED
+        raise
+    finally:
+        ended: list[Action] = [
+            AuditRow.outcome.set(outcome),
+            AuditRow.counts.set(dict(done)),
+            AuditRow.ended_at.set(session.clock()),
+        ]
+        with rows.table():
+            row.update(actions=ended)
+
+
+def _plain(arguments: dict[str, object]) -> dict[str, object]:
+    """As JSON, without what was not said."""
+    said = {name: value for name, value in arguments.items() if value not in (None, (), [])}
+    return dict(json.loads(look.as_json(said)))
+
+
+def _month(day: date) -> str:
+    return f"AUDIT#{day:%Y-%m}"
+
+
+def _moment(of: datetime) -> str:
+    return of.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def acts(since: date, until: date) -> Iterator[AuditRow]:
+    """The acts from one day to another, newest first."""
+    month = until.replace(day=1)
+    while month >= since.replace(day=1):
+        with rows.table():
+            yield from AuditRow.query(_month(month), AuditRow.sk >= since.isoformat(), scan_index_forward=False)
+        month = (month - timedelta(days=1)).replace(day=1)
+
+
+def audit(ctx: typer.Context, since: Since = None, stage: StageName = STAGE_DEFAULT, *, as_json: Json = False) -> None:
+    """What was done with this program, newest first: the last 30 days, or since a day. Times are UTC."""
+    with at(ctx, stage, as_json=as_json) as session:
+        today = session.now.astimezone(UTC).date()
+        found = list(acts(since or today - A_MONTH, today))
+        document = [
+            {
+                "at": row.sk.partition("#")[0],
+                "who": row.who,
+                "what": row.what,
+                "arguments": row.arguments,
+                "outcome": row.outcome,
+                "counts": row.counts or {},
+                "ended_at": row.ended_at,
+            }
+            for row in found
+        ]
+        lines = [
+            (row.sk[:19].replace("T", " "), row.who, row.what, _words(row.arguments), row.outcome, _words(row.counts))
+            for row in found
+        ]
+        columns = ("when (UTC)", "who", "what", "with", "outcome", "counts")
+        session.show({"acts": document}, look.table(columns, lines) if lines else "No act.")
+
+
+def _words(facts: dict[str, object] | None) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in (facts or {}).items())
+
+
+def _value(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
