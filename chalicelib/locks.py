@@ -74,6 +74,7 @@ def person(key: str, service_id: str) -> Person | None:
         moves=int(row.moves or 0),
         sequence=int(row.sequence or 0),
         sent=frozenset((row.sent or "").split()),
+        stopped=row.stopped or "",
     )
 
 
@@ -82,6 +83,23 @@ def mark_sent(person: Person, letter: str) -> bool:
     sent = " ".join(sorted({*person.sent, letter}))
     row = person_row(person.key, person.service)
     return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
+
+
+def request_of(address: str, service_id: str) -> tuple[str, SeatKey, str] | None:
+    """Person key, seat and hold of the newest request of an address, ended or not; None without one."""
+    row = address_row(address, service_id)
+    with rows.table():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist:
+            return None
+    return (row.person, SeatKey.parse(row.seat), row.hold) if row.person else None
+
+
+def stop_letters(key: str, service_id: str, hold: str, why: str) -> bool:
+    """Note on the person item that its address takes no more letters; False if another request has replaced it."""
+    row = person_row(key, service_id)
+    return rows.written(lambda: row.update([PersonRow.stopped.set(why)], PersonRow.hold == hold))
 
 
 def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:

@@ -279,7 +279,8 @@ class Details:
 class Person:
     """The person item: one live request of one person, and the only place that keeps personal data.
 
-    `moves` are those the person made; `sequence` counts those of the office too, for the calendar file.
+    `moves` are those the person made; `sequence` counts those of the office too, for the calendar file. `stopped` says
+    why its address takes no more letters.
     """
 
     key: str
@@ -292,3 +293,4 @@ class Person:
     moves: int = 0
     sequence: int = 0
     sent: frozenset[str] = frozenset()
+    stopped: str = ""

@@ -102,6 +102,7 @@ class PersonRow(LockRow):
     moves = NumberAttribute(null=True)
     sequence = NumberAttribute(null=True)
     sent = UnicodeAttribute(null=True)
+    stopped = UnicodeAttribute(null=True)
 
 
 class ServiceRow(Row):

@@ -34,6 +34,7 @@ class Deployment:
         self.aws(
             *("cloudformation", "deploy", "--no-fail-on-empty-changeset"),
             *("--stack-name", f"guichet-{self.stage}{suffix}", "--template-file", str(template)),
+            *("--s3-bucket", self.bucket),  # a template of more than 51,200 bytes goes through it
             *("--capabilities", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
             *("--parameter-overrides", *values),
             *(("--tags", *tags) if tags else ()),
