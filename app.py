@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import __version__, appointment, booking, edge, forms, manage, outbox, settings, upkeep, views
+from chalicelib import __version__, appointment, booking, edge, feedback, forms, manage, outbox, settings, upkeep, views
 from chalicelib.edge import ANY, LOOK, Reply, Visit
 
 settings.check_at_start()
@@ -286,6 +286,13 @@ def mailer(event: DynamoDBEvent) -> dict[str, Any]:
     records = [(record.sequence_number, record.old_image, record.new_image) for record in event]
     failed = outbox.deliver(records, now=edge.now())
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+@app.lambda_function(name="feedback")
+def feedback_function(event: dict[str, Any], _context: object) -> None:
+    """What SES says became of a letter. `infra/app.yaml` names the topic that says it."""
+    for record in event["Records"]:
+        feedback.take(record["Sns"]["Message"], edge.now())
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="release")

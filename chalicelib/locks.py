@@ -77,6 +77,7 @@ def person(key: str, service_id: str) -> Person | None:
         as_filed=files.details_from(row.as_filed) if row.as_filed else None,
         corrected=int(row.corrected or 0),
         sent=frozenset((row.sent or "").split()),
+        stopped=row.stopped or "",
     )
 
 
@@ -111,6 +112,23 @@ def erase(person: Person, address: str) -> None:
     theirs, lock = person_row(person.key, person.service), address_row(address, person.service)
     rows.written(lambda: lock.delete(LockRow.hold == person.hold))
     rows.written(lambda: theirs.delete(PersonRow.hold == person.hold))
+
+
+def request_of(address: str, service_id: str) -> tuple[str, SeatKey, str] | None:
+    """Person key, seat and hold of the newest request of an address, ended or not; None without one."""
+    row = address_row(address, service_id)
+    with rows.table():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist:
+            return None
+    return (row.person, SeatKey.parse(row.seat), row.hold) if row.person else None
+
+
+def stop_letters(key: str, service_id: str, hold: str, why: str) -> bool:
+    """Note on the person item that its address takes no more letters; False if another request has replaced it."""
+    row = person_row(key, service_id)
+    return rows.written(lambda: row.update([PersonRow.stopped.set(why)], PersonRow.hold == hold))
 
 
 def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:

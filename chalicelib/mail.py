@@ -188,6 +188,19 @@ def send(
     return str(answer["MessageId"])
 
 
+def as_typed(written: str) -> str:
+    """An address as its owner types it, from the form that SES takes: the domain out of punycode."""
+    local, at, domain = written.rpartition("@")
+    if "xn--" not in domain.lower():
+        return written
+    import idna  # noqa: PLC0415  one address in thousands
+
+    try:
+        return f"{local}{at}{idna.decode(domain)}"
+    except idna.IDNAError:
+        return written
+
+
 def _one_line(value: str) -> str:
     if _NOT_ON_A_LINE.search(value):
         raise ValueError("a header is one line of text")

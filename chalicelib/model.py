@@ -284,7 +284,7 @@ class Person:
     """The person item: one live request of one person, and the only place that keeps personal data.
 
     `moves` are those the person made; `sequence` counts those of the office too, for the calendar file. `as_filed` are
-    the details before they were corrected, `corrected` times.
+    the details before they were corrected, `corrected` times. `stopped` says why its address takes no more letters.
     """
 
     key: str
@@ -299,3 +299,4 @@ class Person:
     as_filed: Details | None = None
     corrected: int = 0
     sent: frozenset[str] = frozenset()
+    stopped: str = ""

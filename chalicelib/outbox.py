@@ -93,6 +93,9 @@ def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
     if person is None or not wanted.concerns(person) or wanted.mark in person.sent or not _stands(wanted, person):
         log.event("mail-skipped", letter=wanted.kind)
         return
+    if person.stopped:
+        log.event("mail-stopped", letter=wanted.kind, reason=person.stopped)
+        return
     service = store.service(wanted.service, now)
     try:
         key = f"{person.reference}.{wanted.mark}".replace(":", ".")

@@ -106,6 +106,7 @@ class PersonRow(LockRow):
     corrected = NumberAttribute(null=True)
     wanted_at = Moment(null=True)
     sent = UnicodeAttribute(null=True)
+    stopped = UnicodeAttribute(null=True)
 
 
 class ServiceRow(Row):

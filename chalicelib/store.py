@@ -255,11 +255,16 @@ def end_hold(found: Seat, now: datetime) -> bool:
     return update(found.key, actions, over)
 
 
-def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime) -> bool:
-    """Free a request's seat, to open again at `opens_at`: CANCELLED, WITHDRAWN by the office, EXPIRED by the clock."""
+def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime, *, early: bool = False) -> bool:
+    """Free a request's seat, to open again at `opens_at`: CANCELLED, WITHDRAWN by the office, EXPIRED by the clock.
+
+    One that nobody can confirm expires `early`.
+    """
     live = SeatRow.state.is_in(State.PENDING, State.CONFIRMED)
     if ended is State.EXPIRED:
-        live = (SeatRow.state == State.PENDING) & (SeatRow.until < now)
+        live = SeatRow.state.is_in(State.PENDING)
+        if not early:
+            live &= SeatRow.until < now
     return update(found.key, ended_as(found.hold, ended, opens_at), live & (SeatRow.hold == found.hold))
 
 

@@ -179,6 +179,7 @@ def install(stack: Stack, folder: Path, parameters: dict[str, str]) -> None:
         template = packaging.result()
     deployment.app(template, parameters, f"ms-custom-id={API}")
     play_gateway_responses(stack, template)
+    play_feedback(stack)
 
 
 def play_gateway_responses(stack: Stack, template: Path) -> None:
@@ -188,6 +189,13 @@ def play_gateway_responses(stack: Stack, template: Path) -> None:
     for kind, response in api["x-amazon-apigateway-gateway-responses"].items():
         gateway.put_gateway_response(restApiId=API, responseType=kind, **response)
     gateway.create_deployment(restApiId=API, stageName=API_STAGE)
+
+
+def play_feedback(stack: Stack) -> None:
+    """MiniStack plays SES's mailbox simulator, but tells what became of a letter only to topics of its sender."""
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:guichet-{STAGE}-feedback"
+    for kind in ("Bounce", "Complaint", "Delivery"):
+        stack.client("ses").set_identity_notification_topic(Identity=MAIL_FROM, NotificationType=kind, SnsTopic=topic)
 
 
 def seed(stack: Stack, folder: Path) -> None:

@@ -296,6 +296,18 @@ def test_a_person_ends_a_live_request_and_the_clock_only_one_that_was_not_confir
         assert (seat.state, seat.opens_at) == (state, NOW)
 
 
+@pytest.mark.parametrize(
+    ("state", "done"), [(State.PENDING, True), (State.CONFIRMED, False), (State.HELD, False), (State.OPEN, False)]
+)
+def test_one_that_nobody_can_confirm_expires_early_and_nothing_else_does(
+    state: State,
+    done: bool,  # noqa: FBT001  # an expected value
+) -> None:
+    put(state, until=LATER)
+    assert store.end_request(Seat(KEY, NOW, hold="h1"), State.EXPIRED, LATER, NOW, early=True) is done
+    assert store.seat(KEY).state is (State.OPEN if done else state)
+
+
 def test_a_request_that_moved_to_another_hold_is_not_ended() -> None:
     put(State.PENDING, until=LATER, hold="h2")
     assert not store.end_request(Seat(KEY, NOW, hold="h1"), State.CANCELLED, NOW, NOW)

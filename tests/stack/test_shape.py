@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from app import app
-from infra.laptop import ACCOUNT, API, REGION, Stack
+from infra.laptop import ACCOUNT, API, MAIL_FROM, REGION, Stack
 from infra.package import ROOT
 from tests.stack.visitor import JSON, Visitor, answered, key_of, person, until
 
@@ -58,6 +58,7 @@ ACTIONS = {
         *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
     },
+    "feedback": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
     "release": {*LOGS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
     "expiry": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
 }
@@ -156,11 +157,11 @@ def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_the_service_has_eight_functions_and_each_has_a_role_of_its_own(stack: Stack) -> None:
+def test_the_service_has_nine_functions_and_each_has_a_role_of_its_own(stack: Stack) -> None:
     found = stack.client("lambda").list_functions()["Functions"]
     ours = [function for function in found if function["FunctionName"].startswith("guichet-laptop-")]
     assert sorted(function["FunctionName"].removeprefix("guichet-laptop-") for function in ours) == FUNCTIONS
-    assert len({function["Role"] for function in ours}) == 8
+    assert len({function["Role"] for function in ours}) == 9
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -298,11 +299,33 @@ def test_the_mailer_alone_listens_to_the_stream_of_the_table(stack: Stack) -> No
     assert (mappings[0]["MaximumRetryAttempts"], mappings[0]["BisectBatchOnFunctionError"]) == (20, True)
 
 
-def test_an_alarm_rings_when_the_mailer_gives_a_letter_up(stack: Stack) -> None:
-    alarm = stack.client("cloudwatch").describe_alarms(AlarmNames=["guichet-laptop-unsent"])["MetricAlarms"][0]
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
-    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": "guichet-laptop-unsent"}]
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
+def test_feedback_alone_hears_what_ses_says_of_a_letter(stack: Stack) -> None:
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:guichet-laptop-feedback"
+    found = stack.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert [(one["Protocol"], one["Endpoint"]) for one in found] == [("lambda", function_arn("feedback"))]
+    letters = stack.client("sesv2")
+    sender = letters.get_email_identity(EmailIdentity=MAIL_FROM)
+    events = letters.get_configuration_set_event_destinations(ConfigurationSetName=sender["ConfigurationSetName"])
+    (told,) = events["EventDestinations"]
+    assert (told["Enabled"], told["SnsDestination"]) == (True, {"TopicArn": topic})
+    assert set(told["MatchingEventTypes"]) == {"BOUNCE", "COMPLAINT", "DELIVERY"}
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "threshold"),
+    [
+        ("unsent", ("AWS/SQS", "ApproximateNumberOfMessagesVisible", [("QueueName", "guichet-laptop-unsent")]), 1),
+        ("bounces", ("AWS/SES", "Reputation.BounceRate", []), 0.02),
+        ("complaints", ("AWS/SES", "Reputation.ComplaintRate", []), 0.0005),
+    ],
+)
+def test_an_alarm_rings_when_letters_are_given_up_bounce_or_are_unwanted(
+    stack: Stack, name: str, metric: tuple[object, ...], threshold: float
+) -> None:
+    alarm = stack.client("cloudwatch").describe_alarms(AlarmNames=[f"guichet-laptop-{name}"])["MetricAlarms"][0]
+    dimensions = [(one["Name"], one["Value"]) for one in alarm.get("Dimensions", [])]
+    assert (alarm["Namespace"], alarm["MetricName"], dimensions) == metric
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", threshold)
 
 
 def test_release_and_expiry_have_a_schedule_each(stack: Stack) -> None:

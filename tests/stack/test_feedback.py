@@ -1,0 +1,74 @@
+"""What SES says of a letter reaches the table: the engine plays SES's mailbox simulator."""
+
+import json
+
+import pytest
+
+from infra.laptop import ACCOUNT, REGION, Stack
+from tests.stack.visitor import Visitor, answered, key_of, person, until
+
+SIMULATOR = "simulator.amazonses.com"
+SECOND_LETTER = "Votre rendez-vous est confirmé : votre convocation"
+
+
+@pytest.fixture
+def visitor(stack: Stack) -> Visitor:
+    return Visitor(stack)
+
+
+def at(mailbox: str) -> dict[str, str]:
+    """Somebody whose address has this end."""
+    address = f"{mailbox}@{SIMULATOR}"
+    return person(email=address, email_confirmation=address)
+
+
+def test_a_seat_whose_letter_bounced_returns_early_and_no_letter_follows(visitor: Visitor) -> None:
+    awa = at("bounce+stack")
+    visitor.file(awa)
+    link = visitor.link(awa["email"])
+    seat = until(lambda: found if (found := visitor.item(link))["state"]["S"] == "open" else None)
+    assert seat["past_state"]["S"] == "expired"
+    assert answered(visitor.get(link), 200)["state"] == "expired"
+    other = person(first_name=awa["first_name"], last_name=awa["last_name"])
+    visitor.file(other)  # the same person, at an address that takes letters
+    assert visitor.letter(other["email"])["subject"] == "Confirmez votre rendez-vous"
+    assert [letter["subject"] for letter in visitor.letters(awa["email"])] == ["Confirmez votre rendez-vous"]
+
+
+def test_who_calls_a_letter_unwanted_keeps_the_seat_and_gets_no_other_letter(stack: Stack, visitor: Visitor) -> None:
+    awa = at("complaint+stack")
+    visitor.file(awa)
+    link = visitor.link(awa["email"])
+    until(lambda: stopped(stack, link))
+    assert answered(visitor.post(f"{link}/confirmation"), 200)["state"] == "confirmed"
+    ben = person()
+    visitor.file(ben)
+    visitor.letter(ben["email"])  # later in the stream than the convocation that was not sent
+    assert len(visitor.letters(awa["email"])) == 1
+
+
+def test_an_event_of_the_configuration_set_frees_a_seat_as_well(stack: Stack, visitor: Visitor) -> None:
+    awa = person()
+    visitor.file(awa)
+    link = visitor.link(awa["email"])
+    event = {
+        "eventType": "Bounce",
+        "mail": {"messageId": "0100", "destination": [awa["email"]], "tags": {}},
+        "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": awa["email"]}]},
+    }
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:guichet-laptop-feedback"
+    stack.client("sns").publish(TopicArn=topic, Message=json.dumps(event))
+    until(lambda: visitor.item(link)["state"]["S"] == "open" or None)
+    assert stopped(stack, link) == "bounced"
+
+
+def stopped(stack: Stack, link: str) -> str | None:
+    """Why no more letters go to the person of a request."""
+    table = stack.client("dynamodb")
+    seat = table.get_item(TableName=stack.table, Key=key_of(link))["Item"]
+    hold = seat["hold"]["S"] if "hold" in seat else seat["past"]["S"]
+    for page in table.get_paginator("scan").paginate(TableName=stack.table):
+        for item in page["Items"]:
+            if item["pk"]["S"].startswith("PERSON#") and item["hold"]["S"] == hold and "stopped" in item:
+                return str(item["stopped"]["S"])
+    return None
