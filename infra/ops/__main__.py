@@ -5,9 +5,11 @@ import sys
 import typer
 
 from infra.ops.audit import audit
+from infra.ops.close import close
 from infra.ops.day import day
 from infra.ops.release import release
 from infra.ops.requests import requests
+from infra.ops.seats import seats
 from infra.ops.services import services
 from infra.ops.weeks import calendar, figures
 
@@ -18,9 +20,9 @@ app = typer.Typer(
     help="Run a stage of Guichet: its services, seats, releases and requests. "
     "Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot be reached.",
 )
-for group in (services, release, requests):
+for group in (services, release, seats, requests):
     app.add_typer(group)
-for command in (calendar, day, figures, audit):
+for command in (calendar, day, figures, close, audit):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""The ops program on the deployed stack: a service put in place, its seats, a day's list, a cancelled request."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.laptop import Stack, release
+from infra.package import ROOT
+from tests.stack.test_storm import restart
+from tests.stack.visitor import Visitor, answered, person
+
+SERVICE = "bureau"
+
+
+def ops(stack: Stack, *words: str, code: int = 0) -> Any:
+    """The one JSON document of a command that ends as it should; the program finds the stack by its port."""
+    env = {"PATH": os.environ["PATH"], "GUICHET_PORT": stack.endpoint.rpartition(":")[2]}
+    command = [sys.executable, "-m", "infra.ops", *words, "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def file(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file of a service of these tests alone; the service is taken away afterwards."""
+    path = tmp_path_factory.mktemp("ops") / "bureau.yaml"
+    write(path, "10:30")
+    yield path
+    key = {"pk": {"S": "SERVICES"}, "sk": {"S": SERVICE}}
+    stack.client("dynamodb").delete_item(TableName=stack.table, Key=key)
+    restart(stack, "page", "slots", "release")
+
+
+def write(path: Path, end: str) -> None:
+    real = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
+    openings = [{"days": ["tuesday", "thursday"], "from": "09:15", "to": end}]
+    changes = {"id": SERVICE, "plannings": [{"desks": [1], "openings": openings}]}
+    del real["public_holidays"]
+    path.write_text(yaml.safe_dump(real | changes, allow_unicode=True), "utf-8")
+
+
+def test_a_service_is_put_its_seats_are_made_and_closed_again_as_the_file_says(stack: Stack, file: Path) -> None:
+    assert ops(stack, "services", "put", str(file), code=1)["error"].startswith("nothing was changed")
+    assert ops(stack, "services", "put", str(file), "--yes")["services"][0]["new"]
+    ops(stack, "release", "run", SERVICE)
+    week = ops(stack, "release", "preview", SERVICE, "--weeks", "1")["releases"][0]
+    assert (week["seats"], week["desks"]) == (30, 1)
+    write(file, "10:00")
+    changed = ops(stack, "services", "put", str(file), "--yes")["services"][0]
+    assert [rule["rule"] for rule in changed["rules"]] == ["plannings"]
+    restart(stack, "release")
+    release(stack)
+    totals = ops(stack, "calendar", SERVICE, "--week", week["week"])["totals"]
+    assert (totals["coming"], totals["closed"]) == (18, 12)
+
+
+def test_a_request_is_on_the_list_of_its_day_and_its_owner_is_told_when_it_is_cancelled(stack: Stack) -> None:
+    visitor, owner = Visitor(stack), person()
+    filed = visitor.file(owner)
+    link = visitor.link(owner["email"])
+    reference = filed["reference"]
+    assert ops(stack, "requests", "find", "--email", owner["email"])["requests"][0]["reference"] == reference
+    listed = ops(stack, "day", "aes", filed["date"])["seats"]
+    assert [line["state"] for line in listed if line["reference"] == reference] == ["pending"]
+    assert ops(stack, "requests", "cancel", reference, "--yes")["cancelled"]
+    assert visitor.letter(owner["email"], 2)["subject"] == "Votre rendez-vous ne pourra pas avoir lieu"
+    assert answered(visitor.get(link), 200)["state"] == "withdrawn"
+    act = ops(stack, "audit")["acts"][0]
+    assert (act["what"], act["outcome"], act["arguments"]) == ("requests cancel", "done", {"reference": reference})
+    assert act["who"].startswith("arn:aws:")
+
+
+def test_a_stage_that_is_not_there_is_three(stack: Stack) -> None:
+    env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": stack.endpoint, "AWS_DEFAULT_REGION": "eu-west-3"}
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    command = [sys.executable, "-m", "infra.ops", "services", "list", "--stage", "none"]
+    done = subprocess.run(command, cwd=ROOT, env=env | keys, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("guichet: there is no table guichet-none in eu-west-3")
