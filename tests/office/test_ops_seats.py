@@ -9,8 +9,8 @@ from chalicelib import places, store
 from chalicelib.model import OFFICE, RULES, Seat, Service, State
 from infra import closing
 from tests.conftest import MONDAY, document, fill
-from tests.ops import acts, ops, table
-from tests.test_closing import NOW, TUESDAY, book, key
+from tests.office.ops import acts, ops, table
+from tests.office.test_closing import NOW, TUESDAY, book, key
 
 ADD = ("seats", "add", "aes", "2026-12-10", "--from", "11:00", "--to", "11:12", "--desk", "1", "--desk", "3")
 REOPEN = ("seats", "reopen", "aes", "2026-12-08", "--from", "09:15", "--to", "10:30")

@@ -10,8 +10,8 @@ import pytest
 from chalicelib import appointment, booking, locks, store
 from chalicelib.model import Service, State
 from chalicelib.rows import PersonRow
-from tests.ops import acts, become, everything, ops, table
-from tests.test_closing import NOW, TUESDAY, book, key, run
+from tests.office.ops import acts, become, everything, ops, table
+from tests.office.test_closing import NOW, TUESDAY, book, key, run
 
 FIRST = "AES-00001-AAAAA"
 DAY = ("day", "aes", "2026-12-08")

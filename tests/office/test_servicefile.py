@@ -20,7 +20,7 @@ from infra.publicholidays import DEPARTMENTS, holidays_of
 from infra.servicefile import Mistakes
 
 TODAY = date(2026, 11, 23)
-REAL = sorted((Path(__file__).parent.parent / "infra" / "services").glob("*.yaml"))
+REAL = sorted((Path(__file__).parents[2] / "infra" / "services").glob("*.yaml"))
 GOOD = """\
 id: essai
 name: {fr: "Essai", en: "Trial", ar: "تجربة"}

@@ -8,9 +8,9 @@ import pytest
 from chalicelib import places, store
 from chalicelib.model import Service, State
 from tests.conftest import MONDAY, document, fill
-from tests.ops import ops
-from tests.test_closing import NOW, book, key, run
-from tests.test_closing import TUESDAY as CLOSED_TUESDAY
+from tests.office.ops import ops
+from tests.office.test_closing import NOW, book, key, run
+from tests.office.test_closing import TUESDAY as CLOSED_TUESDAY
 
 WEEK = ("--week", "2026-W50")
 

@@ -12,9 +12,9 @@ from chalicelib.model import RULES, Service, State
 from chalicelib.rows import ServiceRow
 from infra import servicefile
 from tests.conftest import MONDAY, document, fill
-from tests.ops import acts, everything, ops, table
-from tests.test_closing import NOW, book, key
-from tests.test_servicefile import GOOD, changed
+from tests.office.ops import acts, everything, ops, table
+from tests.office.test_closing import NOW, book, key
+from tests.office.test_servicefile import GOOD, changed
 
 AES = changed(("id: essai", "id: aes"), ('{department: "42"}', '{department: "67"}'))
 

@@ -12,7 +12,7 @@ from chalicelib import files, locks
 from chalicelib.model import Person
 from chalicelib.rows import PersonRow, Row
 from infra.ops.__main__ import app
-from tests.test_closing import NOW
+from tests.office.test_closing import NOW
 
 META = ("table_name", "region", "max_retry_attempts")
 

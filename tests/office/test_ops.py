@@ -17,8 +17,8 @@ from infra.ops import look
 from infra.ops.audit import act
 from infra.ops.reach import caller, reach, reason
 from infra.ops.session import Refused, Session
-from tests.ops import META, acts, everything, ops, table
-from tests.test_closing import NOW, book, key
+from tests.office.ops import META, acts, everything, ops, table
+from tests.office.test_closing import NOW, book, key
 
 ADD = ("seats", "add", "aes", "2026-12-10", "--from", "11:00", "--to", "11:10", "--desk", "1")
 ENGINE: dict[str, Any] = {
