@@ -37,7 +37,6 @@ lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four c
 	@$(BIN)/python -m infra.lighthouse
 
 pins: setup  ## renew requirements*.txt from requirements*.in
-	@$(BIN)/pip install -qq --disable-pip-version-check uv
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \
 	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
 
@@ -51,9 +50,10 @@ $(STAMP): requirements.txt requirements-dev.txt
 	  || { echo "guichet: Python 3.11 or later is needed: install it, or name it with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "guichet: Python's venv module is needed: install python3-venv" >&2; exit 1; }
-	@echo "setting up .venv (about a minute, once)"
+	@echo "setting up .venv (a few seconds to a minute, once)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/pip install -qq --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
 	@touch $@
 
 %.mo: %.po $(STAMP)
