@@ -1,16 +1,37 @@
 """Every entry point of Guichet, and nothing else: routes, one Lambda per step, schedules and the stream."""
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import __version__, appointment, booking, edge, feedback, forms, manage, outbox, settings, upkeep, views
+from chalicelib import (
+    __version__,
+    appointment,
+    booking,
+    edge,
+    feedback,
+    forms,
+    log,
+    manage,
+    outbox,
+    settings,
+    upkeep,
+    views,
+)
 from chalicelib.edge import ANY, LOOK, Reply, Visit
 
 settings.check_at_start()
 app = Chalice(app_name="guichet")
 app.api.binary_types = []
+
+
+@app.middleware("all")
+def name_run(event: object, respond: Callable[[object], Response]) -> Response:
+    """Every line of the log says which run it is about."""
+    log.about(edge.run_of(event))
+    return respond(event)
 
 
 @app.middleware("http")
@@ -284,7 +305,8 @@ def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
 def mailer(event: DynamoDBEvent) -> dict[str, Any]:
     """Send the letter that each change of the table calls for. `infra/app.yaml` names the real stream."""
     records = [(record.sequence_number, record.old_image, record.new_image) for record in event]
-    failed = outbox.deliver(records, now=edge.now())
+    oldest = min(record.timestamp for record in event).replace(tzinfo=UTC)
+    failed = outbox.deliver(records, now=edge.now(), oldest=oldest)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 

@@ -67,9 +67,18 @@ SECURITY = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Vary": "Accept, Accept-Language, Cookie",
 }
-FAILED = 500
+OK, FAILED = 200, 500
 AWAY = {429, FAILED, 503}
 """What passes by itself: try again."""
+STEPS = {
+    ("POST", "/services/{service}/holds"): "Holds",
+    ("POST", "/holds/{hold}/captcha/answer"): "CaptchaPasses",
+    ("POST", "/holds/{hold}/details"): "Requests",
+    ("POST", "/requests/{token}/confirmation"): "Confirmations",
+    ("POST", "/requests/{token}/cancellation"): "Cancellations",
+    ("POST", "/requests/{token}/move"): "Moves",
+}
+"""What each step that a visitor has done is called among the metrics."""
 PRIVATE = "no-store"
 CALENDAR = "public, max-age=0, s-maxage=1"
 YEAR = "public, max-age=31536000, immutable"
@@ -266,6 +275,8 @@ def answers(
                 response.body = ""
             log.event(
                 "request",
+                {"Refusals": 1} if code else _done(request, response, who),
+                {"Code": code} if code else None,
                 route=request.path,
                 method=request.method,
                 status=response.status_code,
@@ -277,6 +288,20 @@ def answers(
         return view
 
     return decorate
+
+
+def run_of(event: object) -> str:
+    """The id of a run: of the request at API Gateway, where there is one, or of the call of the function."""
+    if isinstance(event, Request):
+        return str(event.context.get("requestId", ""))
+    return str(getattr(getattr(event, "context", None), "aws_request_id", ""))
+
+
+def _done(request: Request, response: Response, who: Visit) -> dict[str, int] | None:
+    """The step that a request has done, as a metric; a page that only shows a form has done none."""
+    step = STEPS.get((request.method, request.path))
+    done = response.status_code in {201, 202, 303} or (response.status_code == OK and who.wants_json)
+    return {step: 1} if step and done else None
 
 
 def _respond(
