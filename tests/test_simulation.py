@@ -9,6 +9,7 @@ import pytest
 from tests.load.simulation.inputs import Costs, Crowd, Limits, line
 from tests.load.simulation.laptop import Laptop, storm
 from tests.load.simulation.parts import Account, Bucket, Mailer, Memory, Pool, Seats
+from tests.load.simulation.rehearsal import Rehearsal
 from tests.load.simulation.rush import Monday, Result
 
 QUICK = Costs(look=0.005, look_seat=0, hold=0.004, hold_seat=0, fill=0.005, fill_seat=0, load=0.3)
@@ -45,6 +46,7 @@ def test_a_bucket_never_grants_more_than_its_burst_and_its_rate() -> None:
 def test_a_bucket_grants_many_at_once_up_to_what_is_left() -> None:
     bucket = Bucket(10, 5)
     assert [bucket.grant(0, 8), bucket.grant(0, 8), bucket.grant(0.2, 8)] == [5, 0, 2]
+    assert bucket.grant(1_000, 8) == 5  # a long pause saves up no more than the burst
 
 
 def test_a_request_of_many_units_passes_whole_and_is_paid_back_first() -> None:
@@ -173,3 +175,13 @@ def test_the_simulated_laptop_gives_each_seat_once_and_serves_no_faster_than_its
     assert seen.rate == pytest.approx(200, rel=0.01)
     assert sum(seen.refusals.values()) == 1_900
     assert seen.attempts_per_win == 20
+
+
+@pytest.mark.parametrize(("at_once", "seconds"), [(1, 18), (4, 4)])
+def test_the_rehearsed_rush_drains_no_faster_than_its_lines_answer(at_once: int, seconds: float) -> None:
+    service = {step: {"p50": 0.5, "mean": 0.5} for step in ("notice", "calendar", "hold")}
+    crowd = {"visitors": 200, "bots": 4, "seats": 40, "rate": 50, "haste": 0.1, "at_once": at_once}
+    rushed = Rehearsal({**crowd, "service": service})
+    found = rushed.run()
+    assert len(rushed.seats.first_held) == 40 >= len(rushed.seats.holder)
+    assert seconds <= found["drain_seconds"] < 100
