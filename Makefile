@@ -1,6 +1,6 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
 .PHONY: help run test check lint deploy rollback destroy setup format lighthouse pins clean
 
 PYTHON ?= python3

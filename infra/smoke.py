@@ -1,7 +1,7 @@
 """A walk through a deployed stage as a person does it: one appointment is booked, confirmed and given up again.
 
-No back door: who deploys may read the secret of the stage, and with it solves the captcha and makes the letter's link. The
-letters go to SES's mailbox simulator; the mailer's mark says that they have left.
+No back door: who deploys may read the secret of the stage, and with it solves the captcha and makes the letter's link.
+The letters go to SES's mailbox simulator; the mailer's mark says that they have left.
 """
 
 import json
@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, TypeVar
 from http import HTTPStatus
+from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 

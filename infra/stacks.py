@@ -328,6 +328,6 @@ _WAY_OUT = {
     "ROLLBACK_COMPLETE": "it could not be created: `make destroy STAGE={stage}` clears it away, then deploy again",
     "ROLLBACK_FAILED": "it could not be created: `make destroy STAGE={stage}` clears it away, then deploy again",
     "DELETE_FAILED": "it could not be deleted: `make destroy STAGE={stage}` tries again and says what is in the way",
-    "UPDATE_ROLLBACK_FAILED": "an update could not be taken back: go on by `aws cloudformation continue-update-rollback`",
+    "UPDATE_ROLLBACK_FAILED": "an update could not be taken back: `aws cloudformation continue-update-rollback` does",
     "UPDATE_FAILED": "an update stopped half-way: `aws cloudformation rollback-stack` takes it back",
 }

@@ -55,26 +55,13 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     given = _file(path, shown)
     known = {file: template(file)["Parameters"] for file in (DATA, APP, EDGE)}
-    settings = {"account", "region", "services", *(key for parameters in known.values() for key in parameters)} - MADE
-    for key in given:
-        if key == "CaptchaAnswer":
-            raise CannotDeploy(f"{shown}: CaptchaAnswer is for a laptop alone: remove it")
-        if key not in settings:
-            near = get_close_matches(str(key), settings, 1)
-            raise CannotDeploy(f"{shown}: {key} is no setting{f' (did you mean {near[0]}?)' if near else ''}")
+    _known(shown, given, {key for parameters in known.values() for key in parameters})
     if environ.get("GUICHET_CAPTCHA_ANSWER"):
         raise CannotDeploy("GUICHET_CAPTCHA_ANSWER is set: it is for a laptop alone: unset it")
     account = _text(
         shown, "account", given.get("account", ""), r"\d{12}", "the twelve digits of the AWS account, in quotes"
     )
-    region = _text(shown, "region", given.get("region", ""), r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, like eu-west-3")
-    if region not in boto3.Session().get_available_regions("ses"):
-        raise CannotDeploy(f"{shown}: region {region} is none where AWS sends mail (SES): take another, like eu-west-3")
-    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        if environ.get(variable, region) != region:
-            raise CannotDeploy(
-                f"{variable} is {environ[variable]}, but {shown} says {region}: unset it, or correct the file"
-            )
+    region = _region(shown, given, environ)
     values = {file: _parameters(shown, given, parameters) for file, parameters in known.items()}
     if not ({"Domain", "Certificate"} & given.keys()):
         if given.keys() & (known[EDGE].keys() - MADE):
@@ -85,6 +72,26 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
     else:
         values[APP]["PublicUrl"] = f"https://{values[EDGE]['Domain']}"
     return Stage(name, account, region, _services(shown, given, today), values[DATA], values[APP], values[EDGE])
+
+
+def _known(shown: Path, given: Mapping[str, Any], parameters: set[str]) -> None:
+    settings = {"account", "region", "services", *parameters} - MADE
+    for key in given:
+        if key == "CaptchaAnswer":
+            raise CannotDeploy(f"{shown}: CaptchaAnswer is for a laptop alone: remove it")
+        if key not in settings:
+            near = get_close_matches(str(key), settings, 1)
+            raise CannotDeploy(f"{shown}: {key} is no setting{f' (did you mean {near[0]}?)' if near else ''}")
+
+
+def _region(shown: Path, given: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    region = _text(shown, "region", given.get("region", ""), r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, like eu-west-3")
+    if region not in boto3.Session().get_available_regions("ses"):
+        raise CannotDeploy(f"{shown}: region {region} is none where AWS sends mail (SES): take another, like eu-west-3")
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if (said := environ.get(variable, region)) != region:
+            raise CannotDeploy(f"{variable} is {said}, but {shown} says {region}: unset it, or correct the file")
+    return region
 
 
 def _file(path: Path, shown: Path) -> dict[str, Any]:
