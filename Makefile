@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
-.PHONY: help run test check lint deploy rollback destroy setup format lighthouse pins clean
+.PHONY: help run test check lint deploy rollback destroy rehearse setup format lighthouse pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,6 +41,9 @@ rollback: setup  ## turn the functions of STAGE=... back to what they were befor
 
 destroy: setup  ## take STAGE=... away; its table stays (docs/deploy.md)
 	@$(BIN)/python -m infra.deploy destroy $(STAGE) $(if $(YES),--yes) $(if $(ERASE),--erase $(ERASE))
+
+rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (ten minutes)
+	@$(BIN)/pytest tests/rehearsal
 
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse

@@ -16,11 +16,11 @@ from chalicelib.model import State
 from chalicelib.tokens import Keys
 from infra import smoke, stage
 from infra.package import package
-from infra.stacks import BEFORE, LIVE, NOT_MADE, CannotDeploy, Client, Deployment, Plan
+from infra.stacks import BEFORE, LIVE, NEVER_MADE, NOT_MADE, CannotDeploy, Client, Deployment, Plan
 from infra.stage import SMOKE, Stage
 
 EDGE_REGION = "us-east-1"
-RESERVED, LEFT = 559, 100
+RESERVED, LEFT = 558, 100
 """What the functions reserve of the account's concurrency, the mailer's one included; what AWS wants left over."""
 LEAST_SECRET = re.compile(r"\S{43,}")
 Ask = Callable[[str], None]
@@ -186,6 +186,8 @@ def destroy(deployment: Deployment, edge: Deployment, *, erase: str, ask: Ask) -
         if place.status(stack) != "DELETE_COMPLETE":
             say(f"deleting {stack}")
             place.delete(stack)
+    if deployment.status(deployment.data_stack) in NEVER_MADE:  # nothing is in it
+        deployment.delete(deployment.data_stack)
     if erase:
         deployment.erase()
         say(f"{deployment.stage} is gone. Its key can be called back for 30 days, its secret for 7.")

@@ -29,6 +29,8 @@ WAIT = {"Delay": 1, "MaxAttempts": 3600}
 READY = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "REVIEW_IN_PROGRESS"}
 NOT_MADE = {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}
 """The stack exists in name only: it is made, not changed."""
+NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"}
+"""Its creation failed or was never begun: nothing in it was ever used."""
 
 Client = Callable[[str], Any]
 """A boto3 client of the stage's account and region, by the name of its service."""
