@@ -14,7 +14,7 @@ from botocore.exceptions import WaiterError
 
 from infra import inbox
 from infra.laptop import ACCOUNT, KEYS, REGION, engine, is_free
-from infra.package import ROOT
+from infra.package import ROOT, copy_sources
 from infra.stacks import Deployment
 
 STAGE = "trial"
@@ -117,7 +117,7 @@ def test_a_stage_is_deployed_and_walked_through(desk: Desk) -> None:
     assert len(secret) == 64
     assert secret not in "\n".join(said)
     table = desk.client("dynamodb").describe_table(TableName="guichet-trial")["Table"]
-    assert (table["DeletionProtectionEnabled"], table["SSEDescription"]["SSEType"]) == (True, "KMS")
+    assert table["DeletionProtectionEnabled"] is True
     left = desk.client("dynamodb").scan(TableName="guichet-trial")["Items"]
     assert [item for item in left if item["pk"]["S"].startswith(("SEATS#essai", "PERSON#", "EMAIL#"))] == []
 
@@ -245,3 +245,36 @@ def test_a_plan_that_was_left_behind_is_no_obstacle(desk: Desk) -> None:
     )
     assert desk.deployment.status("guichet-trial-data") == "REVIEW_IN_PROGRESS"
     assert desk.run("deploy", code=1)[0] == "guichet-trial-data: a new stack"
+
+
+def test_a_plain_chalice_deploy_makes_every_function_and_its_stream(desk: Desk, tmp_path: Path) -> None:
+    deployment = Deployment("dev", desk.client)
+    plan = deployment.data({"MailFrom": "rendez-vous@prefecture.example.org"})
+    assert plan
+    deployment.execute(plan)
+    stream = desk.client("dynamodb").describe_table(TableName="guichet-dev")["Table"]["LatestStreamArn"]
+    copy_sources(tmp_path)
+    command = [
+        str(Path(sys.executable).with_name("chalice")),
+        "--project-dir",
+        str(tmp_path),
+        "deploy",
+        "--stage",
+        "dev",
+    ]
+    env = {
+        **os.environ,
+        **KEYS,
+        "AWS_ENDPOINT_URL": desk.endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        "GUICHET_STREAM": stream,
+    }
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    made = [one for one in desk.client("lambda").list_functions()["Functions"] if "-dev" in one["FunctionName"]]
+    assert len(made) == 9
+    for function in made:
+        assert function["Environment"]["Variables"] == {"GUICHET_STAGE": "dev", "GUICHET_TABLE": "guichet-dev"}
+    (mapping,) = desk.client("lambda").list_event_source_mappings(FunctionName="guichet-dev-mailer")[
+        "EventSourceMappings"
+    ]
+    assert mapping["EventSourceArn"] == stream
