@@ -47,7 +47,7 @@ def deploy(wanted: Stage, deployment: Deployment, edge: Deployment, *, ask: Ask)
     }:
         ask(f"{wanted.name} was rolled back. Turn {len(back)} functions forward to the last deployment again?")
         deployment.point(LIVE, back)
-    host = at_edge(wanted, deployment, edge, ask)
+    host = at_edge(wanted, deployment, edge, Keys(secret).edge, ask)
     files = [str(file) for file in (*wanted.services, SMOKE)]
     if (effect := smoke.ops(deployment, "services", "put", "--dry-run", *files)) and not all_the_same(effect):
         say(effect.rstrip())
@@ -63,12 +63,12 @@ def deploy(wanted: Stage, deployment: Deployment, edge: Deployment, *, ask: Ask)
         say(f"DNS: the CNAME of {wanted.edge['Domain']} must be {host}")
 
 
-def at_edge(wanted: Stage, deployment: Deployment, edge: Deployment, ask: Ask) -> str:
+def at_edge(wanted: Stage, deployment: Deployment, edge: Deployment, shown: str, ask: Ask) -> str:
     """Bring the edge up to date, if the stage has one; the host of CloudFront."""
     if not wanted.edge:
         return ""
     origin = deployment.outputs(deployment.app_stack)["EndpointURL"].split("/")[2]
-    apply(edge, edge.edge({**wanted.edge, "Origin": origin}), ask)
+    apply(edge, edge.edge({**wanted.edge, "Origin": origin, "Pass": shown}), ask)
     return edge.outputs(edge.edge_stack)["Host"]
 
 

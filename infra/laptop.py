@@ -88,6 +88,7 @@ def running(
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # this inbox takes what comes
                 "Reserve": "no",  # there is no room for 558 processes; the engine runs ten of a function
+                "OriginHolds": "0",  # all who try it come from one address
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
             }

@@ -56,7 +56,7 @@ def test_a_policy_says_what_the_page_says_on_these_resources_and_no_other(name: 
 
 def test_each_permission_is_taken_away_in_the_rehearsal_or_is_one_that_the_engine_does_not_ask() -> None:
     rows = table()
-    assert len(rows) == 32
+    assert len(rows) == 34
     shown = {(who, action) for who, action, _, fails in rows if not fails.endswith("(AWS)")}
     assert shown == set(NEEDED)
     assert {action for _, action, _, fails in rows if fails.endswith("(AWS)")} == set(NOT_ASKED)

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from infra.laptop import Stack
-from tests.stack.visitor import Visitor, answered, key_of, person, restart
+from tests.stack.visitor import Visitor, answered, changed, key_of, person, restart
+from tests.stackfixture import ANSWER
 
 REMEMBERED = 1.1
 """Seconds after which a function reads the seats of a week again."""
@@ -87,6 +88,38 @@ class Office:
             if placed.status_code == 201:
                 answered(self.visitor.post(f"/holds/{placed.json()['hold']}/end"), 200)
             return placed.status_code == 201
+
+        return works
+
+    def ticketed(self) -> Visitor:
+        """Somebody who has read the notice."""
+        visitor = Visitor(self.stack)
+        visitor.web.headers["Cookie"] = visitor.get("/services/aes").headers["set-cookie"].partition(";")[0]
+        return visitor
+
+    def holds_with_a_ticket(self) -> Works:
+        visitor = self.ticketed()
+
+        def works() -> bool:
+            wish = {"first_free": True, "conditions_accepted": True}
+            return visitor.post("/services/aes/holds", wish).status_code == 201
+
+        return works
+
+    def takes_after_the_captcha(self) -> Works:
+        """A place that had its one hold of the hour: each further visitor takes the seat after the captcha."""
+        known = self.stack.client("lambda").get_function_configuration(FunctionName="guichet-laptop-hold")
+        variables = known["Environment"]["Variables"] | {"GUICHET_ORIGIN_HOLDS": "1"}
+        with changed(self.stack, "hold", Environment={"Variables": variables}):
+            until_late = (visitor.hold() for visitor in iter(self.ticketed, None))
+            next(hold for hold in until_late if hold["state"] == "waiting")
+            late = [(visitor := self.ticketed(), str(visitor.hold()["hold"])) for _ in range(2)]
+
+        def works() -> bool:
+            visitor, hold = late.pop()
+            asked = answered(visitor.post(f"/holds/{hold}/captcha"), 201)
+            body = {"challenge": asked["challenge"], "answer": ANSWER}
+            return visitor.post(f"/holds/{hold}/captcha/answer", body).status_code == 200
 
         return works
 
@@ -185,6 +218,8 @@ NEEDED: dict[tuple[str, str], Prepare] = {
     ("hold", "dynamodb:GetItem"): lambda at: at.sends(f"/holds/{at.visitor.hold()['hold']}/extension"),
     ("hold", "dynamodb:Query"): lambda at: at.holds(),
     ("hold", "dynamodb:UpdateItem"): lambda at: at.holds(),
+    ("hold", "dynamodb:PutItem"): lambda at: at.holds_with_a_ticket(),
+    ("captcha", "dynamodb:PutItem"): lambda at: at.takes_after_the_captcha(),
     ("captcha", "dynamodb:GetItem"): lambda at: at.looks_at(f"/holds/{at.visitor.hold()['hold']}"),
     ("captcha", "dynamodb:Query"): lambda at: at.starts_and_looks_at("captcha", f"/holds/{at.visitor.hold()['hold']}"),
     ("captcha", "dynamodb:UpdateItem"): lambda at: at.answers_wrong(str(at.visitor.hold()["hold"])),

@@ -49,10 +49,10 @@ ROUTES = {
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 LOOK = {"dynamodb:GetItem", "dynamodb:Query"}
 ACTIONS = {
-    "page": {*LOGS, *LOOK},
-    "slots": {*LOGS, *LOOK},
-    "hold": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
-    "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
+    "page": {*LOGS, "dynamodb:Query"},
+    "slots": {*LOGS, "dynamodb:Query"},
+    "hold": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem"},
+    "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem"},
     "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
     "mailer": {
         *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
@@ -60,7 +60,7 @@ ACTIONS = {
     },
     "feedback": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
     "release": {*LOGS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
-    "expiry": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
+    "expiry": {*LOGS, "dynamodb:Query", "dynamodb:UpdateItem"},
 }
 FIGURES = ("holds_had", "first_at", "expired")
 FUNCTIONS = sorted(ACTIONS)
