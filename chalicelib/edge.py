@@ -170,7 +170,7 @@ def _address(request: Request) -> str:
     """
     hops = request.headers.get("x-forwarded-for", "").split(",")
     if (shown := request.headers.get("x-guichet-edge", "")) and booking.keys().is_edge(shown) and len(hops) > 1:
-        return hops[-2].strip()
+        return str(hops[-2]).strip()
     return str(request.context.get("identity", {}).get("sourceIp", ""))
 
 

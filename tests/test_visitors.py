@@ -290,8 +290,13 @@ def seen_from(shown: str, forwarded: str) -> str:
     """Where a visitor comes from, as the service sees it, who spoke to API Gateway from 198.51.100.9."""
     headers = {"x-guichet-edge": shown, "x-forwarded-for": forwarded}
     event = {
-        **{"multiValueQueryStringParameters": None, "headers": headers, "pathParameters": {}, "body": "", "path": "/"},
-        **{"stageVariables": None, "isBase64Encoded": False},
+        "multiValueQueryStringParameters": None,
+        "headers": headers,
+        "pathParameters": {},
+        "body": "",
+        "path": "/",
+        "stageVariables": None,
+        "isBase64Encoded": False,
         "requestContext": {"resourcePath": "/", "httpMethod": "GET", "identity": {"sourceIp": "198.51.100.9"}},
     }
     return edge.visit(Request(event), NOW).address
