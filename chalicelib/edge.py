@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from chalice.app import Chalice, Request, Response
 
-from chalicelib import errors, forms, log, pages
+from chalicelib import booking, errors, forms, log, pages
 from chalicelib.errors import InvalidFields, Refusal
 from chalicelib.model import LANGUAGES
 from chalicelib.words import N_, Words, preferred, words
@@ -166,10 +166,21 @@ def visit(request: Request, now: datetime) -> Visit:
     if request.method == "POST":  # the page to be seen in another language is the one that the form was on
         parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
     path = "/".join(parts)
-    address = request.context.get("identity", {}).get("sourceIp", "")
+    address = _address(request)
     spoken = words(language)
     ticket = cookies.get("visit", "")
     return Visit(now, read, spoken, wants_json, root, path, query, chosen in LANGUAGES, ticket, address)
+
+
+def _address(request: Request) -> str:
+    """Where a visitor comes from: API Gateway's word, or that of our own CloudFront, which shows that it is ours.
+
+    Each of the two adds to X-Forwarded-For who spoke to it: the visitor is the last but one.
+    """
+    hops = request.headers.get("x-forwarded-for", "").split(",")
+    if (shown := request.headers.get("x-guichet-edge", "")) and booking.keys().is_edge(shown) and len(hops) > 1:
+        return str(hops[-2]).strip()
+    return str(request.context.get("identity", {}).get("sourceIp", ""))
 
 
 def _asked_by_button(read: Callable[[], dict[str, Any]]) -> str:
