@@ -1,6 +1,6 @@
 """pretix's cart-add beside our hold, same machine, client and crowd: `python -m tests.load.peer [--record]`.
 
-Each round has a hundred places of its own, and the three settings take turns. Ends with an error if a place was given
+Each round has a hundred places of its own; pretix and our server take turns, our Lambdas come after. Ends with an error if a place was given
 twice or lost. `--record` puts the table into docs/peer.md.
 """
 
@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -141,7 +142,7 @@ class Pretix:
     def round(self, at_once: int, name: str, event: dict[str, str], meter: Meter = Counter) -> tuple[Run, float]:
         """Browsers that open the shop, then each put a place into their cart; also how many opened it a second."""
         shop = self.url + event["shop"]
-        web = urllib3.PoolManager(maxsize=at_once, retries=False, timeout=120.0)
+        web = urllib3.PoolManager(maxsize=max(AT_ONCE), retries=False, timeout=120.0)
 
         def visit(_number: int) -> tuple[str, str]:
             page = web.request("GET", shop)
@@ -156,7 +157,7 @@ class Pretix:
             answer = told.json() if told.status == 200 else {"success": False, "message": ""}
             return told.status, bool(answer["success"]), str(answer["message"])
 
-        visits = volley(visit, range(CROWD), at_once)
+        visits = volley(visit, range(CROWD), max(AT_ONCE))
         fired = volley(add, visits.answers, at_once, meter)
         wins = [end for (_, won, _), end in zip(fired.answers, fired.ends, strict=True) if won]
         refused = Counter(
@@ -215,9 +216,9 @@ def our_settings(stack: Stack) -> dict[str, str]:
     }
 
 
-def measure() -> tuple[list[Run], list[float]]:
+def measure(rounds: int) -> tuple[list[Run], list[float]]:
     """All rounds of all settings, and pretix's first pages a second."""
-    names = {(turn, n): f"peer-{turn}-{n}" for turn in range(ROUNDS) for n in AT_ONCE}
+    names = {(turn, n): f"peer-{turn}-{n}" for turn in range(rounds) for n in reversed(AT_ONCE)}
     runs, visits = [], []
     with ExitStack() as life:
         folder = life.enter_context(peerparts.scratch())
@@ -233,32 +234,33 @@ def measure() -> tuple[list[Run], list[float]]:
         ours_at = peerparts.free_port()
         app = "tests.load.server:application"
         server = life.enter_context(peerparts.gunicorn(peerparts.OURS, app, folder, ours_at, **our_settings(stack)))
-        warm = f"http://{HOST}:{ours_at}", stack.api
-        pretix.round(max(AT_ONCE), WARM, events[WARM])
-        for api, side in zip(warm, SIDES, strict=True):
-            storm(seated(stack, api, WARM + side), CROWD, max(AT_ONCE))
-        start = time.monotonic()
-        for (turn, at_once), name in names.items():
-            if turn and at_once == AT_ONCE[0] and time.monotonic() - start > ENOUGH:
-                break
-            run, pages = pretix.round(
-                at_once,
-                name,
-                events[name],
-                lambda: Counter({"server": tree(shop), "PostgreSQL": tree(postgres), "Redis": tree(redis)}),
-            )
+        behind = f"http://{HOST}:{ours_at}"
+
+        def shop_spent() -> Counter[str]:
+            return Counter({"server": tree(shop), "PostgreSQL": tree(postgres), "Redis": tree(redis)})
+
+        def server_spent() -> Counter[str]:
+            return Counter({"server": tree(server), "engine": engine_spent()["engine"]})
+
+        def told(run: Run) -> None:
             runs.append(run)
+            print(f"{run.setting} | {run.at_once} | {line(run)}", flush=True)
+
+        start = time.monotonic()
+        pretix.round(max(AT_ONCE), WARM, events[WARM])
+        storm(seated(stack, behind, WARM + SIDES[0]), CROWD, max(AT_ONCE))
+        for (turn, at_once), name in names.items():
+            if turn and at_once == max(AT_ONCE) and time.monotonic() - start > ENOUGH:
+                break
+            run, pages = pretix.round(at_once, name, events[name], shop_spent)
+            told(run)
             visits.append(pages)
-            place = seated(stack, f"http://{HOST}:{ours_at}", name + SIDES[0])
-            spent = storm(
-                place, CROWD, at_once, lambda: Counter({"server": tree(server), "engine": engine_spent()["engine"]})
-            )
-            runs.append(ours(SERVER, at_once, spent))
-            runs.append(
-                ours(ENGINE, at_once, storm(seated(stack, stack.api, name + SIDES[1]), CROWD, at_once, engine_spent))
-            )
-            for run in runs[-3:]:
-                print(f"round {turn + 1}, {run.at_once} at once, {run.setting}: {line(run)}", flush=True)
+            place = seated(stack, behind, name + SIDES[0])
+            told(ours(SERVER, at_once, storm(place, CROWD, at_once, server_spent)))
+        storm(seated(stack, stack.api, WARM + SIDES[1]), CROWD, max(AT_ONCE))
+        for (_turn, at_once), name in list(names.items())[: len(visits)]:
+            place = seated(stack, stack.api, name + SIDES[1])
+            told(ours(ENGINE, at_once, storm(place, CROWD, at_once, engine_spent)))
     return runs, visits
 
 
@@ -346,15 +348,19 @@ def replaced(kept: str, figures: str) -> str:
 def main() -> None:
     """Say what it will do, do it, and judge."""
     die_with_parent()
-    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(asked, lambda *_: sys.exit(130))
+    options = ArgumentParser(description="Our hold beside pretix's cart-add.")
+    options.add_argument("--record", action="store_true", help="put the figures into docs/peer.md")
+    options.add_argument("--rounds", type=int, default=ROUNDS, help="%(default)s unless given")
+    asked = options.parse_args()
+    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, lambda *_: sys.exit(130))
     print(peerparts.WHAT, flush=True)
     with peerparts.installed():
         load = os.getloadavg()[0]
-        runs, visits = measure()
+        runs, visits = measure(asked.rounds)
         text = page(runs, visits, load)
     print(text)
-    if "--record" in sys.argv[1:]:
+    if asked.record:
         PAGE.write_text(replaced(PAGE.read_text("utf-8"), text), "utf-8")
     if wrong := [f"{run.setting}, {run.at_once} at once: {problem}" for run in runs for problem in run.problems]:
         raise SystemExit("\n".join(wrong))

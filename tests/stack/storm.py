@@ -22,6 +22,7 @@ ATTEMPTS = 2000
 THREADS = 32
 SEATS = 100
 DESKS = 2
+PATIENCE = 300.0  # seconds: a crowd makes the engine start a worker for each of it
 SECRET = 52  # characters of a hold id that are the secret
 TAKEN = {(409, "slot-taken"), (409, "nothing-free")}
 A = TypeVar("A")
@@ -162,7 +163,7 @@ def storm(
     place: Place, attempts: int = ATTEMPTS, threads: int = THREADS, meter: Callable[[], Counter[str]] = Counter
 ) -> Verdict:
     """Many attempts at the same seats, at once: every second one names a slot, the others want the first free."""
-    web = urllib3.PoolManager(maxsize=threads, retries=False, timeout=60.0)
+    web = urllib3.PoolManager(maxsize=threads, retries=False, timeout=PATIENCE)
     chance = random.Random(2026)  # noqa: S311 - the same crowd each time
     wishes: list[dict[str, Any]] = [
         {"date": place.day, "start": chance.choice(place.starts)} if number % 2 else {"first_free": True}
