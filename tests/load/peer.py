@@ -1,7 +1,7 @@
 """pretix's cart-add beside our hold, same machine, client and crowd: `python -m tests.load.peer [--record]`.
 
-Each round has a hundred places of its own; pretix and our server take turns, our Lambdas come after. Ends with an error if a place was given
-twice or lost. `--record` puts the table into docs/peer.md.
+Each round has a hundred places of its own; pretix and our server take turns, our Lambdas come after. Ends
+with an error if a place was given twice or lost. `--record` puts the table into docs/peer.md.
 """
 
 import os

@@ -150,10 +150,13 @@ def volley(
         after = time.perf_counter()
         return answer, after - began, after - before
 
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         start, began = meter(), time.perf_counter()
         made = list(pool.map(timed, wishes))
         seconds, spent = time.perf_counter() - began, meter()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for answers
     spent.subtract(start)
     answers, ends, times = zip(*made, strict=True)
     return Volley(list(answers), list(ends), list(times), seconds, spent)
