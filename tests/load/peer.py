@@ -257,7 +257,7 @@ def measure(rounds: int) -> tuple[list[Run], list[float]]:
             visits.append(pages)
             place = seated(stack, behind, name + SIDES[0])
             told(ours(SERVER, at_once, storm(place, CROWD, at_once, server_spent)))
-        storm(seated(stack, stack.api, WARM + SIDES[1]), CROWD, AT_ONCE[1])  # each cold worker unpacks the zip again
+        storm(seated(stack, stack.api, WARM + SIDES[1]), CROWD, AT_ONCE[1])  # cold workers start slowly
         for (_turn, at_once), name in list(names.items())[: len(visits)]:
             place = seated(stack, stack.api, name + SIDES[1])
             told(ours(ENGINE, at_once, storm(place, CROWD, at_once, engine_spent)))
