@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format lighthouse pins clean
+.PHONY: help run test check lint setup format lighthouse bench pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -35,6 +35,9 @@ format: setup  ## put the code in its format
 
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
+
+bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
+	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

@@ -96,7 +96,9 @@ class Meter:
         self.calls: list[tuple[str, float]] = []
         for row in (rows.SeatRow, rows.LockRow, rows.PersonRow, rows.ServiceRow):
             client = row._get_connection().connection.client  # noqa: SLF001 - PynamoDB has no public way to it
-            client.meta.events.register("after-call.dynamodb", self.note, unique_id="meter")  # two rows may share one
+            client.meta.events.register(
+                "after-call.dynamodb", self.note, unique_id=f"meter {id(self)}"
+            )  # rows may share one
 
     def note(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
         """One call, from botocore's event after it."""
@@ -105,7 +107,8 @@ class Meter:
         elif "Error" in parsed:
             units = 1.0
         else:
-            units = float(parsed["ConsumedCapacity"]["CapacityUnits"])
+            told = parsed["ConsumedCapacity"]
+            units = sum(float(table["CapacityUnits"]) for table in (told if isinstance(told, list) else [told]))
         self.calls.append((model.name, units))
 
     @contextmanager
