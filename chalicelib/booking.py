@@ -209,7 +209,12 @@ def extend_hold(hold_id: str, now: datetime) -> Hold:
 
 def challenge(hold_id: str, now: datetime) -> Challenge:
     """A new challenge for a hold. Nothing is stored: the answer follows from the id and the stage's secret."""
-    return challenge_of(keys().challenge(_find(hold_id, now)[1].hold, now))
+    return challenge_for(view_hold(hold_id, now), now)
+
+
+def challenge_for(hold: Hold, now: datetime) -> Challenge:
+    """The same for a hold that was just read."""
+    return challenge_of(keys().challenge(hold.seat.hold, now))
 
 
 def challenge_of(challenge_id: str) -> Challenge:

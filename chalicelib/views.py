@@ -179,7 +179,7 @@ def hold_page(hold: Hold, visit: Visit) -> Reply:
         return Reply(data, "details.html", {**office, "values": {"language": visit.words.language}, "step": DETAILS})
     if visit.wants_json:
         return Reply(data)
-    drawn = _drawn(booking.challenge(hold.id, visit.now), sound=forms.yes(visit.query, "sound"))
+    drawn = _drawn(booking.challenge_for(hold, visit.now), sound=forms.yes(visit.query, "sound"))
     return Reply(data, "captcha.html", {**office, **drawn, "step": CAPTCHA})
 
 

@@ -478,7 +478,7 @@ def test_a_lock_that_is_erased_while_it_is_judged_is_put() -> None:
 @pytest.fixture
 def around_the_read() -> Iterator[list[Callable[[], object]]]:
     """What others do just before, and just after, the next read of a person."""
-    client = rows.PersonRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    client = rows.connection().connection.client
     others: list[Callable[[], object]] = []
 
     def act(**_: object) -> None:
@@ -582,7 +582,7 @@ def test_a_wish_for_a_link_of_an_unknown_address_makes_nothing() -> None:
 @pytest.fixture
 def says() -> Iterator[list[Exception]]:
     """The table raises the last of this list at the next call of a seat."""
-    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    client = rows.connection().connection.client
     planned: list[Exception] = []
 
     def reply(**_: object) -> None:

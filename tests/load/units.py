@@ -94,11 +94,13 @@ class Meter:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.calls: list[tuple[str, float]] = []
-        for row in (rows.SeatRow, rows.LockRow, rows.PersonRow, rows.ServiceRow):
-            client = row._get_connection().connection.client  # noqa: SLF001 - PynamoDB has no public way to it
-            client.meta.events.register(
-                "after-call.dynamodb", self.note, unique_id=f"meter {id(self)}"
-            )  # rows may share one
+        events = rows.connection().connection.client.meta.events
+        events.register("before-parameter-build.dynamodb.Query", self.whole)
+        events.register("after-call.dynamodb", self.note)
+
+    def whole(self, params: dict[str, Any], **_: object) -> None:
+        """Ask for whole items: AWS bills a Query for them whatever it returns."""
+        params.pop("ProjectionExpression", None)
 
     def note(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
         """One call, from botocore's event after it."""
