@@ -79,8 +79,7 @@ def calendar(service_id: str, week: str | None, now: datetime) -> timetable.Cale
     """A week as visitors see it; without one named, the week of the first free slot, or else this one."""
     service = store.service(service_id, now)
     if week is None:
-        free = _free(service, now)
-        week = free[0].week if free else week_of(now.astimezone(service.zone).date())
+        week = _first_free_week(service, now) or week_of(now.astimezone(service.zone).date())
     elif week not in _weeks_shown(service, now):
         raise NotFound
     return timetable.calendar(service, week, store.seats_seen(service_id, week, now), now)
@@ -101,11 +100,15 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
 
 def _free(service: Service, now: datetime) -> list[SeatKey]:
     """The same of one week: no week after the first one with free seats is read."""
+    week = _first_free_week(service, now)
+    return timetable.free_seats(service, store.seats_seen(service.id, week, now), now) if week else []
+
+
+def _first_free_week(service: Service, now: datetime) -> str | None:
     for week in timetable.open_weeks(service, now):
-        free = timetable.free_seats(service, store.seats_seen(service.id, week, now), now)
-        if free:
-            return free
-    return []
+        if timetable.has_free(service, store.seats_seen(service.id, week, now), now):
+            return week
+    return None
 
 
 # Holding

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2 import Environment, FileSystemLoader, ModuleLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
 from markupsafe import Markup
 
@@ -16,6 +16,8 @@ from chalicelib.words import MONTHS, OWN_NAMES, WEEKDAYS, Words
 
 HERE = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
+COMPILED = "compiled"
+"""The folder of the zip with the templates as Python."""
 DIGEST = 12
 """Hexadecimal digits of a file's SHA-256 in its name."""
 
@@ -34,7 +36,7 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
         "languages": LANGUAGES,
         "form": "",
     }
-    return _environment().get_template(template).render({**plain, **context, "words": words, "root": root})
+    return environment().get_template(template).render({**plain, **context, "words": words, "root": root})
 
 
 def asset(name: str) -> str:
@@ -72,9 +74,11 @@ def _files() -> Mapping[str, tuple[str, str]]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates: compiled where they were packaged, else from their files."""
+    compiled, files = HERE / COMPILED, HERE / "templates"
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=ModuleLoader(compiled) if compiled.exists() else FileSystemLoader(files),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -71,9 +71,13 @@ def _partition(service_id: str, week: str) -> str:
     return f"SEATS#{service_id}#{week}"
 
 
+def _place(key: SeatKey) -> tuple[str, str]:
+    return _partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}"
+
+
 def seat_row(key: SeatKey) -> SeatRow:
     """The key of a seat's item."""
-    return SeatRow(_partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}")
+    return SeatRow(*_place(key))
 
 
 def _seat(row: SeatRow) -> Seat:
@@ -169,7 +173,7 @@ def seats_seen(service_id: str, week: str, now: datetime) -> list[Seat]:
         for key in [key for key, seen in _taken.items() if not _remembered(seen, now)]:
             del _taken[key]
     gone = {key for key, seen in _taken.items() if _remembered(seen, now)}
-    return [replace(seat, state=State.CONFIRMED) if seat.key in gone else seat for seat in found]
+    return [replace(seat, state=State.CONFIRMED) if seat.key in gone else seat for seat in found] if gone else found
 
 
 def _remembered(seen: datetime, now: datetime) -> bool:
@@ -203,7 +207,8 @@ def new_row(key: SeatKey, opens_at: datetime) -> SeatRow:
 
 def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> bool:
     """Change a seat under a condition; False if it fails."""
-    return rows.written(lambda: seat_row(key).update(list(actions), condition))
+    pk, sk = _place(key)  # not by a row's own `update`, which asks for the whole item and reads it
+    return rows.written(lambda: rows.connection().update_item(pk, sk, actions=actions, condition=condition))
 
 
 _HOLD = (SeatRow.hold, SeatRow.until, SeatRow.person, SeatRow.filed_at)

@@ -174,7 +174,16 @@ def is_offered(service: Service, key: SeatKey, now: datetime) -> bool:
 
 def free_seats(service: Service, seats: Iterable[Seat], now: datetime) -> list[SeatKey]:
     """The seats that look free, earliest first."""
-    return sorted(s.key for s in seats if s.is_free(now) and is_offered(service, s.key, now))
+    return sorted(_free(service, seats, now))
+
+
+def has_free(service: Service, seats: Iterable[Seat], now: datetime) -> bool:
+    """Does any of these seats look free?"""
+    return any(True for _ in _free(service, seats, now))
+
+
+def _free(service: Service, seats: Iterable[Seat], now: datetime) -> Iterator[SeatKey]:
+    return (s.key for s in seats if s.is_free(now) and is_offered(service, s.key, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +220,16 @@ class Calendar:
 
 def calendar(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> Calendar:
     """Count the week's seats by slot, less closed ones. A seat that waits to return counts as taken, like any other."""
-    free = free_seats(service, seats, now)
-    counts: dict[datetime, list[int]] = {}
-    for seat in sorted(seats, key=lambda s: s.key):
-        if service.start_of(seat.key) > now and seat.state is not State.CLOSED:
-            counts.setdefault(service.start_of(seat.key), [0, 0])[1] += 1
-    for key in free:
-        counts[service.start_of(key)][0] += 1
-    slots = tuple(Slot(start, n[0], n[1]) for start, n in counts.items())
-    return Calendar(service, week, now, slots, service.start_of(free[0]) if free else None)
+    slots = []
+    soonest = now + service.limits.notice
+    by_start = groupby(sorted(seats, key=lambda seat: seat.key), key=lambda seat: (seat.key.day, seat.key.start))
+    for _, here in by_start:
+        places = [seat for seat in here if seat.state is not State.CLOSED]
+        start = service.start_of(places[0].key) if places else now
+        if start > now:
+            free = sum(seat.is_free(now) for seat in places) if start >= soonest else 0
+            slots.append(Slot(start, free, len(places)))
+    return Calendar(service, week, now, tuple(slots), next((slot.start for slot in slots if slot.free), None))
 
 
 def stays_closed(service: Service, seat: Seat) -> bool:
