@@ -7,12 +7,13 @@ may raise `TooManyRequests` (the table throttles) or `TryAgain` (the table is aw
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
+from pynamodb.pagination import ResultIterator
 
 from chalicelib import files, rows
 from chalicelib.errors import NotFound
@@ -124,16 +125,9 @@ _SHOWN = ["sk", "opens_at", "state", "until", "past_state", "reserve"]
 
 def seats_shown(service_id: str, week: str) -> list[Seat]:
     """The same with no more than what a calendar shows of a seat: a row of PynamoDB's takes 0.1 ms to fill."""
-    found: list[Seat] = []
-    start: dict[str, Any] | None = {}
-    while start is not None:
-        with rows.table():
-            page = rows.connection().query(
-                _partition(service_id, week), attributes_to_get=_SHOWN, exclusive_start_key=start or None
-            )
-        found += [_shown(service_id, item) for item in page["Items"]]
-        start = page.get("LastEvaluatedKey")
-    return found
+    where, what = (_partition(service_id, week),), {"attributes_to_get": _SHOWN}
+    with rows.table():
+        return list(ResultIterator(rows.connection().query, where, what, map_fn=partial(_shown, service_id)))
 
 
 def _shown(service_id: str, item: Mapping[str, Mapping[str, str]]) -> Seat:

@@ -1435,3 +1435,19 @@ def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or
     client.meta.events.unregister("before-call.dynamodb", note)
     assert said[0] == said[1] == said[2] == said[3]
     assert (said[0][0], said[0][3]) == (202, ["UpdateItem"])
+
+
+@pytest.mark.usefixtures("service")
+def test_showing_a_captcha_reads_the_seat_once_and_writes_nothing() -> None:
+    held = hold()
+    calls: list[str] = []
+
+    def note(model: Any, **_: object) -> None:
+        calls.append(model.name)
+
+    events = rows.connection().connection.client.meta.events
+    events.register("before-call.dynamodb", note)
+    shown = send("GET", f"/holds/{held}", FORM)
+    events.unregister("before-call.dynamodb", note)
+    assert "data:image/png;base64," in shown.text
+    assert calls == ["GetItem"]

@@ -1,9 +1,9 @@
 """What the service costs, beside floors, aims and the run before: `python -m tests.load.bench [--record WORDS]`.
 
 Prints a table and writes build/bench.json: `units` (calls, writes, reads) of each step of a booking and `handlers` (the
-same) of each handler; `cpu_ms` of each handler, warm; `load_ms` of each function (`import`, and with its `first`
-request); `bytes` of each handler's answer, gzip; `zip_bytes`; `dollars` by service. --record keeps the run in
-docs/benchmarks.md.
+same) of each handler; `cpu_ms` of each handler, warm; `pace_ms` of a fixed piece of Python, to compare machines by;
+`load_ms` of each function (`import`, and with its `first` request); `bytes` of each handler's answer, gzip;
+`zip_bytes`; `dollars` by service. --record keeps the run in docs/benchmarks.md.
 """
 
 import argparse
@@ -59,7 +59,9 @@ FLOORS_AND_AIMS: dict[str, tuple[float | None, float | None]] = {
     "MB of the zip": (None, 15),
     "dollars for 100,000 visitors on 1,000 seats": (0.23, 1.35),
 }
+PACE = "CPU ms, a fixed piece of Python"
 HISTORY = (
+    PACE,
     *("CPU ms, calendar page", "CPU ms, calendar page, first of a second", "CPU ms, hold page"),
     *("CPU ms, hold page, refused", "CPU ms, captcha page", "CPU ms to load hold, with its first request"),
     *("read units of a calendar, first of a second", "write units of a booking", "MB of the zip"),
@@ -75,13 +77,14 @@ def run() -> dict[str, Any]:
         with fresh_table():
             cases = handlers.Monday().cases()
             with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):  # one line a call
-                cpu = handlers.warm(cases)
+                pace, cpu = handlers.pace(), handlers.warm(cases)
                 steps, sizes = handlers.asked(cases)
             loads = handlers.loads(cases, packed)
         booked = {step.name: step for step in play()}  # last: its meter counts on
     seen: dict[str, Any] = {
         "units": {name: asdict(step) for name, step in booked.items()},
         "handlers": {name: asdict(step) for name, step in steps.items()},
+        "pace_ms": pace,
         "cpu_ms": cpu,
         "load_ms": loads,
         "bytes": sizes,
@@ -142,6 +145,7 @@ def rows(seen: Mapping[str, Any]) -> dict[str, float]:
             for name, size in seen["bytes"].items()
             if size and "first of" not in name
         },
+        PACE: seen["pace_ms"],
         **{f"CPU ms, {name}": ms for name, ms in seen["cpu_ms"].items()},
         "CPU ms to import app.py": seen["load_ms"]["hold"]["import"],
         **{f"CPU ms to load {name}, with its first request": ms["first"] for name, ms in seen["load_ms"].items()},
@@ -221,7 +225,8 @@ How it is measured:
 - **Units and calls** are those of one booking of the service AES (`tests/load/units.py`): the engine's own count, and
   for a Query the sizes of its items.
 - **CPU** is process CPU time around one call of a function's entry point with an event of API Gateway; the table is an
-  engine in another process. The lowest of five medians. The service has 200 seats a week in 100 slots; the weeks before
+  engine in another process. The lowest of five medians. A machine that others use as well makes all of it up to twice
+  as much: compare by the fixed piece of Python. The service has 200 seats a week in 100 slots; the weeks before
   the last open one are taken, and a calendar that is not remembered reads them too.
 - **To load** is a fresh interpreter that imports `app.py` out of the zip and then answers one request, for which it
   makes the client. The lowest of five. Neither TLS to the table nor Lambda's own start is in it.

@@ -284,6 +284,18 @@ def warm(cases: Mapping[str, Case]) -> dict[str, float]:
     return {name: min(one[name] for one in rounds) for name in cases}
 
 
+def pace() -> float:
+    """Milliseconds of CPU of a fixed piece of Python: how fast this machine is now, to compare runs by."""
+
+    def once() -> float:
+        began = time.process_time()
+        for number in range(2000):
+            json.loads(json.dumps({"number": number, "text": str(number) * 5, "list": [number] * 5}))
+        return (time.process_time() - began) * 1000
+
+    return median(once() for _ in range(ROUNDS * CALLS))
+
+
 def asked(cases: Mapping[str, Case]) -> tuple[dict[str, Step], dict[str, int]]:
     """What each handler asks of the table, and the bytes of its answer as API Gateway sends it: gzip."""
     meter, sizes = Meter(), dict[str, int]()
