@@ -100,7 +100,10 @@ class Meter:
 
     def whole(self, params: dict[str, Any], **_: object) -> None:
         """Ask for whole items: AWS bills a Query for them whatever it returns."""
-        params.pop("ProjectionExpression", None)
+        if params.pop("ProjectionExpression", None):
+            names = params["ExpressionAttributeNames"]
+            left = params["KeyConditionExpression"]
+            params["ExpressionAttributeNames"] = {short: name for short, name in names.items() if short in left}
 
     def note(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
         """One call, from botocore's event after it."""
