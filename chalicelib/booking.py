@@ -79,7 +79,8 @@ def calendar(service_id: str, week: str | None, now: datetime) -> timetable.Cale
     """A week as visitors see it; without one named, the week of the first free slot, or else this one."""
     service = store.service(service_id, now)
     if week is None:
-        week = _first_free_week(service, now) or week_of(now.astimezone(service.zone).date())
+        first = _earliest(service, now)
+        week = first[0].week if first else week_of(now.astimezone(service.zone).date())
     elif week not in _weeks_shown(service, now):
         raise NotFound
     return timetable.calendar(service, week, store.seats_seen(service_id, week, now), now)
@@ -98,17 +99,12 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
     ]
 
 
-def _free(service: Service, now: datetime) -> list[SeatKey]:
-    """The same of one week: no week after the first one with free seats is read."""
-    week = _first_free_week(service, now)
-    return timetable.free_seats(service, store.seats_seen(service.id, week, now), now) if week else []
-
-
-def _first_free_week(service: Service, now: datetime) -> str | None:
+def _earliest(service: Service, now: datetime) -> list[SeatKey]:
+    """The first few of one week: no week after the first one with free seats is read."""
     for week in timetable.open_weeks(service, now):
-        if timetable.has_free(service, store.seats_seen(service.id, week, now), now):
-            return week
-    return None
+        if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now):
+            return first
+    return []
 
 
 # Holding
@@ -127,7 +123,7 @@ def place_hold(
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
     if wish.start is None:
-        candidates = _free(service, now)[: timetable.EARLIEST]
+        candidates = _earliest(service, now)
         if not candidates:
             raise NothingFree(timetable.next_release(service, now))
     else:

@@ -45,7 +45,7 @@ def picture(text: str) -> str:
     ]
     image.putpalette(mixed)
     png = io.BytesIO()
-    image.save(png, "PNG")
+    image.save(png, "PNG", compress_level=5)  # 6 takes half as long again for 36 bytes less
     return _data_uri("image/png", png.getvalue())
 
 

@@ -1,7 +1,7 @@
 """Pages and letters out of templates, and the files that a page needs. French sentences are the source."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -12,12 +12,15 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from chalicelib.model import LANGUAGES
+from chalicelib.timetable import Calendar, Slot, days
 from chalicelib.words import MONTHS, OWN_NAMES, WEEKDAYS, Words
 
 HERE = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 COMPILED = "compiled"
 """The folder of the zip with the templates as Python."""
+MINUTE = 16
+"""Characters of an ISO 8601 moment up to its minute."""
 DIGEST = 12
 """Hexadecimal digits of a file's SHA-256 in its name."""
 
@@ -37,6 +40,18 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
         "form": "",
     }
     return environment().get_template(template).render({**plain, **context, "words": words, "root": root})
+
+
+@pass_context
+def _week(context: Context, calendar: Calendar, opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # a template's word
+    free = {slot.start.isoformat()[:MINUTE] for slot in calendar.slots if slot.free} if chosen else ()
+    return _filled_week(context["words"], calendar.week, calendar.slots, opened, chosen if chosen in free else "")
+
+
+@lru_cache(maxsize=64)
+def _filled_week(words: Words, week: str, slots: tuple[Slot, ...], opened: bool, chosen: str) -> Markup:  # noqa: FBT001
+    """The slots of a week: most of its page, and the same for a whole crowd until a seat changes."""
+    return Markup(render("week.html", words, "", days=days(week, slots), opened=opened, chosen=chosen))  # noqa: S704
 
 
 def asset(name: str) -> str:
@@ -85,7 +100,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(_=_translate, ngettext=_count, asset=asset)
+    made.globals.update(_=_translate, ngettext=_count, asset=asset, week=_week)
     made.globals.update(weekdays=WEEKDAYS, months=MONTHS, own_names=OWN_NAMES)
     return made
 

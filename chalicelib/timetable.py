@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from types import MappingProxyType
 
 from chalicelib.model import RULES, Moment, Seat, SeatKey, Service, State, monday_of, week_of
@@ -177,9 +177,9 @@ def free_seats(service: Service, seats: Iterable[Seat], now: datetime) -> list[S
     return sorted(_free(service, seats, now))
 
 
-def has_free(service: Service, seats: Iterable[Seat], now: datetime) -> bool:
-    """Does any of these seats look free?"""
-    return any(True for _ in _free(service, seats, now))
+def earliest(service: Service, seats: Sequence[Seat], now: datetime) -> list[SeatKey]:
+    """The first few of the seats that look free; `seats` in order."""
+    return list(islice(_free(service, seats, now), EARLIEST))
 
 
 def _free(service: Service, seats: Iterable[Seat], now: datetime) -> Iterator[SeatKey]:
@@ -195,6 +195,13 @@ class Slot:
     capacity: int
 
 
+def days(week: str, slots: Iterable[Slot]) -> list[tuple[date, list[Slot]]]:
+    """Monday to Sunday, each with its slots, none included."""
+    monday = monday_of(week)
+    by_day = {day: list(here) for day, here in groupby(slots, key=lambda slot: slot.start.date())}
+    return [(day, by_day.get(day, [])) for day in (monday + timedelta(days=n) for n in range(7))]
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """One week of a service as a visitor sees it at `made_at`."""
@@ -208,9 +215,7 @@ class Calendar:
     @property
     def days(self) -> list[tuple[date, list[Slot]]]:
         """Monday to Sunday, each with its slots, none included."""
-        monday = monday_of(self.week)
-        by_day = {day: list(slots) for day, slots in groupby(self.slots, key=lambda s: s.start.date())}
-        return [(day, by_day.get(day, [])) for day in (monday + timedelta(days=n) for n in range(7))]
+        return days(self.week, self.slots)
 
     @property
     def free(self) -> int:

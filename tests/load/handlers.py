@@ -183,10 +183,11 @@ class Monday:
         at = self.service.start_of(self.taken)
         gone = {"date": f"{at:%Y-%m-%d}", "start": f"{at:%H:%M}", "conditions_accepted": "true"}
 
-        def look(*, page: bool, miss: bool = False) -> Event:
+        def look(*, page: bool, miss: bool = False, week: str = "") -> Event:
             if miss:
                 self.forget_weeks()
-            return request("GET", slots, page=page, service="aes")
+            asked = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
+            return request("GET", slots, page=page, service="aes") | asked
 
         def wish(body: Mapping[str, str], *, page: bool) -> Event:
             return request("POST", holds, body=body, page=page, service="aes")
@@ -226,6 +227,9 @@ class Monday:
             "calendar JSON": Case("slots", lambda: look(page=False)),
             "calendar page, first of a second": Case("slots", lambda: look(page=True, miss=True)),
             "calendar JSON, first of a second": Case("slots", lambda: look(page=False, miss=True)),
+            "calendar JSON of a week, first of a second": Case(
+                "slots", lambda: look(page=False, miss=True, week=self.mine.week)
+            ),
             "hold page": Case("hold", lambda: wish(free, page=True), 303, self.give_back),
             "hold JSON": Case("hold", lambda: wish(free, page=False), 201, self.give_back),
             "hold page, refused": Case("hold", lambda: wish(gone, page=True), 409),
