@@ -25,6 +25,7 @@ from zipfile import ZipFile
 from tests.load.units import Meter, Step, put_service
 
 # isort: split
+os.environ["GUICHET_ORIGIN_HOLDS"] = "30"  # as infra/app.yaml has it; each visitor here has an address of their own
 import app
 from chalicelib import appointment, booking, edge, forms, pages, store, timetable, tokens
 from chalicelib.model import SeatKey, Service, State
@@ -74,12 +75,18 @@ def request(method: str, resource: str, *, body: Mapping[str, Any] | None = None
     """What API Gateway sends for a person's browser (`page`) or for a program."""
     kind = "application/x-www-form-urlencoded" if page else "application/json"
     sent = (urlencode if page else json.dumps)(body or {})
+    number = next(_numbers)
     accept = "text/html,application/xhtml+xml,*/*;q=0.8" if page else "application/json"
     return {
         "resource": resource,
         "path": resource.format(**ids),
         "httpMethod": method,
-        "headers": {"Accept": accept, "Accept-Language": "fr-FR,fr;q=0.8", "Content-Type": kind},
+        "headers": {
+            "Accept": accept,
+            "Accept-Language": "fr-FR,fr;q=0.8",
+            "Content-Type": kind,
+            "Cookie": f"visit={booking.keys().visit(edge.now())}",
+        },
         "multiValueQueryStringParameters": None,
         "pathParameters": ids or None,
         "stageVariables": None,
@@ -87,7 +94,7 @@ def request(method: str, resource: str, *, body: Mapping[str, Any] | None = None
             "resourcePath": resource,
             "httpMethod": method,
             "path": "/api" + resource.format(**ids),
-            "identity": {"sourceIp": "127.0.0.1"},
+            "identity": {"sourceIp": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"},
         },
         "body": sent if body is not None else None,
         "isBase64Encoded": False,
