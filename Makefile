@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format lighthouse pins clean
+.PHONY: help run rush test check lint setup format lighthouse pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,6 +13,10 @@ help:  ## list these targets
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
+
+rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE= VISITORS= SEATS= RATE= ...)
+	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
+	  ANSWER='$(ANSWER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
 
 test: lint  ## everything: all unit tests with coverage, then the deployed stack and the browser
 	@$(BIN)/pytest $(UNIT) --cov

@@ -74,10 +74,11 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A seat whose history no fair service can have, and where it breaks."""
+    """A seat whose history no fair service can have, where it breaks, and the kind of operation that shows it."""
 
     seat: str
     why: str
+    kind: str = ""
 
 
 def clock(moment: float) -> str:
@@ -124,11 +125,11 @@ def _surely_has(now: Register, done: Operation, rules: Rules) -> bool:
     return now.state == CONFIRMED or (now.state in {HELD, PENDING} and not _maybe_late(now, done, rules))
 
 
-def _lease(done: Operation, rules: Rules) -> dict[str, float]:
+def _lease(done: Operation, rules: Rules) -> tuple[float, float]:
     """The end of the lease: as it was told, or some time after the operation began."""
     if done.until is None:
-        return {"since": done.start, "until": math.inf}
-    return {"since": done.until, "until": done.until + rules.grain}
+        return done.start, math.inf
+    return done.until, done.until + rules.grain
 
 
 def _freed(now: Register, rules: Rules, at: float) -> float | None:
@@ -153,7 +154,7 @@ def _taken(now: Register, done: Operation, rules: Rules, at: float) -> Iterator[
     if done.kind == "arrive":
         yield Register(CONFIRMED, done.hold), free
     else:
-        yield Register(HELD, done.hold, **_lease(done, rules)), free
+        yield Register(HELD, done.hold, *_lease(done, rules)), free
 
 
 def _looked(now: Register, done: Operation, rules: Rules, at: float) -> Iterator[tuple[Register, float]]:
@@ -205,11 +206,11 @@ def _stepped(now: Register, done: Operation, rules: Rules, at: float) -> Iterato
     elif now.state != HELD:
         yield now, at
     elif done.kind == "extend":
-        yield replace(now, **_lease(done, rules)), at
+        yield Register(HELD, done.hold, *_lease(done, rules), now.proven), at
     elif done.kind == "answer":
-        yield (now if now.proven else replace(now, proven=True, **_lease(done, rules))), at
+        yield (now if now.proven else Register(HELD, done.hold, *_lease(done, rules), proven=True)), at
     elif done.kind == "details" and now.proven:
-        yield Register(PENDING, done.hold, **_lease(done, rules)), at
+        yield Register(PENDING, done.hold, *_lease(done, rules)), at
 
 
 # The search
@@ -242,7 +243,7 @@ class _Search:
                 return Rejection(self.seat, "undecided: too many operations at once")
             todo += self._onwards(taken, now, at)
         blocked = min((self.done[number] for number in self.stuck), key=lambda one: one.end)
-        return Rejection(self.seat, f"{told(blocked)} while it was {self.where}")
+        return Rejection(self.seat, f"{told(blocked)} while it was {self.where}", blocked.kind)
 
     def _onwards(self, taken: int, now: Register, at: float) -> list[tuple[int, Register, float]]:
         left = [number for number in range(len(self.done)) if not taken >> number & 1]
@@ -287,7 +288,7 @@ def check(history: Iterable[Operation], opens: Mapping[str, float], rules: Rules
     found = [*_unheard(seats, lost), *_twice(seats)]
     for seat, done in sorted(seats.items()):
         if seat not in opens:
-            found.append(Rejection(seat, f"{told(done[0])}, but there is no such seat"))
+            found.append(Rejection(seat, f"{told(done[0])}, but there is no such seat", done[0].kind))
             continue
         first = Register(since=opens[seat], until=opens[seat])
         wrong = _Search(seat, sorted(done, key=lambda one: one.start), rules).run(first)
@@ -303,7 +304,7 @@ def _unheard(seats: defaultdict[str, list[Operation]], lost: list[Operation]) ->
         heard = {one.hold for one in done if one.kind in {"hold", "arrive"}}
         for hold in sorted({one.hold for one in done if one.kind == "table" and one.hold} - heard):
             if not left:
-                yield Rejection(seat, f"the table knows a holder {hold[:8]} whom nobody was told of")
+                yield Rejection(seat, f"the table knows a holder {hold[:8]} whom nobody was told of", "table")
             else:
                 unknown = left.pop(0)
                 done.append(replace(unknown, seat=seat, hold=hold, end=math.inf, until=None))
@@ -319,4 +320,4 @@ def _twice(seats: Mapping[str, list[Operation]]) -> Iterator[Rejection]:
     held = Counter(one.hold for one in last.values() if one.hold)
     for seat, one in last.items():
         if one.hold and held[one.hold] > 1:
-            yield Rejection(seat, f"{one.hold[:8]} has {held[one.hold]} seats in the table")
+            yield Rejection(seat, f"{one.hold[:8]} has {held[one.hold]} seats in the table", "table")
