@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run rush test check lint setup format lighthouse pins clean
+.PHONY: help run rush test test-long check lint setup format lighthouse pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ STAMP := .venv/ready
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
@@ -22,6 +22,9 @@ test: lint  ## everything: all unit tests with coverage, then the deployed stack
 	@$(BIN)/pytest $(UNIT) --cov
 	@$(BIN)/python -m infra.browser
 	@$(BIN)/pytest tests/stack tests/browser
+
+test-long: setup  ## what takes minutes: every broken copy of the service against the checker of histories
+	@$(BIN)/python -m tests.load.mutants 2>/dev/null
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office

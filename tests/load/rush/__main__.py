@@ -6,7 +6,8 @@ Without URL the stack is this machine's own, started and ended here. Settings, a
     STAGE     which stage that is: its table, by the operator's own keys, makes the seats and is read at the end
     VISITORS  how many come (2000)        SEATS    how many seats open (200)
     RATE      visitors a second (60)      WORKERS  processes that play them (1)
-    AT_ONCE   requests on their way at once (4 on this machine, whose engine starts a process for each; else 10,000)
+    AT_ONCE   requests on their way to one function (2 on this machine, whose engine starts a process for each;
+              elsewhere 10,000)
     ANSWER    what the captcha of that stage accepts; without it the walk ends at the captcha
     INBOX     where its letters can be read, as `make run` prints it; without it the walk ends at the request
 

@@ -39,6 +39,10 @@ TIMEOUT = 30.0  # seconds for an answer: API Gateway gives up at 29
 LINK = re.compile(r"/requests/([a-z0-9.-]{100,})")
 TO = re.compile(r"<th>To<td>([^<]+)")
 GONE = 404
+FUNCTION = {"notice": "page", "calendar": "slots"} | dict.fromkeys(("hold", "extend", "end"), "hold")
+FUNCTION |= dict.fromkeys(("view", "captcha", "answer"), "captcha")
+FUNCTION |= dict.fromkeys(("details", "link", "confirm", "cancel"), "request")
+"""Which function does which step: those who wait for one are not in the way of another."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Crowd:
     """What all visitors of this process share: what they did, and the letters that came."""
 
     plan: Plan
-    lines: BoundedSemaphore
+    lines: Mapping[str, BoundedSemaphore]
     records: list[dict[str, Any]] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
@@ -129,7 +133,7 @@ class Visitor(FastHttpUser):
         accept = "text/html" if page else "application/json"
         method = "GET" if body is None else "POST"
         wanted = time.time()
-        with self.crowd.lines:
+        with self.crowd.lines[FUNCTION[step]]:
             start = time.time()
             given = self.client.request(
                 method, path, name=step, json=body, headers={"Accept": accept}, allow_redirects=False
@@ -332,7 +336,7 @@ class Bot(Visitor):
 
 def play(plan: Plan) -> Crowd:
     """Let them all come, and wait until the last has left."""
-    crowd = Crowd(plan, BoundedSemaphore(plan.at_once))
+    crowd = Crowd(plan, {name: BoundedSemaphore(plan.at_once) for name in set(FUNCTION.values())})
     Visitor.crowd = crowd
     Bot.fixed_count = plan.bots
     environment = Environment(user_classes=[Person, Bot], host=plan.url)
