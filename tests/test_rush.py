@@ -163,8 +163,9 @@ def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
         ),
         (verdict(records=[*RECORDS, record("hold", 101, 0.1, 503)]), "1 answers were 5xx"),
         (verdict(records=[*RECORDS, record("hold", 101, 30.0, 0)]), "1 requests had no answer"),
+        (verdict(records=[*RECORDS, {"step": "no letter"}]), "1 people waited for their letter in vain"),
     ],
-    ids=["double", "lost", "two requests", "5xx", "no answer"],
+    ids=["double", "lost", "two requests", "5xx", "no answer", "no letter"],
 )
 def test_a_broken_promise_is_told(result: report.Result, broken: str) -> None:
     assert result.figures["broken"][0] == broken

@@ -42,8 +42,9 @@ SEATS = [SeatKey(START.date() + timedelta(days=10), time(9, 5 * slot), 1, "aes")
 LATE = 7  # seconds after the start at which the last seat opens
 TIMES = {"hold_seconds": 10, "form_seconds": 20, "confirm_minutes": 1, "notice_hours": 1, "return_hours": [0.005, 0.02]}
 RULES = Rules(gap=5, back=18)
-WAITS = ((0,), (1,), (2, 5, 6, 9), (11, 16, 25, 40, 90))
-OFTEN = (60, 15, 15, 10)
+WAITS = ((0,), (1,), (2, 5, 6, 9), (16, 17, 18, 20, 22, 25, 40, 90))
+"""Seconds on the way to the table; the longest are those after which a hold is over and the seat somebody else's."""
+READ_OFTEN, WRITE_OFTEN = (65, 20, 10, 5), (50, 10, 10, 30)
 LETTERS = string.ascii_lowercase + "234567"
 
 
@@ -201,10 +202,11 @@ class World:
         heapq.heappush(self.queue, (self.clock + seconds, next(self.turn), getcurrent()))
         self.hub.switch()
 
-    def wait(self, **_: object) -> None:
+    def wait(self, model: Any, **_: object) -> None:
         """On the way to the table."""
         if getcurrent() is not self.hub:
-            self.sleep(self.chance.choice(self.chance.choices(WAITS, OFTEN)[0]))
+            often = READ_OFTEN if model.name in {"Query", "GetItem"} else WRITE_OFTEN
+            self.sleep(self.chance.choice(self.chance.choices(WAITS, often)[0]))
 
     def run(self) -> None:
         """Until nobody wants anything any more."""

@@ -18,6 +18,7 @@ a wish that cannot be done 1 and one line. What it finds goes to build/rush: ind
     visitors, bots, seats          how many came, how many of them were programs, how many seats opened
     held, confirmed, cancelled     seats that were held at least once; requests that were confirmed, and then cancelled
     doubles, lost, fives, silent   seats given twice; confirmed and not in the table; answers 5xx; no answer at all
+    no_letter                      people who filed and whose letter did not come within a minute
     broken                         the promises that are broken, in words; empty when all are kept
     rejected [{seat, kind, why}]   the seats whose history no fair service can have
     operations                     how many operations the history has
@@ -277,9 +278,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def play(wish: Wish) -> report.Result:
-    """The whole rush, from an empty service to its verdict."""
-    before = machine()
+def play(wish: Wish) -> bool:
+    """The whole rush, from an empty service to its verdict; True for a broken promise."""
+    before, began = machine(), time.monotonic()
     with stage(wish) as (url, mail, own), tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
         service = f"rush-{secrets.token_hex(3)}"
         with place(service, own, wish.stage):
@@ -295,17 +296,28 @@ def play(wish: Wish) -> report.Result:
             start = time.time()
             seats = [seat for week in sorted({key.week for key in found}) for seat in store.seats(service, week)]
             looked = (start, time.time())
-        units = prices(own.endpoint) if own else {}
-    return report.judge(
-        wish=asdict(wish) | {"haste": wish.haste},
-        machine=before,
-        records=records,
-        history=history(records, seats, looked),
-        table=[(seat.key.ref, str(seat.state), seat.hold, seat.person) for seat in seats],
-        opens={key.ref: opens_at.timestamp() for key in found},
-        rules=Rules(slack=0.05 if wish.stage == STAGE else 2.0, grain=1.0),
-        units=units,
-    )
+            units = prices(own.endpoint) if own else {}
+            result = report.judge(
+                wish=asdict(wish) | {"haste": wish.haste},
+                machine=before,
+                records=records,
+                history=history(records, seats, looked),
+                table=[(seat.key.ref, str(seat.state), seat.hold, seat.person) for seat in seats],
+                opens={key.ref: opens_at.timestamp() for key in found},
+                rules=Rules(slack=0.05 if wish.stage == STAGE else 2.0, grain=1.0),
+                units=units,
+            )
+            tell(result, time.monotonic() - began)  # before the stack is put away, which may take a minute
+    return bool(result.figures["broken"])
+
+
+def tell(result: report.Result, seconds: float) -> None:
+    """Print the verdict, write the page and the figures."""
+    folder = ROOT / "build" / "rush"
+    report.write(result, folder)
+    for line in result.lines():
+        print(line, flush=True)
+    print(f"{folder.relative_to(ROOT) / 'index.html'}, after {seconds:.0f} s in all", flush=True)
 
 
 def ends(wish: Wish, mail: str) -> Iterator[str]:
@@ -317,20 +329,13 @@ def ends(wish: Wish, mail: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Play, print the verdict, write the page and the figures."""
+    """Play, and exit as the docstring says."""
     die_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    began = time.monotonic()
     try:
-        result = play(asked(os.environ))
+        sys.exit(play(asked(os.environ)))
     except KeyboardInterrupt:
         raise CannotRush("guichet: the rush was stopped; there is no verdict") from None
-    folder = ROOT / "build" / "rush"
-    report.write(result, folder)
-    for line in result.lines():
-        print(line)
-    print(f"{folder.relative_to(ROOT) / 'index.html'}, after {time.monotonic() - began:.0f} s in all")
-    sys.exit(bool(result.figures["broken"]))
 
 
 if __name__ == "__main__":

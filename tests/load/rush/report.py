@@ -103,6 +103,7 @@ def judge(
     people = Counter(person for _, what, _, person in table if what in {"pending", "confirmed"})
     fives = sum(one["status"] >= 500 for one in asked)
     silent = sum(one["status"] == 0 for one in asked)
+    waited = sum(one["step"] == "no letter" for one in records)
     opened = min(opens.values())
     firsts = first_holds(given)
     first, last = min(one["start"] for one in asked), max(one["start"] + one["seconds"] for one in asked)
@@ -125,7 +126,8 @@ def judge(
         "lost": len(lost),
         "fives": fives,
         "silent": silent,
-        "broken": [*_broken(rejected, lost, fives, silent, people)],
+        "no_letter": waited,
+        "broken": [*_broken(rejected, lost, people), *_unkind(fives, silent, waited)],
         "rejected": [{"seat": one.seat, "kind": one.kind, "why": one.why} for one in rejected],
         "operations": len(history),
         "requests": len(asked),
@@ -141,9 +143,7 @@ def judge(
     return Result(figures, course(history, opened))
 
 
-def _broken(
-    rejected: Sequence[Rejection], lost: Sequence[str], fives: int, silent: int, people: Counter[str]
-) -> Iterator[str]:
+def _broken(rejected: Sequence[Rejection], lost: Sequence[str], people: Counter[str]) -> Iterator[str]:
     doubles = _doubles(rejected)
     if doubles:
         yield f"{doubles} seats were given to two"
@@ -151,14 +151,19 @@ def _broken(
         yield f"{len(lost)} people were told that it is confirmed and have no seat: {', '.join(lost[:3])}"
     if twice := sum(count > 1 for person, count in people.items() if person):
         yield f"{twice} people have two requests"
-    if fives:
-        yield f"{fives} answers were 5xx"
-    if silent:
-        yield f"{silent} requests had no answer"
     for one in rejected[:3]:
         yield f"the history of {one.seat} is that of no fair service: {one.why}"
     if len(rejected) > 3:
         yield f"and that of {len(rejected) - 3} more seats"
+
+
+def _unkind(fives: int, silent: int, waited: int) -> Iterator[str]:
+    if fives:
+        yield f"{fives} answers were 5xx"
+    if silent:
+        yield f"{silent} requests had no answer"
+    if waited:
+        yield f"{waited} people waited for their letter in vain"
 
 
 def _doubles(rejected: Sequence[Rejection]) -> int:
