@@ -34,18 +34,19 @@ from chalicelib.appointment import Request
 from chalicelib.booking import Hold, Wish
 from chalicelib.errors import Refusal
 from chalicelib.model import Seat, SeatKey, State, week_of
-from tests.load.history import OK, REFUSED, UNKNOWN, Operation, Rejection, Rules, check
+from tests.load.history import OK, OVER, REFUSED, UNKNOWN, Operation, Rejection, Rules, check
 
 START = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
-VISITORS, VISITS, STEPS, THIEVES, THEFTS = 6, 3, 9, 2, 12
+VISITORS, VISITS, STEPS, THIEVES, THEFTS = 6, 4, 9, 1, 14
 SEATS = [SeatKey(START.date() + timedelta(days=10), time(9, 5 * slot), 1, "aes") for slot in range(3)]
 LATE = 7  # seconds after the start at which the last seat opens
 TIMES = {"hold_seconds": 10, "form_seconds": 20, "confirm_minutes": 1, "notice_hours": 1, "return_hours": [0.005, 0.02]}
 RULES = Rules(gap=5, back=18)
 WAITS = ((0,), (1,), (2, 5, 6, 9), (16, 17, 18, 20, 22, 25, 40, 90))
 """Seconds on the way to the table; the longest are those after which a hold is over and the seat somebody else's."""
-READ_OFTEN, WRITE_OFTEN = (65, 20, 10, 5), (50, 10, 10, 30)
+READ_OFTEN, WRITE_OFTEN = (65, 20, 10, 5), (35, 10, 10, 45)
 LETTERS = string.ascii_lowercase + "234567"
+SLOW = "ab"  # of the visitors
 
 
 @dataclass(frozen=True)
@@ -187,15 +188,19 @@ class World:
         self.hub = getcurrent()
         self.history: list[Operation] = []
         self.ends: dict[str, float] = {}
+        self.slow: set[greenlet] = set()
 
     @property
     def now(self) -> datetime:
         """The clock as the service reads it."""
         return START + timedelta(seconds=self.clock)
 
-    def start(self, what: Callable[[], None]) -> None:
-        """Let somebody else go on beside."""
-        heapq.heappush(self.queue, (self.clock, next(self.turn), greenlet(what, self.hub)))
+    def start(self, what: Callable[[], None], *, slow: bool = False) -> None:
+        """Let somebody else go on beside; who is slow waits long on the way to the table."""
+        made = greenlet(what, self.hub)
+        if slow:
+            self.slow.add(made)
+        heapq.heappush(self.queue, (self.clock, next(self.turn), made))
 
     def sleep(self, seconds: float) -> None:
         """Let the others go on for so long."""
@@ -204,7 +209,10 @@ class World:
 
     def wait(self, model: Any, **_: object) -> None:
         """On the way to the table."""
-        if getcurrent() is not self.hub:
+        who = getcurrent()
+        if who is not self.hub and who not in self.slow:
+            self.sleep(self.chance.choice((0, 0, 0, 1)))
+        elif who is not self.hub:
             often = READ_OFTEN if model.name in {"Query", "GetItem"} else WRITE_OFTEN
             self.sleep(self.chance.choice(self.chance.choices(WAITS, often)[0]))
 
@@ -299,18 +307,23 @@ class Visit:
         self.world, self.hold, self.name = world, hold, name
         self.ref, self.digest = hold.seat.key.ref, hold.seat.hold
         self.token = ""
+        self.proven = self.over = False
 
     def go_on(self) -> None:
         """Some steps; now and then a second window does the same."""
         for _ in range(STEPS):
             ends = self.world.ends.get(self.ref, 0.0) - self.world.clock
-            late = ends > 0 and self.world.chance.random() < 0.25  # exactly when the time is over
-            self.world.sleep(ends if late else self.world.chance.choice((0, 1, 2, 4, 10)))
-            steps = AFTER if self.token else BEFORE
+            late = ends > 0 and self.world.chance.random() < 0.15  # exactly when the time is over
+            self.world.sleep(ends if late else self.world.chance.choice((0, 1, 1, 2, 4)))
+            steps = AFTER if self.token else PROVEN if self.proven else BEFORE
             step = getattr(self, self.world.chance.choices([*steps], [*steps.values()])[0])
-            if self.world.chance.random() < 0.25:
-                self.world.start(step)
+            if self.world.chance.random() < 0.3:
+                self.world.start(step, slow=self.world.chance.random() < 0.7)
             step()
+            if self.over:
+                return
+        if self.token and self.world.chance.random() < 0.7:
+            self.cancel()
 
     def view(self) -> None:
         """Where does it stand?"""
@@ -326,7 +339,8 @@ class Visit:
         if asked:
             self.world.sleep(self.world.chance.randrange(4))
             made, answer = asked.id, asked.picture
-            self._do("answer", lambda now: booking.answer_challenge(self.hold.id, made, answer, now=now))
+            done = self._do("answer", lambda now: booking.answer_challenge(self.hold.id, made, answer, now=now))
+            self.proven = self.proven or done is not None
 
     def file(self) -> None:
         """The form, always as the same person."""
@@ -365,11 +379,15 @@ class Visit:
                 self.ref, self.token = done.seat.key.ref, done.token
 
     def _do(self, kind: str, act: Callable[[datetime], Any]) -> Any:
-        return self.world.note(kind, self.ref, self.digest, act)
+        done = self.world.note(kind, self.ref, self.digest, act)
+        if done is None and self.world.history[-1].code in OVER:
+            self.over = self.world.chance.random() < 0.7
+        return done
 
 
-BEFORE = {"view": 1, "extend": 2, "prove": 6, "file": 4, "end": 1}
-AFTER = {"confirm": 5, "cancel": 3, "move": 2, "file": 1, "view": 1}
+BEFORE = {"prove": 16, "file": 2, "view": 1, "extend": 2, "end": 1}
+PROVEN = {"file": 16, "prove": 1, "view": 1, "extend": 2, "end": 1}
+AFTER = {"confirm": 5, "cancel": 2, "move": 3, "file": 1, "view": 1}
 
 
 def play(number: int) -> list[Rejection]:
@@ -386,10 +404,11 @@ def play(number: int) -> list[Rejection]:
         client.meta.events.register("before-call.dynamodb", world.wait, unique_id="world")
     try:
         for name in LETTERS[:VISITORS]:
-            world.start(partial(world.visitor, f"{LETTERS[number % 26]}{LETTERS[number // 26]}{name}"))
+            who = f"{LETTERS[number % 26]}{LETTERS[number // 26]}{name}"
+            world.start(partial(world.visitor, who), slow=name in SLOW)
         for _ in range(THIEVES):
             world.start(world.thief)
-        world.start(world.clerk)
+        world.start(world.clerk, slow=True)
         world.run()
     finally:
         for client in clients:
