@@ -34,7 +34,7 @@ def home(visit: Visit) -> Reply:
 @edge.answers(app)
 def show_service(visit: Visit, service: str) -> Reply:
     """The notice of one service, and the two doors."""
-    return views.service_page(booking.service(service, visit.now), visit.now)
+    return views.service_page(booking.service(service, visit.now), visit)
 
 
 @app.route("/manage", content_types=ANY)
@@ -84,7 +84,7 @@ def show_slots(visit: Visit, service: str) -> Reply:
 def place_hold(visit: Visit, service: str) -> Reply:
     """Keep one seat for this visitor while they pass the captcha."""
     wish = forms.read_wish(visit.body(), booking.service(service, visit.now))
-    return views.held(booking.place_hold(service, wish, now=visit.now))
+    return views.held(booking.place_hold(service, wish, now=visit.now, visit=visit.ticket, address=visit.address))
 
 
 @app.route("/holds/{hold}/extension", methods=["POST"], content_types=ANY)
@@ -123,7 +123,7 @@ def new_challenge(visit: Visit, hold: str) -> Reply:
 def answer_challenge(visit: Visit, hold: str) -> Reply:
     """Check what was read or heard."""
     challenge, answer = forms.read_answer(visit.body())
-    return views.hold_step(booking.answer_challenge(hold, challenge, answer, now=visit.now))
+    return views.hold_step(booking.answer_challenge(hold, challenge, answer, now=visit.now, visit=visit.ticket))
 
 
 # request

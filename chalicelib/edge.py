@@ -93,6 +93,8 @@ class Visit:
     path: str
     query: Mapping[str, str]
     sets_language: bool
+    ticket: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Reply:
     text: str = ""
     kind: str = ""
     download: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,10 @@ def visit(request: Request, now: datetime) -> Visit:
     if request.method == "POST":  # the page to be seen in another language is the one that the form was on
         parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
     path = "/".join(parts)
-    return Visit(now, read, words(language), wants_json, root, path, query, chosen in LANGUAGES)
+    address = request.context.get("identity", {}).get("sourceIp", "")
+    spoken = words(language)
+    ticket = cookies.get("visit", "")
+    return Visit(now, read, spoken, wants_json, root, path, query, chosen in LANGUAGES, ticket, address)
 
 
 def _asked_by_button(read: Callable[[], dict[str, Any]]) -> str:
@@ -203,9 +209,13 @@ def problem(refusal: Refusal, speech: Words) -> Problem:
 
 def answer(reply: Reply, who: Visit) -> Response:
     """A page or JSON from one reply."""
-    headers = {**SECURITY, "Cache-Control": reply.cache, "Content-Language": who.words.language}
-    if who.sets_language:
-        headers["Set-Cookie"] = f"lang={who.words.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
+    headers: dict[str, str | list[str]] = {**SECURITY, "Cache-Control": reply.cache}
+    headers["Content-Language"] = who.words.language
+    cookies = [f"lang={who.words.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure"] * who.sets_language
+    if reply.ticket:
+        cookies.append(f"visit={reply.ticket}; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly")
+    if cookies:
+        headers["Set-Cookie"] = cookies
         headers["Cache-Control"] = PRIVATE
     if reply.download:
         headers["Content-Disposition"] = f'attachment; filename="{reply.download}"'

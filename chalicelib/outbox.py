@@ -59,7 +59,7 @@ def _due(before: Seat, after: Seat) -> Due | None:
     if after.state is State.CONFIRMED and before.state is not State.PENDING:
         return _of(letters.MOVED, after)
     if after.state in SENT_ON:
-        return _of(SENT_ON[after.state], after)
+        return replace(_of(SENT_ON[after.state], after), until=after.until)
     if before.state in SENT_ON and after.past_state and after.past_state is not State.MOVED:
         return replace(_of(str(after.past_state), before), until=after.until)
     return None

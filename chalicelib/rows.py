@@ -95,6 +95,14 @@ class LockRow(Row):
     erase_at = NumberAttribute()
 
 
+class CountRow(Row):
+    """A number that is kept for a while: holds from one place in an hour, tries at a challenge before a seat."""
+
+    number = NumberAttribute()
+    challenge = NumberAttribute(null=True)
+    erase_at = NumberAttribute()
+
+
 class PersonRow(LockRow):
     """One live request per person, with the details: the only item with personal data."""
 

@@ -179,9 +179,12 @@ def without_hold() -> list[Action]:
     return [gone.remove() for gone in (*_HOLD, *_STEPS)]
 
 
-def fresh() -> list[Action]:
+def fresh(*, proven: bool = False) -> list[Action]:
     """What a new hold does away with: how far the one before was, and what became of the request before."""
-    return [gone.remove() for gone in (*_STEPS, *_PAST)]
+    actions: list[Action] = [gone.remove() for gone in (*_STEPS, *_PAST)]
+    if proven:
+        actions[0] = SeatRow.proven.set(True)
+    return actions
 
 
 def counted(now: datetime) -> list[Action]:
@@ -196,10 +199,14 @@ def free(now: datetime) -> Condition:
     return condition
 
 
-def take(key: SeatKey, hold: str, until: datetime, now: datetime) -> bool:
-    """Hold a seat: one conditional update, one write unit. False when somebody else has it."""
+def take(key: SeatKey, hold: str, until: datetime, now: datetime, *, proven: bool = False) -> bool:
+    """Hold a seat: one conditional update, one write unit. False when somebody else has it.
+
+    `proven` is for who passed the captcha before there was a seat.
+    """
     actions: list[Action] = [SeatRow.state.set(State.HELD), SeatRow.hold.set(hold), SeatRow.until.set(until)]
-    actions += [SeatRow.person.remove(), SeatRow.filed_at.remove(), *counted(now), *fresh()]
+    actions += [SeatRow.person.remove(), SeatRow.filed_at.remove(), *counted(now)]
+    actions += fresh(proven=proven)
     _taken[key] = now
     return update(key, actions, free(now))
 

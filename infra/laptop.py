@@ -91,6 +91,7 @@ def running(
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # this inbox takes what comes
+                "OriginHolds": "0",  # all who try it come from one address
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
             }

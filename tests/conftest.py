@@ -24,7 +24,7 @@ os.environ.update(
 
 from moto import mock_aws
 
-from chalicelib import places, rows, store, timetable
+from chalicelib import places, rows, store, timetable, visitors
 from chalicelib.model import Service
 
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -64,6 +64,7 @@ def table() -> Iterator[None]:
     with mock_aws():
         rows.SeatRow.create_table(billing_mode="PAY_PER_REQUEST")  # by its own client: a new one costs 0.3 s
         store.forget()
+        visitors.forget()
         yield
         store.forget()
 

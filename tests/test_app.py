@@ -1154,10 +1154,10 @@ def test_a_page_is_in_the_first_of_our_languages_that_the_browser_asks_for(
 
 @pytest.mark.usefixtures("service")
 def test_a_chosen_language_is_kept_in_a_cookie_and_goes_before_what_the_browser_asks_for() -> None:
-    chosen = send("GET", "/services/aes?lang=ar", {**FORM, "Accept-Language": "en"})
+    chosen = send("GET", "/manage?lang=ar", {**FORM, "Accept-Language": "en"})
     assert chosen.headers["Set-Cookie"] == "lang=ar; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
     assert chosen.headers["Cache-Control"] == "no-store"
-    later = send("GET", "/services/aes", {**FORM, "Accept-Language": "en", "Cookie": "a=b; lang=ar"})
+    later = send("GET", "/manage", {**FORM, "Accept-Language": "en", "Cookie": "a=b; lang=ar"})
     assert later.headers["Content-Language"] == "ar"
     assert "Set-Cookie" not in later.headers
 
@@ -1208,7 +1208,7 @@ def test_the_check_page_is_the_check_page_again_in_another_language_or_with_more
 
 @pytest.mark.usefixtures("service")
 def test_a_language_that_is_not_ours_is_neither_chosen_nor_kept() -> None:
-    answer = send("GET", "/services/aes?lang=%0d%0aSet-Cookie:x", {**FORM, "Cookie": "lang=zz"})
+    answer = send("GET", "/manage?lang=%0d%0aSet-Cookie:x", {**FORM, "Cookie": "lang=zz"})
     assert answer.headers["Content-Language"] == "fr"
     assert "Set-Cookie" not in answer.headers
 
@@ -1241,7 +1241,7 @@ def test_the_log_of_a_whole_walk_has_no_token_and_nothing_personal(capsys: pytes
 
 
 def everything_about(minute: int) -> list[tuple[int, dict[str, str], str]]:
-    """Every answer, page and JSON, that could tell how this slot of next week stands, without what the clock writes."""
+    """Every answer, page and JSON, that could tell how this slot of next week stands, without clock and ticket."""
     week = f"{wednesday():%G-W%V}"
     slot = urlencode({"slot": f"{wednesday():%Y-%m-%d}T10:{minute:02}", "conditions_accepted": "true"}).encode()
     answers = [
@@ -1254,7 +1254,8 @@ def everything_about(minute: int) -> list[tuple[int, dict[str, str], str]]:
         send("POST", "/services/aes/holds", FORM, slot),
     ]
     clock = re.compile(r'"generated_at":\s*"[^"]+"|À <bdi dir="ltr">[^<]+</bdi>')
-    return [(answer.status, dict(answer.headers), clock.sub("", answer.text)) for answer in answers]
+    told = [{name: value for name, value in one.headers.items() if name != "Set-Cookie"} for one in answers]
+    return [(one.status, headers, clock.sub("", one.text)) for one, headers in zip(answers, told, strict=True)]
 
 
 def booked_and(act: Callable[[SeatKey], object]) -> list[SeatKey]:
