@@ -11,7 +11,7 @@ import pytest
 
 from tests.load.history import Operation, Rules
 from tests.load.rush import report
-from tests.load.rush.__main__ import alive
+from tests.load.rush.__main__ import alive, kinds
 from tests.load.rush.plan import CannotRush, asked, keys
 
 SEAT = "rush-1.20261207.0900.1"
@@ -89,6 +89,24 @@ def test_what_is_no_guichet_is_refused(stranger: str, path: str, why: str) -> No
         alive(stranger + path)
 
 
+@pytest.mark.parametrize(
+    ("step", "late", "outcome", "found"),
+    [
+        ("hold", False, "ok", ("hold",)),
+        ("captcha", False, "ok", ("view",)),
+        ("hold", True, "ok", ()),
+        ("captcha", True, "ok", ()),
+        ("answer", True, "refused", ("answer",)),
+        ("answer", True, "ok", ("hold", "answer")),
+        ("notice", False, "ok", ()),
+    ],
+)
+def test_a_seat_that_comes_after_the_captcha_is_taken_by_the_answer(
+    *, step: str, late: bool, outcome: str, found: tuple[str, ...]
+) -> None:
+    assert kinds({"step": step, "late": late, "outcome": outcome}) == found
+
+
 def test_nobody_there_is_refused() -> None:
     with pytest.raises(CannotRush, match=f"guichet: nothing answers at http://127.0.0.1:{NOBODY}"):
         alive(f"http://127.0.0.1:{NOBODY}")
@@ -142,7 +160,7 @@ def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
     assert (of["seats"], of["held"], of["confirmed"], of["doubles"], of["lost"], of["fives"]) == (1, 1, 1, 0, 0, 0)
     assert (of["drain_seconds"], of["attempts_per_win"], of["refusals"]) == (0.5, 2.0, {"slot-taken": 1})
     assert of["service_seconds_by_step"]["hold"] == {"count": 2, "p50": 0.7, "p95": 0.7, "p99": 0.7, "mean": 0.6}
-    assert of["write_units"]["per_win"] == 4.0  # create, hold, confirm, mail
+    assert of["write_units"]["per_win"] == 5.0  # create, hold, its ticket, confirm, mail
     assert of["write_units"]["per_loser_at_most"] == 1.0
 
 

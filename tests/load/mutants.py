@@ -385,8 +385,8 @@ class Visit:
         return done
 
 
-BEFORE = {"prove": 16, "file": 2, "view": 1, "extend": 2, "end": 1}
-PROVEN = {"file": 16, "prove": 1, "view": 1, "extend": 2, "end": 1}
+BEFORE = {"prove": 16, "file": 2, "view": 1, "extend": 4, "end": 1}
+PROVEN = {"file": 16, "prove": 1, "view": 1, "extend": 4, "end": 1}
 AFTER = {"confirm": 5, "cancel": 2, "move": 3, "file": 1, "view": 1}
 
 

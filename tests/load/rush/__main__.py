@@ -11,7 +11,8 @@ Without URL the stack is this machine's own, started and ended here. Settings, a
     ANSWER    what the captcha of that stage accepts; without it the walk ends at the captcha
     INBOX     where its letters can be read, as `make run` prints it; without it the walk ends at the request
 
-A service of its own is put in place and removed afterwards. Exit codes: 0 all promises kept, 1 one is broken, and for
+A service of its own is put in place and removed afterwards. A stage's OriginHolds should be 0 for it: all visitors come
+from one address. Exit codes: 0 all promises kept, 1 one is broken, and for
 a wish that cannot be done 1 and one line. What it finds goes to build/rush: index.html for people, and result.json:
 
     date, machine {cores, system, python, load}, where ("laptop" or the URL), settings (as above), rate, workers, haste
@@ -62,7 +63,7 @@ from infra.guard import die_with_parent
 from infra.laptop import STAGE, Stack, answers, running
 from infra.ops.reach import reach
 from infra.package import ROOT
-from tests.load.history import Operation, Rules
+from tests.load.history import REFUSED, Operation, Rules
 from tests.load.rush import report
 from tests.load.rush.plan import HERE_AT_ONCE, CannotRush, Plan, Wish, asked, document, keys
 
@@ -236,7 +237,7 @@ def history(
     """What the visitors did and were told, and what the table said at the end."""
     done = [
         Operation(
-            kind=KINDS[one["step"]],
+            kind=kind,
             seat=one["seat"],
             hold=one["hold"],
             start=one["start"],
@@ -244,12 +245,21 @@ def history(
             outcome=one["outcome"],
             code=one["code"],
             until=one["until"],
-            state=one["state"] if KINDS[one["step"]] == "view" else "",
+            state=one["state"] if kind == "view" else "",
         )
         for one in records
-        if one["step"] in KINDS
+        for kind in kinds(one)
     ]
     return done + [looked_at(seat, *looked) for seat in seats]
+
+
+def kinds(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a request was for its seat: of one that comes after the captcha, the answer takes it."""
+    if one["step"] not in KINDS:
+        return ()
+    if one["late"] and one["outcome"] != REFUSED:
+        return ("hold", "answer") if one["step"] == "answer" else ()
+    return (KINDS[one["step"]],)
 
 
 def looked_at(seat: Seat, start: float, end: float) -> Operation:

@@ -37,6 +37,7 @@ HAMMERED = 25
 SECRET = 52  # characters of a hold id that are the secret
 PATIENCE = 60.0  # seconds for a letter to arrive
 TIMEOUT = 30.0  # seconds for an answer: API Gateway gives up at 29
+HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 LINK = re.compile(r"/requests/([a-z0-9.-]{100,})")
 TO = re.compile(r"<th>To<td>([^<]+)")
 FUNCTION = {"notice": "page", "calendar": "slots"} | dict.fromkeys(("hold", "extend", "end"), "hold")
@@ -47,10 +48,11 @@ FUNCTION |= dict.fromkeys(("details", "link", "confirm", "cancel"), "request")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a visitor was told."""
+    """What a visitor was told; of a page, the hidden fields of its forms."""
 
     status: int
     body: Mapping[str, Any]
+    hidden: Mapping[str, str]
     wait: float
     outcome: str
     code: str
@@ -108,6 +110,7 @@ class Visitor(FastHttpUser):
         self.chance = random.Random(f"visitor {self.number}")
         self.client.cookiejar.set_policy(DefaultCookiePolicy(secure_protocols=("https", "http")))  # as browsers do here
         self.hold = self.seat = ""
+        self.late = False
         self.crowd.tally["arrived"] += 1
 
     @task
@@ -148,6 +151,7 @@ class Visitor(FastHttpUser):
         if step == "hold" and outcome == OK:
             self.hold = str(told["hold"])
             self.seat = ".".join(self.hold.split(".")[:4])
+            self.late = not told.get("expires_at")  # a crowded place: the captcha first, the seat after it
         moment = told.get("expires_at") or told.get("confirm_before")
         self.crowd.records.append(
             {
@@ -163,12 +167,15 @@ class Visitor(FastHttpUser):
                 "hold": digest(self.hold.rpartition(".")[2][:SECRET]) if self.hold else "",
                 "until": datetime.fromisoformat(moment).timestamp() if moment else None,
                 "state": str(told.get("state", "")),
+                "late": self.late,
                 "visitor": self.number,
             }
         )
+        self.late = self.late and (step, outcome) != ("answer", OK)
         self.crowd.tally[f"{step} {outcome}" if outcome != REFUSED else code or str(status)] += 1
         wait = str(given.headers.get("Retry-After", "")) if given.headers else ""
-        return Answer(status, told, float(wait) if wait.isdecimal() else 2.0, outcome, code)
+        hidden = dict(HIDDEN.findall(given.text or "")) if page else {}
+        return Answer(status, told, hidden, float(wait) if wait.isdecimal() else 2.0, outcome, code)
 
     def insist(self, step: str, path: str, body: Mapping[str, Any] | None = None, *, page: bool = False) -> Answer:
         """Ask, and again after the wait that a busy service names; leave after the fifth time."""
@@ -251,13 +258,13 @@ class Person(Visitor):
         """Pass the captcha; some are wrong once, some ask for more time."""
         if self.chance.random() < 0.05:
             self.need(self.insist("extend", f"/holds/{self.hold}/extension", {}))
-        asked = self.need(self.insist("captcha", f"/holds/{self.hold}/captcha", {}))
+        page = self.need(self.insist("captcha", f"/holds/{self.hold}", page=True))  # the picture, without the sound
         if not self.crowd.plan.answer:
             raise Left
         self.think(4)
         answers = ["wrong", self.crowd.plan.answer] if self.chance.random() < 0.05 else [self.crowd.plan.answer]
         for given in answers:
-            body = {"challenge": asked.body["challenge"], "answer": given}
+            body = {**page.hidden, "answer": given}
             answer = self.insist("answer", f"/holds/{self.hold}/captcha/answer", body)
         self.need(answer)
 
@@ -327,9 +334,9 @@ class Bot(Visitor):
             gevent.sleep(0.2)
         else:
             raise Left
-        asked = self.ask("captcha", f"/holds/{self.hold}/captcha", {})
+        asked = self.ask("captcha", f"/holds/{self.hold}", page=True)
         for guess in range(6):
-            body = {"challenge": str(asked.body.get("challenge", "")), "answer": f"{guess:06}"}
+            body = {**asked.hidden, "answer": f"{guess:06}"}
             self.ask("answer", f"/holds/{self.hold}/captcha/answer", body)
 
 
