@@ -48,7 +48,7 @@ FUNCTION |= dict.fromkeys(("details", "link", "confirm", "cancel"), "request")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a visitor was told; of a page, the hidden fields of its forms."""
+    """What a visitor was told; of the captcha's page, the hidden fields of the form that answers it."""
 
     status: int
     body: Mapping[str, Any]
@@ -174,7 +174,8 @@ class Visitor(FastHttpUser):
         self.late = self.late and (step, outcome) != ("answer", OK)
         self.crowd.tally[f"{step} {outcome}" if outcome != REFUSED else code or str(status)] += 1
         wait = str(given.headers.get("Retry-After", "")) if given.headers else ""
-        hidden = dict(HIDDEN.findall(given.text or "")) if page else {}
+        form = (given.text or "").partition("/captcha/answer")[2].partition("</form>")[0]
+        hidden = dict(HIDDEN.findall(form)) if page else {}
         return Answer(status, told, hidden, float(wait) if wait.isdecimal() else 2.0, outcome, code)
 
     def insist(self, step: str, path: str, body: Mapping[str, Any] | None = None, *, page: bool = False) -> Answer:
