@@ -37,7 +37,7 @@ from chalicelib.model import Seat, SeatKey, State, week_of
 from tests.load.history import OK, OVER, REFUSED, UNKNOWN, Operation, Rejection, Rules, check
 
 START = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
-VISITORS, VISITS, STEPS, THIEVES, THEFTS = 6, 4, 9, 1, 14
+VISITORS, VISITS, STEPS, THIEVES, THEFTS = 6, 4, 9, 2, 14
 SEATS = [SeatKey(START.date() + timedelta(days=10), time(9, 5 * slot), 1, "aes") for slot in range(3)]
 LATE = 7  # seconds after the start at which the last seat opens
 TIMES = {"hold_seconds": 10, "form_seconds": 20, "confirm_minutes": 1, "notice_hours": 1, "return_hours": [0.005, 0.02]}
@@ -189,6 +189,7 @@ class World:
         self.history: list[Operation] = []
         self.ends: dict[str, float] = {}
         self.slow: set[greenlet] = set()
+        self.due: dict[greenlet, float] = {}
 
     @property
     def now(self) -> datetime:
@@ -213,8 +214,12 @@ class World:
         if who is not self.hub and who not in self.slow:
             self.sleep(self.chance.choice((0, 0, 0, 1)))
         elif who is not self.hub:
-            often = READ_OFTEN if model.name in {"Query", "GetItem"} else WRITE_OFTEN
-            self.sleep(self.chance.choice(self.chance.choices(WAITS, often)[0]))
+            reads = model.name in {"Query", "GetItem"}
+            left = self.due.get(who, 0.0) - self.clock
+            if left > 0 and not reads and self.chance.random() < 0.6:  # the thief is there at 5 or 6
+                self.sleep(left + self.chance.choice((6, 7, 8, 11)))
+            else:
+                self.sleep(self.chance.choice(self.chance.choices(WAITS, READ_OFTEN if reads else WRITE_OFTEN)[0]))
 
     def run(self) -> None:
         """Until nobody wants anything any more."""
@@ -231,6 +236,7 @@ class World:
     def note(self, kind: str, seat: str, hold: str, act: Callable[[datetime], Any]) -> Any:
         """Do it once; None when it was refused."""
         start, done = self.clock, cast("Any", None)
+        self.due[getcurrent()] = self.ends.get(seat, 0.0)
         outcome, code = OK, ""
         try:
             done = act(self.now)
@@ -379,7 +385,8 @@ class Visit:
                 self.ref, self.token = done.seat.key.ref, done.token
 
     def _do(self, kind: str, act: Callable[[datetime], Any]) -> Any:
-        done = self.world.note(kind, self.ref, self.digest, act)
+        by_link = kind in {"confirm", "cancel", "leave"}  # a hold id knows the seat it began with only
+        done = self.world.note(kind, self.ref if by_link else self.hold.seat.key.ref, self.digest, act)
         if done is None and self.world.history[-1].code in OVER:
             self.over = self.world.chance.random() < 0.7
         return done

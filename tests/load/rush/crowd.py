@@ -122,6 +122,8 @@ class Visitor(FastHttpUser):
             pass
         finally:
             self.crowd.tally["left"] += 1
+        while self.crowd.tally["arrived"] < self.crowd.plan.visitors:
+            gevent.sleep(1)  # while others come, Locust would send somebody else for who has gone
         raise StopUser
 
     def walk(self) -> None:
@@ -355,6 +357,8 @@ def play(plan: Plan) -> Crowd:
         gevent.sleep(1)
         crowd.tell()
     runner.quit()
+    if runner.exceptions:
+        raise RuntimeError(next(iter(runner.exceptions.values()))["traceback"])
     return crowd
 
 
