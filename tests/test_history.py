@@ -95,6 +95,12 @@ def test_a_seat_that_was_given_back_is_free_at_once_and_a_cancelled_one_later() 
     assert why(*cancelled, op("table", "", 60, until=150.0, state=OPEN)) == ""
 
 
+def test_the_wait_of_a_freed_seat_counts_from_when_the_service_may_have_read_its_clock() -> None:
+    slow = (*BOOKED, op("cancel", "a", 50, 90), op("table", "a", 80, state=CONFIRMED))
+    assert why(*slow, op("hold", "b", 149, until=329.0)).startswith("hold b ok")
+    assert why(*slow, op("hold", "b", 150, until=330.0)) == ""
+
+
 def test_a_request_that_nobody_confirmed_returns_later() -> None:
     assert why(*BOOKED[:3], op("hold", "b", 9099, until=9279.0)).startswith("hold b ok")
     assert why(*BOOKED[:3], op("hold", "b", 9100, until=9280.0)) == ""

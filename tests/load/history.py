@@ -189,7 +189,8 @@ def _gone_on(now: Register, done: Operation, rules: Rules, at: float) -> Iterato
             yield now, at
     elif done.kind in {"cancel", "leave"}:
         if has and (now.state == CONFIRMED or (now.state == PENDING and done.kind == "cancel")):
-            yield Register(OPEN, since=at + rules.back, until=math.inf, past=f"{done.kind} {done.hold}"), at
+            back = done.start + rules.back  # the service read its clock before it wrote
+            yield Register(OPEN, since=back, until=math.inf, past=f"{done.kind} {done.hold}"), at
         elif now.past == f"{done.kind} {done.hold}":
             yield now, at
     elif has:
