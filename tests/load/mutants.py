@@ -3,7 +3,7 @@
 The crowd runs in this process, on a clock of its own: whoever asks the table waits there as long as chance says, mostly
 not at all and sometimes for a minute, while others go on. So every run of a number is the same, and what was read is
 often old when it is used. A broken copy is the service with some words of some functions replaced. Each is played until
-the checker of the history rejects it, at most N (8) times; the service itself is played N times, and must be accepted.
+the checker of the history rejects it, at most N (12) times; the service itself is played N times, and must be accepted.
 On the engine that AWS_ENDPOINT_URL names, else on one of its own; on a table of its own.
 """
 
@@ -38,8 +38,10 @@ from tests.load.history import OK, OVER, REFUSED, UNKNOWN, Operation, Rejection,
 
 START = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 VISITORS, VISITS, STEPS, THIEVES, THEFTS = 6, 4, 9, 2, 14
-SEATS = [SeatKey(START.date() + timedelta(days=10), time(9, 5 * slot), 1, "aes") for slot in range(3)]
-LATE = 7  # seconds after the start at which the last seat opens
+LOOKS, SWEEPS = 40, 5
+SEATS = [SeatKey(START.date() + timedelta(days=10), time(9, 5 * slot), 1, "aes") for slot in range(4)]
+"""The last one is for a scene; whoever wants the first free one may come in between."""
+LATE = 7  # seconds after the start at which the third seat opens
 TIMES = {"hold_seconds": 10, "form_seconds": 20, "confirm_minutes": 1, "notice_hours": 1, "return_hours": [0.005, 0.02]}
 RULES = Rules(gap=5, back=18)
 WAITS = ((0,), (1,), (2, 5, 6, 9), (16, 17, 18, 20, 22, 25, 40, 90))
@@ -189,19 +191,20 @@ class World:
         self.history: list[Operation] = []
         self.ends: dict[str, float] = {}
         self.slow: set[greenlet] = set()
-        self.due: dict[greenlet, float] = {}
+        self.stuck: set[greenlet] = set()
 
     @property
     def now(self) -> datetime:
         """The clock as the service reads it."""
         return START + timedelta(seconds=self.clock)
 
-    def start(self, what: Callable[[], None], *, slow: bool = False) -> None:
+    def start(self, what: Callable[[], None], *, slow: bool = False) -> greenlet:
         """Let somebody else go on beside; who is slow waits long on the way to the table."""
         made = greenlet(what, self.hub)
         if slow:
             self.slow.add(made)
         heapq.heappush(self.queue, (self.clock, next(self.turn), made))
+        return made
 
     def sleep(self, seconds: float) -> None:
         """Let the others go on for so long."""
@@ -211,15 +214,13 @@ class World:
     def wait(self, model: Any, **_: object) -> None:
         """On the way to the table."""
         who = getcurrent()
+        while who in self.stuck and model.name == "UpdateItem":
+            self.sleep(1)
         if who is not self.hub and who not in self.slow:
             self.sleep(self.chance.choice((0, 0, 0, 1)))
         elif who is not self.hub:
             reads = model.name in {"Query", "GetItem"}
-            left = self.due.get(who, 0.0) - self.clock
-            if left > 0 and not reads and self.chance.random() < 0.6:  # the thief is there at 5 or 6
-                self.sleep(left + self.chance.choice((6, 7, 8, 11)))
-            else:
-                self.sleep(self.chance.choice(self.chance.choices(WAITS, READ_OFTEN if reads else WRITE_OFTEN)[0]))
+            self.sleep(self.chance.choice(self.chance.choices(WAITS, READ_OFTEN if reads else WRITE_OFTEN)[0]))
 
     def run(self) -> None:
         """Until nobody wants anything any more."""
@@ -236,7 +237,6 @@ class World:
     def note(self, kind: str, seat: str, hold: str, act: Callable[[datetime], Any]) -> Any:
         """Do it once; None when it was refused."""
         start, done = self.clock, cast("Any", None)
-        self.due[getcurrent()] = self.ends.get(seat, 0.0)
         outcome, code = OK, ""
         try:
             done = act(self.now)
@@ -260,7 +260,7 @@ class World:
         """Some visits, each with a seat or without."""
         for visit in range(VISITS):
             self.sleep(self.chance.randrange(30))
-            if hold := self.hold(self.chance.choice([None, *SEATS])):
+            if hold := self.hold(self.chance.choice([None, *SEATS[:3]])):
                 Visit(self, hold, f"{name}{LETTERS[visit]}").go_on()
 
     def hold(self, key: SeatKey | None) -> Hold | None:
@@ -284,14 +284,40 @@ class World:
             self.sleep(moment - self.clock if moment > self.clock else self.chance.randrange(1, 5))
             self.hold(key)
 
+    def scene(self, name: str, step: str) -> None:
+        """A step is stuck on its way to the table until the seat is somebody else's, who is then as far."""
+        first = self.sure_hold(f"{name}a")
+        for done in STAGE[step]:
+            getattr(first, done)()
+        window = self.start(getattr(first, step))
+        self.stuck.add(window)
+        self.sleep(2)  # it has read
+        if first.token:
+            first.cancel()
+        second = self.sure_hold(f"{name}b")
+        for done in STAGE[step]:
+            getattr(second, done)()
+        self.stuck.discard(window)
+        self.sleep(3)
+        second.go_on()
+
+    def sure_hold(self, name: str) -> "Visit":
+        """A hold on the seat of the scene, however long it takes."""
+        while (hold := self.hold(SEATS[-1])) is None:
+            self.sleep(1)
+        return Visit(self, hold, name)
+
     def clerk(self) -> None:
-        """The office looks at the table now and then, and the clock's function sweeps it."""
-        for turn in range(8):
-            self.sleep(self.chance.randrange(8, 20))
-            if turn % 2:
-                upkeep.expire(self.now, chance=self.chance.random)
-            else:
-                self.look()
+        """The office looks at the table again and again."""
+        for _ in range(LOOKS):
+            self.sleep(self.chance.randrange(2, 9))
+            self.look()
+
+    def sweeper(self) -> None:
+        """The clock's function ends what ran out."""
+        for _ in range(SWEEPS):
+            self.sleep(self.chance.randrange(15, 40))
+            upkeep.expire(self.now, chance=self.chance.random)
 
     def look(self) -> None:
         """Every seat as the table has it."""
@@ -372,7 +398,7 @@ class Visit:
 
     def move(self) -> None:
         """To another seat, old and new in one."""
-        to = self.world.chance.choice(SEATS)
+        to = self.world.chance.choice(SEATS[:3])
         token, old = self.token, self.ref
 
         def act(now: datetime) -> Request:
@@ -394,6 +420,10 @@ class Visit:
         return done
 
 
+STAGE = {"extend": (), "prove": (), "end": (), "file": ("prove",)} | dict.fromkeys(
+    ("confirm", "cancel"), ("prove", "file")
+)
+"""The steps of a scene, and what comes before each."""
 BEFORE = {"prove": 16, "file": 2, "view": 1, "extend": 4, "end": 1}
 PROVEN = {"file": 16, "prove": 1, "view": 1, "extend": 4, "end": 1}
 AFTER = {"confirm": 5, "cancel": 2, "move": 3, "file": 1, "view": 1}
@@ -401,7 +431,7 @@ AFTER = {"confirm": 5, "cancel": 2, "move": 3, "file": 1, "view": 1}
 
 def play(number: int) -> list[Rejection]:
     """One run from empty seats, and what the checker says of it."""
-    opens = {key: START + timedelta(seconds=LATE if key == SEATS[-1] else 0) for key in SEATS}
+    opens = {key: START + timedelta(seconds=LATE if key == SEATS[2] else 0) for key in SEATS}
     for key, moment in opens.items():
         store.new_row(key, moment).save()
     store.forget()
@@ -417,7 +447,9 @@ def play(number: int) -> list[Rejection]:
             world.start(partial(world.visitor, who), slow=name in SLOW)
         for _ in range(THIEVES):
             world.start(world.thief)
-        world.start(world.clerk, slow=True)
+        world.start(partial(world.scene, f"{LETTERS[number]}{LETTERS[-1]}", [*STAGE][number % len(STAGE)]))
+        world.start(world.clerk)
+        world.start(world.sweeper, slow=True)
         world.run()
     finally:
         for client in clients:
@@ -455,7 +487,7 @@ def main() -> None:
     """Print what the checker says of each; exit 1 for a copy that is not caught, or a service that is not accepted."""
     asked = argparse.ArgumentParser()
     asked.add_argument("names", nargs="*", help="the copies to play; all if none is named")
-    asked.add_argument("--runs", type=int, default=8)
+    asked.add_argument("--runs", type=int, default=12)
     asked.add_argument("--json", action="store_true")
     wish = asked.parse_args()
     with somewhere(), fresh_table():
