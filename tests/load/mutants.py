@@ -3,7 +3,7 @@
 The crowd runs in this process, on a clock of its own: whoever asks the table waits there as long as chance says, mostly
 not at all and sometimes for a minute, while others go on. So every run of a number is the same, and what was read is
 often old when it is used. A broken copy is the service with some words of some functions replaced. Each is played until
-the checker of the history rejects it, at most N (12) times; the service itself is played N times, and must be accepted.
+the checker of the history rejects it, at most N (14) times; the service itself is played N times, and must be accepted.
 On the engine that AWS_ENDPOINT_URL names, else on one of its own; on a table of its own.
 """
 
@@ -214,7 +214,7 @@ class World:
     def wait(self, model: Any, **_: object) -> None:
         """On the way to the table."""
         who = getcurrent()
-        while who in self.stuck and model.name == "UpdateItem":
+        while who in self.stuck and model.name in {"UpdateItem", "TransactWriteItems"}:
             self.sleep(1)
         if who is not self.hub and who not in self.slow:
             self.sleep(self.chance.choice((0, 0, 0, 1)))
@@ -289,17 +289,21 @@ class World:
         first = self.sure_hold(f"{name}a")
         for done in STAGE[step]:
             getattr(first, done)()
-        window = self.start(getattr(first, step))
-        self.stuck.add(window)
+        steps = [partial(first.move, key) for key in SEATS[:3]] if step == "move" else [getattr(first, step)]
+        self.stuck |= {self.start(one) for one in steps}
         self.sleep(2)  # it has read
-        if first.token:
-            first.cancel()
-        second = self.sure_hold(f"{name}b")
-        for done in STAGE[step]:
-            getattr(second, done)()
-        self.stuck.discard(window)
+        if step == "move":
+            second = next((Visit(self, hold, f"{name}b") for key in SEATS[:3] if (hold := self.hold(key))), None)
+        else:
+            if first.token:
+                first.cancel()
+            second = self.sure_hold(f"{name}b")
+            for done in STAGE[step]:
+                getattr(second, done)()
+        self.stuck.clear()
         self.sleep(3)
-        second.go_on()
+        if second:
+            second.go_on()
 
     def sure_hold(self, name: str) -> "Visit":
         """A hold on the seat of the scene, however long it takes."""
@@ -396,9 +400,9 @@ class Visit:
         chance = self.world.chance.random
         self._do("cancel", lambda now: appointment.cancel_request(self.token, now, chance=chance))
 
-    def move(self) -> None:
+    def move(self, key: SeatKey | None = None) -> None:
         """To another seat, old and new in one."""
-        to = self.world.chance.choice(SEATS[:3])
+        to = key or self.world.chance.choice(SEATS[:3])
         token, old = self.token, self.ref
 
         def act(now: datetime) -> Request:
@@ -420,9 +424,10 @@ class Visit:
         return done
 
 
-STAGE = {"extend": (), "prove": (), "end": (), "file": ("prove",)} | dict.fromkeys(
+STAGE: dict[str, tuple[str, ...]] = {"extend": (), "prove": (), "end": (), "file": ("prove",)} | dict.fromkeys(
     ("confirm", "cancel"), ("prove", "file")
 )
+STAGE["move"] = ("prove", "file", "confirm")
 """The steps of a scene, and what comes before each."""
 BEFORE = {"prove": 16, "file": 2, "view": 1, "extend": 4, "end": 1}
 PROVEN = {"file": 16, "prove": 1, "view": 1, "extend": 4, "end": 1}
@@ -487,7 +492,7 @@ def main() -> None:
     """Print what the checker says of each; exit 1 for a copy that is not caught, or a service that is not accepted."""
     asked = argparse.ArgumentParser()
     asked.add_argument("names", nargs="*", help="the copies to play; all if none is named")
-    asked.add_argument("--runs", type=int, default=12)
+    asked.add_argument("--runs", type=int, default=14)
     asked.add_argument("--json", action="store_true")
     wish = asked.parse_args()
     with somewhere(), fresh_table():
