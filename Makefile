@@ -14,10 +14,17 @@ help:  ## list these targets
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
 
+rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE= VISITORS= SEATS= RATE= ...)
+	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
+	  ANSWER='$(ANSWER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
+
 test: lint  ## everything: all unit tests with coverage, then the deployed stack and the browser
 	@$(BIN)/pytest $(UNIT) --cov
 	@$(BIN)/python -m infra.browser
 	@$(BIN)/pytest tests/stack tests/browser
+
+test-long: setup  ## what takes minutes: every broken copy of the service against the checker of histories
+	@$(BIN)/python -m tests.load.mutants 2>/dev/null
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office
