@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format lighthouse bench pins clean
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
+.PHONY: $(shell sed -n "s/^\([a-z-]*\):.*\#\# .*/\1/p" Makefile)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ STAMP := .venv/ready
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
@@ -22,7 +22,7 @@ test: lint  ## everything: all unit tests with coverage, then the deployed stack
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office
 
-lint: setup
+lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -33,11 +33,29 @@ format: setup  ## put the code in its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+deploy: setup  ## put STAGE=... in an AWS account, as infra/stages/STAGE.yaml says (YES=1 does not ask)
+	@$(BIN)/python -m infra.deploy deploy $(STAGE) $(if $(YES),--yes)
+
+rollback: setup  ## turn the functions of STAGE=... back to what they were before the last deployment
+	@$(BIN)/python -m infra.deploy rollback $(STAGE) $(if $(YES),--yes)
+
+destroy: setup  ## take STAGE=... away; its table stays (docs/deploy.md)
+	@$(BIN)/python -m infra.deploy destroy $(STAGE) $(if $(YES),--yes) $(if $(ERASE),--erase $(ERASE))
+
+rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (ten minutes)
+	@$(BIN)/pytest tests/rehearsal
+
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
 
 bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
 	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+
+simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
+	@$(BIN)/python -m tests.load.simulation
+
+bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, in build/peer); RECORD=1: into docs/peer.md
+	@$(BIN)/python -m tests.load.peer $(if $(RECORD),--record)
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

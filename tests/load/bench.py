@@ -26,6 +26,7 @@ from tests.load.units import fresh_table, somewhere
 from chalicelib import edge
 from infra.package import BUILD, ROOT, package
 from tests.load import handlers, prices
+from tests.load.simulation.inputs import PRICES_AS_OF
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BOOKING = ("create", "hold", "captcha", "details", "mail mark 1", "confirm", "mail mark 2")
@@ -224,7 +225,7 @@ def write(figures: Mapping[str, float], words: str) -> None:
         "",
         "Written by `make bench RECORD=words`; `make bench` prints the same table.",
         "",
-        f"Recorded {day} on {machine()}. Prices of {prices.AS_OF}, {prices.REGION}.",
+        f"Recorded {day} on {machine()}. Prices of {PRICES_AS_OF}, us-east-1.",
         "",
         *table(figures, before),
         "",
