@@ -55,6 +55,11 @@ rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
 
+
+
+bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
+	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+
 simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
 	@$(BIN)/python -m tests.load.simulation
 
@@ -63,6 +68,7 @@ bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, 
 
 bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
 	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

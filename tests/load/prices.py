@@ -1,23 +1,22 @@
-"""What AWS asks for what a crowd uses: list prices in dollars, without free tiers, and the bill of a Monday."""
+"""The bill of a Monday at the list prices of `simulation.inputs`, without free tiers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-AS_OF = "2026-11-23"
-REGION = "us-east-1"  # the region that AWS quotes; Paris asks up to a fifth more for some of it
-MILLION = 1_000_000
-GATEWAY = 3.50 / MILLION  # a request of a REST API, the first 333 million
-INVOCATION = 0.20 / MILLION
-GB_SECOND = 0.0000166667  # Lambda on x86; loading is paid too
-WRITE_UNIT = 0.625 / MILLION
-READ_UNIT = 0.125 / MILLION
-LETTER = 0.10 / 1000  # SES
-GB_OUT = 0.09  # to the internet
-GB_LOGGED = 0.50  # CloudWatch Logs
+from tests.load.simulation.inputs import (
+    GATEWAY,
+    GB_LOGGED,
+    GB_OUT,
+    GB_SECOND,
+    INVOCATION,
+    LETTER,
+    LOGGED,
+    READ_UNIT,
+    WRITE_UNIT,
+)
 
 FULL_CORE = 1769  # MB of memory at which a Lambda has a whole core
 WAIT_MS = 5.0  # for one call of the table, paid while the CPU rests
-LOGGED = 500  # bytes a request: our line, and Lambda's START, END and REPORT
 ENVIRONMENTS, SECONDS = 100, 300  # of a crowd of 100,000: so many at once of each function, for so long
 
 
