@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
-.PHONY: help run rush test test-long check lint deploy rollback destroy rehearse setup format lighthouse simulate pins clean
+.PHONY: $(shell sed -n "s/^\([a-z-]*\):.*\#\# .*/\1/p" Makefile)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,7 +29,7 @@ test-long: setup  ## what takes minutes: every broken copy of the service agains
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office
 
-lint: setup
+lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -57,6 +57,9 @@ lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four c
 
 simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
 	@$(BIN)/python -m tests.load.simulation
+
+bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, in build/peer); RECORD=1: into docs/peer.md
+	@$(BIN)/python -m tests.load.peer $(if $(RECORD),--record)
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \
