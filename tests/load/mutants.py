@@ -441,11 +441,8 @@ def play(number: int) -> list[Rejection]:
         store.new_row(key, moment).save()
     store.forget()
     world = World(number)
-    models = (rows.SeatRow, rows.PersonRow)
-    clients = [model._get_connection().connection.client for model in models]  # noqa: SLF001 - where its events are
-    clients.append(places.connection().client)
-    for client in clients:
-        client.meta.events.register("before-call.dynamodb", world.wait, unique_id="world")
+    events = rows.connection().connection.client.meta.events
+    events.register("before-call.dynamodb", world.wait, unique_id="world")
     try:
         for name in LETTERS[:VISITORS]:
             who = f"{LETTERS[number % 26]}{LETTERS[number // 26]}{name}"
@@ -457,8 +454,7 @@ def play(number: int) -> list[Rejection]:
         world.start(world.sweeper, slow=True)
         world.run()
     finally:
-        for client in clients:
-            client.meta.events.unregister("before-call.dynamodb", world.wait, unique_id="world")
+        events.unregister("before-call.dynamodb", world.wait, unique_id="world")
     world.clock += 1
     world.look()
     return check(world.history, {key.ref: _at(moment) for key, moment in opens.items()}, RULES)
