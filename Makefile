@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format lighthouse pins clean
+.PHONY: help run test check lint setup format lighthouse fuzz pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -20,7 +20,7 @@ test: lint  ## everything: all unit tests with coverage, then the deployed stack
 	@$(BIN)/pytest tests/stack tests/browser
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
-	@$(BIN)/pytest $(UNIT) --ignore=tests/office
+	@$(BIN)/pytest $(UNIT) --ignore=tests/office --ignore=tests/attack
 
 lint: setup
 	@$(BIN)/ruff format --check .
@@ -35,6 +35,11 @@ format: setup  ## put the code in its format
 
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
+
+fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, then over HTTP: half an hour
+	@$(BIN)/python -m tests.attack.fuzz 20000
+	@$(BIN)/pytest tests/attack/test_parsers.py --hypothesis-profile=fuzz
+	@$(BIN)/python -m tests.attack.fuzz 1000 --stack
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

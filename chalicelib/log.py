@@ -6,4 +6,4 @@ import sys
 
 def event(name: str, **facts: str | float | bool | None) -> None:
     """Write what happened; the facts are codes, counts and seat keys."""
-    sys.stderr.write(json.dumps({"event": name, **facts}, ensure_ascii=False) + "\n")
+    sys.stderr.write(json.dumps({"event": name, **facts}) + "\n")
