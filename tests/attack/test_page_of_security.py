@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import app
-from chalicelib import booking, edge
+from chalicelib import booking, edge, store
 from infra import package
 from tests.test_app import AWA, FORM, JSON, Says, get, hold, passed, post, refused, send
 
@@ -29,7 +29,7 @@ def ids(written: str) -> list[str]:
     return [f"{head}.{n}" for n in range(int(number), int((last or first).rpartition(".")[2]) + 1)] if head else [first]
 
 
-def tests_of(path: Path) -> set[str]:
+def functions_of(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
@@ -57,14 +57,14 @@ def test_each_line_names_a_test_or_a_page_that_is_there_or_says_why_it_has_none(
             assert (ROOT / proof).is_file(), proof
         else:
             file, _, function = proof.strip("`").partition("::")
-            assert function in tests_of(ROOT / "tests" / f"{file}.py"), proof
+            assert function in functions_of(ROOT / "tests" / f"{file}.py"), proof
 
 
 def test_every_other_test_that_the_page_names_is_there_too() -> None:
     named = re.findall(r"`([\w/]+)::(test_\w+)`", PAGE)
     assert len(named) > 120
     for file, function in named:
-        assert function in tests_of(ROOT / "tests" / f"{file}.py"), function
+        assert function in functions_of(ROOT / "tests" / f"{file}.py"), function
 
 
 # Small facts
@@ -105,14 +105,11 @@ def test_the_script_of_the_pages_writes_text_and_no_markup() -> None:
     )
 
 
-def test_the_service_has_no_debug_mode_on() -> None:
-    assert app.app.debug is False
-
-
 @pytest.mark.usefixtures("service")
 def test_the_service_does_not_tell_a_visitor_how_it_failed(table_says: Says) -> None:
     assert app.app.debug is False
     table_says("AccessDeniedException")
+    store.forget()
     said = get("/").text + send("GET", "/", FORM).text
     refused(get("/"), 500, "try-again")
     assert not re.search(r"Traceback|AccessDenied|\.py|chalicelib|dynamodb|guichet-test", said)
