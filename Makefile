@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format lighthouse fuzz pins clean
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
+.PHONY: help run test check lint deploy rollback destroy rehearse setup format lighthouse simulate fuzz pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +33,18 @@ format: setup  ## put the code in its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+deploy: setup  ## put STAGE=... in an AWS account, as infra/stages/STAGE.yaml says (YES=1 does not ask)
+	@$(BIN)/python -m infra.deploy deploy $(STAGE) $(if $(YES),--yes)
+
+rollback: setup  ## turn the functions of STAGE=... back to what they were before the last deployment
+	@$(BIN)/python -m infra.deploy rollback $(STAGE) $(if $(YES),--yes)
+
+destroy: setup  ## take STAGE=... away; its table stays (docs/deploy.md)
+	@$(BIN)/python -m infra.deploy destroy $(STAGE) $(if $(YES),--yes) $(if $(ERASE),--erase $(ERASE))
+
+rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (ten minutes)
+	@$(BIN)/pytest tests/rehearsal
+
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
 
@@ -40,6 +52,9 @@ fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, 
 	@$(BIN)/python -m tests.attack.fuzz 20000
 	@$(BIN)/pytest tests/attack/test_parsers.py --hypothesis-profile=fuzz
 	@$(BIN)/python -m tests.attack.fuzz 1000 --stack
+
+simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
+	@$(BIN)/python -m tests.load.simulation
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

@@ -1,5 +1,6 @@
 """Make what CloudFormation deploys: template and Lambda zip of `chalice package`, less what no function reads."""
 
+import fcntl
 import os
 import re
 import subprocess
@@ -35,6 +36,12 @@ def package(stage: str, *, out: Path = BUILD) -> Path:
     Zips are kept, slim, in .chalice/deployments: the same sources take a second, others are packed again.
     """
     KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("w") as lock:  # two at once would each find the other's zip half written
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _package(stage, out)
+
+
+def _package(stage: str, out: Path) -> Path:
     known = set(KEPT.glob("*.zip"))
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out) as place:

@@ -1,15 +1,14 @@
 """Tricks with path, query, headers, cookies and bodies. Every answer is held against the contract by `send`."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import app
 from chalicelib import booking, edge
 from chalicelib.model import State
+from infra.stacks import APP, EDGE, template
 from tests.attack import gateway
 from tests.test_app import (
     AWA,
@@ -28,7 +27,6 @@ from tests.test_app import (
     table_now,
 )
 
-ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.usefixtures("service")
 
 
@@ -181,6 +179,7 @@ FORGED = {
     "X-Rewrite-URL": "/requests/x",
     "Forwarded": "for=203.0.113.66;host=evil.example.com",
     "X-Real-Ip": "203.0.113.66",
+    "X-Guichet-Edge": "a" * 52,
     "Origin": "https://evil.example.com",
     "Referer": "https://evil.example.com/",
 }
@@ -369,12 +368,9 @@ def test_what_is_in_the_query_of_a_calendar_is_not_repeated_on_it() -> None:
 
 
 def test_what_api_gateway_refuses_by_itself_is_kept_nowhere_and_not_guessed_at() -> None:
-    class Loader(yaml.SafeLoader):
-        """CloudFormation's own tags are of no interest here."""
-
-    Loader.add_multi_constructor("!", lambda *_: None)
-    template = yaml.load((ROOT / "infra/app.yaml").read_text("utf-8"), Loader)  # noqa: S506  # a SafeLoader
-    told = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    told = template(APP)["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][
+        "x-amazon-apigateway-gateway-responses"
+    ]
     assert set(told) == {
         "MISSING_AUTHENTICATION_TOKEN",
         "RESOURCE_NOT_FOUND",
@@ -388,3 +384,27 @@ def test_what_api_gateway_refuses_by_itself_is_kept_nowhere_and_not_guessed_at()
         assert headers["gatewayresponse.header.Cache-Control"] == "'no-store'"
         assert headers["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
         assert headers["gatewayresponse.header.Strict-Transport-Security"] == "'max-age=31536000; includeSubDomains'"
+
+
+def test_what_fails_for_one_is_kept_for_nobody_else_by_the_edge() -> None:
+    distribution = template(EDGE)["Resources"]["Distribution"]["Properties"]["DistributionConfig"]
+    kept = {one["ErrorCode"]: one["ErrorCachingMinTTL"] for one in distribution["CustomErrorResponses"]}
+    assert kept == {500: 0, 502: 0, 503: 0, 504: 0}
+
+
+def test_the_edge_tells_calendars_apart_by_all_that_the_service_reads_for_one() -> None:
+    policy = template(EDGE)["Resources"]["Calendar"]["Properties"]["CachePolicyConfig"]
+    told_apart = policy["ParametersInCacheKeyAndForwardedToOrigin"]
+    assert told_apart["QueryStringsConfig"]["QueryStrings"] == ["week", "lang", "conditions_accepted"]
+    assert told_apart["CookiesConfig"]["Cookies"] == ["lang"]
+    assert told_apart["HeadersConfig"]["Headers"] == ["Accept", "Accept-Language"]
+
+
+def test_the_edge_speaks_tls_1_2_at_least_and_counts_what_one_address_asks() -> None:
+    resources = template(EDGE)["Resources"]
+    distribution = resources["Distribution"]["Properties"]["DistributionConfig"]
+    assert distribution["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    assert distribution["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
+    rules = resources["Limits"]["Properties"]["Rules"]
+    assert [rule["Name"] for rule in rules] == ["bookings", "visits"]
+    assert [rule["Statement"]["RateBasedStatement"]["AggregateKeyType"] for rule in rules] == ["IP", "IP"]
