@@ -104,13 +104,6 @@ def test_markup_in_a_name_prints_as_it_was_typed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["A" * 200, "De La Très Longue " * 11 + "Fin"])
-def test_what_markup_is_made_of_prints_on_the_arabic_sheet_too() -> None:
-    told = replace(TOLD, first_name="<b>Awa</b>", place=("Bâtiment A & B", "1 rue de l’Exemple"))
-    _french, arabic = said(read(told, "ar"))
-    assert "<b>Awa</b>" in arabic
-    assert "Bâtiment A & B" in normalize("NFKC", arabic)
-
-
 def test_a_name_of_200_characters_wraps_inside_the_margins(name: str) -> None:
     told = replace(TOLD, last_name=name)
     ends: list[float] = []
@@ -123,6 +116,13 @@ def test_a_name_of_200_characters_wraps_inside_the_margins(name: str) -> None:
     page.extract_text(visitor_text=note)
     assert max(ends) < float(page.mediabox.width)
     assert "".join(name.split()) in "".join(text(told).split())
+
+
+def test_what_markup_is_made_of_prints_on_the_arabic_sheet_too() -> None:
+    told = replace(TOLD, first_name="<b>Awa</b>", place=("Bâtiment A & B", "1 rue de l’Exemple"))
+    _french, arabic = said(read(told, "ar"))
+    assert "<b>Awa</b>" in arabic
+    assert "Bâtiment A & B" in normalize("NFKC", arabic)
 
 
 def test_a_usual_convocation_is_one_page_and_light() -> None:

@@ -29,6 +29,8 @@ from tests.conftest import document
 
 FRESH_AFTER = 200
 """Calls until everybody is there anew: where all is taken or over, nothing is tried."""
+ROUND = 2500
+"""Calls of one run of schemathesis."""
 SHORT = 4
 """Examples of each operation in a short run."""
 REFUSED = ["2xx", "3xx", "401", "403", "404", "409", "410", "422", "429"]
@@ -254,7 +256,7 @@ def main() -> None:
 
     def go_on(service: Here | There) -> None:
         while (made := sum(found.calls.values())) < wanted and not found.faults:
-            attack(wanted - made, service, seed=random.SystemRandom().randrange(10**6), found=found)
+            attack(min(wanted - made, ROUND), service, seed=random.SystemRandom().randrange(10**6), found=found)
             print(f"{sum(found.calls.values())} calls in {perf_counter() - began:.0f} s", flush=True)
 
     if "--stack" in sys.argv:
