@@ -27,7 +27,7 @@ test-long: setup  ## what takes minutes: every broken copy of the service agains
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
-	@$(BIN)/pytest $(UNIT) --ignore=tests/office
+	@$(BIN)/pytest $(UNIT) --ignore=tests/office --ignore=tests/attack
 
 lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .
@@ -55,10 +55,13 @@ rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
 
-
-
 bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
 	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+
+fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, then over HTTP: half an hour
+	@$(BIN)/python -m tests.attack.fuzz 20000
+	@$(BIN)/pytest tests/attack/test_parsers.py --hypothesis-profile=fuzz
+	@$(BIN)/python -m tests.attack.fuzz 1000 --stack
 
 simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
 	@$(BIN)/python -m tests.load.simulation
@@ -68,7 +71,6 @@ bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, 
 
 bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
 	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
-
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

@@ -299,7 +299,7 @@ def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datet
     made = keys().challenged_at(challenge_id, seat.hold, now)
     right = _is_right(challenge_id, answer)
     if seat.until is None:
-        tries = visitors.tried(seat.hold, made, now, most=CAPTCHA_TRIES)
+        tries = visitors.tried(seat.hold, made, now, most=CAPTCHA_TRIES, right=right)
         if tries is None:
             raise CaptchaSpent
         if not right:

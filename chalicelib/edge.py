@@ -147,9 +147,9 @@ class Problem:
 def visit(request: Request, now: datetime) -> Visit:
     """Read a request; what is wrong with its body is told when it is asked for."""
     query = dict(request.query_params or {})
-    accept = request.headers.get("accept", "")
-    typed = request.headers.get("content-type", "")
-    wants_json = "text/html" not in accept and ("json" in accept or "json" in typed)
+    accept = request.headers.get("accept", "").lower()
+    typed = request.headers.get("content-type", "").lower() if request.method == "POST" else ""
+    wants_json = "text/html" not in accept and ("json" in accept or "json" in typed)  # of a GET, Vary must name all
     cookies = dict(part.strip().partition("=")[::2] for part in request.headers.get("cookie", "").split(";"))
     read = functools.partial(body, request)
     chosen = query.get("lang", "") or (_asked_by_button(read) if request.method == "POST" else "")
@@ -162,6 +162,8 @@ def visit(request: Request, now: datetime) -> Visit:
     root = "../" * depth
     if request.path == "/" and not full.endswith("/"):
         root = full.rpartition("/")[2] + "/"
+    elif request.path != "/" and full.endswith("/"):  # API Gateway takes the address with a slash at its end too
+        root = "../" + root
     parts = full.rstrip("/").split("/")[-depth - 1 :] if request.path != "/" else []
     if request.method == "POST":  # the page to be seen in another language is the one that the form was on
         parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
@@ -198,9 +200,9 @@ def body(request: Request) -> dict[str, Any]:
         raw = sent.encode() if isinstance(sent, str) else sent
         if len(raw) > forms.MOST_BYTES:
             raise InvalidFields({"body": forms.TOO_MUCH})
-        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
             return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=40))
-        read = json.loads(raw) if raw else {}
+        read = json.loads(raw.decode("utf-8-sig")) if raw else {}  # bytes would be read as UTF-16 as well
     except (ValueError, RecursionError) as error:
         raise InvalidFields({"body": forms.BAD_BODY}) from error
     if not isinstance(read, dict):
@@ -280,7 +282,7 @@ def answers(
             request = app.current_request
             if request is None:
                 raise RuntimeError("a route was called without a request")
-            who = visit(request, now())
+            who, ids = visit(request, now()), {name: value.strip() for name, value in ids.items()}
             response, code = _respond(functools.partial(handler, who, **ids), functools.partial(again, who, **ids), who)
             if request.method == "HEAD":
                 response.body = ""

@@ -50,6 +50,8 @@ BUTTONS = ("checked", "change", "lang", "step")
 """What the buttons of the pages add to the details, and the check page its name."""
 
 _IN_NAMES = set(" '’.-")
+MOST_MARKS = 4
+"""Marks on one letter: no script needs more, and a hundred of them cover the lines above."""
 _PHONE = re.compile(r"\+?[0-9][0-9 .()-]{4,24}")
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -61,7 +63,8 @@ def _is_odd(value: str) -> bool:
 
 def _is_name(value: str) -> bool:
     """Letters of any script with their marks, and what stands between the parts of a name."""
-    return value[0].isalpha() and all(c.isalpha() or unicodedata.category(c)[0] == "M" or c in _IN_NAMES for c in value)
+    kinds = "".join("M" if unicodedata.category(c)[0] == "M" else "L" if c.isalpha() else c for c in value)
+    return kinds[0] == "L" and set(kinds) <= {"L", "M", *_IN_NAMES} and "M" * (MOST_MARKS + 1) not in kinds
 
 
 def _sayable(name: str) -> str:
@@ -123,6 +126,8 @@ def read_wish(body: Mapping[str, Any], service: Service) -> Wish:
     for box in ("first_free", "conditions_accepted"):
         if box in body and not isinstance(body[box], bool) and body[box] not in ("true", "false", "on"):
             reader.errors[box] = BAD_BOX
+    for name in ("date", "start", "slot"):  # a short text, even where it does not count
+        reader.text(name, 16, required=False)
     start = None
     if not yes(body, "first_free") and "first_free" not in reader.errors:
         start = _start(reader, service)

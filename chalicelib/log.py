@@ -37,4 +37,4 @@ def event(
         told = {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": [{"Name": metric} for metric in metrics]}
         line |= {"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [told]}}
         line |= {"Stage": settings.current().stage, **(by or {}), **metrics}
-    sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stderr.write(json.dumps(line) + "\n")

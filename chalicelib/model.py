@@ -31,8 +31,8 @@ LANGUAGES = ("fr", "en", "ar")
 RULES, OFFICE = "rules", "office"
 """Who closed a seat: a change of the service's file, or somebody at the office."""
 
-_WEEK = re.compile(r"(\d{4})-W(\d{2})")
-_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.(\d{8})\.(\d{4})\.(\d{1,3})")
+_WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
+_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.(\d{8})\.(\d{4})\.([1-9]\d{0,2})", re.ASCII)
 
 
 def aware(moment: datetime) -> datetime:

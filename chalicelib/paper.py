@@ -238,12 +238,18 @@ class _Sheet:
         style = _style(size=size, bold=bold, before=before, after=after, leftward=self.leftward)
         read = joined(text)
         if self.leftward or is_leftward(read):
-            return _Reordered(escape(read, quote=False), style)
+            return _Reordered(read, style)
         return Paragraph(escape(seen(read, leftward=False), quote=False), style)
 
 
 class _Reordered(Paragraph):  # type: ignore[misc]  # reportlab has no types
     """A text with Arabic in it: broken into lines as it is read, each line drawn as it is seen."""
+
+    def __init__(self, text: str, style: ParagraphStyle) -> None:
+        super().__init__(escape(text, quote=False), style)
+        if len(self.frags) > 1:  # reportlab cuts a text at each `&`, `<` and `>`, and then breaks it in another way
+            self.frags[0].text = "".join(frag.text for frag in self.frags)
+            del self.frags[1:]
 
     def breakLines(self, width: Any) -> Any:  # noqa: N802  # reportlab's name
         broken = super().breakLines(width)
@@ -260,7 +266,7 @@ class _Reordered(Paragraph):  # type: ignore[misc]  # reportlab has no types
         self.wrap(width, height)
         fit = int(height / self.style.leading)
         parts = [self.read[:fit], self.read[fit:]]
-        return [_Reordered(escape(" ".join(part), quote=False), self.style) for part in parts] if fit else []
+        return [_Reordered(" ".join(part), self.style) for part in parts] if fit else []
 
 
 class _Code(Flowable):  # type: ignore[misc]  # the same

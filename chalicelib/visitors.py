@@ -59,14 +59,18 @@ def hold_of(visit: str, key: SeatKey, hold: str, now: datetime, *, ended: str = 
     return SeatKey.parse(there.seat), there.hold
 
 
-def tried(hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
-    """Count an answer given before there is a seat; which one it is, or None if the challenge is spent or replaced."""
+def tried(hold: str, challenge: int, now: datetime, *, most: int, right: bool) -> int | None:
+    """Count an answer given before there is a seat; which one it is, or None if the challenge is spent or replaced.
+
+    The right one spends the challenge: it is good for one hold, also if its seat is given back and free again.
+    """
+    step = most if right else 1
     row = CountRow(f"LATE#{hold}", "TRIES")
     keep = CountRow.erase_at.set(int((now + KEPT).timestamp()))
     first = CountRow.challenge.does_not_exist() | (CountRow.challenge < challenge)
-    if rows.written(lambda: row.update([CountRow.challenge.set(challenge), CountRow.number.set(1), keep], first)):
+    if rows.written(lambda: row.update([CountRow.challenge.set(challenge), CountRow.number.set(step), keep], first)):
         return 1
     again = (CountRow.challenge == challenge) & (CountRow.number < most)
-    if not rows.written(lambda: row.update([CountRow.number.add(1), keep], again)):
+    if not rows.written(lambda: row.update([CountRow.number.add(step), keep], again)):
         return None
     return int(row.number)

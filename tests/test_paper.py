@@ -118,6 +118,13 @@ def test_a_name_of_200_characters_wraps_inside_the_margins(name: str) -> None:
     assert "".join(name.split()) in "".join(text(told).split())
 
 
+def test_what_markup_is_made_of_prints_on_the_arabic_sheet_too() -> None:
+    told = replace(TOLD, first_name="<b>Awa</b>", place=("Bâtiment A & B", "1 rue de l’Exemple"))
+    _french, arabic = said(read(told, "ar"))
+    assert "<b>Awa</b>" in arabic
+    assert "Bâtiment A & B" in normalize("NFKC", arabic)
+
+
 def test_a_usual_convocation_is_one_page_and_light() -> None:
     assert len(read(TOLD).pages) == 1
     assert len(paper.pdf(TOLD, FRENCH)) < 40_000

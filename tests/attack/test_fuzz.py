@@ -1,0 +1,18 @@
+"""A short run of `tests.attack.fuzz`; `make fuzz` makes the long one."""
+
+import random
+
+import pytest
+
+from tests.attack import fuzz
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.filterwarnings("default")  # of schemathesis and its own libraries
+def test_the_service_keeps_its_contract_whatever_it_is_sent() -> None:
+    found = fuzz.Found()
+    with fuzz.quiet():
+        fuzz.attack(1, fuzz.Here(), seed=random.SystemRandom().randrange(10**6), found=found, short=True)
+    assert found.faults == {}
+    assert sum(found.calls.values()) >= 100
+    assert {200, 201, 404, 422} <= set(found.calls)

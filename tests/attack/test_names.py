@@ -1,0 +1,187 @@
+"""Names that are markup, orders, or look like something else: at the door, and everywhere if they were past it."""
+
+import io
+import re
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from chalicelib import appointment, booking, files, forms, locks, mail, outbox, store
+from chalicelib.errors import InvalidFields
+from chalicelib.model import Details, Service
+from chalicelib.words import words
+from infra.ops import look
+from tests.conftest import MONDAY
+from tests.test_app import Page, confirmed, send
+from tests.test_forms import AWA, TODAY
+
+MARKUP = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg/onload=alert(1)>",
+    "</title><b>",
+    "{{7*7}}{% include 'x' %}",
+    "%(name)s {name} %s",
+    "&lt;b&gt;",
+]
+ORDERS = ["=1+1", "+33", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "A\r\nBcc: x@example.org", "A\x1b[2J", "[bold]A[/bold]"]
+DISGUISES = [
+    "Awa\u202eelpmexE",  # right to left from here on
+    "Awa\u2066x\u2069",
+    "A\u200bwa",  # zero width space
+    "A\u200dwa",  # zero width joiner
+    "A\u2060wa",  # word joiner
+    "A\ufeffwa",  # byte order mark
+    "A\u00adwa",  # soft hyphen
+    "A\U000e0041wa",  # tag
+    "Aw\u0301\u0302\u0303\u0304\u0305\u0306a",  # six marks on one letter: the first is composed with it
+    "A" + "\u0316" * 90,
+    "\u0301Awa",
+]
+
+
+# At the door
+
+
+@pytest.mark.parametrize("name", [*MARKUP, *ORDERS, *DISGUISES])
+@pytest.mark.parametrize("field", ["first_name", "last_name", "birth_name"])
+def test_a_name_that_is_markup_an_order_or_a_disguise_is_refused(field: str, name: str) -> None:
+    with pytest.raises(InvalidFields) as wrong:
+        forms.read_details({**AWA, field: name}, today=TODAY, language="fr")
+    assert list(wrong.value.errors) == [field]
+
+
+@pytest.mark.parametrize("name", ["Nguyễn", "Ḩāfiz̧ah", "مُحَمَّد", "שָׁלוֹם", "Ọ̀ṣun", "ชื่อ", "Zoé-Lou O’Neil"])
+def test_a_name_with_the_marks_of_its_script_is_taken(name: str) -> None:
+    assert forms.read_details({**AWA, "first_name": name}, today=TODAY, language="fr").first_name
+
+
+def test_an_address_carries_no_header_and_no_second_address() -> None:
+    for email in (
+        "a@example.org\r\nBcc: x@example.org",
+        "a@example.org,b@example.org",
+        "A <a@example.org>",
+        '"a\r\nb"@example.org',
+    ):
+        with pytest.raises(InvalidFields):
+            forms.read_manage({"reference": "AES-22222-22222", "email": email})
+
+
+# Past the door: a name that got into the table in some other way
+
+
+def put(token: str, **changes: str) -> None:
+    """Write these details to the person item past every check."""
+    seat = store.seat(booking.keys().read("link", token).seat)
+    row = locks.person_row(seat.person, "aes")
+    row.refresh()
+    details = {**row.details, **changes}
+    row.update([type(row).details.set(details)])
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("name", MARKUP)
+def test_a_name_is_text_on_every_page(name: str) -> None:
+    token = confirmed()
+    put(token, first_name=name, last_name=name, phone=name)
+    plain = {"", "/convocation", "/correction", "/cancellation", "/erasure", "/move"}
+    for page in sorted(plain):
+        answer = send("GET", f"/requests/{token}{page}", {"Accept": "text/html"})
+        assert answer.status == 200
+        assert not re.search(r"<script>alert|<img src=x|<svg/onload|</title><b>", answer.text)
+        assert "49" not in Page(answer.text).html["title"]
+
+
+@pytest.mark.usefixtures("service")
+def test_what_was_typed_is_text_on_the_form_and_on_the_check_page_again() -> None:
+    from urllib.parse import urlencode  # noqa: PLC0415
+
+    from tests.test_app import AWA_TYPED, FORM, passed  # noqa: PLC0415
+
+    kept = passed()
+    for name in MARKUP:
+        for more in ({}, {"change": "true"}, {"lang": "ar", "step": "check"}):
+            sent = urlencode({**AWA_TYPED, "first_name": name, "birth_month": name, **more}).encode()
+            answer = send("POST", f"/holds/{kept}/details", FORM, sent)
+            assert "<script>alert" not in answer.text
+            assert "<img src=x" not in answer.text
+            assert "<svg/onload" not in answer.text
+
+
+def _person(service: Service, **changes: Any) -> Any:
+    now = MONDAY + timedelta(seconds=1)
+    kept = booking.place_hold(service.id, booking.Wish(None, conditions_accepted=True), now=now)
+    asked = booking.challenge(kept.id, now)
+    booking.answer_challenge(kept.id, asked.id, asked.picture, now=now)
+    details = forms.read_details(AWA, today=TODAY, language="fr")
+    request = appointment.file_request(kept.id, details, now=now)
+    assert request.person
+    return replace(request.person, details=replace(details, **changes))
+
+
+@pytest.fixture
+def small(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
+    """The service of the other unit tests, on Monday."""
+    from tests.conftest import document, fill  # noqa: PLC0415
+
+    put = store.put_service(document())
+    fill(put, MONDAY - timedelta(minutes=1))
+    return put
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+@pytest.mark.parametrize("name", [*MARKUP, *ORDERS, *DISGUISES])
+def test_a_name_is_text_in_a_letter_and_its_files_and_adds_no_header_or_line(
+    small: Service, name: str, language: str
+) -> None:
+    person = _person(small, first_name=name, language=language)
+    now = MONDAY + timedelta(minutes=1)
+    letter = outbox.letter("convocation", small, person, now)
+    assert "<script>alert" not in letter.html
+    assert "<img src=x" not in letter.html
+    assert "<svg/onload" not in letter.html
+    raw = mail.mime(letter, sender="a@example.org", reply_to="b@example.org", message_id="<c@example.org>")
+    sent = message_from_bytes(raw, policy=policy.default)
+    assert sent["To"] == "awa@example.org"
+    assert sent["Bcc"] is None
+    assert name not in str(sent["Subject"])
+    paper, event = letter.attachments
+    assert b"BCC" not in event.content.upper()
+    assert b"ATTENDEE" not in event.content
+    assert len(PdfReader(io.BytesIO(paper.content), strict=True).pages) <= 2
+
+
+@pytest.mark.parametrize("name", [*MARKUP, *ORDERS, *DISGUISES])
+def test_a_name_steers_no_spreadsheet_no_terminal_and_no_program_of_the_office(name: str) -> None:
+    line = look.as_csv([[name]])
+    assert not line.removeprefix(look.BOM).lstrip('"').startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not set(look.clean(name)) & set("\x1b\u202e\u2066\u200b\u200d\u2060\ufeff\u00ad\U000e0041\r\n")
+    assert not set(look.as_json(name)) & set("\x1b\u202e\u2066\u200b\ufeff\r\n")
+    (column,) = look.table(["name"], [[name]]).columns
+    assert [getattr(cell, "spans", None) for cell in column.cells] == [[]]
+
+
+def test_two_names_that_only_look_alike_are_two_people_to_the_lock_and_one_paper_says_which() -> None:
+    keys = booking.keys()
+    latin, cyrillic = "Awa", "\u0410wa"
+    born = TODAY.replace(year=1990)
+    assert keys.person(latin, "Exemple", born) != keys.person(cyrillic, "Exemple", born)
+    assert keys.person("Ａｗａ", "Exemple", born) == keys.person(latin, "Exemple", born)
+
+
+def test_a_log_line_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    from chalicelib import log  # noqa: PLC0415
+
+    log.event("x", fact='a\r\n{"event": "forged"}\u2028\x1b[2J')
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_details_that_are_stored_are_those_of_the_form_and_no_others() -> None:
+    details = Details("A", "B", "", TODAY, "a@example.org", "0612345678", "fr")
+    with pytest.raises(TypeError):
+        files.details_from({**files.details_to(details), "is_admin": "true"})
+    assert words("ar").language == "ar"

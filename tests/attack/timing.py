@@ -1,0 +1,60 @@
+"""How long `manage` works for a request that is there and one that is not: `python -m tests.attack.timing 300`.
+
+The calls alternate, on the real `app`. The time that moto takes to play the table is left out: it is not the service's.
+"""
+
+import statistics
+import sys
+from datetime import timedelta
+from time import process_time
+from typing import Any
+
+from moto import mock_aws
+
+from chalicelib import booking, edge, locks, rows
+from tests.attack.fuzz import Here, quiet
+from tests.attack.gateway import call
+from tests.test_app import JSON
+
+
+def measured(rounds: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of the service's work for the known one and for the unknown one."""
+    Here().renew()
+    email = "awa1@example.org"
+    row = locks.address_row(booking.keys().address(email), "aes")
+    row.refresh()
+    out, away = [0.0], [0.0]
+
+    def leave(**_: Any) -> None:
+        out[0] = process_time()
+
+    def come_back(**_: Any) -> None:
+        away[0] += process_time() - out[0]
+
+    events = rows.LockRow._get_connection().connection.client.meta.events  # noqa: SLF001  # where its events are
+    events.register_first("before-send.dynamodb", leave)
+    events.register_first("response-received.dynamodb", come_back)
+    spent: tuple[list[float], list[float]] = ([], [])
+    for turn in range(2 * rounds):
+        reference = (row.reference, "AES-22222-22222")[turn % 2]
+        sent = f'{{"reference": "{reference}", "email": "{email}"}}'.encode()
+        began, away[0] = process_time(), 0.0
+        status, _, _ = call("POST", "/manage", dict(JSON), sent)
+        spent[turn % 2].append((process_time() - began - away[0]) * 1000)
+        if status != 202:  # what the contract says
+            raise RuntimeError(status)
+        row.update([rows.LockRow.asked_at.set(edge.now() - timedelta(minutes=3))])  # its pause is over again
+    return spent[0][1:], spent[1][1:]  # the first loads libraries
+
+
+def main() -> None:
+    """Measure, and print the medians."""
+    with mock_aws(), quiet():
+        known, unknown = measured(int(sys.argv[1]))
+    one, other = statistics.median(known), statistics.median(unknown)
+    quartiles = [f"{quarter:.2f}" for quarter in statistics.quantiles(known)]
+    print(f"known {one:.2f} ms, unknown {other:.2f} ms of its work; quartiles of the known {', '.join(quartiles)}")
+
+
+if __name__ == "__main__":
+    main()
