@@ -60,7 +60,7 @@ class Row(Model):
 
 
 class SeatRow(Row):
-    """One seat of one slot. No personal data: `person` is a keyed digest."""
+    """One seat of one slot. No personal data: `person` is a keyed digest, and goes with the seat at `erase_at`."""
 
     opens_at = Moment()
     state = UnicodeAttribute()
@@ -82,6 +82,7 @@ class SeatRow(Row):
     freed = NumberAttribute(null=True)
     expired = NumberAttribute(null=True)
     first_at = Moment(null=True)
+    erase_at = NumberAttribute(null=True)
 
 
 class LockRow(Row):
