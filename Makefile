@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format lighthouse pins audit sbom clean
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
+.PHONY: help run test check lint deploy rollback destroy rehearse setup format lighthouse simulate pins audit sbom clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,8 +33,23 @@ format: setup  ## put the code in its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+deploy: setup  ## put STAGE=... in an AWS account, as infra/stages/STAGE.yaml says (YES=1 does not ask)
+	@$(BIN)/python -m infra.deploy deploy $(STAGE) $(if $(YES),--yes)
+
+rollback: setup  ## turn the functions of STAGE=... back to what they were before the last deployment
+	@$(BIN)/python -m infra.deploy rollback $(STAGE) $(if $(YES),--yes)
+
+destroy: setup  ## take STAGE=... away; its table stays (docs/deploy.md)
+	@$(BIN)/python -m infra.deploy destroy $(STAGE) $(if $(YES),--yes) $(if $(ERASE),--erase $(ERASE))
+
+rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (ten minutes)
+	@$(BIN)/pytest tests/rehearsal
+
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
+
+simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
+	@$(BIN)/python -m tests.load.simulation
 
 pins: setup  ## renew requirements*.txt, with hashes, from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \

@@ -1,16 +1,38 @@
 """Every entry point of Guichet, and nothing else: routes, one Lambda per step, schedules and the stream."""
 
+import os
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import __version__, appointment, booking, edge, feedback, forms, manage, outbox, settings, upkeep, views
+from chalicelib import (
+    __version__,
+    appointment,
+    booking,
+    edge,
+    feedback,
+    forms,
+    log,
+    manage,
+    outbox,
+    settings,
+    upkeep,
+    views,
+)
 from chalicelib.edge import ANY, LOOK, Reply, Visit
 
 settings.check_at_start()
 app = Chalice(app_name="guichet")
 app.api.binary_types = []
+
+
+@app.middleware("all")
+def name_run(event: object, respond: Callable[[object], Response]) -> Response:
+    """Every line of the log says which run it is about."""
+    log.about(edge.run_of(event))
+    return respond(event)
 
 
 @app.middleware("http")
@@ -280,11 +302,16 @@ def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     return app(event, context)
 
 
-@app.on_dynamodb_record(stream_arn="arn:aws:dynamodb:eu-west-3:000000000000:table/guichet/stream/0", name="mailer")
+# A plain `chalice deploy` is told the stream by its shell; `infra/app.yaml` names it for a real stage.
+STREAM = os.environ.get("GUICHET_STREAM", "arn:aws:dynamodb:eu-west-3:000000000000:table/guichet/stream/0")
+
+
+@app.on_dynamodb_record(stream_arn=STREAM, name="mailer")
 def mailer(event: DynamoDBEvent) -> dict[str, Any]:
-    """Send the letter that each change of the table calls for. `infra/app.yaml` names the real stream."""
+    """Send the letter that each change of the table calls for."""
     records = [(record.sequence_number, record.old_image, record.new_image) for record in event]
-    failed = outbox.deliver(records, now=edge.now())
+    oldest = min(record.timestamp for record in event).replace(tzinfo=UTC)
+    failed = outbox.deliver(records, now=edge.now(), oldest=oldest)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 

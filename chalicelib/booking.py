@@ -84,8 +84,8 @@ def keys() -> Keys:
 
 
 def services(now: datetime) -> list[Service]:
-    """The services offered."""
-    return store.services(now)
+    """The services offered: not those that only who knows their address can book."""
+    return [service for service in store.services(now) if not service.hidden]
 
 
 def service(service_id: str, now: datetime) -> Service:

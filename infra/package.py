@@ -1,5 +1,6 @@
 """Make what CloudFormation deploys: template and Lambda zip of `chalice package`, less what no function reads."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -38,6 +39,12 @@ def package(stage: str, *, out: Path = BUILD) -> Path:
     Zips are kept, slim, in .chalice/deployments: the same sources take a second, others are packed again.
     """
     KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("w") as lock:  # two at once would each find the other's zip half written
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _package(stage, out)
+
+
+def _package(stage: str, out: Path) -> Path:
     known = set(KEPT.glob("*.zip"))
     out.mkdir(parents=True, exist_ok=True)
     wheels = fetch(ROOT / "requirements.txt")
@@ -77,11 +84,7 @@ def fetch(pins: Path, *, into: Path = WHEELS, env: Mapping[str, str] = os.enviro
         lambdas = ["--no-deps", "--only-binary=:all:", "--platform", "manylinux2014_x86_64"]
         command = [*pip, *lambdas, "--requirement", str(pins), "--dest", f"{place}/wheels"]
         subprocess.run(command, env=env, check=True, capture_output=True, text=True)
-        try:
-            Path(place, "wheels").rename(folder)
-        except OSError:
-            if not folder.exists():  # else another run was faster
-                raise
+        Path(place, "wheels").rename(folder)
     return folder
 
 

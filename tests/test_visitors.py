@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from chalice.app import Request
 
-from chalicelib import appointment, booking, errors, rows, settings, store, timetable, upkeep, visitors
+from chalicelib import appointment, booking, edge, errors, rows, settings, store, timetable, tokens, upkeep, visitors
 from chalicelib.booking import Hold, Wish
 from chalicelib.model import Details, SeatKey, Service, State
 from tests.conftest import MONDAY
@@ -283,3 +284,31 @@ def test_honest_people_who_share_a_bots_address_still_book() -> None:
     passed = solve(hold(visit=ticket()))
     request = appointment.file_request(passed.id, AWA, now=NOW + MINUTE)
     assert appointment.confirm_request(request.token, NOW + 9 * MINUTE).state is State.CONFIRMED
+
+
+def seen_from(shown: str, forwarded: str) -> str:
+    """Where a visitor comes from, as the service sees it, who spoke to API Gateway from 198.51.100.9."""
+    headers = {"x-guichet-edge": shown, "x-forwarded-for": forwarded}
+    event = {
+        "multiValueQueryStringParameters": None,
+        "headers": headers,
+        "pathParameters": {},
+        "body": "",
+        "path": "/",
+        "stageVariables": None,
+        "isBase64Encoded": False,
+        "requestContext": {"resourcePath": "/", "httpMethod": "GET", "identity": {"sourceIp": "198.51.100.9"}},
+    }
+    return edge.visit(Request(event), NOW).address
+
+
+def test_behind_the_edge_of_the_stage_a_visitor_comes_from_where_the_edge_says() -> None:
+    ours = booking.keys().edge
+    assert seen_from(ours, "203.0.113.7, 198.51.100.9") == "203.0.113.7"
+    assert seen_from(ours, "192.0.2.66, 203.0.113.7, 198.51.100.9") == "203.0.113.7"
+
+
+def test_who_only_says_to_be_the_edge_comes_from_where_they_are() -> None:
+    for shown in ("", "x" * 52, tokens.Keys("another" * 10).edge, "é"):
+        assert seen_from(shown, "203.0.113.7, 198.51.100.9") == "198.51.100.9"
+    assert seen_from(booking.keys().edge, "198.51.100.9") == "198.51.100.9"

@@ -8,7 +8,7 @@ import pytest
 
 from infra.inbox import any_port
 from infra.laptop import HOST, Stack
-from tests.stack.visitor import PAGE, Visitor, answered, refused
+from tests.stack.visitor import PAGE, Visitor, answered, changed, refused
 
 HOLD = "guichet-laptop-hold"
 WISH = {"first_free": True, "conditions_accepted": True}
@@ -17,14 +17,10 @@ WISH = {"first_free": True, "conditions_accepted": True}
 @contextmanager
 def table_at(stack: Stack, port: int) -> Iterator[None]:
     """The hold function looks for its table at this port, for as long as the block lasts."""
-    functions = stack.client("lambda")
-    known = functions.get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
+    known = stack.client("lambda").get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
     elsewhere = known | {"AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
-    functions.update_function_configuration(FunctionName=HOLD, Environment={"Variables": elsewhere})
-    try:
+    with changed(stack, "hold", Environment={"Variables": elsewhere}):
         yield
-    finally:
-        functions.update_function_configuration(FunctionName=HOLD, Environment={"Variables": known})
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def walk(stack: Stack, awa: dict[str, str]) -> tuple[set[str], set[str]]:
 
     def proven(visitor: Visitor, hold: str) -> None:
         challenge = str(answered(visitor.post(f"/holds/{hold}/captcha"), 201)["challenge"])
-        given.update((hold, hold[-78:-26], challenge, visitor.web.headers["Cookie"].partition("=")[2]))
+        given.update((hold, hold[-78:-26], challenge, str(visitor.web.headers["Cookie"]).partition("=")[2]))
         answers.update((keys.picture_answer(challenge), keys.sound_answer(challenge)))
         visitor.answer(hold, challenge, keys.picture_answer(challenge))
 
@@ -81,7 +81,16 @@ def walk(stack: Stack, awa: dict[str, str]) -> tuple[set[str], set[str]]:
     return given, answers
 
 
-@pytest.mark.usefixtures("limited")
+@pytest.fixture
+def uncounted(stack: Stack) -> Iterator[None]:
+    """The holds of these tests are not counted for those that come after."""
+    yield
+    for item in table(stack):
+        if item["pk"]["S"].startswith("ORIGIN#"):
+            stack.client("dynamodb").delete_item(TableName=stack.table, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+@pytest.mark.usefixtures("uncounted", "limited")
 def test_a_dump_of_the_table_its_stream_and_all_logs_opens_nothing_and_names_nobody(stack: Stack) -> None:
     began = int(time.time() * 1000)
     awa = person(birth_name="Naissance-Exemple", phone="06 98 76 54 32", birth_date="1987-03-21")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.laptop import Stack
-from tests.stack.visitor import Visitor, answered, person, refused
+from tests.stack.visitor import Visitor, answered, changed, person, refused
 
 HOLD = "guichet-laptop-hold"
 
@@ -13,12 +13,9 @@ HOLD = "guichet-laptop-hold"
 @pytest.fixture
 def limited(stack: Stack) -> Iterator[None]:
     """The hold function counts: three holds an hour from one place, one of them with the whole time to confirm."""
-    functions = stack.client("lambda")
-    known = functions.get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
-    counting = {"Variables": known | {"GUICHET_ORIGIN_HOLDS": "3"}}
-    functions.update_function_configuration(FunctionName=HOLD, Environment=counting)
-    yield
-    functions.update_function_configuration(FunctionName=HOLD, Environment={"Variables": known})
+    known = stack.client("lambda").get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
+    with changed(stack, "hold", Environment={"Variables": known | {"GUICHET_ORIGIN_HOLDS": "3"}}):
+        yield
 
 
 def ticketed(stack: Stack) -> Visitor:
