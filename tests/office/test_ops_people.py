@@ -332,7 +332,9 @@ def test_a_correction_puts_right_what_was_said_and_the_convocation_goes_out_agai
     assert (shown["first_name"], shown["birth_date"], shown["phone"]) == ("Binta", "1991-01-02", "06 00 00 00 01")
     assert (shown["last_name"], shown["email"], shown["filed_as"]) == ("Exemple", "awa1@example.org", "Exemple Awa")
     assert PersonRow.get("PERSON#person1", "SERVICE#aes").wanted_at == NOW
-    assert acts()[1]["arguments"] == {"reference": FIRST, "fields": ["birth_date", "first_name", "phone"]}
+    (done,) = [one for one in acts() if one["what"] == "requests correct"]
+    assert done["arguments"] == {"reference": FIRST, "fields": ["birth_date", "first_name", "phone"]}
+    assert done["counts"] == {"corrected": 1}
 
 
 @pytest.mark.usefixtures("two")
