@@ -72,9 +72,22 @@ bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, 
 bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
 	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
 
-pins: setup  ## renew requirements*.txt from requirements*.in
-	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \
+pins: setup  ## renew requirements*.txt, with hashes, from requirements*.in
+	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
+
+audit: setup  ## look up the known weaknesses of every pinned package (asks PyPI)
+	@said=$$($(BIN)/pip-audit --strict --disable-pip --progress-spinner off -r requirements-dev.txt 2>&1); ended=$$?; \
+	case "$$said" in \
+	  *"could not be audited"*|*ServiceError*|*ConnectionError*) \
+	    echo "guichet: not audited: no list of weaknesses can be reached from here" >&2; exit 2;; \
+	  *) printf '%s\n' "$$said"; exit $$ended;; \
+	esac
+
+sbom: setup  ## write what travels in the Lambda zip as a bill of materials: build/sbom.json (CycloneDX)
+	@mkdir -p build
+	@{ sed '/^ *#/d' requirements.txt; sed -n '/^chalice==/,/# via/p' requirements-dev.txt; } | PYTHONWARNINGS=ignore \
+	  $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --validate -o build/sbom.json
 
 clean:  ## remove what can be made again
 	@rm -rf .venv build .chalice/deployments .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -88,8 +101,9 @@ $(STAMP): requirements.txt requirements-dev.txt
 	  || { echo "guichet: Python's venv module is needed: install python3-venv" >&2; exit 1; }
 	@echo "setting up .venv (a few seconds to a minute, once)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install -qq --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
+	@sed -n '/^uv==/,/# via/p' requirements-dev.txt > .venv/uv.txt
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements-dev.txt
 	@touch $@
 
 %.mo: %.po $(STAMP)

@@ -49,7 +49,7 @@ def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
         reference=keys().reference(service.id, seat.hold),
         filed_at=now,
     )
-    erase_at = hold.start + service.limits.erase_after
+    erase_at = service.erase_at(seat.key)
 
     def counts(key: SeatKey, digest: str) -> bool:
         try:
@@ -202,7 +202,7 @@ def _move(found: Request, to: SeatKey, back: datetime) -> places.Move:
         person=found.person,
         address=keys().address(found.person.details.email),
         opens_at=back,
-        erase_at=found.service.start_of(to) + found.service.limits.erase_after,
+        erase_at=found.service.erase_at(to),
         most=found.service.limits.moves if found.state is State.CONFIRMED else None,
     )
 

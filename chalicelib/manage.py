@@ -1,20 +1,23 @@
 """What the owner of a request may do with it: the convocation again, a correction, their data, and erasing it."""
 
+import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib import appointment, files, locks, log, places, tokens
+from chalicelib import appointment, files, locks, log, places, store, timetable, tokens
 from chalicelib.appointment import Request
 from chalicelib.booking import keys
 from chalicelib.errors import InvalidFields, LinkOver
-from chalicelib.model import Details, Person, State
+from chalicelib.model import Details, Person, Service, State
 from chalicelib.words import N_
 
 PAUSE = timedelta(minutes=2)
 """How long an owner waits before the convocation is sent again."""
 CORRECTIONS = 3
 """How often a request may be corrected."""
+_chance = random.SystemRandom()
 ANOTHER_NAME = N_("Vous pouvez corriger une faute de frappe, pas donner le rendez-vous à une autre personne.")
 NO_MORE = N_("Vous avez déjà fait trois corrections. Écrivez-nous pour en faire une autre.")
 
@@ -22,9 +25,21 @@ NO_MORE = N_("Vous avez déjà fait trois corrections. Écrivez-nous pour en fai
 def _owned(token: str, now: datetime, *states: State) -> tuple[Request, Person]:
     """A request in one of these states with its person; LinkOver otherwise."""
     found = appointment.view_request(token, now)
-    if found.state not in states or found.person is None:
+    person = found.person or _kept(found)
+    if found.state not in states or person is None:
         raise LinkOver
-    return found, found.person
+    return found, person
+
+
+def _kept(found: Request) -> Person | None:
+    """The person of a request that has ended, as long as its seat went to nobody else."""
+    person = locks.person(found.seat.person, found.service.id) if found.seat.person else None
+    return person if person and person.hold == _hold(found) else None
+
+
+def _hold(found: Request) -> str:
+    """The hold of a request, live or ended."""
+    return found.seat.hold or found.seat.past
 
 
 def send_convocation(token: str, now: datetime) -> Request:
@@ -66,35 +81,45 @@ def _name(details: Details) -> str:
 
 
 def data(token: str, now: datetime) -> dict[str, Any]:
-    """Everything that is kept about the owner of a live request, as a document."""
-    found, person = _owned(token, now, State.PENDING, State.CONFIRMED, State.DISPLACED)
-    service = found.service
+    """Everything that is kept about the owner of a request, as a document."""
+    found, person = _owned(token, now, *(set(State) - {State.MOVED}))
+    return kept(found.service, person, found.state)
+
+
+def kept(service: Service, person: Person, state: State | None) -> dict[str, Any]:
+    """Everything that is kept about a person, as a document; no state where the seat went on to somebody else."""
     return {
         "service": service.id,
         "reference": person.reference,
-        "state": str(found.state),
-        "appointment": found.start.isoformat(),
+        "state": str(state or "ended"),
+        "appointment": service.start_of(person.seat).isoformat(),
         "filed_at": person.filed_at.astimezone(service.zone).isoformat(timespec="seconds"),
         "details": files.details_to(person.details),
         "details_as_filed": files.details_to(person.as_filed) if person.as_filed else None,
         "corrections": person.corrected,
         "moves": person.moves,
         "letters_sent": sorted({mark.partition(":")[0] for mark in person.sent}),
-        "erased_after": (found.start + service.limits.erase_after).date().isoformat(),
+        "erased_after": service.erase_at(person.seat).date().isoformat(),
     }
 
 
-def erase(token: str, now: datetime) -> Request:
-    """Delete all that is kept about the owner of a live request, and cancel it. Again is the same.
+def erase(token: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> Request:
+    """Delete all that is kept about the owner of a request, and cancel it if it is live. Again is the same.
 
     The seat comes last: as long as it carries the request, whoever was cut off can do it again.
     """
     found = appointment.view_request(token, now)
-    if found.person is not None:
-        locks.erase(found.person, keys().address(found.person.details.email))
+    if found.state is State.MOVED:
+        raise LinkOver
+    if person := found.person or _kept(found):
+        locks.erase(person, keys().address(person.details.email))
         log.event("erased", seat=found.seat.key.ref)
     if found.state is State.DISPLACED:
         places.give_up_choice(found.seat)
-    else:
+    elif found.state in {State.PENDING, State.CONFIRMED}:
         appointment.cancel_request(token, now)
+    elif found.seat.state is State.PENDING:  # its time is over, and no sweep has ended it yet
+        back = timetable.return_moment(found.service, found.seat.key, now, chance())
+        store.end_request(found.seat, State.EXPIRED, back, now, early=True)
+    store.forget_person(found.seat.key, _hold(found))
     return replace(found, state=State.CANCELLED, person=None, confirm_before=None)

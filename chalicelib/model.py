@@ -257,6 +257,10 @@ class Service:
         """The moment a seat's appointment begins, in the zone of the place."""
         return datetime.combine(key.day, key.start, self.zone)
 
+    def erase_at(self, key: SeatKey) -> datetime:
+        """When all that is kept about this appointment is erased."""
+        return self.start_of(key) + self.limits.erase_after
+
     def confirm_before(self, key: SeatKey, filed_at: datetime) -> datetime:
         """Until when a request may be confirmed: its 2,880 minutes, and never after the appointment."""
         return min(filed_at + self.limits.confirm, self.start_of(key).astimezone(UTC))

@@ -14,7 +14,7 @@ from pynamodb.transactions import TransactWrite
 
 from chalicelib import locks, rows, store
 from chalicelib.errors import TooManyRequests
-from chalicelib.model import OFFICE, RULES, SKEW, Person, Seat, SeatKey, State
+from chalicelib.model import OFFICE, RULES, SKEW, Person, Seat, SeatKey, Service, State
 from chalicelib.rows import LockRow, PersonRow, SeatRow
 from chalicelib.timetable import Change, Do
 
@@ -23,11 +23,11 @@ def _without_wait() -> list[Action]:
     return [gone.remove() for gone in (SeatRow.reserve, SeatRow.until, SeatRow.person, SeatRow.filed_at)]
 
 
-def change(todo: Change, now: datetime) -> bool:
+def change(todo: Change, service: Service, now: datetime) -> bool:
     """Do one change that the rules call for; False if the seat is no longer as it was read."""
     seat = todo.seat
     if todo.do is Do.CREATE:
-        return store.create(seat.key, seat.opens_at)
+        return store.create(seat.key, seat.opens_at, service.erase_at(seat.key))
     if todo.do is Do.CLOSE:
         return close(seat.key, RULES, now)
     if todo.do is Do.REOPEN:
@@ -36,9 +36,9 @@ def change(todo: Change, now: datetime) -> bool:
     return store.update(seat.key, [SeatRow.opens_at.set(seat.opens_at)], unopened & SeatRow.reserve.does_not_exist())
 
 
-def add(key: SeatKey, opens_at: datetime) -> bool:
+def add(key: SeatKey, opens_at: datetime, erase_at: datetime) -> bool:
     """Make a seat that no rule gives; False if there is one."""
-    return store.create(key, opens_at, extra=True)
+    return store.create(key, opens_at, erase_at, extra=True)
 
 
 def close(key: SeatKey, by: str, now: datetime) -> bool:

@@ -86,7 +86,7 @@ def connection() -> TableConnection:
 
 
 class SeatRow(Row):
-    """One seat of one slot. No personal data: `person` is a keyed digest."""
+    """One seat of one slot. No personal data: `person` is a keyed digest, and goes with the seat at `erase_at`."""
 
     opens_at = Moment()
     state = UnicodeAttribute()
@@ -108,6 +108,7 @@ class SeatRow(Row):
     freed = NumberAttribute(null=True)
     expired = NumberAttribute(null=True)
     first_at = Moment(null=True)
+    erase_at = NumberAttribute(null=True)
 
 
 class LockRow(Row):

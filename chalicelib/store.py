@@ -185,10 +185,10 @@ def seat(key: SeatKey) -> Seat:
     return _seat(row)
 
 
-def create(key: SeatKey, opens_at: datetime, *, extra: bool = False) -> bool:
-    """Make a seat; False, and nothing changed, if it is there."""
+def create(key: SeatKey, opens_at: datetime, erase_at: datetime, *, extra: bool = False) -> bool:
+    """Make a seat; False, and nothing changed, if it is there. The table erases it, and whom it had, at `erase_at`."""
     row = new_row(key, opens_at)
-    row.extra = extra or None
+    row.extra, row.erase_at = extra or None, int(erase_at.timestamp())
     return rows.written(lambda: row.save(SeatRow.pk.does_not_exist()))
 
 
@@ -205,14 +205,14 @@ def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> boo
     return rows.written(lambda: rows.connection().update_item(pk, sk, actions=actions, condition=condition))
 
 
-_HOLD = (SeatRow.hold, SeatRow.until, SeatRow.person, SeatRow.filed_at)
+_HOLD = (SeatRow.hold, SeatRow.until, SeatRow.filed_at)
 _STEPS = (SeatRow.proven, SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
 _PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
 
 
 def without_hold() -> list[Action]:
     """What takes a hold or a request, and how far it was, off a seat."""
-    return [gone.remove() for gone in (*_HOLD, *_STEPS)]
+    return [gone.remove() for gone in (*_HOLD, SeatRow.person, *_STEPS)]
 
 
 def fresh(*, proven: bool = False) -> list[Action]:
@@ -312,10 +312,20 @@ def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime, *,
 
 
 def ended_as(hold: str, ended: State, opens_at: datetime) -> list[Action]:
-    """What takes a request off a seat that opens again at `opens_at`."""
+    """What takes a request off a seat that opens again at `opens_at`.
+
+    Its person stays named beside `past` until somebody takes the seat: the link can still erase them. Not if it moved.
+    """
     count = SeatRow.expired if ended is State.EXPIRED else SeatRow.freed
     actions: list[Action] = [SeatRow.state.set(State.OPEN), SeatRow.opens_at.set(opens_at), count.add(1)]
-    return [*actions, SeatRow.past.set(hold), SeatRow.past_state.set(ended), *without_hold()]
+    actions += [SeatRow.past.set(hold), SeatRow.past_state.set(ended)]
+    actions += [gone.remove() for gone in (*_HOLD, *_STEPS)]
+    return [*actions, SeatRow.person.remove()] if ended is State.MOVED else actions
+
+
+def forget_person(key: SeatKey, past: str) -> bool:
+    """Take the person of the request that ended as `past` off the seat."""
+    return update(key, [SeatRow.person.remove()], SeatRow.past == past)
 
 
 def file_request(key: SeatKey, hold: str, person: str, until: datetime, now: datetime) -> bool:

@@ -33,7 +33,7 @@ def agree(service: Service, now: datetime, *, watch: Watch = iter) -> Counter[st
     """Make the seats of one service agree with its rules. Twice is once, and a run cut short loses nothing."""
     done: Counter[str] = Counter()
     for change in watch(changes(service, now)):
-        done[change.do] += places.change(change, now)
+        done[change.do] += places.change(change, service, now)
     return done
 
 

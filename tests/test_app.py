@@ -1413,6 +1413,21 @@ def test_a_person_corrects_a_name_and_erases_their_data() -> None:
 
 
 @pytest.mark.usefixtures("service")
+def test_a_person_whose_request_has_ended_downloads_and_erases_what_is_still_kept() -> None:
+    token = confirmed()
+    post(f"/requests/{token}/cancellation")
+    person = Browser(f"/requests/{token}")
+    assert "Awa" not in person.answer.text
+    assert get(f"/requests/{token}/data").data["state"] == "cancelled"
+    person.follow("Effacer mes données")
+    assert "Cette demande a pris fin." in person.answer.text
+    person.press("Oui, effacer mes données")
+    assert person.title == "Vos données sont effacées"
+    assert "Effacer mes données" not in Browser(f"/requests/{token}").answer.text
+    refused(get(f"/requests/{token}/data"), 410, "link-over")
+
+
+@pytest.mark.usefixtures("service")
 def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or_not() -> None:
     token = confirmed()
     reference = get(f"/requests/{token}").data["reference"]

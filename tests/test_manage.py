@@ -19,6 +19,9 @@ NOW = MONDAY + timedelta(seconds=1)
 START = datetime(2026, 12, 17, 10, 0, tzinfo=ZoneInfo("Europe/Paris"))
 AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
 
+AFTER = NOW + timedelta(days=3)
+"""When whatever was given back now can be taken again."""
+
 pytestmark = pytest.mark.usefixtures("service")
 
 
@@ -204,8 +207,56 @@ def test_an_owner_reads_everything_that_is_kept_and_until_when() -> None:
     assert kept["details"]["email"] == "awa@example.org"
     assert kept["erased_after"] == "2027-01-16"
     appointment.cancel_request(request.token, NOW)
+    assert manage.data(request.token, NOW) == {**kept, "state": "cancelled"}
+    assert store.take(request.seat.key, "x", AFTER + timedelta(minutes=3), AFTER)
     with pytest.raises(errors.LinkOver):
-        manage.data(request.token, NOW)
+        manage.data(request.token, AFTER)
+
+
+def ended(how: State) -> appointment.Request:
+    """A request that has ended, with its details still kept."""
+    request = confirmed() if how is not State.EXPIRED else filed()
+    if how is State.CANCELLED:
+        appointment.cancel_request(request.token, NOW)
+    elif how is State.DISPLACED:
+        assert places.displace(store.seat(request.seat.key), "r", NOW + timedelta(days=1))
+    elif how is not State.EXPIRED:
+        assert store.end_request(store.seat(request.seat.key), how, NOW, NOW)
+    return request
+
+
+@pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("how", [State.CANCELLED, State.WITHDRAWN, State.EXPIRED, State.DISPLACED])
+def test_the_link_of_a_request_that_has_ended_still_erases_its_person(how: State, *, swept: bool) -> None:
+    request, now = ended(how), NOW + timedelta(days=2)
+    if swept:
+        upkeep.expire(now)
+    assert appointment.view_request(request.token, now).state is how
+    assert "Exemple" in stored()
+    for _ in range(2):
+        assert manage.erase(request.token, now).state is State.CANCELLED
+    left = stored()
+    for word in ("Exemple", "PERSON#", "EMAIL#", booking.keys().person("Awa", "Exemple", AWA.birth_date)):
+        assert word not in left
+    with pytest.raises(errors.LinkOver):
+        manage.data(request.token, now)
+
+
+def test_the_old_link_of_a_request_that_moved_erases_nothing() -> None:
+    request = confirmed()
+    moved = appointment.move_request(request.token, datetime(2026, 12, 15, 10, 0, tzinfo=START.tzinfo), now=NOW)
+    with pytest.raises(errors.LinkOver):
+        manage.erase(request.token, NOW)
+    assert store.seat(request.seat.key).person == ""
+    assert manage.data(moved.token, NOW)["state"] == "confirmed"
+
+
+def test_once_somebody_else_has_the_seat_the_link_erases_nothing() -> None:
+    request = ended(State.CANCELLED)
+    assert store.take(request.seat.key, "x", AFTER + timedelta(minutes=3), AFTER)
+    with pytest.raises(errors.LinkOver):
+        manage.erase(request.token, AFTER)
+    assert store.seat(request.seat.key).hold == "x"
 
 
 def test_erasing_leaves_nothing_of_the_person_and_gives_the_seat_back_later() -> None:

@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 from pynamodb.expressions.update import Action
 
-from chalicelib import locks, places, rows, store
+from chalicelib import files, locks, places, rows, store
 from chalicelib.model import OFFICE, RULES, Details, Person, Seat, SeatKey, State
 from chalicelib.places import Moved
 from chalicelib.rows import LockRow, PersonRow, SeatRow
 from chalicelib.timetable import Change, Do
+from tests.conftest import document
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 LATER, PAST = NOW + timedelta(minutes=3), NOW - timedelta(minutes=3)
 KEY = SeatKey(date(2026, 12, 3), time(10, 15), 1, "aes")
 TO = SeatKey(date(2026, 12, 10), time(9, 15), 2, "aes")
 WEEK = timedelta(days=7)
+AES = files.service_from(document())
 
 pytestmark = pytest.mark.usefixtures("table")
 
@@ -61,7 +63,7 @@ def as_read(**fields: Any) -> Seat:
 
 
 WRITES: dict[str, tuple[Callable[[], bool], set[str]]] = {
-    "add": (lambda: places.add(KEY, NOW), set()),
+    "add": (lambda: places.add(KEY, NOW, LATER), set()),
     "rules close": (lambda: places.close(KEY, RULES, NOW), {"free", "waits", "coming", "set aside", "lapsed"}),
     "office closes": (
         lambda: places.close(KEY, OFFICE, NOW),
@@ -75,13 +77,13 @@ WRITES: dict[str, tuple[Callable[[], bool], set[str]]] = {
     "displace another": (lambda: places.displace(as_read(hold="x"), "r", NOW + WEEK), set()),
     "set aside": (lambda: places.set_aside(as_read(), "r", NOW + WEEK), {"free"}),
     "set aside a coming one": (lambda: places.set_aside(Seat(KEY, LATER), "r", NOW + WEEK), {"coming"}),
-    "change create": (lambda: places.change(Change(Do.CREATE, as_read()), NOW), set()),
+    "change create": (lambda: places.change(Change(Do.CREATE, as_read()), AES, NOW), set()),
     "change close": (
-        lambda: places.change(Change(Do.CLOSE, as_read()), NOW),
+        lambda: places.change(Change(Do.CLOSE, as_read()), AES, NOW),
         {"free", "waits", "coming", "set aside", "lapsed"},
     ),
-    "change reopen": (lambda: places.change(Change(Do.REOPEN, as_read()), NOW), {"closed by rules"}),
-    "change move": (lambda: places.change(Change(Do.MOVE, Seat(KEY, LATER + WEEK)), NOW), {"coming"}),
+    "change reopen": (lambda: places.change(Change(Do.REOPEN, as_read()), AES, NOW), {"closed by rules"}),
+    "change move": (lambda: places.change(Change(Do.MOVE, Seat(KEY, LATER + WEEK)), AES, NOW), {"coming"}),
 }
 
 
@@ -101,7 +103,7 @@ def test_a_write_makes_no_seat_where_there_is_none(write: str) -> None:
 
 
 def test_a_seat_that_the_office_adds_is_marked_as_extra_and_free() -> None:
-    assert places.add(KEY, NOW)
+    assert places.add(KEY, NOW, LATER)
     assert store.seat(KEY) == Seat(KEY, NOW, extra=True)
     assert store.take(KEY, "h", LATER, NOW)
 

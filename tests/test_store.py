@@ -112,9 +112,9 @@ def test_a_seat_that_is_taken_again_carries_nothing_of_the_one_before() -> None:
 
 
 def test_a_seat_is_made_once_and_making_it_again_changes_nothing() -> None:
-    assert store.create(KEY, NOW)
+    assert store.create(KEY, NOW, LATER)
     assert store.take(KEY, "h1", LATER, NOW)
-    assert not store.create(KEY, LATER)
+    assert not store.create(KEY, LATER, LATER)
     assert (store.seat(KEY).hold, store.seat(KEY).opens_at) == ("h1", NOW)
 
 
@@ -620,7 +620,7 @@ def test_what_the_table_says_is_translated_by_code_and_the_unknown_rises_untouch
         lambda: store.take(KEY, "h1", LATER, NOW),
         lambda: store.seat(KEY),
         lambda: store.seats("aes", WEEK),
-        lambda: store.create(KEY, NOW),
+        lambda: store.create(KEY, NOW, LATER),
     ):
         with pytest.raises(told):
             call()

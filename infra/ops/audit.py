@@ -1,4 +1,4 @@
-"""What was done to a stage by this program: who, what, when, how it ended. Never a name, never an address."""
+"""What was done to a stage, or read of people, by this program: who, what, when, how it ended. Never a name."""
 
 import json
 import secrets
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import typer
-from pynamodb.attributes import JSONAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from chalicelib import rows
@@ -19,6 +19,8 @@ from infra.ops.session import STAGE_DEFAULT, Json, Refused, Session, Since, Stag
 
 BEGUN, DONE, WAS_REFUSED, FAILED = "begun", "done", "refused", "failed"
 A_MONTH = timedelta(days=30)
+KEPT = timedelta(days=365)
+"""How long an act is kept."""
 
 
 class AuditRow(Row):
@@ -30,13 +32,13 @@ class AuditRow(Row):
     outcome = UnicodeAttribute()
     counts = JSONAttribute(null=True)
     ended_at = Moment(null=True)
+    erase_at = NumberAttribute()
 
 
 @contextmanager
 def act(session: Session, what: str, **arguments: object) -> Iterator[Counter[str]]:
     """Put the act before it is done, and its counts after it. The arguments are no personal data."""
-    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{secrets.token_hex(4)}")
-    row.who, row.what, row.arguments, row.outcome = caller(session.region), what, _plain(arguments), BEGUN
+    row = _row(session, what, arguments, BEGUN)
     with rows.table():
         row.save()
     done: Counter[str] = Counter()
@@ -55,6 +57,21 @@ def act(session: Session, what: str, **arguments: object) -> Iterator[Counter[st
         ]
         with rows.table():
             row.update(actions=ended)
+
+
+def looked(session: Session, what: str, people: int, **arguments: object) -> None:
+    """Put the act of reading people before they are shown: how many, never who but by a reference."""
+    row = _row(session, what, arguments, DONE)
+    row.counts, row.ended_at = {"people": people}, session.clock()
+    with rows.table():
+        row.save()
+
+
+def _row(session: Session, what: str, arguments: dict[str, object], outcome: str) -> AuditRow:
+    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{secrets.token_hex(4)}")
+    row.who, row.what, row.arguments, row.outcome = caller(session.region), what, _plain(arguments), outcome
+    row.erase_at = int((session.now + KEPT).timestamp())
+    return row
 
 
 def _plain(arguments: dict[str, object]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from rich import box
 from chalicelib import locks, store, timetable
 from chalicelib.model import Person, Seat, Service, State, text, week_of
 from infra.ops import look
+from infra.ops.audit import looked
 from infra.ops.people import filed_as, full_name
 from infra.ops.session import STAGE_DEFAULT, Day, Json, ServiceId, StageName, at
 from infra.ops.status import Status
@@ -33,9 +34,11 @@ def day(
         raise typer.BadParameter("--csv or --json, not both")
     with at(ctx, stage, as_json=as_json) as session:
         of = session.service(service)
-        here = [seat for seat in sorted(store.seats(of.id, week_of(of_day)), key=_order) if seat.key.day == of_day]
+        seats = sorted(store.seats(of.id, week_of(of_day)), key=_order)
+        here = [seat for seat in seats if seat.key.day == of_day and of.erase_at(seat.key) > session.now]
         found = [line for seat in session.track("people")(here) for line in _line(of, seat)]
         lines = [_cells(line) for line in found]
+        looked(session, "day", sum(line["name"] is not None for line in found), service=of.id, day=of_day)
         if as_csv:
             sys.stdout.buffer.write(look.as_csv([COLUMNS, *lines]).encode())
             return

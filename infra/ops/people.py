@@ -1,12 +1,13 @@
-"""The people of a stage: found by what they say at the desk, as long as their request is on a seat or just ended."""
+"""The people of a stage: found by what they say at the desk, as long as their details are kept."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib import locks, rows, store
 from chalicelib.errors import NotFound
 from chalicelib.model import Details, Person, Seat, State
-from chalicelib.rows import PersonRow
+from chalicelib.rows import LockRow, PersonRow
 from chalicelib.tokens import normal_address, plain
 
 Watch = Callable[[Iterable[PersonRow]], Iterable[PersonRow]]
@@ -14,11 +15,16 @@ Watch = Callable[[Iterable[PersonRow]], Iterable[PersonRow]]
 
 @dataclass(frozen=True)
 class Found:
-    """A person, the seat of their request, and how far the request is, or how it ended."""
+    """A person, and how far their request is, or how it ended; no seat and no state once it went to somebody else."""
 
     person: Person
-    seat: Seat
-    state: State
+    seat: Seat | None = None
+    state: State | None = None
+
+    @property
+    def told(self) -> str:
+        """The state in a word."""
+        return str(self.state or "ended")
 
 
 @dataclass(frozen=True)
@@ -40,18 +46,29 @@ class Asked:
         )
 
 
-def find(asked: Asked, *, watch: Watch = iter) -> Iterator[Found]:
+def find(asked: Asked, now: datetime, *, watch: Watch = iter) -> Iterator[Found]:
     """Read the whole table for them: there is no index of people, on purpose."""
-    for row in watch(_everybody()):
+    for row in watch(_everybody(now)):
         if asked.matches(row):
             person = locks.person(row.pk.removeprefix("PERSON#"), row.sk.removeprefix("SERVICE#"))
-            if person and (found := on_seat(person)):
-                yield found
+            if person:
+                yield on_seat(person)
 
 
-def _everybody() -> Iterator[PersonRow]:
+def _everybody(now: datetime) -> Iterator[PersonRow]:
+    """All but those whose date to be erased is past: the table may take some days over it."""
+    kept = PersonRow.pk.startswith("PERSON#") & (PersonRow.erase_at > int(now.timestamp()))
     with rows.table():
-        yield from PersonRow.scan(PersonRow.pk.startswith("PERSON#"), consistent_read=True)
+        yield from PersonRow.scan(kept, consistent_read=True)
+
+
+def erase(person: Person) -> None:
+    """Delete all that is kept about them but their seat. The address is found by its hold: its key is a secret's."""
+    theirs = LockRow.pk.startswith("EMAIL#") & (LockRow.hold == person.hold)
+    with rows.table():
+        addresses = list(LockRow.scan(theirs, consistent_read=True))
+    for key in [address.pk.removeprefix("EMAIL#") for address in addresses] or [""]:
+        locks.erase(person, key)
 
 
 def full_name(details: Details) -> str:
@@ -65,14 +82,14 @@ def filed_as(person: Person) -> str | None:
     return before if before != full_name(person.details) else None
 
 
-def on_seat(person: Person) -> Found | None:
-    """Where their request is; None when its seat went on to somebody else."""
+def on_seat(person: Person) -> Found:
+    """Where their request is."""
     try:
         seat = store.seat(person.seat)
     except NotFound:
-        return None
+        return Found(person)
     if seat.hold == person.hold and seat.state in {State.PENDING, State.CONFIRMED}:
         return Found(person, seat, seat.state)
     if seat.past == person.hold and seat.past_state:
         return Found(person, seat, seat.past_state)
-    return None
+    return Found(person)

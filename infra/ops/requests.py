@@ -1,24 +1,31 @@
-"""Requests of people: find one, show it, cancel it."""
+"""Requests of people: find one, show it, cancel it; and their rights: export, correct, erase."""
 
 import random
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from chalicelib import store, timetable
+from chalicelib import files, forms, locks, manage, places, store, timetable
+from chalicelib.errors import InvalidFields
 from chalicelib.model import State
 from infra.ops import look
-from infra.ops.audit import act
-from infra.ops.people import Asked, Found, filed_as, find, full_name, on_seat
+from infra.ops.audit import act, looked
+from infra.ops.people import Asked, Found, erase, filed_as, find, full_name, on_seat
 from infra.ops.session import REFUSED, STAGE_DEFAULT, DryRun, Json, Refused, Session, StageName, Yes, at
 
-requests = typer.Typer(name="requests", no_args_is_help=True, help="Requests of people: find one, show it, cancel it.")
+requests = typer.Typer(
+    name="requests", no_args_is_help=True, help="Requests of people, and their rights over what is kept."
+)
+
 _chance = random.SystemRandom()
+LIVE = {State.PENDING, State.CONFIRMED}
 Name = Annotated[str, typer.Option("--name", help="Names or their beginnings, in any order.")]
 Reference = Annotated[str, typer.Option("--reference", help="Like AES-7K3M9-QXPT2.")]
 Email = Annotated[str, typer.Option("--email", help="The whole address.")]
+Changed = Annotated[str | None, typer.Option(help="As it should be.")]
 One = Annotated[str, typer.Argument(metavar="REFERENCE", help="Like AES-7K3M9-QXPT2.")]
 
 
@@ -37,17 +44,19 @@ def find_(
     if asked == Asked():
         raise typer.BadParameter("say --name, --reference or --email")
     with at(ctx, stage, as_json=as_json) as session:
-        found = sorted(_find(session, asked), key=lambda one: one.seat.key)
+        found = sorted(_find(session, asked), key=lambda one: one.person.seat)
         lines = [
             (
                 one.person.reference,
                 full_name(one.person.details),
                 f"{one.person.details.birth_date:%d/%m/%Y}",
-                f"{look.day(one.seat.key.day)} {one.seat.key.start:%H:%M}",
-                one.state,
+                f"{look.day(one.person.seat.day)} {one.person.seat.start:%H:%M}",
+                one.told,
             )
             for one in found
         ]
+        by = [word for word, said in vars(asked).items() if said]
+        looked(session, "requests find", len(found), by=by)
         drawn = look.table(("reference", "name", "born", "appointment", "state"), lines)
         session.show({"requests": [_document(session, one) for one in found]}, drawn if found else "Nobody found.")
         if not found:
@@ -55,26 +64,27 @@ def find_(
 
 
 def _find(session: Session, asked: Asked) -> list[Found]:
-    return list(find(asked, watch=session.track("looking")))
+    return list(find(asked, session.now, watch=session.track("looking")))
 
 
 def _one(session: Session, reference: str) -> Found:
     found = _find(session, Asked(reference=reference))
     if not found:
-        raise Refused(f"there is no request {reference} on {session.stage}, or its seat went on to somebody else")
+        raise Refused(f"there is no request {reference} on {session.stage}, or its data is erased")
     return found[0]
 
 
 def _document(session: Session, found: Found) -> dict[str, Any]:
-    person, seat, details = found.person, found.seat, found.person.details
+    person, key, details = found.person, found.person.seat, found.person.details
+    until = found.seat.until if found.seat else None
     service = session.service(person.service)
     return {
         "reference": person.reference,
         "service": service.id,
-        "state": found.state,
-        "date": seat.key.day,
-        "start": seat.key.start,
-        "desk": seat.key.unit,
+        "state": found.told,
+        "date": key.day,
+        "start": key.start,
+        "desk": key.unit,
         "first_name": details.first_name,
         "last_name": details.last_name,
         "birth_name": details.birth_name,
@@ -84,8 +94,8 @@ def _document(session: Session, found: Found) -> dict[str, Any]:
         "phone": details.phone,
         "language": details.language,
         "filed_at": person.filed_at,
-        "confirm_before": seat.until if found.state is State.PENDING else None,
-        "choose_before": seat.until if found.state is State.DISPLACED else None,
+        "confirm_before": until if found.state is State.PENDING else None,
+        "choose_before": until if found.state is State.DISPLACED else None,
         "letters": sorted(person.sent),
     }
 
@@ -97,6 +107,7 @@ def show(ctx: typer.Context, reference: One, stage: StageName = STAGE_DEFAULT, *
         found = _one(session, reference)
         document = _document(session, found)
         zone = session.service(found.person.service).zone
+        looked(session, "requests show", 1, reference=found.person.reference)
         lines = [(name.replace("_", " "), _shown(value, zone)) for name, value in document.items() if value]
         session.show(document, look.table(("what", "value"), lines))
 
@@ -125,9 +136,9 @@ def cancel(
     with at(ctx, stage, as_json=as_json) as session:
         found = _one(session, reference)
         seat, service = found.seat, session.service(found.person.service)
+        if seat is None or found.state not in LIVE:
+            raise Refused(f"{found.person.reference} is {found.told} already")
         when = f"{look.day(seat.key.day)} {seat.key.start:%H:%M}, desk {seat.key.unit}"
-        if found.state not in {State.PENDING, State.CONFIRMED}:
-            raise Refused(f"{found.person.reference} is {found.state} already")
         document = {"reference": found.person.reference, "was": found.state, "cancelled": not dry_run}
         if dry_run:
             session.show(document, f"{found.person.reference} would be cancelled: {when}, {found.state}.")
@@ -138,7 +149,99 @@ def cancel(
         with act(session, "requests cancel", reference=found.person.reference) as done:
             back = timetable.return_moment(service, seat.key, session.now, _chance.random())
             done["cancelled"] += store.end_request(seat, State.WITHDRAWN, back, session.now)
-            now = on_seat(found.person)
-            if not now or now.state is not State.WITHDRAWN:
+            if on_seat(found.person).state is not State.WITHDRAWN:
                 raise Refused(f"{found.person.reference} changed meanwhile: look at it again")
         session.show(document, f"{found.person.reference} is cancelled: {when}. The person gets a letter.")
+
+
+# The rights of a person, on a written request
+
+
+@requests.command()
+def export(ctx: typer.Context, reference: One, stage: StageName = STAGE_DEFAULT, *, as_json: Json = False) -> None:
+    """Everything that is kept about a person, as the JSON document to send them; with or without --json."""
+    with at(ctx, stage, as_json=as_json) as session:
+        found = _one(session, reference)
+        document = manage.kept(session.service(found.person.service), found.person, found.state)
+        looked(session, "requests export", 1, reference=found.person.reference)
+        session.show(document, look.as_json(document))
+
+
+@requests.command()
+def correct(
+    ctx: typer.Context,
+    reference: One,
+    *,
+    first_name: Changed = None,
+    last_name: Changed = None,
+    birth_name: Changed = None,
+    birth_date: Changed = None,
+    phone: Changed = None,
+    stage: StageName = STAGE_DEFAULT,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Correct what is kept about a person who proved it; a new convocation follows. An address cannot be corrected."""
+    said = {
+        "first_name": first_name,
+        "last_name": last_name,
+        "birth_name": birth_name,
+        "birth_date": birth_date,
+        "phone": phone,
+    }
+    changes = {name: value for name, value in said.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("say what to correct")
+    with at(ctx, stage, as_json=as_json) as session:
+        found = _one(session, reference)
+        person, details = found.person, found.person.details
+        body = files.details_to(details) | {"email_confirmation": details.email} | changes
+        try:
+            read = forms.read_details(body, today=session.now.date(), language=details.language)
+        except InvalidFields as refusal:
+            raise Refused(f"cannot be used: {', '.join(refusal.errors)}") from refusal
+        wanted = replace(read, email=details.email)
+        changed = sorted(name for name in changes if getattr(wanted, name) != getattr(details, name))
+        document = {"reference": person.reference, "dry_run": dry_run, "corrected": changed}
+        told = f"{person.reference}: {', '.join(changed) or 'nothing'}"
+        if changed and not dry_run:
+            session.ask("Correct it? The desk will see the name before as well.", told, yes=yes)
+            with act(session, "requests correct", reference=person.reference, fields=changed) as done:
+                send = found.state is State.CONFIRMED and changed != ["phone"]
+                done["corrected"] += locks.correct(person, wanted, session.now, send=send)
+                if not done["corrected"]:
+                    raise Refused(f"{person.reference} changed meanwhile: look at it again")
+        session.show(document, f"{told} {'to correct' if dry_run else 'corrected'}.")
+
+
+@requests.command("erase")
+def erase_(
+    ctx: typer.Context,
+    reference: One,
+    stage: StageName = STAGE_DEFAULT,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Erase all that is kept about a person; a live request is cancelled, without a letter. It cannot be undone."""
+    with at(ctx, stage, as_json=as_json) as session:
+        found = _one(session, reference)
+        person, seat, service = found.person, found.seat, session.service(found.person.service)
+        document = {"reference": person.reference, "was": found.told, "erased": not dry_run}
+        told = f"{person.reference}: {found.told}."
+        if dry_run:
+            session.show(document, told)
+            return
+        session.ask("Erase all that is kept about this person? It cannot be undone.", told, yes=yes)
+        with act(session, "requests erase", reference=person.reference) as done:
+            erase(person)  # first: the mailer has nobody to write to when the seat changes
+            done["erased"] += 1
+            if seat and found.state is State.DISPLACED:
+                done["cancelled"] += places.give_up_choice(seat)
+            elif seat and found.state in LIVE:
+                back = timetable.return_moment(service, seat.key, session.now, _chance.random())
+                done["cancelled"] += store.end_request(seat, State.WITHDRAWN, back, session.now)
+            store.forget_person(person.seat, person.hold)
+        session.show(document, f"{person.reference} is erased.")

@@ -66,7 +66,7 @@ def add(
             facts = {"service": of.id, "day": day, "start": start, "end": end, "desks": desks, "opens": when}
             with act(session, "seats add", **facts) as done:
                 for key in session.track("seats")(new):
-                    done["made"] += places.add(key, moment)
+                    done["made"] += places.add(key, moment, of.erase_at(key))
             made = done["made"]
         told = [(seat.key, status(of, seat, session.now)) for seat in there]
         document = {

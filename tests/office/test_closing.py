@@ -16,6 +16,7 @@ from tests.conftest import MONDAY, document, fill
 NOW = MONDAY + timedelta(seconds=1)
 TUESDAY = Closing("aes", date(2026, 12, 8))
 WEEK = "2026-W50"
+ERASED = NOW + timedelta(days=60)
 
 
 def key(day: str = "2026-12-08", start: str = "09:15", unit: int = 1) -> SeatKey:
@@ -31,9 +32,8 @@ def book(seat: SeatKey, number: int = 1, *, confirmed: bool = True) -> Request:
     assert store.take(seat, hold, NOW + timedelta(minutes=3), NOW)
     assert store.prove(seat, hold, 1, NOW + timedelta(minutes=15), NOW, most=5)
     owner = Person(person, "aes", seat, hold, details, f"AES-{number:05}-AAAAA", NOW)
-    erase_at = NOW + timedelta(days=60)
-    assert locks.lock_address(booking.keys().address(email), owner, erase_at, lambda *_: False)
-    assert locks.lock_person(owner, erase_at, lambda *_: False)
+    assert locks.lock_address(booking.keys().address(email), owner, ERASED, lambda *_: False)
+    assert locks.lock_person(owner, ERASED, lambda *_: False)
     assert store.file_request(seat, hold, person, NOW + timedelta(days=2), NOW)
     if confirmed:
         assert store.confirm(seat, hold, NOW)

@@ -14,7 +14,7 @@ from chalicelib.errors import TooManyRequests
 from chalicelib.model import Service
 from chalicelib.rows import Row, connection
 from infra.ops import look
-from infra.ops.audit import act
+from infra.ops.audit import AuditRow, act
 from infra.ops.reach import caller, reach, reason
 from infra.ops.session import Refused, Session
 from tests.office.ops import META, acts, everything, ops, table
@@ -33,10 +33,13 @@ READS = [
     ("calendar", "aes"),
     ("figures", "aes"),
     ("release", "preview", "aes"),
+    ("audit",),
+]
+READS_PEOPLE = [
     ("day", "aes", "2026-12-08"),
     ("requests", "find", "--name", "awa"),
     ("requests", "show", "AES-00001-AAAAA"),
-    ("audit",),
+    ("requests", "export", "AES-00001-AAAAA"),
 ]
 DRY_RUNS = [
     ("release", "run"),
@@ -44,6 +47,8 @@ DRY_RUNS = [
     ("seats", "reopen", "aes", "2026-12-08", "--from", "09:00", "--to", "12:00"),
     ("close", "aes", "2026-12-10"),
     ("requests", "cancel", "AES-00001-AAAAA"),
+    ("requests", "correct", "AES-00001-AAAAA", "--first-name", "Awah"),
+    ("requests", "erase", "AES-00001-AAAAA"),
 ]
 
 
@@ -65,7 +70,7 @@ def booked(service: Service) -> Service:
 # Where it works
 
 
-@pytest.mark.parametrize("command", READS)
+@pytest.mark.parametrize("command", READS + READS_PEOPLE)
 def test_a_table_that_is_not_there_is_one_line_and_three(table: None, command: tuple[str, ...]) -> None:  # noqa: ARG001
     ran = ops(*command, "--stage", "none")
     assert (ran.code, ran.out) == (3, "")
@@ -221,9 +226,7 @@ def test_anything_else_at_the_terminal_refuses(answer: str, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("booked")
-@pytest.mark.parametrize(
-    "command", [ADD, DRY_RUNS[2], ("close", "aes", "2026-12-08"), ("requests", "cancel", "AES-00001-AAAAA")]
-)
+@pytest.mark.parametrize("command", [ADD, DRY_RUNS[2], ("close", "aes", "2026-12-08"), *DRY_RUNS[4:]])
 def test_without_a_terminal_and_without_a_yes_what_cannot_be_undone_is_refused(command: tuple[str, ...]) -> None:
     before = table()
     ran = ops(*command)
@@ -266,13 +269,60 @@ def test_an_act_is_kept_with_who_what_when_how_it_ended_and_its_counts() -> None
 
 @pytest.mark.usefixtures("booked")
 def test_no_act_says_who_it_was_about() -> None:
+    email, born = ("--email", "awa1@example.org"), ("--birth-date", "1991-05-17")
+    correct = ("requests", "correct", "AES-00001-AAAAA", "--last-name", "Exempla", *born, "--yes")
+    for command in (*READS_PEOPLE, ("requests", "find", *email), correct):
+        assert ops(*command).code == 0
     for command in DRY_RUNS:
-        assert ops(*command, *([] if command[0] == "release" else ["--yes"])).code == 0
+        yes = [] if command[0] == "release" else ["--yes"]
+        assert ops(*command, *yes).code == 0
     told = str([item for item in everything() if item["pk"].startswith("AUDIT#")])
-    assert len(acts()) == 5
+    assert len(acts()) == 13
     assert "AES-00001-AAAAA" in told
-    for private in ("Awa", "Exemple", "example.org", "1990", "06 12", "person1", "hold1"):
-        assert private not in told
+    for private in ("awa", "exemple", "exempla", "example.org", "1990", "1991", "06 12", "person1", "hold1"):
+        assert private not in told.lower()
+
+
+@pytest.mark.usefixtures("booked")
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (READS_PEOPLE[0], ("day", {"service": "aes", "day": "2026-12-08"}, {"people": 1})),
+        ((*READS_PEOPLE[0], "--csv"), ("day", {"service": "aes", "day": "2026-12-08"}, {"people": 1})),
+        (READS_PEOPLE[1], ("requests find", {"by": ["name"]}, {"people": 1})),
+        (("requests", "find", "--name", "nobody"), ("requests find", {"by": ["name"]}, {"people": 0})),
+        (READS_PEOPLE[2], ("requests show", {"reference": "AES-00001-AAAAA"}, {"people": 1})),
+        (READS_PEOPLE[3], ("requests export", {"reference": "AES-00001-AAAAA"}, {"people": 1})),
+    ],
+)
+def test_reading_people_is_an_act_that_says_how_many_and_changes_nothing(
+    command: tuple[str, ...], told: tuple[object, ...]
+) -> None:
+    before = table()
+    ops(*command)
+    (done,) = acts()
+    assert (done["what"], done["arguments"], done["counts"]) == told
+    assert (done["outcome"], done["who"]) == ("done", caller("eu-west-3"))
+    assert table() == before
+
+
+@pytest.mark.usefixtures("booked")
+@pytest.mark.parametrize("command", READS_PEOPLE)
+def test_nobody_is_shown_when_the_act_cannot_be_kept(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise TooManyRequests
+
+    monkeypatch.setattr(AuditRow, "save", away)
+    ran = ops(*command)
+    assert (ran.code, ran.out) == (3, "")
+
+
+@pytest.mark.usefixtures("booked")
+def test_an_act_is_kept_for_a_year() -> None:
+    assert ops(*READS_PEOPLE[2]).code == 0
+    assert ops(*ADD, "--yes").code == 0
+    ends = {item["erase_at"] for item in everything() if item["pk"].startswith("AUDIT#")}
+    assert ends == {str(int((NOW + timedelta(days=365)).timestamp()))}
 
 
 @pytest.mark.usefixtures("table")

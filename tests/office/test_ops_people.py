@@ -3,15 +3,15 @@
 import csv
 import io
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib import appointment, booking, locks, store
+from chalicelib import appointment, booking, locks, manage, store
 from chalicelib.model import Service, State
 from chalicelib.rows import PersonRow
 from tests.office.ops import acts, become, everything, ops, table
-from tests.office.test_closing import NOW, TUESDAY, book, key, run
+from tests.office.test_closing import ERASED, NOW, TUESDAY, book, key, run
 
 FIRST = "AES-00001-AAAAA"
 DAY = ("day", "aes", "2026-12-08")
@@ -32,6 +32,13 @@ def found(*words: str) -> list[str]:
     references = [one["reference"] for one in ran.json["requests"]]
     assert ran.code == (0 if references else 1)
     return references
+
+
+def states(name: str) -> dict[str, str]:
+    """How far the requests of the people of this name are."""
+    return {
+        one["reference"]: one["state"] for one in ops("requests", "find", "--name", name, "--json").json["requests"]
+    }
 
 
 # Find
@@ -72,15 +79,18 @@ def test_who_is_found_is_told_in_the_order_of_their_appointments() -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_a_request_is_found_with_how_it_ended_until_its_seat_goes_on_to_somebody_else() -> None:
+def test_a_request_is_found_with_how_it_ended_and_after_its_seat_went_on_to_somebody_else() -> None:
     seat = store.seat(key(start="09:15"))
     assert store.end_request(seat, State.CANCELLED, NOW, NOW)
     assert ops("requests", "show", FIRST, "--json").json["state"] == "cancelled"
     assert store.take(seat.key, "another", NOW + timedelta(minutes=3), NOW)
-    assert found("--reference", FIRST) == []
+    assert ops("requests", "show", FIRST, "--json").json["state"] == "ended"
+    again = ops("requests", "cancel", FIRST, "--yes")
+    assert (again.code, again.err) == (1, f"guichet: {FIRST} is ended already\n")
+    locks.person_row("person1", "aes").delete()
     ran = ops("requests", "show", FIRST)
     assert ran.code == 1
-    assert ran.err == f"guichet: there is no request {FIRST} on test, or its seat went on to somebody else\n"
+    assert ran.err == f"guichet: there is no request {FIRST} on test, or its data is erased\n"
 
 
 @pytest.mark.usefixtures("two")
@@ -88,9 +98,9 @@ def test_a_request_is_not_mistaken_for_the_one_that_has_its_seat_now_or_had_it_l
     seat = store.seat(key(start="09:15"))
     assert store.end_request(seat, State.CANCELLED, NOW, NOW)
     book(seat.key, 3)
-    assert found("--name", "awa") == ["AES-00003-AAAAA"]
+    assert states("awa") == {FIRST: "ended", "AES-00003-AAAAA": "confirmed"}
     assert store.end_request(store.seat(seat.key), State.CANCELLED, NOW, NOW)
-    assert found("--name", "awa") == ["AES-00003-AAAAA"]
+    assert states("awa") == {FIRST: "ended", "AES-00003-AAAAA": "cancelled"}
 
 
 @pytest.mark.usefixtures("two")
@@ -100,9 +110,18 @@ def test_the_list_of_a_day_names_nobody_whose_details_are_those_of_another_reque
 
 
 @pytest.mark.usefixtures("two")
-def test_a_person_whose_seat_is_gone_is_not_found() -> None:
+def test_a_person_whose_seat_is_gone_is_found_as_long_as_their_details_are_kept() -> None:
     store.seat_row(key(start="09:15")).delete()
-    assert found("--reference", FIRST) == []
+    assert states("awa") == {FIRST: "ended"}
+
+
+@pytest.mark.usefixtures("two")
+def test_nobody_is_shown_after_their_date_though_the_table_may_take_some_days_to_erase_them() -> None:
+    assert ops("requests", "find", "--name", "awa", now=ERASED - timedelta(seconds=1)).code == 0
+    assert ops("requests", "find", "--name", "awa", now=ERASED).out == "Nobody found.\n"
+    day_after = datetime(2027, 1, 7, 8, 30, tzinfo=UTC)  # 30 days after 09:15 and 09:20 in Paris
+    assert ops(*DAY, "--json", now=day_after - timedelta(minutes=16)).json["seats"] != []
+    assert ops(*DAY, "--json", now=day_after).json["seats"] == []
 
 
 # Show
@@ -279,10 +298,110 @@ def test_a_name_steers_neither_the_terminal_nor_the_order_of_its_line(command: t
     assert {"\x1b", "\x9b", "\u202e"} & set(exact.out) == set()
 
 
+# The rights of a person
+
+
+def left_of(number: int) -> list[str]:
+    """Which items of the table still name the person that `book` made, or their address, hold or request."""
+    words = (f"person{number}", f"hold{number}", f"awa{number}@", f"AES-0000{number}")
+    own = [item for item in table() if any(word in str(item) for word in words)]
+    return sorted(item["pk"].partition("#")[0] for item in own)
+
+
 @pytest.mark.usefixtures("two")
-def test_reading_people_writes_nothing() -> None:
-    before = table()
-    for command in (DAY, ("requests", "find", "--name", "awa"), ("requests", "show", FIRST)):
-        assert ops(*command).code == 0
-    assert table() == before
-    assert acts() == []
+def test_an_export_is_the_document_that_the_owner_downloads_and_goes_on_after_the_request_has_ended() -> None:
+    token = str(booking.keys().link(key(start="09:15"), "hold1"))
+    exported = ops("requests", "export", FIRST).json
+    assert exported == manage.data(token, NOW)
+    assert exported["details"]["email"] == "awa1@example.org"
+    assert exported["erased_after"] == "2027-01-07"
+    assert store.end_request(store.seat(key(start="09:15")), State.CANCELLED, NOW, NOW)
+    assert ops("requests", "export", FIRST, "--json").json["state"] == "cancelled"
+    assert store.take(key(start="09:15"), "another", NOW + timedelta(minutes=3), NOW)
+    assert ops("requests", "export", FIRST).json["state"] == "ended"
+
+
+@pytest.mark.usefixtures("two")
+def test_a_correction_puts_right_what_was_said_and_the_convocation_goes_out_again() -> None:
+    words = ("--first-name", "Binta", "--birth-date", "1991-01-02", "--phone", "06 00 00 00 01")
+    dry = ops("requests", "correct", FIRST, *words, "--dry-run", "--json")
+    assert dry.json == {"reference": FIRST, "dry_run": True, "corrected": ["birth_date", "first_name", "phone"]}
+    ran = ops("requests", "correct", FIRST, *words, "--yes")
+    assert (ran.code, ran.out) == (0, f"{FIRST}: birth_date, first_name, phone corrected.\n")
+    shown = ops("requests", "show", FIRST, "--json").json
+    assert (shown["first_name"], shown["birth_date"], shown["phone"]) == ("Binta", "1991-01-02", "06 00 00 00 01")
+    assert (shown["last_name"], shown["email"], shown["filed_as"]) == ("Exemple", "awa1@example.org", "Exemple Awa")
+    assert PersonRow.get("PERSON#person1", "SERVICE#aes").wanted_at == NOW
+    (done,) = [one for one in acts() if one["what"] == "requests correct"]
+    assert done["arguments"] == {"reference": FIRST, "fields": ["birth_date", "first_name", "phone"]}
+    assert done["counts"] == {"corrected": 1}
+
+
+@pytest.mark.usefixtures("two")
+def test_a_phone_alone_or_a_request_to_confirm_brings_no_convocation() -> None:
+    assert ops("requests", "correct", FIRST, "--phone", "06 00 00 00 01", "--yes").code == 0
+    assert ops("requests", "correct", "AES-00002-AAAAA", "--first-name", "Zoe", "--yes").code == 0
+    for number in (1, 2):
+        row = PersonRow.get(f"PERSON#person{number}", "SERVICE#aes")
+        assert row.corrected == 1
+        assert row.wanted_at is None
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--birth-date", "2031-01-01"), 1, "guichet: cannot be used: birth_date\n"),
+        (("--first-name", "", "--phone", "x"), 1, "guichet: cannot be used: first_name, phone\n"),
+        (("--first-name", "Awa"), 0, ""),
+    ],
+)
+def test_a_correction_that_cannot_be_used_or_changes_nothing_changes_nothing(
+    words: tuple[str, ...], code: int, told: str
+) -> None:
+    before = everything()
+    ran = ops("requests", "correct", FIRST, *words, "--yes")
+    assert (ran.code, ran.err) == (code, told)
+    assert everything() == before
+    assert ops("requests", "correct", FIRST).code == 2
+
+
+@pytest.mark.usefixtures("two")
+def test_a_correction_of_what_changed_meanwhile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "correct", lambda *_, **__: False)
+    ran = ops("requests", "correct", FIRST, "--phone", "06 00 00 00 01", "--yes")
+    assert (ran.code, ran.err) == (1, f"guichet: {FIRST} changed meanwhile: look at it again\n")
+
+
+@pytest.mark.usefixtures("two")
+def test_erasing_leaves_nothing_of_somebody_but_the_seat_that_returns_and_all_of_the_others() -> None:
+    before = left_of(2)
+    assert left_of(1) == ["EMAIL", "PERSON", "SEATS"]
+    ran = ops("requests", "erase", FIRST, "--yes", "--json")
+    assert (ran.code, ran.json) == (0, {"reference": FIRST, "was": "confirmed", "erased": True})
+    seat = store.seat(key(start="09:15"))
+    assert (seat.state, seat.past_state, seat.person) == (State.OPEN, State.WITHDRAWN, "")
+    assert seat.opens_at >= NOW + timedelta(hours=2)
+    assert [left_of(1), left_of(2)] == [["SEATS"], before]  # the seat has the digest of a hold that leads to nobody
+    assert ops("requests", "erase", FIRST, "--yes").code == 1
+
+
+@pytest.mark.usefixtures("two")
+def test_erasing_ends_the_wait_of_somebody_whose_morning_was_closed() -> None:
+    run(TUESDAY)
+    assert ops("requests", "erase", FIRST, "--yes").code == 0
+    seat = store.seat(key(start="09:15"))
+    assert (seat.state, seat.past_state, seat.person, seat.reserve) == (State.CLOSED, State.CANCELLED, "", "")
+    assert left_of(1) == ["SEATS"]
+
+
+@pytest.mark.usefixtures("two")
+def test_a_request_that_has_ended_is_erased_before_and_after_its_seat_went_on() -> None:
+    for number, place in ((1, key(start="09:15")), (2, key(start="09:20", unit=2))):
+        assert store.end_request(store.seat(place), State.CANCELLED, NOW, NOW)
+        if number == 2:
+            assert store.take(place, "another", NOW + timedelta(minutes=3), NOW)
+        assert ops("requests", "erase", f"AES-0000{number}-AAAAA", "--yes").code == 0
+        assert store.seat(place).person == ""
+    assert (left_of(1), left_of(2)) == (["SEATS"], [])
+    assert store.seat(key(start="09:20", unit=2)).hold == "another"
