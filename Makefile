@@ -69,9 +69,6 @@ simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (abo
 bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, in build/peer); RECORD=1: into docs/peer.md
 	@$(BIN)/python -m tests.load.peer $(if $(RECORD),--record)
 
-bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
-	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
-
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \
 	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
