@@ -55,9 +55,6 @@ rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
 
-bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
-	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
-
 fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, then over HTTP: half an hour
 	@$(BIN)/python -m tests.attack.fuzz 20000
 	@$(BIN)/pytest tests/attack/test_parsers.py --hypothesis-profile=fuzz
