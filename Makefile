@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
 UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
-.PHONY: help run test check lint deploy rollback destroy rehearse setup format lighthouse simulate fuzz pins clean
+.PHONY: $(shell sed -n "s/^\([a-z-]*\):.*\#\# .*/\1/p" Makefile)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,20 +9,27 @@ STAMP := .venv/ready
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
+
+rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE= VISITORS= SEATS= RATE= ...)
+	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
+	  ANSWER='$(ANSWER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
 
 test: lint  ## everything: all unit tests with coverage, then the deployed stack and the browser
 	@$(BIN)/pytest $(UNIT) --cov
 	@$(BIN)/python -m infra.browser
 	@$(BIN)/pytest tests/stack tests/browser
 
+test-long: setup  ## what takes minutes: every broken copy of the service against the checker of histories
+	@$(BIN)/python -m tests.load.mutants 2>/dev/null
+
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office --ignore=tests/attack
 
-lint: setup
+lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -48,6 +55,9 @@ rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
 
+bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
+	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+
 fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, then over HTTP: half an hour
 	@$(BIN)/python -m tests.attack.fuzz 20000
 	@EXAMPLES=5000 $(BIN)/pytest tests/attack/test_parsers.py
@@ -55,6 +65,12 @@ fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, 
 
 simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
 	@$(BIN)/python -m tests.load.simulation
+
+bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, in build/peer); RECORD=1: into docs/peer.md
+	@$(BIN)/python -m tests.load.peer $(if $(RECORD),--record)
+
+bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
+	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

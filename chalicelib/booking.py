@@ -97,8 +97,8 @@ def calendar(service_id: str, week: str | None, now: datetime) -> timetable.Cale
     """A week as visitors see it; without one named, the week of the first free slot, or else this one."""
     service = store.service(service_id, now)
     if week is None:
-        free = _free(service, now)
-        week = free[0].week if free else week_of(now.astimezone(service.zone).date())
+        first = _earliest(service, now)
+        week = first[0].week if first else week_of(now.astimezone(service.zone).date())
     elif week not in _weeks_shown(service, now):
         raise NotFound
     return timetable.calendar(service, week, store.seats_seen(service_id, week, now), now)
@@ -117,12 +117,11 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
     ]
 
 
-def _free(service: Service, now: datetime) -> list[SeatKey]:
-    """The same of one week: no week after the first one with free seats is read."""
+def _earliest(service: Service, now: datetime) -> list[SeatKey]:
+    """The first few of one week: no week after the first one with free seats is read."""
     for week in timetable.open_weeks(service, now):
-        free = timetable.free_seats(service, store.seats_seen(service.id, week, now), now)
-        if free:
-            return free
+        if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now):
+            return first
     return []
 
 
@@ -148,7 +147,7 @@ def place_hold(
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
     if wish.start is None:
-        candidates = _free(service, now)[: timetable.EARLIEST]
+        candidates = _earliest(service, now)
         if not candidates:
             raise NothingFree(timetable.next_release(service, now))
     else:
@@ -279,7 +278,12 @@ def extend_hold(hold_id: str, now: datetime) -> Hold:
 
 def challenge(hold_id: str, now: datetime) -> Challenge:
     """A new challenge for a hold. Nothing is stored: the answer follows from the id and the stage's secret."""
-    return challenge_of(keys().challenge(_find(hold_id, now)[1].hold, now))
+    return challenge_for(view_hold(hold_id, now), now)
+
+
+def challenge_for(hold: Hold, now: datetime) -> Challenge:
+    """The same for a hold that was just read."""
+    return challenge_of(keys().challenge(hold.seat.hold, now))
 
 
 def challenge_of(challenge_id: str) -> Challenge:

@@ -360,8 +360,7 @@ Says = Callable[..., None]
 @pytest.fixture
 def table_says() -> Iterator[Says]:
     """Let the table answer every call, or those of one operation, with an error code, or not at all."""
-    kinds = (rows.SeatRow, rows.ServiceRow, rows.LockRow, rows.PersonRow)
-    clients = [row._get_connection().connection.client for row in kinds]  # noqa: SLF001  # where its events are
+    events = rows.connection().connection.client.meta.events
     added: list[tuple[str, Callable[..., None]]] = []
 
     def says(code: str | None, operation: str = "") -> None:
@@ -372,13 +371,11 @@ def table_says() -> Iterator[Says]:
 
         event = f"before-call.dynamodb.{operation}".rstrip(".")
         added.append((event, reply))
-        for client in clients:
-            client.meta.events.register_first(event, reply)
+        events.register_first(event, reply)
 
     yield says
     for event, reply in added:
-        for client in clients:
-            client.meta.events.unregister(event, reply)
+        events.unregister(event, reply)
 
 
 # The contract
@@ -1304,7 +1301,7 @@ def test_no_answer_page_or_header_tells_a_seat_that_waits_to_return_from_one_tha
 
 
 def test_a_seat_that_waits_costs_as_many_calls_of_the_table_as_one_that_is_taken(service: Service) -> None:
-    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    client = rows.connection().connection.client
     calls: list[str] = []
 
     def note(model: Any, **_: object) -> None:
@@ -1419,16 +1416,14 @@ def test_a_person_corrects_a_name_and_erases_their_data() -> None:
 def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or_not() -> None:
     token = confirmed()
     reference = get(f"/requests/{token}").data["reference"]
-    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
-    other = rows.LockRow._get_connection().connection.client  # noqa: SLF001
+    client = rows.connection().connection.client
     calls: list[str] = []
 
     def note(model: Any, **_: object) -> None:
         calls.append(model.name)
 
     said = []
-    for one in {client, other}:
-        one.meta.events.register("before-call.dynamodb", note)
+    client.meta.events.register("before-call.dynamodb", note)
     for body in (
         {"reference": reference, "email": AWA["email"]},
         {"reference": reference, "email": "other@example.org"},
@@ -1438,7 +1433,22 @@ def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or
         calls.clear()
         answer = post("/manage", body)
         said.append((answer.status, answer.text, {**answer.headers}, list(calls)))
-    for one in {client, other}:
-        one.meta.events.unregister("before-call.dynamodb", note)
+    client.meta.events.unregister("before-call.dynamodb", note)
     assert said[0] == said[1] == said[2] == said[3]
     assert (said[0][0], said[0][3]) == (202, ["UpdateItem"])
+
+
+@pytest.mark.usefixtures("service")
+def test_showing_a_captcha_reads_the_seat_once_and_writes_nothing() -> None:
+    held = hold()
+    calls: list[str] = []
+
+    def note(model: Any, **_: object) -> None:
+        calls.append(model.name)
+
+    events = rows.connection().connection.client.meta.events
+    events.register("before-call.dynamodb", note)
+    shown = send("GET", f"/holds/{held}", FORM)
+    events.unregister("before-call.dynamodb", note)
+    assert "data:image/png;base64," in shown.text
+    assert calls == ["GetItem"]
