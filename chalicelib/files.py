@@ -10,6 +10,10 @@ from chalicelib.model import Closure, Details, Limits, Moment, Opening, Release,
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
+ODD = (AttributeError, KeyError, OSError, OverflowError, TypeError, ValueError, ZoneInfoNotFoundError)
+"""What a part of another kind leads to: a list for a dict, a folder for a zone, an hour without end."""
+
+
 def _text(value: Any) -> Text:
     if not isinstance(value, Mapping) or "fr" not in value or not all(isinstance(v, str) for v in value.values()):
         raise ValueError(f"a text needs at least `fr`: {value!r}")
@@ -53,7 +57,7 @@ def service_from(document: Mapping[str, Any]) -> Service:
             holidays=frozenset(date.fromisoformat(day) for day in document.get("holidays", ())),
             hidden=document.get("listing") == "hidden",
         )
-    except (KeyError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
+    except ODD as error:
         raise ValueError(f"{part}: {error!r}") from error
     if service.slot <= timedelta(0) or not openings or not release.moments:
         raise ValueError("plannings: a service needs hours, a slot of at least a minute, and a moment that opens seats")

@@ -1,6 +1,10 @@
-"""Anything at all, given to everything that reads what strangers send: it is read, or refused as documented."""
+"""Anything at all, given to everything that reads what strangers send: it is read, or refused as documented.
+
+`EXAMPLES=5000` tries longer: `make fuzz`.
+"""
 
 import json
+import os
 import string
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -9,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from chalice.app import Request, Response
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from chalicelib import edge, feedback, files, forms, model, outbox, tokens, words
@@ -17,6 +21,12 @@ from chalicelib.errors import CaptchaSpent, InvalidFields, NotFound
 from chalicelib.model import SeatKey
 from tests.conftest import document
 
+EVERY = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "40")),
+    deadline=None,  # a loaded machine is slow without a fault of the code
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],  # one table for all examples
+)
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 AES = files.service_from(document())
 KEYS = tokens.Keys("0123456789012345678901234567890123456789012345")
@@ -88,6 +98,7 @@ TYPES = some.sampled_from(
 )
 
 
+@EVERY
 @given(BODIES, TYPES)
 @example(DEEP, "application/json")
 @example(b'{"a":' * 5000, "application/json")
@@ -138,6 +149,7 @@ QUERIES = some.none() | some.dictionaries(
 )
 
 
+@EVERY
 @given(some.sampled_from(["GET", "POST", "HEAD"]), HEADERS, QUERIES, BODIES)
 def test_any_headers_cookies_and_query_make_a_visit_in_one_of_our_languages(
     method: str, headers: dict[str, str], query: Any, sent: bytes
@@ -155,6 +167,7 @@ def _values(response: Response) -> list[str]:
     return [one for value in response.headers.values() for one in (value if isinstance(value, list) else [value])]
 
 
+@EVERY
 @given(some.text(max_size=300))
 @example("fr;q=" + "9" * 150)
 @example("ar;q=.,en;q=1.1.1,fr;q=²")
@@ -175,6 +188,7 @@ IDS = some.one_of(
 )
 
 
+@EVERY
 @given(IDS, some.sampled_from(["hold", "link"]))
 @example("aes.20261203.1015.1." + "a" * 78, "hold")
 @example("aes.20261203.1015.1." + "ａ" * 78, "link")
@@ -184,6 +198,7 @@ def test_an_id_that_is_not_ours_is_not_found(value: str, purpose: str) -> None:
         KEYS.read(purpose, value)
 
 
+@EVERY
 @given(ODD_TEXT)
 @example("aes.00000101.0000.1")
 @example("aes.20261203.1015.٣")
@@ -196,6 +211,7 @@ def test_any_text_is_a_seat_that_is_written_the_same_way_or_a_value_error(text: 
 STAMPS = some.one_of(ODD_TEXT, some.text(alphabet="0123456789abcdef", min_size=59, max_size=59))
 
 
+@EVERY
 @given(STAMPS)
 @example("f" * 59)
 @example("٣" * 59)
@@ -205,6 +221,7 @@ def test_a_challenge_that_is_not_ours_is_spent_and_a_ticket_that_is_not_ours_is_
     assert KEYS.visited(value, NOW) is None
 
 
+@EVERY
 @given(some.ip_addresses().map(str) | ODD_TEXT)
 @example("fe80::1%eth0")
 @example("::ffff:192.0.2.7")
@@ -217,12 +234,19 @@ def test_any_address_has_an_origin_that_does_not_show_it(address: str) -> None:
 SERVICE_PARTS = some.sampled_from(sorted(document()))
 
 
+@EVERY
 @given(some.dictionaries(SERVICE_PARTS, JSON_VALUES, max_size=3))
+@example({"times": None})
+@example({"timezone": "Europe"})
+@example({"slot_minutes": 10**15})
+@example({"slot_minutes": float("inf")})
+@example({"holidays": 1})
 def test_a_stored_service_with_anything_in_it_is_read_or_a_value_error(change: dict[str, Any]) -> None:
     found = outcome(lambda: files.service_from({**document(), **change}), ValueError)
     assert isinstance(found, model.Service | ValueError)
 
 
+@EVERY
 @given(JSON_VALUES)
 def test_what_is_no_service_at_all_is_a_value_error(value: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # its words are for the log
@@ -243,6 +267,7 @@ EVENTS = some.one_of(
 )
 
 
+@EVERY
 @given(EVENTS)
 @example(DEEP.decode())
 @example('{"notificationType": "Delivery", "mail": {"destination": ["a@xn--"]}}')
@@ -253,6 +278,7 @@ def test_any_message_is_feedback_on_one_letter_or_odd(message: str) -> None:
 
 
 @pytest.mark.usefixtures("service")
+@EVERY
 @given(EVENTS)
 def test_taking_any_message_changes_no_seat_and_raises_nothing(message: str) -> None:
     feedback.take(message, NOW)
@@ -274,11 +300,13 @@ IMAGES = some.none() | some.fixed_dictionaries(
 )
 
 
+@EVERY
 @given(IMAGES, IMAGES)
 def test_no_change_of_an_item_that_is_no_request_calls_for_a_letter(old: Any, new: Any) -> None:
     assert outbox.due(old, new) is None
 
 
+@EVERY
 @given(some.text(max_size=30), some.text(max_size=30))
 @example("", "")
 @example("a", "İ")
