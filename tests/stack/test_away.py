@@ -2,29 +2,21 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
 from infra.inbox import any_port
 from infra.laptop import HOST, Stack
+from tests.stack.faults import configured
 from tests.stack.visitor import PAGE, Visitor, answered, refused
 
-HOLD = "guichet-laptop-hold"
 WISH = {"first_free": True, "conditions_accepted": True}
 
 
-@contextmanager
-def table_at(stack: Stack, port: int) -> Iterator[None]:
+def table_at(stack: Stack, port: int) -> AbstractContextManager[None]:
     """The hold function looks for its table at this port, for as long as the block lasts."""
-    functions = stack.client("lambda")
-    known = functions.get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
-    elsewhere = known | {"AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
-    functions.update_function_configuration(FunctionName=HOLD, Environment={"Variables": elsewhere})
-    try:
-        yield
-    finally:
-        functions.update_function_configuration(FunctionName=HOLD, Environment={"Variables": known})
+    return configured(stack, "hold", AWS_ENDPOINT_URL=f"http://{HOST}:{port}")
 
 
 @pytest.fixture
