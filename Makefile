@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load
-.PHONY: help run test check lint setup format lighthouse pins clean
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/proof
+.PHONY: help run test test-long check lint setup format lighthouse pins clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,15 +9,19 @@ STAMP := .venv/ready
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
 
 test: lint  ## everything: all unit tests with coverage, then the deployed stack and the browser
 	@$(BIN)/pytest $(UNIT) --cov
+	@$(BIN)/pytest -n auto tests/proof
 	@$(BIN)/python -m infra.browser
 	@$(BIN)/pytest tests/stack tests/browser
+
+test-long: lint  ## what takes hours: the proofs at full size
+	@GUICHET_LONG=1 $(BIN)/pytest -n auto tests/proof
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office

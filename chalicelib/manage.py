@@ -1,5 +1,7 @@
 """What the owner of a request may do with it: the convocation again, a correction, their data, and erasing it."""
 
+import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +13,7 @@ from chalicelib.errors import InvalidFields, LinkOver
 from chalicelib.model import Details, Person, State
 from chalicelib.words import N_
 
+_chance = random.SystemRandom()
 PAUSE = timedelta(minutes=2)
 """How long an owner waits before the convocation is sent again."""
 CORRECTIONS = 3
@@ -84,7 +87,7 @@ def data(token: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def erase(token: str, now: datetime) -> Request:
+def erase(token: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> Request:
     """Delete all that is kept about the owner of a live request, and cancel it. Again is the same.
 
     The seat comes last: as long as it carries the request, whoever was cut off can do it again.
@@ -96,5 +99,5 @@ def erase(token: str, now: datetime) -> Request:
     if found.state is State.DISPLACED:
         places.give_up_choice(found.seat)
     else:
-        appointment.cancel_request(token, now)
+        appointment.cancel_request(token, now, chance=chance)
     return replace(found, state=State.CANCELLED, person=None, confirm_before=None)
