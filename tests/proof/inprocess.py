@@ -4,20 +4,25 @@ About a millisecond a call, against five and fifty of moto; no socket, no thread
 call happens at once, as DynamoDB promises. `cut` looks at each call before it is carried out, and after.
 """
 
-import json
 import os
+from base64 import b64decode
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore.parsers import create_parser
 
-from chalicelib import places, rows, store
+from chalicelib import mail, places, rows, store
+from chalicelib.model import SeatKey
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
-from ministack.services import dynamodb
+from ministack.services import dynamodb, ses
 
 Image = Mapping[str, Any]
 Record = tuple[str, Image | None, Image | None]
@@ -30,6 +35,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.letters: list[tuple[str, str]] = []
         self.before: Callable[[str], None] = lambda _name: None
         self.after: Callable[[str], None] = lambda _name: None
         self.read = 0
@@ -40,7 +46,7 @@ class Engine:
         self.calls.append(model.name)
         headers = {name.lower(): value for name, value in params["headers"].items()}
         body = params["body"]
-        sent = body if isinstance(body, bytes) else "&".join(f"{k}={v}" for k, v in body.items()).encode()
+        sent = body if isinstance(body, bytes) else urlencode(body).encode()
         status, more, said = finished(service.handle_request("POST", "/", headers, sent, {}))
         answer = {"status_code": status, "headers": more, "body": said if isinstance(said, bytes) else said.encode()}
         parser = create_parser(model.service_model.metadata["protocol"])
@@ -48,6 +54,9 @@ class Engine:
         if status >= FAILED:
             shape = model.service_model.shape_for_error_code(parsed["Error"]["Code"])
             parsed |= parser.parse(answer, shape) if shape else {}
+        if model.name == "SendRawEmail":
+            told = message_from_bytes(b64decode(body["RawMessage.Data"]), policy=default)
+            self.letters.append((str(told["To"]), str(told["Subject"])))
         self.after(model.name)
         return SimpleNamespace(status_code=status), parsed
 
@@ -55,15 +64,21 @@ class Engine:
         """A call to the table."""
         return self.send(dynamodb, model, params)
 
+    def mail(self, model: Any, params: Mapping[str, Any], **_: object) -> Any:
+        """A call to SES."""
+        return self.send(ses, model, params)
+
     def items(self) -> list[dict[str, Any]]:
         """Every item of the table, as it is on the wire."""
         kept = dynamodb._tables[rows.Row.Meta.table_name]["items"]  # noqa: SLF001 - a Scan costs more than a step
         return [item for of in kept.values() for item in of.values()]
 
-    def seats(self) -> list[Any]:
-        """Every seat of the table."""
-        found = [store.seat_from(json.loads(json.dumps(item))) for item in self.items()]
-        return sorted((seat for seat in found if seat), key=lambda seat: seat.key)
+    def change(self, key: SeatKey, **moments: datetime) -> None:
+        """Let time pass at one seat, by moving its moments."""
+        item = next(item for item in self.items() if store.seat_row(key).sk == item["sk"]["S"])
+        item |= {
+            name: {"N": str((moment - rows.EPOCH) // timedelta(milliseconds=1))} for name, moment in moments.items()
+        }
 
     def records(self) -> list[Record]:
         """What the stream has told since the last time, as the mailer is given it."""
@@ -90,6 +105,8 @@ def engine() -> Iterator[Engine]:
     clients.append(places.connection().client)
     for client in clients:
         client.meta.events.register_first("before-call.dynamodb", one.table, unique_id="engine")
+    mail.client().meta.events.register_first("before-call.ses", one.mail, unique_id="engine")
+    mail.client().verify_email_identity(EmailAddress="rendez-vous@example.org")
     keys = (("pk", "HASH"), ("sk", "RANGE"))
     clients[0].create_table(
         TableName=rows.Row.Meta.table_name,
@@ -107,4 +124,5 @@ def engine() -> Iterator[Engine]:
         clients[0].delete_table(TableName=rows.Row.Meta.table_name)
         for client in clients:
             client.meta.events.unregister("before-call.dynamodb", unique_id="engine")
+        mail.client().meta.events.unregister("before-call.ses", unique_id="engine")
         store.forget()

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
@@ -43,8 +44,12 @@ SLOTS = [
 ]
 PASSES = [timedelta(seconds=s) for s in (0.001, 4, 170, 840, 3 * 3600, 26 * 3600, 74 * 3600)]
 LAST = MONDAY + timedelta(days=15)
-ALIKE = random.Random(1)  # noqa: S311 - one seat a slot: it chooses nothing
 OFFSETS = some.sampled_from([-1, -0.5, 0, 0, 0.5, 1])
+
+
+def alike() -> random.Random:
+    """The same chance in every run."""
+    return random.Random(1)  # noqa: S311 - nothing secret is drawn
 
 
 def said(call: Callable[[], Any]) -> Any:
@@ -351,7 +356,7 @@ class Seats(RuleBasedStateMachine):
         start = self.service.start_of(to)
         for _ in range(times):
             self.now(offset)
-            told = said(lambda: appointment.move_request(token, start, now=now, chance=ALIKE))
+            told = said(lambda: appointment.move_request(token, start, now=now, chance=alike()))
             self.agree(told if isinstance(told, str) else str(told.state), self.model.move(key, digest, to, now))
             if not isinstance(told, str):
                 there = told.token, to, digest
@@ -409,3 +414,20 @@ TestSeats.settings = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+
+
+@pytest.mark.parametrize(("drift", "apart"), [(2.0, True), (2.4, True), (3.0, False)])
+def test_two_clocks_two_seconds_off_never_give_one_seat_to_two_and_three_seconds_off_do(
+    drift: float,
+    apart: bool,  # noqa: FBT001 - the expected value
+) -> None:
+    with inprocess.engine():
+        store.put_service(SMALL)
+        key = SeatKey(date(2026, 12, 8), time(9, 15), 1, "aes")
+        end, off = MONDAY + timedelta(minutes=3), timedelta(seconds=drift)
+        moments = [end + timedelta(seconds=tenth / 10) for tenth in range(-50, 100)]
+        store.create(key, MONDAY)
+        assert store.take(key, "first", end, MONDAY)
+        may_go_on = [t for t in moments if store.seat(key).holds("first", t - off)]
+        may_take = next(t for t in moments if store.take(key, "second", end + timedelta(minutes=3), t + off))
+        assert (may_go_on[-1] < may_take) is apart

@@ -164,14 +164,18 @@ def by_comer(turn: Turn) -> Iterator[tuple[Move, World]]:
     """Takes a seat. If the answer is lost, so is the id of the hold."""
     takes = turn.me.takes + 1
     for n, seat in enumerate(turn.world.seats):
-        over = seat.state in HELD and seat.age >= (1 if turn.lacks == "hold gap" else OVER)
-        free = seat.state == "open" or over or (seat.state == "later" and turn.lacks == "hold later")
-        if turn.may("hold state", free):
+        early = turn.lacks == "hold gap" and seat.state in HELD and seat.age == 1
+        if turn.may("hold state", is_free(seat) or early or (turn.lacks == "hold later" and seat.state == "later")):
             hold = turn.who + 3 * turn.me.takes
             held = turn.become(Visitor("held", n, hold, takes=takes), Seat("held", hold))
             yield Move(turn.who, "hold", n), held
             people = (*held.visitors[: turn.who], Visitor(takes=takes), *held.visitors[turn.who + 1 :])
             yield Move(turn.who, "hold", n, lost=True), held._replace(visitors=people)
+
+
+def is_free(seat: Seat) -> bool:
+    """May somebody take it?"""
+    return seat.state == "open" or (seat.state in HELD and seat.age >= OVER)
 
 
 def by_leaver(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
@@ -204,7 +208,7 @@ def by_looker(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
     mine = seat.hold == me.hold
     if mine and turn.may("file proven", seat.state == "proven") and seat.age < OVER:
         yield move, turn.then("person" if turn.lacks == "lock address" else "address")
-    elif mine and seat.state in BOOKED:
+    elif mine and seat.state in BOOKED and seat.age < OVER:
         yield move, turn.then(seat.state)
     elif not mine or seat.age >= OVER:
         yield move, turn.leave()
@@ -235,7 +239,7 @@ def by_owner(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
         elif mine and seat.state == "confirmed":
             yield move, turn.then("confirmed", late=False)
     move = Move(turn.who, "cancel", n)
-    if seat.state in BOOKED and turn.may("cancel hold", mine):
+    if seat.state in BOOKED and seat.age < OVER and turn.may("cancel hold", mine):
         yield move, turn.leave(Seat("later"))
         if me.step != "cancelling":
             yield move._replace(lost=True), turn.then("cancelling", Seat("later"))
