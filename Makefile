@@ -22,6 +22,7 @@ test: lint  ## everything: all unit tests with coverage, then the deployed stack
 
 test-long: lint  ## what takes hours: the proofs at full size
 	@GUICHET_LONG=1 $(BIN)/pytest -n auto tests/proof
+	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office

@@ -8,6 +8,7 @@ import os
 from base64 import b64decode
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -72,6 +73,16 @@ class Engine:
         """Every item of the table, as it is on the wire."""
         kept = dynamodb._tables[rows.Row.Meta.table_name]["items"]  # noqa: SLF001 - a Scan costs more than a step
         return [item for of in kept.values() for item in of.values()]
+
+    def put_back(self, items: list[dict[str, Any]]) -> None:
+        """Make the table what it was when it had these items; what the stream told in between is forgotten."""
+        kept = dynamodb._tables[rows.Row.Meta.table_name]["items"]  # noqa: SLF001 - as above
+        for of in kept.values():
+            of.clear()
+        for item in deepcopy(items):
+            kept[item["pk"]["S"]][item["sk"]["S"]] = item
+        self.records()
+        self.letters.clear()
 
     def change(self, key: SeatKey, **moments: datetime) -> None:
         """Let time pass at one seat, by moving its moments."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -215,21 +216,10 @@ def again(case: Case, scene: Scene, number: int, *, after: bool, killed: bool) -
 
 
 def end(scene: Scene) -> tuple[list[Any], set[tuple[str, str]]]:
-    """The table, and the letters once all have left; chance and the calls' number are no part of it."""
+    """The table and the letters, once all have left."""
     scene.mail()
     items = sorted(scene.engine.items(), key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
     return deepcopy(items), set(scene.engine.letters)
-
-
-def clean(case: Case) -> tuple[int, list[Any], set[tuple[str, str]]]:
-    """How many calls the case makes, and how it ends."""
-    with inprocess.engine() as engine:
-        scene = Scene(engine)
-        case.before(scene)
-        first = len(engine.calls)
-        with suppress(errors.CaptchaWrong):
-            case.act(scene)
-        return len(engine.calls) - first, *end(scene)
 
 
 @pytest.fixture(autouse=True)
@@ -243,21 +233,27 @@ def same_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_whatever_call_is_cut_doing_it_again_ends_as_if_nothing_had_been(name: str) -> None:
     case = CASES[name]
-    calls, table, letters = clean(case)
-    assert calls > 0
-    for number in range(calls):
-        for after in (False, True):
-            for killed in (False, True):
-                with inprocess.engine() as engine:
-                    scene = Scene(engine)
-                    case.before(scene)
-                    with suppress(errors.SlotTaken, errors.NothingFree):
-                        again(case, scene, number, after=after, killed=killed)
-                    found, sent = end(scene)
-                    assert sent == letters, (number, after, killed)
-                    assert len(engine.letters) <= len(letters) + 1
-                    if name not in LEAVES_MORE:
-                        assert found == table, (number, after, killed)
+    with inprocess.engine() as engine:
+        scene = Scene(engine)
+        case.before(scene)
+        before, batch, first = deepcopy(engine.items()), engine.records(), len(engine.calls)
+        scene.batch = [*batch]
+        with suppress(errors.CaptchaWrong):
+            case.act(scene)
+        calls = len(engine.calls) - first
+        table, letters = end(scene)
+        assert calls > 0
+        for number, after, killed in product(range(calls), (False, True), (False, True)):
+            engine.put_back(before)
+            scene.batch = [*batch]
+            store.forget()
+            with suppress(errors.SlotTaken):
+                again(case, scene, number, after=after, killed=killed)
+            found, sent = end(scene)
+            assert sent == letters, (number, after, killed)
+            assert len(engine.letters) <= len(letters) + 1
+            if name not in LEAVES_MORE:
+                assert found == table, (number, after, killed)
 
 
 def test_a_hold_whose_answer_got_lost_keeps_the_seat_no_longer_than_its_time_and_six_seconds() -> None:

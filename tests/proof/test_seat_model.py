@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -33,14 +34,14 @@ PEOPLE = ("Awa", "Ben", "Chloé")
 ADDRESSES = ("awa@example.org", "b.e.n@gmail.com", "Ben+2@gmail.com", "chloe@example.org")  # one in two ways
 WHO = some.tuples(some.integers(0, len(PEOPLE) - 1), some.integers(0, len(ADDRESSES) - 1))
 SMALL = document(
-    plannings=[{"desks": [1], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "09:25"}]}],
+    plannings=[{"desks": [1], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "09:30"}]}],
     release={"weeks_ahead": 1, "moments": [{"day": "monday", "at": "09:00"}]},
 )
 SLOTS = [
     (MONDAY + timedelta(days=day + 7 * week)).date().isoformat() + f"T09:{minute}"
     for week in range(3)
     for day in (1, 3)
-    for minute in (15, 20)
+    for minute in (15, 20, 25)
 ]
 PASSES = [timedelta(seconds=s) for s in (0.001, 4, 170, 840, 3 * 3600, 26 * 3600, 74 * 3600)]
 LAST = MONDAY + timedelta(days=15)
@@ -225,29 +226,20 @@ class Seats(RuleBasedStateMachine):
         elif self.promises.get(key, ("",))[0] == digest:
             del self.promises[key]
 
-    @rule(hold=holds, offset=OFFSETS)
-    def look_at_a_hold(self, hold: Any, offset: float) -> None:
+    @rule(
+        hold=holds, what=some.sampled_from(["look", "extend", "give back"]), offset=OFFSETS, times=some.integers(1, 2)
+    )
+    def holder_does(self, hold: Any, what: str, offset: float, times: int) -> None:
         name, key, digest = hold
-        now = self.now(offset)
-        told = said(lambda: str(booking.view_hold(name, now).seat.state))
-        self.agree(told, self.model.view(key, digest, now))
-
-    @rule(hold=holds, offset=OFFSETS)
-    def extend(self, hold: Any, offset: float) -> None:
-        name, key, digest = hold
-        now = self.now(offset)
-        told = said(lambda: str(booking.extend_hold(name, now).seat.state))
-        self.agree(told, self.model.extend(key, digest, now))
-        self.promised(key, digest)
-
-    @rule(hold=holds, offset=OFFSETS, times=some.integers(1, 2))
-    def give_back(self, hold: Any, offset: float, times: int) -> None:
-        name, key, digest = hold
+        real, mine = {
+            "look": (lambda now: str(booking.view_hold(name, now).seat.state), self.model.view),
+            "extend": (lambda now: str(booking.extend_hold(name, now).seat.state), self.model.extend),
+            "give back": (lambda now: "ended" if booking.end_hold(name, now) else "", self.model.give_back),
+        }[what]
         for _ in range(times):
             now = self.now(offset)
-            told = said(lambda now=now: "ended" if booking.end_hold(name, now) else "")  # type: ignore[misc]
-            self.agree(told, self.model.give_back(key, digest, now))
-        self.promised(key, digest)
+            self.agree(said(partial(real, now)), mine(key, digest, now))
+            self.promised(key, digest)
 
     @rule(target=challenges, hold=holds, offset=OFFSETS)
     def ask_for_a_challenge(self, hold: Any, offset: float) -> Any:
@@ -297,7 +289,7 @@ class Seats(RuleBasedStateMachine):
                 filed = again[0]
                 break
         if confirmed and isinstance(filed, tuple):
-            self.confirm(filed, 0, times)
+            self.owner_does(filed, "confirm", 0, times, 0)
         return filed
 
     def file(self, hold: Any, who: tuple[int, int], now: datetime) -> Any:
@@ -315,34 +307,26 @@ class Seats(RuleBasedStateMachine):
 
     # Owners of a request
 
-    def owner(self, request: Any, offset: float, real: Callable[[str, datetime], Any], mine: Any, times: int) -> None:
+    @rule(
+        request=requests,
+        what=some.sampled_from(["look", "confirm", "cancel", "erase"]),
+        offset=OFFSETS,
+        times=some.integers(1, 2),
+        chance=some.sampled_from([0.0, 0.5, 0.99]),
+    )
+    def owner_does(self, request: Any, what: str, offset: float, times: int, chance: float) -> None:
         token, key, digest = request
+        ways: dict[str, tuple[Callable[..., Any], Callable[..., str]]] = {
+            "look": (appointment.view_request, self.model.look),
+            "confirm": (appointment.confirm_request, self.model.confirm),
+            "cancel": (partial(appointment.cancel_request, chance=lambda: chance), self.model.cancel),
+            "erase": (partial(manage.erase, chance=lambda: chance), self.model.erase),
+        }
+        real, mine = ways[what]
         for _ in range(times):
             now = self.now(offset)
-            told = said(lambda now=now: str(real(token, now).state))  # type: ignore[misc]
-            self.agree(told, mine(key, digest, now))
-
-    @rule(request=requests, offset=OFFSETS, times=some.integers(1, 2))
-    def confirm(self, request: Any, offset: float, times: int) -> None:
-        self.owner(request, offset, appointment.confirm_request, self.model.confirm, times)
-
-    @rule(request=requests, offset=OFFSETS, times=some.integers(1, 2), chance=some.sampled_from([0.0, 0.5, 0.99]))
-    def cancel(self, request: Any, offset: float, times: int, chance: float) -> None:
-        def real(token: str, now: datetime) -> Any:
-            return appointment.cancel_request(token, now, chance=lambda: chance)
-
-        self.owner(request, offset, real, self.model.cancel, times)
-
-    @rule(request=requests, offset=OFFSETS)
-    def look_at_a_request(self, request: Any, offset: float) -> None:
-        self.owner(request, offset, appointment.view_request, self.model.look, 1)
-
-    @rule(request=requests, offset=OFFSETS, times=some.integers(1, 2))
-    def erase(self, request: Any, offset: float, times: int) -> None:
-        def real(token: str, now: datetime) -> Any:
-            return manage.erase(token, now, chance=lambda: 0.75)
-
-        self.owner(request, offset, real, self.model.erase, times)
+            told = said(partial(real, token, now))
+            self.agree(told if isinstance(told, str) else str(told.state), mine(key, digest, now))
 
     @rule(target=requests, request=requests, number=some.integers(0, 20), offset=OFFSETS, times=some.integers(1, 2))
     def move(self, request: Any, number: int, offset: float, times: int) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -103,3 +105,29 @@ def kill_caller(call: Call) -> None:
     mine = [pid for pid in found if pid != os.getpid()]
     assert len(mine) == 1, found
     os.kill(mine[0], signal.SIGKILL)
+
+
+SHIFTED = """
+import datetime
+
+class Same(type):
+    def __instancecheck__(cls, one):
+        return isinstance(one, real)
+
+real = datetime.datetime
+class Shifted(real, metaclass=Same):
+    @classmethod
+    def now(cls, tz=None):
+        return real.now(tz) + datetime.timedelta(seconds={seconds})
+
+datetime.datetime = Shifted
+"""
+
+
+@contextmanager
+def clock_off(stack: Stack, function: str, seconds: float) -> Iterator[None]:
+    """A function whose clock is so many seconds fast."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "sitecustomize.py").write_text(SHIFTED.format(seconds=seconds))
+        with configured(stack, function, PYTHONPATH=folder):
+            yield

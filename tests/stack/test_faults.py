@@ -1,14 +1,18 @@
 """The deployed service when what it stands on fails for a while: no letter is lost, no seat is given twice."""
 
+import os
 import time
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from infra.inbox import any_port
 from infra.laptop import HOST, Stack
 from tests.stack.faults import THROTTLED, Call, configured, kill_caller, logged, table_behind
 from tests.stack.visitor import Visitor, answered, person, until
 
+LONG = pytest.mark.skipif("GUICHET_LONG" not in os.environ, reason="make test-long")
 WRITES = {"PutItem", "UpdateItem"}
 
 
@@ -43,6 +47,7 @@ def test_a_throttled_table_is_told_as_too_many_requests_and_the_next_try_files(s
     filed_once(stack, Once(1, lambda _call: THROTTLED), first=429)
 
 
+@LONG
 def test_a_table_that_answers_after_five_seconds_is_told_as_try_again_and_the_next_try_files(stack: Stack) -> None:
     filed_once(stack, Once(2, lambda _call: time.sleep(5)), first=503)
 
@@ -51,6 +56,7 @@ def test_a_function_that_is_killed_before_a_write_leaves_nothing_that_the_next_t
     filed_once(stack, Once(1, kill_caller), first=502)
 
 
+@LONG
 def test_letters_that_come_late_and_twice_are_sent_once_and_void_ones_never(stack: Stack) -> None:
     visitor, client, awa, ben = Visitor(stack), stack.client("lambda"), person(), person()
     visitor.file(awa)
