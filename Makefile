@@ -1,7 +1,7 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/proof
-.PHONY: help run test test-long check lint setup format lighthouse pins clean
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal --ignore=tests/proof
+.PHONY: $(shell sed -n "s/^\([a-z-]*\):.*\#\# .*/\1/p" Makefile)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,20 +14,25 @@ help:  ## list these targets
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
 
+rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE= VISITORS= SEATS= RATE= ...)
+	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
+	  ANSWER='$(ANSWER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
+
 test: lint  ## everything: all unit tests with coverage, then the deployed stack and the browser
 	@$(BIN)/pytest $(UNIT) --cov
 	@$(BIN)/pytest -n auto tests/proof
 	@$(BIN)/python -m infra.browser
 	@$(BIN)/pytest tests/stack tests/browser
 
-test-long: lint  ## what takes hours: the proofs at full size
+test-long: lint  ## what takes long: the proofs at full size, faults, every broken copy against the checker of histories
+	@$(BIN)/python -m tests.load.mutants 2>/dev/null
 	@GUICHET_LONG=1 $(BIN)/pytest -n auto tests/proof
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office
 
-lint: setup
+lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -38,8 +43,35 @@ format: setup  ## put the code in its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+deploy: setup  ## put STAGE=... in an AWS account, as infra/stages/STAGE.yaml says (YES=1 does not ask)
+	@$(BIN)/python -m infra.deploy deploy $(STAGE) $(if $(YES),--yes)
+
+rollback: setup  ## turn the functions of STAGE=... back to what they were before the last deployment
+	@$(BIN)/python -m infra.deploy rollback $(STAGE) $(if $(YES),--yes)
+
+destroy: setup  ## take STAGE=... away; its table stays (docs/deploy.md)
+	@$(BIN)/python -m infra.deploy destroy $(STAGE) $(if $(YES),--yes) $(if $(ERASE),--erase $(ERASE))
+
+rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (ten minutes)
+	@$(BIN)/pytest tests/rehearsal
+
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
 	@$(BIN)/python -m infra.lighthouse
+
+
+
+bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
+	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+
+simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
+	@$(BIN)/python -m tests.load.simulation
+
+bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, in build/peer); RECORD=1: into docs/peer.md
+	@$(BIN)/python -m tests.load.peer $(if $(RECORD),--record)
+
+bench: setup  ## what each step costs, beside floor and aim; RECORD="words" keeps it in docs/benchmarks.md
+	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+
 
 pins: setup  ## renew requirements*.txt from requirements*.in
 	@for list in requirements requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal \

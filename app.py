@@ -1,16 +1,38 @@
 """Every entry point of Guichet, and nothing else: routes, one Lambda per step, schedules and the stream."""
 
+import os
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import __version__, appointment, booking, edge, feedback, forms, manage, outbox, settings, upkeep, views
+from chalicelib import (
+    __version__,
+    appointment,
+    booking,
+    edge,
+    feedback,
+    forms,
+    log,
+    manage,
+    outbox,
+    settings,
+    upkeep,
+    views,
+)
 from chalicelib.edge import ANY, LOOK, Reply, Visit
 
 settings.check_at_start()
 app = Chalice(app_name="guichet")
 app.api.binary_types = []
+
+
+@app.middleware("all")
+def name_run(event: object, respond: Callable[[object], Response]) -> Response:
+    """Every line of the log says which run it is about."""
+    log.about(edge.run_of(event))
+    return respond(event)
 
 
 @app.middleware("http")
@@ -34,7 +56,7 @@ def home(visit: Visit) -> Reply:
 @edge.answers(app)
 def show_service(visit: Visit, service: str) -> Reply:
     """The notice of one service, and the two doors."""
-    return views.service_page(booking.service(service, visit.now), visit.now)
+    return views.service_page(booking.service(service, visit.now), visit)
 
 
 @app.route("/manage", content_types=ANY)
@@ -84,7 +106,7 @@ def show_slots(visit: Visit, service: str) -> Reply:
 def place_hold(visit: Visit, service: str) -> Reply:
     """Keep one seat for this visitor while they pass the captcha."""
     wish = forms.read_wish(visit.body(), booking.service(service, visit.now))
-    return views.held(booking.place_hold(service, wish, now=visit.now))
+    return views.held(booking.place_hold(service, wish, now=visit.now, visit=visit.ticket, address=visit.address))
 
 
 @app.route("/holds/{hold}/extension", methods=["POST"], content_types=ANY)
@@ -123,7 +145,7 @@ def new_challenge(visit: Visit, hold: str) -> Reply:
 def answer_challenge(visit: Visit, hold: str) -> Reply:
     """Check what was read or heard."""
     challenge, answer = forms.read_answer(visit.body())
-    return views.hold_step(booking.answer_challenge(hold, challenge, answer, now=visit.now))
+    return views.hold_step(booking.answer_challenge(hold, challenge, answer, now=visit.now, visit=visit.ticket))
 
 
 # request
@@ -280,11 +302,16 @@ def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     return app(event, context)
 
 
-@app.on_dynamodb_record(stream_arn="arn:aws:dynamodb:eu-west-3:000000000000:table/guichet/stream/0", name="mailer")
+# A plain `chalice deploy` is told the stream by its shell; `infra/app.yaml` names it for a real stage.
+STREAM = os.environ.get("GUICHET_STREAM", "arn:aws:dynamodb:eu-west-3:000000000000:table/guichet/stream/0")
+
+
+@app.on_dynamodb_record(stream_arn=STREAM, name="mailer")
 def mailer(event: DynamoDBEvent) -> dict[str, Any]:
-    """Send the letter that each change of the table calls for. `infra/app.yaml` names the real stream."""
+    """Send the letter that each change of the table calls for."""
     records = [(record.sequence_number, record.old_image, record.new_image) for record in event]
-    failed = outbox.deliver(records, now=edge.now())
+    oldest = min(record.timestamp for record in event).replace(tzinfo=UTC)
+    failed = outbox.deliver(records, now=edge.now(), oldest=oldest)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 

@@ -63,6 +63,8 @@ def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
     if not locks.lock_person(person, erase_at, counts):
         raise AlreadyRequested
     until = service.confirm_before(seat.key, now)
+    if hold.brief:
+        until = min(until, now + booking.BRIEF)
     if not store.file_request(seat.key, seat.hold, person.key, until, now):
         return _request(service, booking.check_hold(hold_id, now).seat)
     filed = replace(seat, state=State.PENDING, person=person.key, filed_at=now, until=until)

@@ -3,9 +3,9 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from chalicelib import settings, store, timetable, tokens
+from chalicelib import settings, store, timetable, tokens, visitors
 from chalicelib.errors import (
     AlreadyRequested,
     CaptchaRequired,
@@ -17,13 +17,18 @@ from chalicelib.errors import (
     NothingFree,
     NotOpenYet,
     SlotTaken,
+    TooManyRequests,
 )
 from chalicelib.model import Seat, SeatKey, Service, State, week_of
-from chalicelib.tokens import Keys, Ticket
+from chalicelib.tokens import Keys, Kind, Ticket
 
 TRIES = 3
 """How many seats one attempt may ask for."""
 CAPTCHA_TRIES = 5
+FULL = 3
+"""One in so many of an hour's holds from one place have the service's whole time to confirm; the others are brief."""
+BRIEF = timedelta(minutes=30)
+"""How long a brief request may wait for its confirmation."""
 
 _chance = random.SystemRandom()
 
@@ -38,7 +43,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A seat kept for one visitor, and how far they are; `left` are the whole seconds until its time is over."""
+    """A seat kept for one visitor, and how far they are; `left` are the whole seconds until its time is over.
+
+    One that is not `kept` yet has no seat: its visitor passes the captcha first. One that is `brief` must be confirmed
+    soon after it is filed.
+    """
 
     id: str
     service: Service
@@ -46,6 +55,15 @@ class Hold:
     start: datetime
     can_extend: bool
     left: int
+    kept: bool = True
+    brief: bool = False
+
+    @property
+    def time_to_confirm(self) -> timedelta:
+        """How long its request waits, or will wait, for the confirmation."""
+        if self.seat.filed_at and self.seat.until:
+            return self.seat.until - self.seat.filed_at
+        return BRIEF if self.brief else self.service.limits.confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +84,8 @@ def keys() -> Keys:
 
 
 def services(now: datetime) -> list[Service]:
-    """The services offered."""
-    return store.services(now)
+    """The services offered: not those that only who knows their address can book."""
+    return [service for service in store.services(now) if not service.hidden]
 
 
 def service(service_id: str, now: datetime) -> Service:
@@ -79,8 +97,8 @@ def calendar(service_id: str, week: str | None, now: datetime) -> timetable.Cale
     """A week as visitors see it; without one named, the week of the first free slot, or else this one."""
     service = store.service(service_id, now)
     if week is None:
-        free = _free(service, now)
-        week = free[0].week if free else week_of(now.astimezone(service.zone).date())
+        first = _earliest(service, now)
+        week = first[0].week if first else week_of(now.astimezone(service.zone).date())
     elif week not in _weeks_shown(service, now):
         raise NotFound
     return timetable.calendar(service, week, store.seats_seen(service_id, week, now), now)
@@ -99,12 +117,11 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
     ]
 
 
-def _free(service: Service, now: datetime) -> list[SeatKey]:
-    """The same of one week: no week after the first one with free seats is read."""
+def _earliest(service: Service, now: datetime) -> list[SeatKey]:
+    """The first few of one week: no week after the first one with free seats is read."""
     for week in timetable.open_weeks(service, now):
-        free = timetable.free_seats(service, store.seats_seen(service.id, week, now), now)
-        if free:
-            return free
+        if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now):
+            return first
     return []
 
 
@@ -116,27 +133,74 @@ def place_hold(
     wish: Wish,
     *,
     now: datetime,
+    visit: str = "",
+    address: str = "",
     new_secret: Callable[[], str] = tokens.new_secret,
     chance: random.Random = _chance,
 ) -> Hold:
-    """Hold a free seat of the wished slot, or one of the earliest free; refuse with the nearest."""
+    """Hold a free seat of the wished slot, or one of the earliest free; refuse with the nearest.
+
+    `visit` is the visitor's ticket, `address` where they come from. A place that had all its holds of this hour gets
+    a hold that takes its seat after the captcha.
+    """
     service = store.service(service_id, now)
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
     if wish.start is None:
-        candidates = _free(service, now)[: timetable.EARLIEST]
+        candidates = _earliest(service, now)
         if not candidates:
             raise NothingFree(timetable.next_release(service, now))
     else:
         candidates = _of_slot(service, wish.start, now)
     for key in chance.sample(candidates, min(TRIES, len(candidates))):
         ticket = keys().hold(key, secret=new_secret)
-        digest = tokens.digest(ticket.secret)
+        seat = Seat(key, opens_at=now, state=State.HELD, hold=tokens.digest(ticket.secret))
+        origin = keys().origin(address, now) if settings.current().origin_holds else ""
+        if visitors.is_crowded(origin):
+            return _hold(service, seat, keys().sealed_as(Kind.LATE, ticket), now)
         until = now + service.limits.hold
-        if store.take(key, digest, until, now):
-            seat = Seat(key, opens_at=now, state=State.HELD, hold=digest, until=until)
-            return _hold(service, seat, ticket, now)
+        if store.take(key, seat.hold, until, now):
+            kind = _kind(origin, visit, now)
+            if kind is Kind.LATE:
+                store.give_back(key, seat.hold, now)
+            else:
+                _end_other(visit, seat, now)
+                seat = replace(seat, until=until)
+            return _hold(service, seat, keys().sealed_as(kind, ticket), now)
     raise _taken(service, wish.start or service.start_of(candidates[0]), now)
+
+
+def _kind(origin: str, visit: str, now: datetime) -> Kind:
+    """Count a hold, and say how much it may ask for: the more from one place in an hour, the less."""
+    if not origin:
+        return Kind.HOLD
+    nth, most = visitors.count(origin, now), settings.current().origin_holds
+    if nth > most:
+        visitors.crowded(origin)
+        return Kind.LATE
+    known = keys().visited(visit, now) is not None
+    return Kind.HOLD if known and nth <= most // FULL else Kind.BRIEF
+
+
+def _end_other(visit: str, seat: Seat, now: datetime) -> None:
+    """A ticket has one live hold: the seat of the one before goes back."""
+    if keys().visited(visit, now) is None:
+        return
+    ended = ""
+    for _ in range(TRIES):
+        other = visitors.hold_of(visit, seat.key, seat.hold, now, ended=ended)
+        if other is None:
+            return
+        store.give_back(*other, now)
+        ended = other[1]
+    store.give_back(seat.key, seat.hold, now)  # somebody asks and asks with one ticket
+    raise TooManyRequests
+
+
+def ticket(visit: str, now: datetime) -> str:
+    """A new ticket for a visitor, or nothing while theirs is good for a while."""
+    age = keys().visited(visit, now)
+    return keys().visit(now) if age is None or age > tokens.VISIT_LIFE / 2 else ""
 
 
 def _of_slot(service: Service, start: datetime, now: datetime) -> list[SeatKey]:
@@ -163,17 +227,22 @@ def _taken(service: Service, wished: datetime, now: datetime) -> SlotTaken | Not
 def _hold(service: Service, seat: Seat, ticket: Ticket, now: datetime) -> Hold:
     left = int((seat.until - now).total_seconds()) if seat.until else 0
     can_extend = seat.state is State.HELD and left > 0 and seat.extensions < service.limits.extensions
-    return Hold(str(ticket), service, seat, service.start_of(seat.key), can_extend, max(left, 0))
+    brief, kept = ticket.kind is not Kind.HOLD, seat.until is not None
+    return Hold(str(ticket), service, seat, service.start_of(seat.key), can_extend, max(left, 0), kept, brief)
 
 
 def _find(hold_id: str, now: datetime) -> tuple[Service, Seat, Ticket]:
-    """The seat that this hold has; HoldOver when it no longer has it."""
+    """The seat that this hold has, or will have after the captcha; HoldOver when it no longer has it."""
     ticket = keys().read("hold", hold_id)
     service = store.service(ticket.seat.service, now)
-    seat = store.seat(ticket.seat)
-    if not seat.holds(tokens.digest(ticket.secret), now):
+    seat, hold = store.seat(ticket.seat), tokens.digest(ticket.secret)
+    if seat.holds(hold, now):
+        return service, seat, ticket
+    if ticket.kind is not Kind.LATE or seat.hold == hold:
         raise HoldOver
-    return service, seat, ticket
+    if not seat.is_free(now):
+        raise _taken(service, service.start_of(seat.key), now)
+    return service, Seat(seat.key, seat.opens_at, State.HELD, hold), ticket
 
 
 def view_hold(hold_id: str, now: datetime) -> Hold:
@@ -209,7 +278,12 @@ def extend_hold(hold_id: str, now: datetime) -> Hold:
 
 def challenge(hold_id: str, now: datetime) -> Challenge:
     """A new challenge for a hold. Nothing is stored: the answer follows from the id and the stage's secret."""
-    return challenge_of(keys().challenge(_find(hold_id, now)[1].hold, now))
+    return challenge_for(view_hold(hold_id, now), now)
+
+
+def challenge_for(hold: Hold, now: datetime) -> Challenge:
+    """The same for a hold that was just read."""
+    return challenge_of(keys().challenge(hold.seat.hold, now))
 
 
 def challenge_of(challenge_id: str) -> Challenge:
@@ -217,17 +291,25 @@ def challenge_of(challenge_id: str) -> Challenge:
     return Challenge(challenge_id, keys().picture_answer(challenge_id), keys().sound_answer(challenge_id))
 
 
-def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datetime) -> Hold:
+def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datetime, visit: str = "") -> Hold:
     """Check an answer; the right one gives the hold the time for the form."""
     service, seat, ticket = _find(hold_id, now)
     if seat.proven or seat.state is not State.HELD:
         return _hold(service, seat, ticket, now)
     made = keys().challenged_at(challenge_id, seat.hold, now)
-    given = "".join(answer.split()).casefold()
-    right = {keys().picture_answer(challenge_id), keys().sound_answer(challenge_id)}
-    if extra := settings.current().captcha_answer:
-        right.add(extra)
-    if given not in right:
+    right = _is_right(challenge_id, answer)
+    if seat.until is None:
+        tries = visitors.tried(seat.hold, made, now, most=CAPTCHA_TRIES)
+        if tries is None:
+            raise CaptchaSpent
+        if not right:
+            raise CaptchaWrong(CAPTCHA_TRIES - tries)
+        seat = replace(seat, proven=True, until=now + service.limits.form)
+        if not store.take(seat.key, seat.hold, now + service.limits.form, now, proven=True):
+            raise _taken(service, service.start_of(seat.key), now)
+        _end_other(visit, seat, now)
+        return _hold(service, seat, ticket, now)
+    if not right:
         tries = store.miss(seat.key, seat.hold, made, now, most=CAPTCHA_TRIES)
         if tries is None:
             raise CaptchaSpent
@@ -239,6 +321,13 @@ def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datet
     if not hold.seat.proven:
         raise CaptchaSpent
     return hold
+
+
+def _is_right(challenge_id: str, answer: str) -> bool:
+    right = {keys().picture_answer(challenge_id), keys().sound_answer(challenge_id)}
+    if extra := settings.current().captcha_answer:
+        right.add(extra)
+    return "".join(answer.split()).casefold() in right
 
 
 def check_hold(hold_id: str, now: datetime) -> Hold:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from chalice.app import Chalice, Request, Response
 
-from chalicelib import errors, forms, log, pages
+from chalicelib import booking, errors, forms, log, pages
 from chalicelib.errors import InvalidFields, Refusal
 from chalicelib.model import LANGUAGES
 from chalicelib.words import N_, Words, preferred, words
@@ -67,9 +67,18 @@ SECURITY = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Vary": "Accept, Accept-Language, Cookie",
 }
-FAILED = 500
+OK, FAILED = 200, 500
 AWAY = {429, FAILED, 503}
 """What passes by itself: try again."""
+STEPS = {
+    ("POST", "/services/{service}/holds"): "Holds",
+    ("POST", "/holds/{hold}/captcha/answer"): "CaptchaPasses",
+    ("POST", "/holds/{hold}/details"): "Requests",
+    ("POST", "/requests/{token}/confirmation"): "Confirmations",
+    ("POST", "/requests/{token}/cancellation"): "Cancellations",
+    ("POST", "/requests/{token}/move"): "Moves",
+}
+"""What each step that a visitor has done is called among the metrics."""
 PRIVATE = "no-store"
 CALENDAR = "public, max-age=0, s-maxage=1"
 YEAR = "public, max-age=31536000, immutable"
@@ -93,6 +102,8 @@ class Visit:
     path: str
     query: Mapping[str, str]
     sets_language: bool
+    ticket: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,7 @@ class Reply:
     text: str = ""
     kind: str = ""
     download: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +166,21 @@ def visit(request: Request, now: datetime) -> Visit:
     if request.method == "POST":  # the page to be seen in another language is the one that the form was on
         parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
     path = "/".join(parts)
-    return Visit(now, read, words(language), wants_json, root, path, query, chosen in LANGUAGES)
+    address = _address(request)
+    spoken = words(language)
+    ticket = cookies.get("visit", "")
+    return Visit(now, read, spoken, wants_json, root, path, query, chosen in LANGUAGES, ticket, address)
+
+
+def _address(request: Request) -> str:
+    """Where a visitor comes from: API Gateway's word, or that of our own CloudFront, which shows that it is ours.
+
+    Each of the two adds to X-Forwarded-For who spoke to it: the visitor is the last but one.
+    """
+    hops = request.headers.get("x-forwarded-for", "").split(",")
+    if (shown := request.headers.get("x-guichet-edge", "")) and booking.keys().is_edge(shown) and len(hops) > 1:
+        return str(hops[-2]).strip()
+    return str(request.context.get("identity", {}).get("sourceIp", ""))
 
 
 def _asked_by_button(read: Callable[[], dict[str, Any]]) -> str:
@@ -203,9 +229,13 @@ def problem(refusal: Refusal, speech: Words) -> Problem:
 
 def answer(reply: Reply, who: Visit) -> Response:
     """A page or JSON from one reply."""
-    headers = {**SECURITY, "Cache-Control": reply.cache, "Content-Language": who.words.language}
-    if who.sets_language:
-        headers["Set-Cookie"] = f"lang={who.words.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
+    headers: dict[str, str | list[str]] = {**SECURITY, "Cache-Control": reply.cache}
+    headers["Content-Language"] = who.words.language
+    cookies = [f"lang={who.words.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure"] * who.sets_language
+    if reply.ticket:
+        cookies.append(f"visit={reply.ticket}; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly")
+    if cookies:
+        headers["Set-Cookie"] = cookies
         headers["Cache-Control"] = PRIVATE
     if reply.download:
         headers["Content-Disposition"] = f'attachment; filename="{reply.download}"'
@@ -256,6 +286,8 @@ def answers(
                 response.body = ""
             log.event(
                 "request",
+                {"Refusals": 1} if code else _done(request, response, who),
+                {"Code": code} if code else None,
                 route=request.path,
                 method=request.method,
                 status=response.status_code,
@@ -267,6 +299,20 @@ def answers(
         return view
 
     return decorate
+
+
+def run_of(event: object) -> str:
+    """The id of a run: of the request at API Gateway, where there is one, or of the call of the function."""
+    if isinstance(event, Request):
+        return str(event.context.get("requestId", ""))
+    return str(getattr(getattr(event, "context", None), "aws_request_id", ""))
+
+
+def _done(request: Request, response: Response, who: Visit) -> dict[str, int] | None:
+    """The step that a request has done, as a metric; a page that only shows a form has done none."""
+    step = STEPS.get((request.method, request.path))
+    done = response.status_code in {201, 202, 303} or (response.status_code == OK and who.wants_json)
+    return {step: 1} if step and done else None
 
 
 def _respond(

@@ -51,6 +51,7 @@ def service_from(document: Mapping[str, Any]) -> Service:
             limits=limits,
             closures=closures,
             holidays=frozenset(date.fromisoformat(day) for day in document.get("holidays", ())),
+            hidden=document.get("listing") == "hidden",
         )
     except (KeyError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
         raise ValueError(f"{part}: {error!r}") from error

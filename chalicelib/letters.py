@@ -47,7 +47,7 @@ def compose(
 ) -> Content:
     """One letter about one request, in the person's language; `link` is the absolute URL of the request.
 
-    `until` is when the time to choose again ends.
+    `until` is when the time to confirm, or to choose again, ends.
     """
     _ = words._
     start = service.start_of(person.seat)
@@ -64,7 +64,7 @@ def compose(
     lines: list[str] = []
     actions: list[tuple[str, str]] = []
     if kind == CONFIRM:
-        before = service.confirm_before(person.seat, person.filed_at).astimezone(service.zone)
+        before = (until or service.confirm_before(person.seat, person.filed_at)).astimezone(service.zone)
         minutes = int((before - filed).total_seconds() // 60)
         lines = [
             _("Nous avons bien reçu votre demande de rendez-vous. Elle n’est pas encore confirmée."),

@@ -249,6 +249,7 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     closures: tuple[Closure, ...] = ()
     holidays: frozenset[date] = frozenset()
+    hidden: bool = False
 
     @property
     def minutes(self) -> int:

@@ -59,7 +59,7 @@ def _due(before: Seat, after: Seat) -> Due | None:
     if after.state is State.CONFIRMED and before.state is not State.PENDING:
         return _of(letters.MOVED, after)
     if after.state in SENT_ON:
-        return _of(SENT_ON[after.state], after)
+        return replace(_of(SENT_ON[after.state], after), until=after.until)
     if before.state in SENT_ON and after.past_state and after.past_state is not State.MOVED:
         return replace(_of(str(after.past_state), before), until=after.until)
     return None
@@ -74,9 +74,14 @@ def deliver(
     records: Iterable[tuple[str, Image | None, Image | None]],
     *,
     now: datetime,
+    oldest: datetime | None = None,
     send: Callable[..., str] = mail.send,
 ) -> list[str]:
-    """Send what each record (sequence number, old and new image) calls for; the first number to try again, if any."""
+    """Send what each record (sequence number, old and new image) calls for; the first number to try again, if any.
+
+    `oldest` is when the first of the changes was made.
+    """
+    log.event("mailer", {"MailAge": max(0, (now - oldest).total_seconds())} if oldest else None)
     for number, old, new in records:
         wanted = due(old, new)
         try:
@@ -101,10 +106,10 @@ def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
         key = f"{person.reference}.{wanted.mark}".replace(":", ".")
         send(letter(wanted.kind, service, person, now, until=wanted.until), key, reply_to=service.reply_to)
     except mail.MailRefused as reason:
-        log.event("mail-refused", letter=wanted.kind, reason=str(reason))
+        log.event("mail-refused", {"MailsRefused": 1}, letter=wanted.kind, reason=str(reason))
         return
     locks.mark_sent(person, wanted.mark)
-    log.event("mail-sent", letter=wanted.kind, seat=person.seat.ref)
+    log.event("mail-sent", {"MailsSent": 1}, letter=wanted.kind, seat=person.seat.ref)
 
 
 def _stands(wanted: Due, person: Person) -> bool:

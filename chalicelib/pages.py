@@ -1,21 +1,26 @@
 """Pages and letters out of templates, and the files that a page needs. French sentences are the source."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2 import Environment, FileSystemLoader, ModuleLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 from chalicelib.model import LANGUAGES
+from chalicelib.timetable import Calendar, Slot, days
 from chalicelib.words import MONTHS, OWN_NAMES, WEEKDAYS, Words
 
 HERE = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
+COMPILED = "compiled"
+"""The folder of the zip with the templates as Python."""
+MINUTE = 16
+"""Characters of an ISO 8601 moment up to its minute."""
 DIGEST = 12
 """Hexadecimal digits of a file's SHA-256 in its name."""
 
@@ -34,7 +39,19 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
         "languages": LANGUAGES,
         "form": "",
     }
-    return _environment().get_template(template).render({**plain, **context, "words": words, "root": root})
+    return environment().get_template(template).render({**plain, **context, "words": words, "root": root})
+
+
+@pass_context
+def _week(context: Context, calendar: Calendar, opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # a template's word
+    free = {slot.start.isoformat()[:MINUTE] for slot in calendar.slots if slot.free} if chosen else ()
+    return _filled_week(context["words"], calendar.week, calendar.slots, opened, chosen if chosen in free else "")
+
+
+@lru_cache(maxsize=64)
+def _filled_week(words: Words, week: str, slots: tuple[Slot, ...], opened: bool, chosen: str) -> Markup:  # noqa: FBT001
+    """The slots of a week: most of its page, and the same for a whole crowd until a seat changes."""
+    return Markup(render("week.html", words, "", days=days(week, slots), opened=opened, chosen=chosen))  # noqa: S704
 
 
 def asset(name: str) -> str:
@@ -72,16 +89,18 @@ def _files() -> Mapping[str, tuple[str, str]]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates: compiled where they were packaged, else from their files."""
+    compiled, files = HERE / COMPILED, HERE / "templates"
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=ModuleLoader(compiled) if compiled.exists() else FileSystemLoader(files),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(_=_translate, ngettext=_count, asset=asset)
+    made.globals.update(_=_translate, ngettext=_count, asset=asset, week=_week)
     made.globals.update(weekdays=WEEKDAYS, months=MONTHS, own_names=OWN_NAMES)
     return made
 

@@ -6,9 +6,7 @@ As in `store`, a condition that fails is an answer (`False`), and a table that t
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 
-from pynamodb.connection import Connection
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -17,7 +15,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib import locks, rows, store
 from chalicelib.errors import TooManyRequests
 from chalicelib.model import OFFICE, RULES, SKEW, Person, Seat, SeatKey, State
-from chalicelib.rows import LockRow, PersonRow, Row, SeatRow
+from chalicelib.rows import LockRow, PersonRow, SeatRow
 from chalicelib.timetable import Change, Do
 
 
@@ -135,7 +133,7 @@ def move(todo: Move, now: datetime) -> Moved:
         follow.append(PersonRow.moves.add(1))
         own &= PersonRow.moves.does_not_exist() | (PersonRow.moves < todo.most)
     try:
-        with rows.table(), TransactWrite(connection=connection()) as writes:
+        with rows.table(), TransactWrite(connection=rows.connection().connection) as writes:
             writes.update(store.seat_row(todo.to), _arrive(todo, now), _may_take(todo.seat, now))
             writes.update(store.seat_row(todo.seat.key), *_leave(todo, now))
             writes.update(theirs, follow, own & (PersonRow.seat == todo.seat.key.ref))
@@ -152,18 +150,6 @@ def move(todo: Move, now: datetime) -> Moved:
             raise TooManyRequests from error
         raise
     return Moved.YES
-
-
-@cache
-def connection() -> Connection:
-    """Transactions have no model: a connection with the settings of ours."""
-    meta = Row.Meta
-    return Connection(
-        region=meta.region,
-        connect_timeout_seconds=meta.connect_timeout_seconds,
-        read_timeout_seconds=meta.read_timeout_seconds,
-        max_retry_attempts=meta.max_retry_attempts,
-    )
 
 
 def _arrive(todo: Move, now: datetime) -> list[Action]:

@@ -24,6 +24,7 @@ class Settings:
     mail_from: str
     mail_rate: int
     public_url: str
+    origin_holds: int
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -42,6 +43,8 @@ def read(environ: Mapping[str, str]) -> Settings:
     if answer and stage != LAPTOP:
         raise WrongSetting("guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage: remove it")
     sends = "GUICHET_MAIL_FROM" in environ  # the mailer alone
+    limits = "GUICHET_ORIGIN_HOLDS" in environ  # the hold function alone
+    holds = need("GUICHET_ORIGIN_HOLDS", r"\d{1,4}", "holds an hour from one address, 0 for any") if limits else "0"
     rate = need("GUICHET_MAIL_RATE", r"[1-9]\d{0,3}", "letters a second, from 1 to 9999") if sends else "1"
     return Settings(
         stage=stage,
@@ -51,6 +54,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         mail_from=need("GUICHET_MAIL_FROM", r"[^@\s]+@[^@\s]+", "the address letters come from") if sends else "",
         mail_rate=int(rate),
         public_url=need("GUICHET_PUBLIC_URL", r"https?://\S+", "the address people use").rstrip("/") if sends else "",
+        origin_holds=int(holds),
     )
 
 

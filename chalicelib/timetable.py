@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from types import MappingProxyType
 
 from chalicelib.model import RULES, Moment, Seat, SeatKey, Service, State, monday_of, week_of
@@ -174,7 +174,16 @@ def is_offered(service: Service, key: SeatKey, now: datetime) -> bool:
 
 def free_seats(service: Service, seats: Iterable[Seat], now: datetime) -> list[SeatKey]:
     """The seats that look free, earliest first."""
-    return sorted(s.key for s in seats if s.is_free(now) and is_offered(service, s.key, now))
+    return sorted(_free(service, seats, now))
+
+
+def earliest(service: Service, seats: Sequence[Seat], now: datetime) -> list[SeatKey]:
+    """The first few of the seats that look free; `seats` in order."""
+    return list(islice(_free(service, seats, now), EARLIEST))
+
+
+def _free(service: Service, seats: Iterable[Seat], now: datetime) -> Iterator[SeatKey]:
+    return (s.key for s in seats if s.is_free(now) and is_offered(service, s.key, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,13 @@ class Slot:
     start: datetime
     free: int
     capacity: int
+
+
+def days(week: str, slots: Iterable[Slot]) -> list[tuple[date, list[Slot]]]:
+    """Monday to Sunday, each with its slots, none included."""
+    monday = monday_of(week)
+    by_day = {day: list(here) for day, here in groupby(slots, key=lambda slot: slot.start.date())}
+    return [(day, by_day.get(day, [])) for day in (monday + timedelta(days=n) for n in range(7))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +215,7 @@ class Calendar:
     @property
     def days(self) -> list[tuple[date, list[Slot]]]:
         """Monday to Sunday, each with its slots, none included."""
-        monday = monday_of(self.week)
-        by_day = {day: list(slots) for day, slots in groupby(self.slots, key=lambda s: s.start.date())}
-        return [(day, by_day.get(day, [])) for day in (monday + timedelta(days=n) for n in range(7))]
+        return days(self.week, self.slots)
 
     @property
     def free(self) -> int:
@@ -211,15 +225,16 @@ class Calendar:
 
 def calendar(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> Calendar:
     """Count the week's seats by slot, less closed ones. A seat that waits to return counts as taken, like any other."""
-    free = free_seats(service, seats, now)
-    counts: dict[datetime, list[int]] = {}
-    for seat in sorted(seats, key=lambda s: s.key):
-        if service.start_of(seat.key) > now and seat.state is not State.CLOSED:
-            counts.setdefault(service.start_of(seat.key), [0, 0])[1] += 1
-    for key in free:
-        counts[service.start_of(key)][0] += 1
-    slots = tuple(Slot(start, n[0], n[1]) for start, n in counts.items())
-    return Calendar(service, week, now, slots, service.start_of(free[0]) if free else None)
+    slots = []
+    soonest = now + service.limits.notice
+    by_start = groupby(sorted(seats, key=lambda seat: seat.key), key=lambda seat: (seat.key.day, seat.key.start))
+    for _, here in by_start:
+        places = [seat for seat in here if seat.state is not State.CLOSED]
+        start = service.start_of(places[0].key) if places else now
+        if start > now:
+            free = sum(seat.is_free(now) for seat in places) if start >= soonest else 0
+            slots.append(Slot(start, free, len(places)))
+    return Calendar(service, week, now, tuple(slots), next((slot.start for slot in slots if slot.free), None))
 
 
 def stays_closed(service: Service, seat: Seat) -> bool:

@@ -6,20 +6,24 @@ import secrets
 import unicodedata
 from base64 import b32encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from chalicelib.errors import CaptchaSpent, NotFound
 from chalicelib.model import SeatKey
 
 CHALLENGE_LIFE = timedelta(minutes=5)
+VISIT_LIFE = timedelta(hours=4)
 LETTERS = "abcdefhjkmnprstuvwxyz23456789"
 """Characters of a picture, without those that look alike (0 and o, 1, i and l) or, tilted, like 8 or 9 (g, q)."""
 LENGTH = 6
 
 _SECRET = re.compile(r"([a-z2-7]{52})([a-z2-7]{26})")
-_CHALLENGE = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
+_STAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
 _NO_DOTS = {"gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me"}
 _PLUS = _NO_DOTS | {
     "outlook.com",
@@ -48,6 +52,20 @@ def digest(secret: str) -> str:
     return _text(sha256(secret.encode()).digest())
 
 
+class Kind(StrEnum):
+    """What an id that names a seat is for: the purpose of its seal."""
+
+    HOLD = "hold"
+    BRIEF = "brief hold"
+    """A hold whose request has half an hour to be confirmed."""
+    LATE = "late hold"
+    """The same, and its seat is taken only once the captcha is passed."""
+    LINK = "link"
+
+
+HOLDS = (Kind.HOLD, Kind.BRIEF, Kind.LATE)
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """An id that a person carries: which seat, the secret that opens it, and a seal that shows it is ours."""
@@ -55,6 +73,7 @@ class Ticket:
     seat: SeatKey
     secret: str
     seal: str
+    kind: Kind
 
     def __str__(self) -> str:
         return f"{self.seat.ref}.{self.secret}{self.seal}"
@@ -72,18 +91,22 @@ class Keys:
 
     def hold(self, seat: SeatKey, *, secret: Callable[[], str] = new_secret) -> Ticket:
         """A new hold id for this seat."""
-        return self._sealed("hold", seat, secret())
+        return self._sealed(Kind.HOLD, seat, secret())
+
+    def sealed_as(self, kind: Kind, hold: Ticket) -> Ticket:
+        """The same hold, as one of another kind."""
+        return self._sealed(kind, hold.seat, hold.secret)
 
     def link(self, seat: SeatKey, hold: str) -> Ticket:
         """The token in a letter's links: made again at will from the hold's digest, so it is never stored."""
-        return self._sealed("link", seat, _text(self._mac("link", seat.ref, hold)))
+        return self._sealed(Kind.LINK, seat, _text(self._mac("link", seat.ref, hold)))
 
     def opens(self, link: Ticket, hold: str) -> bool:
         """Is this the link of that hold? In constant time."""
         return bool(hold) and hmac.compare_digest(self.link(link.seat, hold).secret, link.secret)
 
-    def _sealed(self, purpose: str, seat: SeatKey, secret: str) -> Ticket:
-        return Ticket(seat, secret, _text(self._mac(f"{purpose} seal", seat.ref, secret)[:16]))
+    def _sealed(self, kind: Kind, seat: SeatKey, secret: str) -> Ticket:
+        return Ticket(seat, secret, _text(self._mac(f"{kind} seal", seat.ref, secret)[:16]), kind)
 
     def read(self, purpose: str, value: str) -> Ticket:
         """Read a `hold` id or a `link` token, in any case; NotFound, without the table, if not ours."""
@@ -95,16 +118,26 @@ class Keys:
             seat = SeatKey.parse(ref)
         except ValueError as error:
             raise NotFound from error
-        ticket = self._sealed(purpose, seat, match[1])
-        if not hmac.compare_digest(ticket.seal, match[2]):
-            raise NotFound
-        return ticket
+        for kind in HOLDS if purpose == Kind.HOLD else (Kind.LINK,):
+            ticket = self._sealed(kind, seat, match[1])
+            if hmac.compare_digest(ticket.seal, match[2]):
+                return ticket
+        raise NotFound
 
     def reference(self, service: str, hold: str) -> str:
         """What a person reads out at the desk: `AES-7K3M9-QXPT2`, 50 bits, no look-alikes."""
         alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
         picked = "".join(alphabet[byte % 32] for byte in self._mac("reference", hold)[:10])
         return f"{service.upper()}-{picked[:5]}-{picked[5:]}"
+
+    @property
+    def edge(self) -> str:
+        """What the stage's own CloudFront shows, so that its word on who asks is taken."""
+        return _text(self._mac("edge"))
+
+    def is_edge(self, shown: str) -> bool:
+        """Is it our own CloudFront? In constant time."""
+        return hmac.compare_digest(self.edge.encode(), shown.encode())
 
     def person(self, first_name: str, last_name: str, birth_date: date) -> str:
         """Key of a person: names in any order, case, accents or hyphens, and the date of birth."""
@@ -116,21 +149,45 @@ class Keys:
 
     def challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
         """A new challenge for this hold: when it was made, chance, and a seal over both and the hold."""
-        head = f"{int(now.timestamp() * 1000):011x}" + nonce(8)
-        return head + self._mac("challenge", hold, head).hex()[:32]
+        return self._stamped("challenge", hold, now, nonce(8))
 
     def challenged_at(self, challenge: str, hold: str, now: datetime) -> int:
         """Milliseconds since 1970 at which it was made; CaptchaSpent if foreign, forged or too old."""
-        match = _CHALLENGE.fullmatch(challenge)
-        if not match:
-            raise CaptchaSpent
-        head = match[1] + match[2]
-        if not hmac.compare_digest(self._mac("challenge", hold, head).hex()[:32], match[3]):
-            raise CaptchaSpent
-        made = int(match[1], 16)
-        if now - datetime.fromtimestamp(made / 1000, UTC) >= CHALLENGE_LIFE:
+        made = self._stamp("challenge", hold, challenge)
+        if made is None or now - datetime.fromtimestamp(made / 1000, UTC) >= CHALLENGE_LIFE:
             raise CaptchaSpent
         return made
+
+    def visit(self, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
+        """A new ticket for a visitor."""
+        return self._stamped("visit", "", now, nonce(8))
+
+    def visited(self, ticket: str, now: datetime) -> timedelta | None:
+        """How old a visitor's ticket is; None if foreign, forged or too old."""
+        made = self._stamp("visit", "", ticket)
+        age = now - datetime.fromtimestamp(made / 1000, UTC) if made is not None else VISIT_LIFE
+        return age if age < VISIT_LIFE else None
+
+    def origin(self, address: str, now: datetime) -> str:
+        """Where a visitor comes from, for this clock hour: an IPv4 address, or the /56 of an IPv6 one."""
+        place: object = address
+        with suppress(ValueError):
+            place = ip_address(address)
+        if isinstance(place, IPv6Address):
+            place = place.ipv4_mapped or ip_network((place, 56), strict=False)
+        return _text(self._mac("origin", str(place), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
+
+    def _stamped(self, purpose: str, subject: str, now: datetime, chance: str) -> str:
+        head = f"{int(now.timestamp() * 1000):011x}" + chance
+        return head + self._mac(purpose, subject, head).hex()[:32]
+
+    def _stamp(self, purpose: str, subject: str, value: str) -> int | None:
+        match = _STAMPED.fullmatch(value)
+        if not match:
+            return None
+        head = match[1] + match[2]
+        sealed = hmac.compare_digest(self._mac(purpose, subject, head).hex()[:32], match[3])
+        return int(match[1], 16) if sealed else None
 
     def picture_answer(self, challenge: str) -> str:
         """What the picture of a challenge shows."""

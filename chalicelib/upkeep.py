@@ -3,12 +3,14 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib import log, places, store, timetable
 from chalicelib.model import Seat, Service, State, monday_of, week_of
 from chalicelib.timetable import Change
 
+EVE = timedelta(hours=15)
+"""So long before a release its seats must be there: on Sunday at 18:00 for Monday at 09:00."""
 EMPTY_WEEKS = 3
 """After so many weeks without a seat no further one is looked for: closures leave gaps."""
 _chance = random.SystemRandom()
@@ -67,7 +69,11 @@ def expire(now: datetime, *, chance: Callable[[], float] = _chance.random) -> di
     """
     ended = {"holds": 0, "requests": 0, "reminders": 0}
     for service in store.services(now):
+        free, coming = 0, False
+        following = timetable.next_release(service, now)
         for _, seats in weeks(service, now):
+            free += len(timetable.free_seats(service, seats, now))
+            coming |= any(seat.is_coming(now) and seat.opens_at == following for seat in seats)
             for seat in seats:
                 what = timetable.ended_as(seat, now)
                 if what is State.OPEN:
@@ -77,5 +83,7 @@ def expire(now: datetime, *, chance: Callable[[], float] = _chance.random) -> di
                     ended["requests"] += store.end_request(seat, State.EXPIRED, back, now)
                 elif timetable.needs_reminder(service, seat, now):
                     ended["reminders"] += store.remind(seat)
+        missing = following is not None and following - now <= EVE and not coming
+        log.event("seats", {"SeatsFree": free, "SeatsMissing": int(missing)}, {"Service": service.id})
     log.event("expiry", **ended)
     return ended

@@ -30,6 +30,8 @@ from chalicelib.words import words
 
 HOME, DESCRIPTION, SLOTS, CAPTCHA, DETAILS, FINISH = range(1, 7)
 """The six steps of the breadcrumb."""
+CLOCK = slice(11, 16)
+"""Hours and minutes in an ISO 8601 moment."""
 
 
 # Looking
@@ -41,9 +43,9 @@ def home(services: list[Service]) -> Reply:
     return Reply(data, "home.html", {"services": services, "step": HOME})
 
 
-def service_page(service: Service, now: datetime) -> Reply:
-    """The notice of a service, its conditions, and the two doors."""
-    release = timetable.next_release(service, now)
+def service_page(service: Service, visit: Visit) -> Reply:
+    """The notice of a service, its conditions, and the two doors; who reads it gets a visitor's ticket."""
+    release = timetable.next_release(service, visit.now)
     data = {
         "id": service.id,
         "name": service.name,
@@ -58,7 +60,8 @@ def service_page(service: Service, now: datetime) -> Reply:
         "next_release": release and release.isoformat(),
     }
     context = {"service": service, "next_release": release, "conditions_missing": False}
-    return Reply(data, "service.html", {**context, "office": service.office, "step": DESCRIPTION})
+    shown = {**context, "office": service.office, "step": DESCRIPTION}
+    return Reply(data, "service.html", shown, ticket=booking.ticket(visit.ticket, visit.now))
 
 
 def calendar(found: Calendar, now: datetime, *, conditions_accepted: bool = False) -> Reply:
@@ -80,8 +83,8 @@ def calendar(found: Calendar, now: datetime, *, conditions_accepted: bool = Fals
                 "date": day.isoformat(),
                 "slots": [
                     {
-                        "start": f"{slot.start:%H:%M}",
-                        "end": f"{slot.start + service.slot:%H:%M}",
+                        "start": slot.start.isoformat()[CLOCK],  # strftime takes five times as long
+                        "end": (slot.start + service.slot).isoformat()[CLOCK],
                         "free": slot.free,
                         "capacity": slot.capacity,
                     }
@@ -138,7 +141,7 @@ def _hold_data(hold: Hold) -> dict[str, Any]:
         "expires_in": hold.left,
         "can_extend": hold.can_extend,
         "captcha": "passed" if proven else "required",
-        "state": str(seat.state),
+        "state": str(seat.state) if hold.kept else "waiting",
     }
     if seat.state is not State.HELD:
         data["reference"] = booking.keys().reference(hold.service.id, seat.hold)
@@ -179,7 +182,7 @@ def hold_page(hold: Hold, visit: Visit) -> Reply:
         return Reply(data, "details.html", {**office, "values": {"language": visit.words.language}, "step": DETAILS})
     if visit.wants_json:
         return Reply(data)
-    drawn = _drawn(booking.challenge(hold.id, visit.now), sound=forms.yes(visit.query, "sound"))
+    drawn = _drawn(booking.challenge_for(hold, visit.now), sound=forms.yes(visit.query, "sound"))
     return Reply(data, "captcha.html", {**office, **drawn, "step": CAPTCHA})
 
 
@@ -200,7 +203,7 @@ def challenge(hold_id: str, asked: Challenge, visit: Visit) -> Reply:
 
 def start_again(visit: Visit, refusal: Refusal, **ids: str) -> Reply | None:
     """After a hold or a link that is over: its service, to begin anew."""
-    if not isinstance(refusal, errors.HoldOver | errors.LinkOver):
+    if not isinstance(refusal, errors.HoldOver | errors.LinkOver | errors.SlotTaken | errors.NothingFree):
         return None
     service = store.service(next(iter(ids.values())).partition(".")[0].lower(), visit.now)
     return Reply({}, "problem.html", {"retry": None, "service": service})

@@ -1,46 +1,267 @@
-"""Put the two stacks of a stage in place with the AWS command line, on AWS or on an engine that plays it."""
+"""`make deploy`, `make rollback`, `make destroy`: a stage in an AWS account, by the templates that `make run` uses."""
 
-import subprocess
+import argparse
+import os
+import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.package import ROOT
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.model import State
+from chalicelib.tokens import Keys
+from infra import smoke, stage
+from infra.package import package
+from infra.stacks import BEFORE, LIVE, NEVER_MADE, NOT_MADE, CannotDeploy, Client, Deployment, Plan
+from infra.stage import SMOKE, Stage
+
+EDGE_REGION = "us-east-1"
+RESERVED, LEFT = 558, 100
+"""What the functions reserve of the account's concurrency, the mailer's one included; what AWS wants left over."""
+LEAST_SECRET = re.compile(r"\S{43,}")
+Ask = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """One stage, the bucket its zip goes through, and the environment (region, keys) of the AWS command line."""
+def deploy(wanted: Stage, deployment: Deployment, edge: Deployment, *, ask: Ask) -> None:
+    """Bring all stacks of a stage up to date, put its services in place, and walk through it once."""
+    check_account(wanted, deployment)
+    data = deployment.data(wanted.data)
+    apply(deployment, data, ask)
+    deployment.client("cloudformation").update_termination_protection(
+        StackName=deployment.data_stack, EnableTerminationProtection=True
+    )
+    check_sender(deployment)
+    secret = secret_of(deployment)
+    say("packaging the functions (a minute the first time)")
+    live = deployment.live()
+    planned = deployment.app(package(wanted.name), wanted.app)
+    apply(deployment, planned, ask)
+    if live and planned:
+        deployment.point(BEFORE, live)
+    if back := {
+        name: version for name, version in deployment.published().items() if deployment.live()[name] != version
+    }:
+        ask(f"{wanted.name} was rolled back. Turn {len(back)} functions forward to the last deployment again?")
+        deployment.point(LIVE, back)
+    host = at_edge(wanted, deployment, edge, Keys(secret).edge, ask)
+    files = [str(file) for file in (*wanted.services, SMOKE)]
+    if (effect := smoke.ops(deployment, "services", "put", "--dry-run", *files)) and not all_the_same(effect):
+        say(effect.rstrip())
+        ask("Put these services in place?")
+        smoke.ops(deployment, "services", "put", "--yes", *files)
+        deployment.release()
+    api = address(deployment)
+    for step in smoke.Walk(deployment, api, Keys(secret), datetime.now(UTC).date()).steps():
+        say(f"  ok: {step}")
+    page = wanted.app.get("PublicUrl", api)
+    say(f"page: {page}/", f"api: {page}", f"ops: .venv/bin/python -m infra.ops --stage {wanted.name} --help")
+    if host:
+        say(f"DNS: the CNAME of {wanted.edge['Domain']} must be {host}")
 
-    stage: str
-    bucket: str
-    env: Mapping[str, str]
 
-    def data(self, mail_from: str) -> None:
-        """The table and the sender."""
-        self.stack("-data", ROOT / "infra" / "data.yaml", {"MailFrom": mail_from})
+def at_edge(wanted: Stage, deployment: Deployment, edge: Deployment, shown: str, ask: Ask) -> str:
+    """Bring the edge up to date, if the stage has one; the host of CloudFront."""
+    if not wanted.edge:
+        return ""
+    origin = deployment.outputs(deployment.app_stack)["EndpointURL"].split("/")[2]
+    apply(edge, edge.edge({**wanted.edge, "Origin": origin, "Pass": shown}), ask)
+    return edge.outputs(edge.edge_stack)["Host"]
 
-    def app(self, template: Path, parameters: Mapping[str, str], *tags: str) -> None:
-        """The API, its functions and their roles; the data stack must be there."""
-        ready = template.with_name("ready.yaml")
-        files = ("--template-file", str(template), "--output-template-file", str(ready))
-        self.aws("cloudformation", "package", *files, "--s3-bucket", self.bucket)
-        self.stack("", ready, parameters, *tags)
 
-    def stack(self, suffix: str, template: Path, parameters: Mapping[str, str], *tags: str) -> None:
-        """Create a stack or bring it up to date."""
-        values = [f"{name}={value}" for name, value in {"Stage": self.stage, **parameters}.items()]
-        self.aws(
-            *("cloudformation", "deploy", "--no-fail-on-empty-changeset"),
-            *("--stack-name", f"guichet-{self.stage}{suffix}", "--template-file", str(template)),
-            *("--s3-bucket", self.bucket),  # a template above 51,200 bytes goes through it
-            *("--capabilities", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
-            *("--parameter-overrides", *values),
-            *(("--tags", *tags) if tags else ()),
+def apply(deployment: Deployment, plan: Plan | None, ask: Ask) -> None:
+    """Show what would change, ask, and do it."""
+    if plan is None:
+        return say("No changes.")
+    say(*plan.lines())
+    try:
+        ask("Do this?")
+    except CannotDeploy:
+        deployment.drop(plan)
+        raise
+    deployment.execute(plan)
+    return say(f"{plan.stack} is up to date.")
+
+
+def all_the_same(effect: str) -> bool:
+    """Does `services put --dry-run` say that nothing changes?"""
+    return all(line.endswith(": nothing changes") for line in effect.strip().splitlines())
+
+
+# What is checked before anything is changed
+
+
+def check_account(wanted: Stage, deployment: Deployment) -> None:
+    """The keys are the right account's, and it may run what the stage needs."""
+    account = deployment.client("sts").get_caller_identity()["Account"]
+    if account != wanted.account:
+        raise CannotDeploy(f"your keys are those of the account {account}, but {wanted.name} is in {wanted.account}")
+    limit = deployment.client("lambda").get_account_settings()["AccountLimit"]
+    needed = (RESERVED if wanted.app.get("Reserve", "yes") == "yes" else 1) + LEFT
+    is_new = deployment.status(deployment.app_stack) in NOT_MADE
+    if is_new and limit["UnreservedConcurrentExecutions"] < needed:
+        raise CannotDeploy(
+            f"the account may run {limit['UnreservedConcurrentExecutions']} more functions at once, the stage needs "
+            f'{needed}: ask AWS for more (Service Quotas: Lambda, concurrent executions), or try with Reserve: "no"'
+        )
+    mail = deployment.client("sesv2").get_account()
+    rate, most = int(wanted.app.get("MailRate", "14")), mail["SendQuota"]["MaxSendRate"]
+    if not mail["SendingEnabled"]:
+        raise CannotDeploy("SES does not let this account send mail: see its reputation dashboard")
+    if not mail["ProductionAccessEnabled"]:
+        say(
+            "careful: SES keeps this account in its sandbox: letters reach verified addresses only. "
+            "Ask for production access"
+        )
+    elif rate > most:
+        raise CannotDeploy(
+            f"MailRate is {rate} letters a second, and SES grants this account {most:g}: lower it, or ask for more"
         )
 
-    def aws(self, *words: str) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "awscli", *words], env=self.env, check=True, capture_output=True, text=True
+
+def check_sender(deployment: Deployment) -> None:
+    """SES lets the stage send as its sender; CannotDeploy says what must be done for it."""
+    sender = deployment.outputs(deployment.data_stack)["Sender"]
+    found = deployment.client("sesv2").get_email_identity(EmailIdentity=sender)
+    if found["VerifiedForSendingStatus"]:
+        return
+    if "@" in sender:
+        raise CannotDeploy(f"SES has not verified {sender} yet: open the link in AWS's letter to it, then deploy again")
+    say(
+        *(
+            f"{token}._domainkey.{sender} CNAME {token}.dkim.amazonses.com"
+            for token in found["DkimAttributes"]["Tokens"]
         )
+    )
+    raise CannotDeploy(f"SES has not verified {sender} yet: put these records in its DNS, then deploy again")
+
+
+def secret_of(deployment: Deployment) -> str:
+    """The secret of the stage; CannotDeploy if somebody put a weak one in its place."""
+    secret = deployment.client("secretsmanager").get_secret_value(SecretId=deployment.table)["SecretString"]
+    if not LEAST_SECRET.fullmatch(secret):
+        raise CannotDeploy(
+            f"the secret guichet-{deployment.stage} is too short: at least 43 characters (256 bits) without spaces"
+        )
+    return str(secret)
+
+
+def address(deployment: Deployment) -> str:
+    """Where the API is, behind any edge; an engine that plays AWS has it under its own address."""
+    outputs = deployment.outputs(deployment.app_stack)
+    if engine := os.environ.get("AWS_ENDPOINT_URL"):
+        return f"{engine}/_aws/execute-api/{outputs['RestAPIId']}/api"
+    return outputs["EndpointURL"].rstrip("/")
+
+
+# The way back, and the end
+
+
+def rollback(deployment: Deployment, *, ask: Ask) -> None:
+    """Turn every function back to what it was before the last deployment. Table and routes stay as they are."""
+    live, before = deployment.live(), deployment.before()
+    back = {name: version for name, version in before.items() if live.get(name) != version}
+    if not back:
+        raise CannotDeploy(f"there is nothing to go back to: {deployment.stage} has had no other deployment since")
+    say(*(f"  {name}: version {live[name]} -> {version}" for name, version in back.items()))
+    ask("Go back?")
+    deployment.point(LIVE, back)
+    say(f"{deployment.stage} runs as before. `make deploy` goes forward again.")
+
+
+def destroy(deployment: Deployment, edge: Deployment, *, erase: str, ask: Ask) -> None:
+    """Take a stage away; what people have entered stays, unless `erase` is the name of its table."""
+    live = appointments(deployment, datetime.now(UTC).date().isoformat())
+    if live:
+        raise CannotDeploy(
+            f"{deployment.stage} has {live} appointments to come: cancel or close them with the ops program first"
+        )
+    if erase and erase != deployment.table:
+        raise CannotDeploy(f"to erase what {deployment.stage} keeps, say so: ERASE={deployment.table}")
+    ask(f"Take {deployment.stage} away{' and erase all that it keeps, for good' if erase else ''}?")
+    for place, stack in ((edge, edge.edge_stack), (deployment, deployment.app_stack)):
+        if place.status(stack) != "DELETE_COMPLETE":
+            say(f"deleting {stack}")
+            place.delete(stack)
+    if deployment.status(deployment.data_stack) in NEVER_MADE:  # nothing is in it
+        deployment.delete(deployment.data_stack)
+    if erase:
+        deployment.erase()
+        say(f"{deployment.stage} is gone. Its key can be called back for 30 days, its secret for 7.")
+    elif deployment.status(deployment.data_stack) != "DELETE_COMPLETE":
+        say(f"{deployment.data_stack} stays: table, key, secret, sender. ERASE={deployment.table} erases them.")
+
+
+def appointments(deployment: Deployment, today: str) -> int:
+    """How many seats from today on somebody has."""
+    table = deployment.client("dynamodb")
+    values = {":pending": {"S": State.PENDING}, ":confirmed": {"S": State.CONFIRMED}, ":today": {"S": today}}
+    pages = table.get_paginator("scan").paginate(
+        TableName=deployment.table,
+        Select="COUNT",
+        ConsistentRead=True,
+        FilterExpression="#state IN (:pending, :confirmed) AND sk >= :today",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues=values,
+    )
+    try:
+        return sum(page["Count"] for page in pages)
+    except table.exceptions.ResourceNotFoundException:
+        return 0
+
+
+# The command
+
+
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
+
+
+def asker(*, yes: bool) -> Ask:
+    """Ask at the terminal; CannotDeploy for any answer but yes."""
+
+    def ask(question: str) -> None:
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise CannotDeploy("nothing was changed: this needs a terminal to ask at, or YES=1")
+        if input(f"{question} [y/N] ").strip().casefold() not in {"y", "yes"}:
+            raise CannotDeploy("nothing was changed")
+
+    return ask
+
+
+def clients(region: str) -> Client:
+    """Clients of this shell's account in a region."""
+    session, config = boto3.Session(region_name=region), Config(retries={"mode": "standard", "total_max_attempts": 5})
+    return lambda service: session.client(service, config=config)
+
+
+def main(words: list[str], *, connect: Callable[[str], Client] = clients) -> None:
+    """Read the command line, do it, and turn what AWS refuses into one line."""
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy")
+    parser.add_argument("do", choices=("deploy", "rollback", "destroy"))
+    parser.add_argument("stage", nargs="?", default="")
+    parser.add_argument("--file", type=Path, help="the settings, else infra/stages/STAGE.yaml")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--erase", default="", metavar="TABLE", help="destroy: erase this table too")
+    given = parser.parse_args(words)
+    wanted = stage.read(given.stage, given.file, today=datetime.now(UTC).date())
+    deployment = Deployment(wanted.name, connect(wanted.region))
+    edge, ask = Deployment(wanted.name, connect(EDGE_REGION)), asker(yes=given.yes)
+    try:
+        if given.do == "deploy":
+            deploy(wanted, deployment, edge, ask=ask)
+        elif given.do == "rollback":
+            rollback(deployment, ask=ask)
+        else:
+            destroy(deployment, edge, erase=given.erase, ask=ask)
+    except (BotoCoreError, ClientError) as error:
+        raise CannotDeploy(f"AWS: {' '.join(str(error).split())}") from error
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,9 +1,7 @@
 """The whole service on this machine: what `make run` executes. All that it starts ends with it."""
 
 import errno
-import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -15,7 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -26,9 +23,9 @@ import yaml
 from botocore.config import Config
 
 from infra import inbox
-from infra.deploy import Deployment
 from infra.guard import die_with_parent
 from infra.package import ROOT, package
+from infra.stacks import Deployment
 
 HOST = inbox.HOST
 REGION = "eu-west-3"
@@ -37,7 +34,7 @@ STAGE = "laptop"
 MAIL_FROM = "rendez-vous@guichet.example"
 API = "guichet"
 API_STAGE = "api"
-BUCKET = "guichet-packages"
+BUCKET = f"guichet-packages-{ACCOUNT}-{REGION}"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # the engine's administrator
 FIRST_PORT = 4566
 ROOM = 500_000_000  # bytes: every worker unpacks the zip
@@ -87,10 +84,11 @@ def running(
         with inbox.serving() as box, engine(port, folder, smtp=box.smtp) as endpoint:
             stack = Stack(endpoint, box.url)
             parameters = {
-                "Secret": secrets.token_urlsafe(32),
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # this inbox takes what comes
+                "Reserve": "no",  # there is no room for 558 processes; the engine runs ten of a function
+                "OriginHolds": "0",  # all who try it come from one address
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
             }
@@ -112,13 +110,13 @@ def is_free(port: int) -> bool:
 
 
 @contextmanager
-def engine(port: int, folder: Path, *, smtp: str) -> Iterator[str]:
-    """MiniStack on this port, checking every role, with all its files in this folder; its URL."""
+def engine(port: int, folder: Path, *, smtp: str, auth: bool = True) -> Iterator[str]:
+    """MiniStack on this port, checking every role if `auth`, with all its files in this folder; its URL."""
     log = folder / "engine.log"
     guard_of, program = (str(ROOT / "infra" / name) for name in ("guard.py", "engine.py"))
     guarded = [sys.executable, guard_of, str(folder), sys.executable, "-P", program]
     settings = {
-        "AUTH": "true",
+        "AUTH": str(auth).lower(),
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": REGION,
@@ -174,11 +172,12 @@ def install(stack: Stack, folder: Path, parameters: dict[str, str]) -> None:
     """Package the service and deploy its two stacks."""
     with ThreadPoolExecutor() as pool:
         packaging = pool.submit(package, STAGE, out=folder / "package")
-        stack.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        deployment = Deployment(STAGE, BUCKET, quiet(folder) | {"AWS_ENDPOINT_URL": stack.endpoint})
-        deployment.data(MAIL_FROM)
+        deployment = Deployment(STAGE, stack.client, {"ms-custom-id": API})
+        if plan := deployment.data({"MailFrom": MAIL_FROM}):
+            deployment.execute(plan)
         template = packaging.result()
-    deployment.app(template, parameters, f"ms-custom-id={API}")
+    if plan := deployment.app(template, parameters):
+        deployment.execute(plan)
     play_gateway_responses(stack, template)
     play_feedback(stack)
 
@@ -210,12 +209,7 @@ def seed(stack: Stack, folder: Path) -> None:
 
 def release(stack: Stack) -> None:
     """Let the release function do at once what it does every hour."""
-    event = {"version": "0", "id": "seed", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
-    place = {"account": ACCOUNT, "region": REGION, "time": datetime.now(UTC).isoformat(), "resources": []}
-    name, payload = f"guichet-{STAGE}-release", json.dumps(event | place).encode()
-    done = stack.client("lambda").invoke(FunctionName=name, Payload=payload)
-    if "FunctionError" in done:
-        raise cannot("open the seats", done["Payload"].read().decode())
+    Deployment(STAGE, stack.client).release()
 
 
 def warm(stack: Stack) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import boto3
 
+from infra.stacks import LIVE
+
 HIDDEN = 900  # seconds for the mailer to take a whole batch
 Client = Callable[[str], Any]
 
@@ -62,7 +64,7 @@ def changes(batch: dict[str, Any], *, client: Client) -> Iterator[dict[str, Any]
 def give(stage: str, record: dict[str, Any], *, client: Client) -> None:
     """One change to the mailer; NotSent if it fails."""
     answer = client("lambda").invoke(
-        FunctionName=f"guichet-{stage}-mailer", Payload=json.dumps({"Records": [record]}).encode()
+        FunctionName=f"guichet-{stage}-mailer", Qualifier=LIVE, Payload=json.dumps({"Records": [record]}).encode()
     )
     if "FunctionError" in answer or json.loads(answer["Payload"].read())["batchItemFailures"]:
         number = record["dynamodb"]["SequenceNumber"]

@@ -24,7 +24,7 @@ os.environ.update(
 
 from moto import mock_aws
 
-from chalicelib import places, rows, store, timetable
+from chalicelib import rows, store, timetable, visitors
 from chalicelib.model import Service
 
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -64,6 +64,7 @@ def table() -> Iterator[None]:
     with mock_aws():
         rows.SeatRow.create_table(billing_mode="PAY_PER_REQUEST")  # by its own client: a new one costs 0.3 s
         store.forget()
+        visitors.forget()
         yield
         store.forget()
 
@@ -89,9 +90,7 @@ def fill(service: Service, now: datetime) -> None:
 def one_call_at_a_time() -> Iterator[None]:
     """Lend moto what DynamoDB promises: each call happens as a whole. Between two calls, threads mix as they like."""
     lock = Lock()
-    models = (rows.SeatRow, rows.PersonRow)
-    clients = [model._get_connection().connection.client for model in models]  # noqa: SLF001  # where its events are
-    clients.append(places.connection().client)
+    client = rows.connection().connection.client
 
     def wait(**_: object) -> None:
         lock.acquire()
@@ -101,10 +100,8 @@ def one_call_at_a_time() -> Iterator[None]:
         sleep(0.002)  # let the others in
 
     events = {"before-call.dynamodb": wait, "after-call.dynamodb": go_on, "after-call-error.dynamodb": go_on}
-    for client in clients:
-        for event, handler in events.items():
-            client.meta.events.register(event, handler)
+    for event, handler in events.items():
+        client.meta.events.register(event, handler)
     yield
-    for client in clients:
-        for event, handler in events.items():
-            client.meta.events.unregister(event, handler)
+    for event, handler in events.items():
+        client.meta.events.unregister(event, handler)

@@ -360,8 +360,7 @@ Says = Callable[..., None]
 @pytest.fixture
 def table_says() -> Iterator[Says]:
     """Let the table answer every call, or those of one operation, with an error code, or not at all."""
-    kinds = (rows.SeatRow, rows.ServiceRow, rows.LockRow, rows.PersonRow)
-    clients = [row._get_connection().connection.client for row in kinds]  # noqa: SLF001  # where its events are
+    events = rows.connection().connection.client.meta.events
     added: list[tuple[str, Callable[..., None]]] = []
 
     def says(code: str | None, operation: str = "") -> None:
@@ -372,13 +371,11 @@ def table_says() -> Iterator[Says]:
 
         event = f"before-call.dynamodb.{operation}".rstrip(".")
         added.append((event, reply))
-        for client in clients:
-            client.meta.events.register_first(event, reply)
+        events.register_first(event, reply)
 
     yield says
     for event, reply in added:
-        for client in clients:
-            client.meta.events.unregister(event, reply)
+        events.unregister(event, reply)
 
 
 # The contract
@@ -1154,10 +1151,10 @@ def test_a_page_is_in_the_first_of_our_languages_that_the_browser_asks_for(
 
 @pytest.mark.usefixtures("service")
 def test_a_chosen_language_is_kept_in_a_cookie_and_goes_before_what_the_browser_asks_for() -> None:
-    chosen = send("GET", "/services/aes?lang=ar", {**FORM, "Accept-Language": "en"})
+    chosen = send("GET", "/manage?lang=ar", {**FORM, "Accept-Language": "en"})
     assert chosen.headers["Set-Cookie"] == "lang=ar; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
     assert chosen.headers["Cache-Control"] == "no-store"
-    later = send("GET", "/services/aes", {**FORM, "Accept-Language": "en", "Cookie": "a=b; lang=ar"})
+    later = send("GET", "/manage", {**FORM, "Accept-Language": "en", "Cookie": "a=b; lang=ar"})
     assert later.headers["Content-Language"] == "ar"
     assert "Set-Cookie" not in later.headers
 
@@ -1208,7 +1205,7 @@ def test_the_check_page_is_the_check_page_again_in_another_language_or_with_more
 
 @pytest.mark.usefixtures("service")
 def test_a_language_that_is_not_ours_is_neither_chosen_nor_kept() -> None:
-    answer = send("GET", "/services/aes?lang=%0d%0aSet-Cookie:x", {**FORM, "Cookie": "lang=zz"})
+    answer = send("GET", "/manage?lang=%0d%0aSet-Cookie:x", {**FORM, "Cookie": "lang=zz"})
     assert answer.headers["Content-Language"] == "fr"
     assert "Set-Cookie" not in answer.headers
 
@@ -1241,7 +1238,7 @@ def test_the_log_of_a_whole_walk_has_no_token_and_nothing_personal(capsys: pytes
 
 
 def everything_about(minute: int) -> list[tuple[int, dict[str, str], str]]:
-    """Every answer, page and JSON, that could tell how this slot of next week stands, without what the clock writes."""
+    """Every answer, page and JSON, that could tell how this slot of next week stands, without clock and ticket."""
     week = f"{wednesday():%G-W%V}"
     slot = urlencode({"slot": f"{wednesday():%Y-%m-%d}T10:{minute:02}", "conditions_accepted": "true"}).encode()
     answers = [
@@ -1254,7 +1251,8 @@ def everything_about(minute: int) -> list[tuple[int, dict[str, str], str]]:
         send("POST", "/services/aes/holds", FORM, slot),
     ]
     clock = re.compile(r'"generated_at":\s*"[^"]+"|À <bdi dir="ltr">[^<]+</bdi>')
-    return [(answer.status, dict(answer.headers), clock.sub("", answer.text)) for answer in answers]
+    told = [{name: value for name, value in one.headers.items() if name != "Set-Cookie"} for one in answers]
+    return [(one.status, headers, clock.sub("", one.text)) for one, headers in zip(answers, told, strict=True)]
 
 
 def booked_and(act: Callable[[SeatKey], object]) -> list[SeatKey]:
@@ -1303,7 +1301,7 @@ def test_no_answer_page_or_header_tells_a_seat_that_waits_to_return_from_one_tha
 
 
 def test_a_seat_that_waits_costs_as_many_calls_of_the_table_as_one_that_is_taken(service: Service) -> None:
-    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    client = rows.connection().connection.client
     calls: list[str] = []
 
     def note(model: Any, **_: object) -> None:
@@ -1418,16 +1416,14 @@ def test_a_person_corrects_a_name_and_erases_their_data() -> None:
 def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or_not() -> None:
     token = confirmed()
     reference = get(f"/requests/{token}").data["reference"]
-    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
-    other = rows.LockRow._get_connection().connection.client  # noqa: SLF001
+    client = rows.connection().connection.client
     calls: list[str] = []
 
     def note(model: Any, **_: object) -> None:
         calls.append(model.name)
 
     said = []
-    for one in {client, other}:
-        one.meta.events.register("before-call.dynamodb", note)
+    client.meta.events.register("before-call.dynamodb", note)
     for body in (
         {"reference": reference, "email": AWA["email"]},
         {"reference": reference, "email": "other@example.org"},
@@ -1437,7 +1433,22 @@ def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or
         calls.clear()
         answer = post("/manage", body)
         said.append((answer.status, answer.text, {**answer.headers}, list(calls)))
-    for one in {client, other}:
-        one.meta.events.unregister("before-call.dynamodb", note)
+    client.meta.events.unregister("before-call.dynamodb", note)
     assert said[0] == said[1] == said[2] == said[3]
     assert (said[0][0], said[0][3]) == (202, ["UpdateItem"])
+
+
+@pytest.mark.usefixtures("service")
+def test_showing_a_captcha_reads_the_seat_once_and_writes_nothing() -> None:
+    held = hold()
+    calls: list[str] = []
+
+    def note(model: Any, **_: object) -> None:
+        calls.append(model.name)
+
+    events = rows.connection().connection.client.meta.events
+    events.register("before-call.dynamodb", note)
+    shown = send("GET", f"/holds/{held}", FORM)
+    events.unregister("before-call.dynamodb", note)
+    assert "data:image/png;base64," in shown.text
+    assert calls == ["GetItem"]

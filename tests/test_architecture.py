@@ -18,6 +18,7 @@ ROOMS = {
         "store",
         "places",
         "locks",
+        "visitors",
         "mail",
         "captcha_image",
         "convocation",

@@ -31,6 +31,17 @@ def filed(details: Details = AWA, now: datetime = NOW) -> appointment.Request:
     return appointment.file_request(proven(now).id, details, now=now)
 
 
+# Looking
+
+
+@pytest.mark.usefixtures("table")
+def test_a_hidden_service_is_not_offered_and_can_be_found_by_who_knows_it() -> None:
+    for name, listing in (("aes", {}), ("seen", {"listing": "home"}), ("essai", {"listing": "hidden"})):
+        store.put_service(document(id=name, **listing))
+    assert [service.id for service in booking.services(NOW)] == ["aes", "seen"]
+    assert booking.service("essai", NOW).hidden is True
+
+
 # The hold
 
 

@@ -11,10 +11,12 @@ GOOD = {
     "GUICHET_MAIL_FROM": "rendez-vous@example.org",
     "GUICHET_MAIL_RATE": "14",
     "GUICHET_PUBLIC_URL": "https://guichet.example.org/",
+    "GUICHET_ORIGIN_HOLDS": "30",
 }
 STAGE = "the name of the stage, in lower case"
 TABLE = "the name of the DynamoDB table"
 RATE = "letters a second, from 1 to 9999"
+HOLDS = "holds an hour from one address, 0 for any"
 SECRET = "at least 43 characters (256 bits), made by a machine"
 
 
@@ -27,6 +29,7 @@ def test_a_whole_environment_is_read_and_the_public_url_ends_without_a_slash() -
         mail_from="rendez-vous@example.org",
         mail_rate=14,
         public_url="https://guichet.example.org",
+        origin_holds=30,
     )
 
 
@@ -49,6 +52,9 @@ def test_a_whole_environment_is_read_and_the_public_url_ends_without_a_slash() -
         ({"GUICHET_MAIL_RATE": "10000"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
         ({"GUICHET_PUBLIC_URL": ""}, "guichet: GUICHET_PUBLIC_URL is missing: the address people use"),
         ({"GUICHET_PUBLIC_URL": "example.org"}, "guichet: GUICHET_PUBLIC_URL is wrong: the address people use"),
+        ({"GUICHET_ORIGIN_HOLDS": ""}, f"guichet: GUICHET_ORIGIN_HOLDS is missing: {HOLDS}"),
+        ({"GUICHET_ORIGIN_HOLDS": "-1"}, f"guichet: GUICHET_ORIGIN_HOLDS is wrong: {HOLDS}"),
+        ({"GUICHET_ORIGIN_HOLDS": "12345"}, f"guichet: GUICHET_ORIGIN_HOLDS is wrong: {HOLDS}"),
         (
             {"GUICHET_CAPTCHA_ANSWER": "abc"},
             "guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage: remove it",
@@ -63,7 +69,7 @@ def test_what_is_missing_or_wrong_stops_the_start_with_one_line(change: dict[str
 
 def test_a_function_that_sends_no_mail_needs_none_of_its_settings() -> None:
     found = settings.read({name: GOOD[name] for name in ("GUICHET_STAGE", "GUICHET_TABLE", "GUICHET_SECRET")})
-    assert (found.mail_from, found.public_url) == ("", "")
+    assert (found.mail_from, found.public_url, found.origin_holds) == ("", "", 0)
 
 
 @pytest.fixture

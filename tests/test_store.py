@@ -478,7 +478,7 @@ def test_a_lock_that_is_erased_while_it_is_judged_is_put() -> None:
 @pytest.fixture
 def around_the_read() -> Iterator[list[Callable[[], object]]]:
     """What others do just before, and just after, the next read of a person."""
-    client = rows.PersonRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    client = rows.connection().connection.client
     others: list[Callable[[], object]] = []
 
     def act(**_: object) -> None:
@@ -584,7 +584,7 @@ def test_a_wish_for_a_link_of_an_unknown_address_makes_nothing() -> None:
 @pytest.fixture
 def says() -> Iterator[list[Exception]]:
     """The table raises the last of this list at the next call of a seat."""
-    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # where its events are
+    client = rows.connection().connection.client
     planned: list[Exception] = []
 
     def reply(**_: object) -> None:
@@ -626,3 +626,21 @@ def test_what_the_table_says_is_translated_by_code_and_the_unknown_rises_untouch
     ):
         with pytest.raises(told):
             call()
+
+
+# What a calendar reads
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.HELD, State.PENDING, State.CONFIRMED, State.CLOSED])
+def test_a_calendar_is_shown_a_seat_as_it_is(state: State) -> None:
+    put(state, until=None if state is State.OPEN else LATER)
+    (shown,) = store.seats_shown("aes", WEEK)
+    assert shown == Seat(KEY, NOW, state, until=None if state is State.OPEN else LATER)
+
+
+def test_a_calendar_is_shown_that_a_seat_waits_to_return_or_is_set_aside() -> None:
+    item = row()
+    item.state, item.opens_at, item.past_state, item.reserve = State.OPEN, LATER, State.CANCELLED, "c1"
+    item.save()
+    (shown,) = store.seats_shown("aes", WEEK)
+    assert (shown.past_state, shown.reserve, shown.is_coming(NOW)) == (State.CANCELLED, "c1", False)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from pynamodb.transactions import TransactWrite
 
-from chalicelib import files, places, rows, store, timetable, upkeep
+from chalicelib import files, rows, store, timetable, upkeep
 from chalicelib.model import Service, State, text
 from chalicelib.rows import ServiceRow
 from chalicelib.timetable import Do
@@ -157,7 +157,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "
 
 def _store(found: list[dict[str, Any]]) -> None:
     """All of them, or none."""
-    with rows.table(), TransactWrite(connection=places.connection()) as writes:
+    with rows.table(), TransactWrite(connection=rows.connection().connection) as writes:
         for document in found:
             writes.save(ServiceRow("SERVICES", document["id"], document=document))
     store.forget()

@@ -16,7 +16,7 @@ from infra.browser import find
 from infra.laptop import Stack, release, warm
 from infra.package import ROOT
 from tests.browser.applicant import FULL, HEIGHT, NAMES, SERVICE, Applicant, Becomes, Starts, Window, Witness
-from tests.stack.visitor import Visitor
+from tests.stack.visitor import Visitor, restart
 from tests.stackfixture import stack as running
 
 __all__ = ["running"]
@@ -57,14 +57,10 @@ def install(stack: Stack, files: list[Path]) -> None:
     command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *map(str, files)]
     env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": stack.endpoint}
     subprocess.run(command, cwd=ROOT, env=env, check=True)
-    engine = stack.client("lambda")
-
-    def renew(function: dict[str, Any]) -> None:
-        engine.update_function_configuration(FunctionName=function["FunctionName"], Timeout=function["Timeout"] + 1)
-
-    functions = engine.list_functions()["Functions"]
-    with ThreadPoolExecutor(len(functions)) as pool:
-        list(pool.map(renew, functions))
+    functions = stack.client("lambda").list_functions()["Functions"]
+    names = [function["FunctionName"].removeprefix("guichet-laptop-") for function in functions]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: restart(stack, name), names))
         pool.submit(warm, stack)
         release(stack)
 

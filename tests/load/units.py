@@ -94,9 +94,16 @@ class Meter:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.calls: list[tuple[str, float]] = []
-        for row in (rows.SeatRow, rows.LockRow, rows.PersonRow, rows.ServiceRow):
-            client = row._get_connection().connection.client  # noqa: SLF001 - PynamoDB has no public way to it
-            client.meta.events.register("after-call.dynamodb", self.note, unique_id="meter")  # two rows may share one
+        events = rows.connection().connection.client.meta.events
+        events.register("before-parameter-build.dynamodb.Query", self.whole)
+        events.register("after-call.dynamodb", self.note)
+
+    def whole(self, params: dict[str, Any], **_: object) -> None:
+        """Ask for whole items: AWS bills a Query for them whatever it returns."""
+        if params.pop("ProjectionExpression", None):
+            names = params["ExpressionAttributeNames"]
+            left = params["KeyConditionExpression"]
+            params["ExpressionAttributeNames"] = {short: name for short, name in names.items() if short in left}
 
     def note(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
         """One call, from botocore's event after it."""
@@ -105,7 +112,8 @@ class Meter:
         elif "Error" in parsed:
             units = 1.0
         else:
-            units = float(parsed["ConsumedCapacity"]["CapacityUnits"])
+            told = parsed["ConsumedCapacity"]
+            units = sum(float(table["CapacityUnits"]) for table in (told if isinstance(told, list) else [told]))
         self.calls.append((model.name, units))
 
     @contextmanager

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from chalicelib import files, locks
 from chalicelib.model import Person
-from chalicelib.rows import PersonRow, Row
+from chalicelib.rows import PersonRow, Row, connection
 from infra.ops.__main__ import app
 from tests.office.test_closing import NOW
 
@@ -61,7 +61,7 @@ def table() -> list[dict[str, Any]]:
 
 def everything() -> list[dict[str, Any]]:
     """Everything that the table has."""
-    scanned = Row._get_connection().scan()  # noqa: SLF001 - a model reads its own kind only
+    scanned = connection().scan()  # a model reads its own kind only
     return [{name: str(next(iter(value.values()))) for name, value in item.items()} for item in scanned["Items"]]
 
 

@@ -12,7 +12,7 @@ from pynamodb.exceptions import GetError
 from chalicelib import outbox, places
 from chalicelib.errors import TooManyRequests
 from chalicelib.model import Service
-from chalicelib.rows import Row
+from chalicelib.rows import Row, connection
 from infra.ops import look
 from infra.ops.audit import act
 from infra.ops.reach import caller, reach, reason
@@ -320,5 +320,5 @@ def test_where_aws_does_not_answer_the_one_who_asks_is_the_user_of_the_machine(m
 def test_the_mailer_has_no_letter_for_an_act() -> None:
     with act(session(), "release run"):
         pass
-    (item,) = Row._get_connection().scan()["Items"]  # noqa: SLF001 - a model reads its own kind only
+    (item,) = connection().scan()["Items"]  # a model reads its own kind only
     assert outbox.due(None, item) is outbox.due(item, item) is None

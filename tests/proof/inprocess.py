@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from botocore.parsers import create_parser
 
-from chalicelib import mail, places, rows, store
+from chalicelib import mail, rows, store
 from chalicelib.model import SeatKey
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
@@ -28,7 +28,6 @@ from ministack.services import dynamodb, ses
 Image = Mapping[str, Any]
 Record = tuple[str, Image | None, Image | None]
 FAILED = 300
-CLIENTS = (rows.SeatRow, rows.LockRow, rows.PersonRow, rows.ServiceRow)
 
 
 class Engine:
@@ -112,14 +111,12 @@ def finished(work: Coroutine[Any, Any, Any]) -> Any:
 def engine() -> Iterator[Engine]:
     """An empty table and a stream, for as long as the block lasts."""
     one = Engine()
-    clients = [row._get_connection().connection.client for row in CLIENTS]  # noqa: SLF001 - no public way to it
-    clients.append(places.connection().client)
-    for client in clients:
-        client.meta.events.register_first("before-call.dynamodb", one.table, unique_id="engine")
+    client = rows.connection().connection.client
+    client.meta.events.register_first("before-call.dynamodb", one.table, unique_id="engine")
     mail.client().meta.events.register_first("before-call.ses", one.mail, unique_id="engine")
     mail.client().verify_email_identity(EmailAddress="rendez-vous@example.org")
     keys = (("pk", "HASH"), ("sk", "RANGE"))
-    clients[0].create_table(
+    client.create_table(
         TableName=rows.Row.Meta.table_name,
         KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
@@ -132,8 +129,7 @@ def engine() -> Iterator[Engine]:
         yield one
     finally:
         one.before = one.after = lambda _name: None
-        clients[0].delete_table(TableName=rows.Row.Meta.table_name)
-        for client in clients:
-            client.meta.events.unregister("before-call.dynamodb", unique_id="engine")
+        client.delete_table(TableName=rows.Row.Meta.table_name)
+        client.meta.events.unregister("before-call.dynamodb", unique_id="engine")
         mail.client().meta.events.unregister("before-call.ses", unique_id="engine")
         store.forget()

@@ -17,18 +17,15 @@ from urllib.parse import urlsplit
 import psutil
 
 from infra.laptop import HOST, STAGE, Stack
+from tests.stack.visitor import changed
 
 
 @contextmanager
 def configured(stack: Stack, function: str, **variables: str) -> Iterator[None]:
     """A function with other settings in its environment; its processes start again before and after."""
-    functions, name = stack.client("lambda"), f"guichet-{STAGE}-{function}"
-    known = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": known | variables})
-    try:
+    found = stack.client("lambda").get_function_configuration(FunctionName=f"guichet-{STAGE}-{function}")
+    with changed(stack, function, Environment={"Variables": found["Environment"]["Variables"] | variables}):
         yield
-    finally:
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": known})
 
 
 def logged(stack: Stack, function: str, word: str, since: datetime) -> bool | None:

@@ -61,7 +61,7 @@ def test_letters_that_come_late_and_twice_are_sent_once_and_void_ones_never(stac
     visitor, client, awa, ben = Visitor(stack), stack.client("lambda"), person(), person()
     visitor.file(awa)
     link = visitor.link(awa["email"])
-    mapping = client.list_event_source_mappings(FunctionName="guichet-laptop-mailer")["EventSourceMappings"][0]
+    mapping = client.list_event_source_mappings()["EventSourceMappings"][0]
     client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     try:
         answered(visitor.post(f"{link}/confirmation"), 200)
@@ -73,7 +73,9 @@ def test_letters_that_come_late_and_twice_are_sent_once_and_void_ones_never(stac
         client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     visitor.letter(ben["email"])
     doubled = client.create_event_source_mapping(
-        FunctionName="guichet-laptop-mailer", EventSourceArn=mapping["EventSourceArn"], StartingPosition="TRIM_HORIZON"
+        FunctionName="guichet-laptop-mailer:live",
+        EventSourceArn=mapping["EventSourceArn"],
+        StartingPosition="TRIM_HORIZON",
     )
     try:
         time.sleep(3)  # everything since the start comes again

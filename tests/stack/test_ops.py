@@ -13,8 +13,7 @@ import yaml
 
 from infra.laptop import Stack, release
 from infra.package import ROOT
-from tests.stack.test_storm import restart
-from tests.stack.visitor import Visitor, answered, person
+from tests.stack.visitor import Visitor, answered, person, restart
 
 SERVICE = "bureau"
 

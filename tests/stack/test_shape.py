@@ -49,10 +49,10 @@ ROUTES = {
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 LOOK = {"dynamodb:GetItem", "dynamodb:Query"}
 ACTIONS = {
-    "page": {*LOGS, *LOOK},
-    "slots": {*LOGS, *LOOK},
-    "hold": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
-    "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
+    "page": {*LOGS, "dynamodb:Query"},
+    "slots": {*LOGS, "dynamodb:Query"},
+    "hold": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem"},
+    "captcha": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem"},
     "request": {*LOGS, *LOOK, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
     "mailer": {
         *(*LOGS, *LOOK, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
@@ -60,7 +60,7 @@ ACTIONS = {
     },
     "feedback": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
     "release": {*LOGS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
-    "expiry": {*LOGS, *LOOK, "dynamodb:UpdateItem"},
+    "expiry": {*LOGS, "dynamodb:Query", "dynamodb:UpdateItem"},
 }
 FIGURES = ("holds_had", "first_at", "expired")
 FUNCTIONS = sorted(ACTIONS)
@@ -93,8 +93,8 @@ def test_every_route_is_integrated_with_its_own_function_and_none_is_without(sta
     for resource in gateway.get_resources(restApiId=API, limit=500)["items"]:
         for method in resource.get("resourceMethods", {}):
             found = gateway.get_integration(restApiId=API, resourceId=resource["id"], httpMethod=method)
-            name = found["uri"].removesuffix("/invocations").rpartition(":guichet-laptop-")[2]
-            assert found["uri"].endswith(f"/functions/{function_arn(name)}/invocations")
+            name = found["uri"].removesuffix(":live/invocations").rpartition(":guichet-laptop-")[2]
+            assert found["uri"].endswith(f"/functions/{function_arn(name)}:live/invocations")
             assert found["type"] == "AWS_PROXY"
             deployed.setdefault(name, set()).add((method, resource["path"]))
     assert deployed == ROUTES
@@ -102,7 +102,9 @@ def test_every_route_is_integrated_with_its_own_function_and_none_is_without(sta
 
 @pytest.mark.parametrize("name", ROUTES)
 def test_a_function_may_be_invoked_by_this_api_alone(stack: Stack, name: str) -> None:
-    policy = json.loads(stack.client("lambda").get_policy(FunctionName=f"guichet-laptop-{name}")["Policy"])
+    policy = json.loads(
+        stack.client("lambda").get_policy(FunctionName=f"guichet-laptop-{name}", Qualifier="live")["Policy"]
+    )
     granted = {
         (statement["Action"], statement["Principal"]["Service"], source)
         for statement in policy["Statement"]
@@ -290,7 +292,7 @@ def test_the_mailer_alone_listens_to_the_stream_of_the_table(stack: Stack) -> No
     table = stack.client("dynamodb").describe_table(TableName=stack.table)["Table"]
     mappings = stack.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert [(found["FunctionArn"], found["EventSourceArn"], found["State"]) for found in mappings] == [
-        (function_arn("mailer"), table["LatestStreamArn"], "Enabled")
+        (f"{function_arn('mailer')}:live", table["LatestStreamArn"], "Enabled")
     ]
     assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert mappings[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -302,7 +304,7 @@ def test_the_mailer_alone_listens_to_the_stream_of_the_table(stack: Stack) -> No
 def test_feedback_alone_hears_what_ses_says_of_a_letter(stack: Stack) -> None:
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:guichet-laptop-feedback"
     found = stack.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    assert [(one["Protocol"], one["Endpoint"]) for one in found] == [("lambda", function_arn("feedback"))]
+    assert [(one["Protocol"], one["Endpoint"]) for one in found] == [("lambda", f"{function_arn('feedback')}:live")]
     letters = stack.client("sesv2")
     sender = letters.get_email_identity(EmailIdentity=MAIL_FROM)
     events = letters.get_configuration_set_event_destinations(ConfigurationSetName=sender["ConfigurationSetName"])
@@ -337,8 +339,8 @@ def test_release_and_expiry_have_a_schedule_each(stack: Stack) -> None:
         for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     }
     assert targets == {
-        function_arn("release"): ("rate(1 minute)", "ENABLED"),
-        function_arn("expiry"): ("rate(1 minute)", "ENABLED"),
+        f"{function_arn('release')}:live": ("rate(1 minute)", "ENABLED"),
+        f"{function_arn('expiry')}:live": ("rate(1 minute)", "ENABLED"),
     }
 
 

@@ -18,6 +18,7 @@ import yaml
 from infra.laptop import ACCOUNT, BUCKET, REGION, Stack
 from infra.package import ROOT
 from tests.stack.storm import SEATS, TAKEN, Verdict, document, seated, storm
+from tests.stack.visitor import restart
 
 SERVICES = ("storm", "storm-a", "storm-b")
 BROKEN = {
@@ -30,14 +31,6 @@ BROKEN = {
         "over = SeatRow.state == State.HELD\n    condition",
     ),
 }
-
-
-def restart(stack: Stack, *names: str) -> None:
-    """Make functions start again: they remember the services for a minute."""
-    functions = stack.client("lambda")
-    for name in names:
-        known = functions.get_function_configuration(FunctionName=f"guichet-laptop-{name}")
-        functions.update_function_configuration(FunctionName=known["FunctionName"], MemorySize=known["MemorySize"])
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ def impatient(stack: Stack) -> Iterator[Stack]:
     """The engine counts no attempts and halves no batch: it gives a batch up by age, here at once."""
     queues, client = stack.client("sqs"), stack.client("lambda")
     queues.purge_queue(QueueUrl=queues.get_queue_url(QueueName="guichet-laptop-unsent")["QueueUrl"])
-    mapping = client.list_event_source_mappings(FunctionName="guichet-laptop-mailer")["EventSourceMappings"][0]
+    mapping = client.list_event_source_mappings()["EventSourceMappings"][0]
     client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=1)
     yield stack
     client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=-1)

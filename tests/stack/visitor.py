@@ -3,9 +3,11 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import requests
 
@@ -110,6 +112,33 @@ class Visitor:
         found = table.get_item(TableName=self.stack.table, Key=key_of(token), ConsistentRead=True)
         item: dict[str, Any] = found.get("Item", {})
         return item
+
+
+@contextmanager
+def changed(stack: Stack, name: str, **configuration: Any) -> Iterator[None]:
+    """A function with another configuration, live for as long as the block lasts."""
+    functions, function = stack.client("lambda"), f"guichet-laptop-{name}"
+    known = functions.get_function_configuration(FunctionName=function)
+    live = functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"]
+    functions.update_function_configuration(FunctionName=function, **configuration)
+    version = functions.publish_version(FunctionName=function)["Version"]
+    functions.update_alias(FunctionName=function, Name="live", FunctionVersion=version)
+    try:
+        yield
+    finally:
+        functions.update_alias(FunctionName=function, Name="live", FunctionVersion=live)
+        before = {"Environment": {"Variables": known["Environment"]["Variables"]}, "MemorySize": known["MemorySize"]}
+        functions.update_function_configuration(FunctionName=function, **before)
+
+
+def restart(stack: Stack, *names: str) -> None:
+    """Make functions start again: they remember the services for a minute."""
+    functions = stack.client("lambda")
+    for name in names:
+        function = f"guichet-laptop-{name}"
+        functions.update_function_configuration(FunctionName=function, Description=uuid4().hex)
+        version = functions.publish_version(FunctionName=function)["Version"]
+        functions.update_alias(FunctionName=function, Name="live", FunctionVersion=version)
 
 
 def answered(response: requests.Response, status: int) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""The bill of a Monday at the list prices of `simulation.inputs`, without free tiers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.load.simulation.inputs import (
+    GATEWAY,
+    GB_LOGGED,
+    GB_OUT,
+    GB_SECOND,
+    INVOCATION,
+    LETTER,
+    LOGGED,
+    READ_UNIT,
+    WRITE_UNIT,
+)
+
+FULL_CORE = 1769  # MB of memory at which a Lambda has a whole core
+WAIT_MS = 5.0  # for one call of the table, paid while the CPU rests
+ENVIRONMENTS, SECONDS = 100, 300  # of a crowd of 100,000: so many at once of each function, for so long
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a request of one kind costs: CPU, calls of the table, bytes of the answer, MB of its function."""
+
+    cpu_ms: float
+    calls: float
+    sent: int
+    memory: int
+
+    @property
+    def gb_seconds(self) -> float:
+        """What Lambda bills: less memory than FULL_CORE is less than a core."""
+        return (self.cpu_ms * max(1.0, FULL_CORE / self.memory) + self.calls * WAIT_MS) / 1000 * self.memory / 1024
+
+
+def bill(
+    requests: Mapping[str, float],
+    uses: Mapping[str, Use],
+    *,
+    writes: float,
+    reads: float,
+    letters: float,
+    load_gb_seconds: float,
+) -> dict[str, float]:
+    """Dollars by service for so many requests of each kind, and in all."""
+    count = sum(requests.values())
+    seconds = sum(number * uses[kind].gb_seconds for kind, number in requests.items()) + load_gb_seconds
+    sent = sum(number * uses[kind].sent for kind, number in requests.items())
+    parts = {
+        "API Gateway": count * GATEWAY,
+        "Lambda": count * INVOCATION + seconds * GB_SECOND,
+        "DynamoDB": writes * WRITE_UNIT + reads * READ_UNIT,
+        "SES": letters * LETTER,
+        "traffic out": sent / 1e9 * GB_OUT,
+        "logs": count * LOGGED / 1e9 * GB_LOGGED,
+    }
+    return {**parts, "total": sum(parts.values())}

@@ -1,0 +1,12 @@
+"""That the test of the templates can fail."""
+
+from pathlib import Path
+
+from infra.package import ROOT
+from tests.stack.test_templates import lint
+
+
+def test_a_mistake_in_a_template_is_seen(tmp_path: Path) -> None:
+    broken = tmp_path / "data.yaml"
+    broken.write_text((ROOT / "infra" / "data.yaml").read_text("utf-8").replace("BillingMode: PAY", "BillingMode: PAI"))
+    assert "E3030" in lint(broken)
