@@ -1,6 +1,6 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal
+UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal --ignore=tests/proof
 .PHONY: $(shell sed -n "s/^\([a-z-]*\):.*\#\# .*/\1/p" Makefile)
 
 PYTHON ?= python3
@@ -20,11 +20,14 @@ rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE
 
 test: lint  ## everything: all unit tests with coverage, then the deployed stack and the browser
 	@$(BIN)/pytest $(UNIT) --cov
+	@$(BIN)/pytest -n auto tests/proof
 	@$(BIN)/python -m infra.browser
 	@$(BIN)/pytest tests/stack tests/browser
 
-test-long: setup  ## what takes minutes: every broken copy of the service against the checker of histories
+test-long: lint  ## what takes long: the proofs at full size, faults, every broken copy against the checker of histories
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
+	@GUICHET_LONG=1 $(BIN)/pytest -n auto tests/proof
+	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(UNIT) --ignore=tests/office --ignore=tests/attack

@@ -51,9 +51,9 @@ def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
     )
     erase_at = service.erase_at(seat.key)
 
-    def counts(key: SeatKey, digest: str) -> bool:
+    def counts(key: SeatKey, digest: str, owner: str) -> bool:
         try:
-            return service.start_of(key) > now and store.seat(key).blocks(digest, now)
+            return service.start_of(key) > now and store.seat(key).blocks(digest, now, owner)
         except NotFound:  # its seat is gone from the timetable
             return False
 
@@ -72,7 +72,8 @@ def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
 
 
 def _request(service: Service, seat: Seat, person: Person | None = None) -> Request:
-    """The request that a pending or confirmed seat carries."""
+    """The request that a pending or confirmed seat carries, with its person unless a newer request has replaced it."""
+    person = person or locks.person(seat.person, service.id)
     return Request(
         token=str(keys().link(seat.key, seat.hold)),
         service=service,
@@ -82,7 +83,7 @@ def _request(service: Service, seat: Seat, person: Person | None = None) -> Requ
         reference=keys().reference(service.id, seat.hold),
         confirm_before=seat.until,
         filed_at=seat.filed_at,
-        person=person or locks.person(seat.person, service.id),
+        person=person if person and person.hold == seat.hold else None,
     )
 
 

@@ -11,6 +11,9 @@ from chalicelib import files, rows
 from chalicelib.model import Details, Person, SeatKey
 from chalicelib.rows import LockRow, PersonRow
 
+Counts = Callable[[SeatKey, str, str], bool]
+"""Does a lock still keep others out? By the seat, the hold and the person that it names."""
+
 
 def person_row(key: str, service_id: str) -> PersonRow:
     """The key of a person item."""
@@ -22,7 +25,7 @@ def address_row(key: str, service_id: str) -> LockRow:
     return LockRow(f"EMAIL#{key}", f"SERVICE#{service_id}")
 
 
-def _lock(row: LockRow, counts: Callable[[SeatKey, str], bool]) -> bool:
+def _lock(row: LockRow, counts: Counts) -> bool:
     """Put a lock where there is none, or its own, or one that no longer counts; False if another counts."""
     kind = type(row)
     own = kind.pk.does_not_exist() | (kind.hold == row.hold)  # the same form sent twice at once is one request
@@ -34,12 +37,12 @@ def _lock(row: LockRow, counts: Callable[[SeatKey, str], bool]) -> bool:
             old.refresh(consistent_read=True)
         except DoesNotExist:  # erased a moment ago
             return rows.written(lambda: row.save(own))
-    if old.hold != row.hold and counts(SeatKey.parse(old.seat), old.hold):
+    if old.hold != row.hold and counts(SeatKey.parse(old.seat), old.hold, old.person or old.pk.partition("#")[2]):
         return False
     return rows.written(lambda: row.save(own | (kind.hold == old.hold)))
 
 
-def lock_person(person: Person, erase_at: datetime, counts: Callable[[SeatKey, str], bool]) -> bool:
+def lock_person(person: Person, erase_at: datetime, counts: Counts) -> bool:
     """Put the person item; False if this person has another live request."""
     row = person_row(person.key, person.service)
     row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
@@ -48,7 +51,7 @@ def lock_person(person: Person, erase_at: datetime, counts: Callable[[SeatKey, s
     return _lock(row, counts)
 
 
-def lock_address(address: str, person: Person, erase_at: datetime, counts: Callable[[SeatKey, str], bool]) -> bool:
+def lock_address(address: str, person: Person, erase_at: datetime, counts: Counts) -> bool:
     """Put the address item; False if this address has another live request."""
     row = address_row(address, person.service)
     row.seat, row.hold, row.person, row.reference = person.seat.ref, person.hold, person.key, person.reference

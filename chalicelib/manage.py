@@ -117,7 +117,7 @@ def erase(token: str, now: datetime, *, chance: Callable[[], float] = _chance.ra
     if found.state is State.DISPLACED:
         places.give_up_choice(found.seat)
     elif found.state in {State.PENDING, State.CONFIRMED}:
-        appointment.cancel_request(token, now)
+        appointment.cancel_request(token, now, chance=chance)
     elif found.seat.state is State.PENDING:  # its time is over, and no sweep has ended it yet
         back = timetable.return_moment(found.service, found.seat.key, now, chance())
         store.end_request(found.seat, State.EXPIRED, back, now, early=True)

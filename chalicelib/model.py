@@ -144,13 +144,16 @@ class Seat:
             return True
         return self.state in {State.HELD, State.PENDING} and now < self.until
 
-    def blocks(self, hold: str, now: datetime) -> bool:
-        """Does a lock of this hold still count? Until the seat could be given to another."""
+    def blocks(self, hold: str, now: datetime, person: str) -> bool:
+        """Does a lock of this hold and person still count? Until the seat could be given to another.
+
+        Who was refused may file as somebody else, or for somebody else: then the locks of the first try count no more.
+        """
         if self.hold != hold or self.until is None:
             return False
         if self.state is State.HELD:
             return self.until >= now - SKEW
-        return self.state in {State.PENDING, State.CONFIRMED}
+        return self.state in {State.PENDING, State.CONFIRMED} and self.person == person
 
 
 @dataclass(frozen=True, slots=True)

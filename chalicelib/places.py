@@ -84,9 +84,13 @@ def give_up_choice(seat: Seat) -> bool:
 
 
 def set_aside(seat: Seat, reserve: str, until: datetime) -> bool:
-    """Keep a seat that nobody has for those whose morning was closed; whoever comes may take it after `until`."""
+    """Keep a seat that nobody has for those whose morning was closed; whoever comes may take it after `until`.
+
+    It must be as it was read: one that was given back meanwhile waits to return.
+    """
     free: Condition = (SeatRow.state == State.OPEN) & (SeatRow.opens_at == seat.opens_at)
-    free = free & SeatRow.past_state.does_not_exist() & SeatRow.reserve.does_not_exist()
+    free &= (SeatRow.past_state == seat.past_state) if seat.past_state else SeatRow.past_state.does_not_exist()
+    free &= (SeatRow.reserve == seat.reserve) if seat.reserve else SeatRow.reserve.does_not_exist()
     return store.update(seat.key, [SeatRow.reserve.set(reserve), SeatRow.opens_at.set(until)], free)
 
 

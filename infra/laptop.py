@@ -113,7 +113,8 @@ def is_free(port: int) -> bool:
 def engine(port: int, folder: Path, *, smtp: str, auth: bool = True) -> Iterator[str]:
     """MiniStack on this port, checking every role if `auth`, with all its files in this folder; its URL."""
     log = folder / "engine.log"
-    guarded = [sys.executable, str(ROOT / "infra" / "guard.py"), str(folder), sys.executable, "-m", "ministack"]
+    guard_of, program = (str(ROOT / "infra" / name) for name in ("guard.py", "engine.py"))
+    guarded = [sys.executable, guard_of, str(folder), sys.executable, "-P", program]
     settings = {
         "AUTH": str(auth).lower(),
         "BIND_HOST": HOST,

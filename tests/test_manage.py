@@ -347,3 +347,20 @@ def test_a_request_that_moved_is_reminded_of_its_new_date() -> None:
     moved = appointment.move_request(request.token, datetime(2026, 12, 15, 10, 0, tzinfo=START.tzinfo), now=NOW)
     assert not store.seat(moved.seat.key).reminded
     assert upkeep.expire(NOW + timedelta(days=13, hours=3))["reminders"] == 1
+
+
+def test_the_link_of_an_appointment_that_is_over_shows_and_erases_nothing_of_a_newer_request() -> None:
+    old = confirmed()
+    later = START + timedelta(days=1)
+    seat = store.seat(old.seat.key)
+    newer = SeatKey(date(2026, 12, 31), seat.key.start, 1, "aes")
+    store.create(newer, NOW, NOW + timedelta(days=90))
+    now = later.astimezone(NOW.tzinfo)
+    assert store.take(newer, "h2", now + timedelta(hours=1), now)
+    owner = replace(person(), seat=newer, hold="h2", sent=frozenset())
+    assert locks.lock_person(owner, now + timedelta(days=60), lambda *_: False)
+    assert appointment.view_request(old.token, now).person is None
+    with pytest.raises(errors.LinkOver):
+        manage.data(old.token, now)
+    manage.erase(old.token, now)
+    assert person().hold == "h2"

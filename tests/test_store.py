@@ -393,11 +393,11 @@ def person(hold: str = "h1", key: str = "p1") -> Person:
     return Person(key, "aes", KEY, hold, AWA, "AES-22222-22222", NOW)
 
 
-def counts(_key: SeatKey, _hold: str) -> bool:
+def counts(_key: SeatKey, _hold: str, _person: str) -> bool:
     return True
 
 
-def counts_not(_key: SeatKey, _hold: str) -> bool:
+def counts_not(_key: SeatKey, _hold: str, _person: str) -> bool:
     return False
 
 
@@ -424,8 +424,8 @@ def test_a_lock_counts_until_its_seat_could_be_anothers_and_a_hold_goes_on_until
     blocks: bool,  # noqa: FBT001  # expected values
     holds: bool,  # noqa: FBT001  # expected values
 ) -> None:
-    seat = Seat(KEY, NOW, state, "h1", LATER)
-    assert (seat.blocks(hold, LATER + late), seat.holds(hold, LATER + late)) == (blocks, holds)
+    seat = Seat(KEY, NOW, state, "h1", LATER, person="p")
+    assert (seat.blocks(hold, LATER + late, "p"), seat.holds(hold, LATER + late)) == (blocks, holds)
 
 
 def test_a_lock_is_put_where_there_is_none_and_again_by_its_own_hold() -> None:
@@ -451,7 +451,7 @@ def test_a_lock_that_counts_is_not_replaced_and_one_that_does_not_is() -> None:
 def test_a_lock_that_another_replaced_meanwhile_is_not_replaced_again() -> None:
     locks.lock_person(person(), LATER, counts)
 
-    def meanwhile(_key: SeatKey, _hold: str) -> bool:
+    def meanwhile(_key: SeatKey, _hold: str, _person: str) -> bool:
         locks.lock_person(person("h3"), LATER, counts_not)
         return False
 
@@ -467,7 +467,7 @@ def erase() -> None:
 def test_a_lock_that_is_erased_while_it_is_judged_is_put() -> None:
     locks.lock_person(person(), LATER, counts)
 
-    def meanwhile(_key: SeatKey, _hold: str) -> bool:
+    def meanwhile(_key: SeatKey, _hold: str, _person: str) -> bool:
         erase()
         return False
 
@@ -514,7 +514,7 @@ def test_the_same_form_sent_twice_at_once_locks_once_and_is_refused_neither_time
     locks.lock_person(person(), LATER, counts)
     around_the_read += [lambda: locks.lock_person(person("h2"), LATER, counts_not), lambda: None]
 
-    def counts_now(_key: SeatKey, hold: str) -> bool:
+    def counts_now(_key: SeatKey, hold: str, _person: str) -> bool:
         return hold == "h2"
 
     assert locks.lock_person(person("h2"), LATER, counts_now)
@@ -522,14 +522,16 @@ def test_the_same_form_sent_twice_at_once_locks_once_and_is_refused_neither_time
 
 def test_a_lock_asks_whether_the_old_seat_and_hold_still_count() -> None:
     locks.lock_person(person(), LATER, counts)
-    asked: list[tuple[SeatKey, str]] = []
+    asked: list[tuple[SeatKey, str, str]] = []
 
-    def note(key: SeatKey, hold: str) -> bool:
-        asked.append((key, hold))
+    def note(key: SeatKey, hold: str, owner: str) -> bool:
+        asked.append((key, hold, owner))
         return True
 
     locks.lock_person(person("h2"), LATER, note)
-    assert asked == [(KEY, "h1")]
+    locks.lock_address("a1", person("h1"), LATER, counts)
+    locks.lock_address("a1", person("h2"), LATER, note)
+    assert asked == [(KEY, "h1", "p1")] * 2
 
 
 @pytest.mark.usefixtures("one_call_at_a_time")

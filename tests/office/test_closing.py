@@ -136,6 +136,25 @@ def test_a_closed_morning_has_no_seat_left_and_everybody_booked_is_written_to_on
     assert {due.until for due in letters} == {NOW + timedelta(days=7)}
 
 
+@pytest.mark.usefixtures("service")
+def test_a_seat_that_was_given_back_and_is_open_again_can_be_set_aside() -> None:
+    book(key(start="09:15"), 1)
+    first = closing.prepare(TUESDAY, NOW).reserve[0].key
+    book(first, 2)
+    assert store.end_request(store.seat(first), State.CANCELLED, NOW, NOW)
+    assert run(TUESDAY) == {"set_aside": 1, "closed": 30, "written_to": 1}
+    assert store.seat(first).is_set_aside(NOW)
+
+
+@pytest.mark.usefixtures("morning")
+def test_a_seat_whose_reserve_is_over_can_be_set_aside_again() -> None:
+    assert run(TUESDAY)["set_aside"] == 3
+    later = NOW + timedelta(days=7, hours=1)
+    over = next(seat for seat in [*seats(), *seats("2026-W51")] if seat.is_set_aside(NOW))
+    assert places.set_aside(over, "another", later + timedelta(days=7))
+    assert not places.set_aside(over, "a third", later + timedelta(days=7))
+
+
 @pytest.mark.usefixtures("morning")
 def test_a_closing_that_is_cut_anywhere_goes_on_where_it_was_and_sets_aside_no_seat_more() -> None:
     class Cut(Exception):
@@ -256,6 +275,8 @@ def test_a_person_who_has_booked_anew_meanwhile_cannot_choose_as_well() -> None:
     assert person
     assert store.take(again, "new", NOW + timedelta(minutes=3), NOW)
     newer = Person("person1", "aes", again, "new", person.details, "AES-NEWER-AAAAA", NOW)
-    assert locks.lock_person(newer, NOW + timedelta(days=60), lambda seat, hold: store.seat(seat).blocks(hold, NOW))
+    assert locks.lock_person(
+        newer, NOW + timedelta(days=60), lambda seat, hold, owner: store.seat(seat).blocks(hold, NOW, owner)
+    )
     with pytest.raises(errors.LinkOver):
         appointment.move_request(token(1, key(start="09:15")), aes().start_of(plan.reserve[0].key), now=NOW)

@@ -2,25 +2,21 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
 from infra.inbox import any_port
 from infra.laptop import HOST, Stack
-from tests.stack.visitor import PAGE, Visitor, answered, changed, refused
+from tests.stack.faults import configured
+from tests.stack.visitor import PAGE, Visitor, answered, refused
 
-HOLD = "guichet-laptop-hold"
 WISH = {"first_free": True, "conditions_accepted": True}
 
 
-@contextmanager
-def table_at(stack: Stack, port: int) -> Iterator[None]:
+def table_at(stack: Stack, port: int) -> AbstractContextManager[None]:
     """The hold function looks for its table at this port, for as long as the block lasts."""
-    known = stack.client("lambda").get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
-    elsewhere = known | {"AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
-    with changed(stack, "hold", Environment={"Variables": elsewhere}):
-        yield
+    return configured(stack, "hold", AWS_ENDPOINT_URL=f"http://{HOST}:{port}")
 
 
 @pytest.fixture

@@ -1,0 +1,417 @@
+"""The service against the model of the seat: any order of calls, any clocks two seconds apart, any call twice.
+
+200 runs of 50 steps here; 2,000 of 80 by `make test-long` (GUICHET_LONG=1).
+"""
+
+import os
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
+
+from chalicelib import appointment, booking, manage, outbox, store, timetable, tokens, upkeep
+from chalicelib.booking import Wish
+from chalicelib.errors import CaptchaWrong, Refusal
+from chalicelib.mail import Letter
+from chalicelib.model import Details, Seat, SeatKey, State
+from infra import closing
+from tests.conftest import MONDAY, document
+from tests.proof import inprocess, seatmodel
+
+LONG = "GUICHET_LONG" in os.environ
+DRIFT = timedelta(seconds=2)
+"""How far the clock of a function may be off."""
+AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
+PEOPLE = ("Awa", "Ben", "Chloé")
+ADDRESSES = ("awa@example.org", "b.e.n@gmail.com", "Ben+2@gmail.com", "chloe@example.org")  # one in two ways
+WHO = some.tuples(some.integers(0, len(PEOPLE) - 1), some.integers(0, len(ADDRESSES) - 1))
+SMALL = document(
+    plannings=[{"desks": [1], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "09:30"}]}],
+    release={"weeks_ahead": 1, "moments": [{"day": "monday", "at": "09:00"}]},
+)
+SLOTS = [
+    (MONDAY + timedelta(days=day + 7 * week)).date().isoformat() + f"T09:{minute}"
+    for week in range(3)
+    for day in (1, 3)
+    for minute in (15, 20, 25)
+]
+PASSES = [timedelta(seconds=s) for s in (0.001, 4, 170, 840, 3 * 3600, 26 * 3600, 74 * 3600)]
+LAST = MONDAY + timedelta(days=15)
+OFFSETS = some.sampled_from([-1, -0.5, 0, 0, 0.5, 1])
+
+
+def alike() -> random.Random:
+    """The same chance in every run."""
+    return random.Random(1)  # noqa: S311 - nothing secret is drawn
+
+
+def said(call: Callable[[], Any]) -> Any:
+    """What a call answers: its value, or the name of its refusal."""
+    try:
+        return call()
+    except CaptchaWrong as refusal:
+        return f"CaptchaWrong {refusal.tries_left}"
+    except Refusal as refusal:
+        return type(refusal).__name__
+
+
+class Seats(RuleBasedStateMachine):
+    """Visitors, the office and the clock, in any order."""
+
+    drift = DRIFT
+    holds = Bundle("holds")
+    challenges = Bundle("challenges")
+    requests = Bundle("requests")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.life = ExitStack()
+        self.engine = self.life.enter_context(inprocess.engine())
+        self.t = MONDAY - timedelta(seconds=1)
+        self.service = store.put_service(SMALL)
+        self.model = seatmodel.Office(self.service)
+        self.seen: dict[str, tuple[dict[str, Any], Seat]] = {}
+        self.promises: dict[SeatKey, tuple[str, datetime]] = {}
+        self.closed: set[str] = set()
+        self.sent: list[tuple[str, str]] = []
+
+    def teardown(self) -> None:
+        try:
+            self.post(2)
+        finally:
+            self.life.close()
+
+    def now(self, offset: float) -> datetime:
+        """The clock of the function that answers; it remembers nothing of the seats."""
+        store._weeks.clear()  # noqa: SLF001 - another function than the last one
+        store._taken.clear()  # noqa: SLF001 - the same
+        return self.t + offset * self.drift
+
+    # What must hold after each step
+
+    @invariant()
+    def the_table_is_as_the_model_says(self) -> None:
+        for item in self.engine.items():
+            if not item["pk"]["S"].startswith("SEATS#"):
+                continue
+            known = self.seen.get(item["sk"]["S"])
+            if known is None or known[0] != item:
+                seat = store.seat_from(item)
+                assert seat
+                self.seen[item["sk"]["S"]] = (dict(item), seat)
+        assert len(self.seen) == len(self.model.seats)
+        for _, seat in self.seen.values():
+            assert shape(seat) == expected(self.model.seats[seat.key]), seat.key
+
+    @invariant()
+    def nobody_has_two_requests(self) -> None:
+        live = [
+            seat
+            for _, seat in self.seen.values()
+            if seat.state in {State.PENDING, State.CONFIRMED} and self.service.start_of(seat.key) > self.t + self.drift
+        ]
+        people = [seat.person for seat in live]
+        addresses = [self.model.seats[seat.key].address for seat in live]
+        assert len(set(people)) == len(people)
+        assert len(set(addresses)) == len(addresses)
+
+    def agree(self, told: Any, *mine: Any) -> None:
+        assert told in mine, (told, mine)
+        for key, _ in self.model.returns:
+            self.returned(key)
+        self.model.returns.clear()
+
+    def returned(self, key: SeatKey) -> None:
+        """The model is told when a seat opens again; it must be in the window, or never."""
+        place, seat, now = self.model.seats[key], store.seat(key), self.model.returns[-1][1]
+        first, last = now + timedelta(hours=2), min(now + timedelta(hours=48), place.start - timedelta(hours=49))
+        assert first <= seat.opens_at <= last if first < last else seat.opens_at == place.start
+        place.opens = seat.opens_at
+
+    # The clock
+
+    @initialize()
+    def seats_are_made(self) -> None:
+        self.make_seats(self.t)
+        self.t = MONDAY + timedelta(seconds=3)
+
+    def make_seats(self, now: datetime) -> None:
+        """What the clock does every hour."""
+        upkeep.release(now)
+        for week in timetable.weeks_to_create(self.service, now):
+            for key in timetable.seats_of(self.service, week):
+                if self.service.start_of(key) > now and key not in self.model.seats:
+                    opens = seatmodel.released_at(key, self.service)
+                    self.model.seats[key] = seatmodel.Place(self.service.start_of(key), opens)
+
+    @rule(span=some.sampled_from(PASSES))
+    def time_passes(self, span: timedelta) -> None:
+        self.t = min(self.t + span, max(self.t, LAST))
+        if span >= timedelta(hours=1):
+            self.make_seats(self.now(0))
+
+    @precondition(lambda self: self.promises)
+    @rule(number=some.integers(0, 99), milliseconds=some.integers(-3000, 9000))
+    def a_hold_is_about_to_end(self, number: int, milliseconds: int) -> None:
+        ends = sorted(until for _, until in self.promises.values())
+        self.t = max(self.t, ends[number % len(ends)] + timedelta(milliseconds=milliseconds))
+
+    @rule(offset=OFFSETS)
+    def what_ran_out_is_ended(self, offset: float) -> None:
+        now = self.now(offset)
+        upkeep.expire(now, chance=lambda: 0.25)
+        self.model.expire(now)
+        self.agree(None, None)
+
+    @rule(times=some.integers(1, 2))
+    def the_mailer_runs(self, times: int) -> None:
+        self.post(times)
+
+    def post(self, times: int) -> None:
+        """Every record of the stream since the last time goes to the mailer, once or twice."""
+        records = self.engine.records()
+        self.sent.clear()
+        for _ in range(times):
+            assert outbox.deliver(records, now=self.t, send=self.send) == []
+        assert sorted(self.sent) == sorted(self.model.letters())
+
+    def send(self, letter: Letter, key: str, **_more: str) -> str:
+        self.sent.append((tokens.normal_address(letter.to), key.split(".")[1]))
+        return "sent"
+
+    # Visitors
+
+    @rule(target=holds, slot=some.sampled_from(SLOTS), offset=OFFSETS)
+    def hold(self, slot: str, offset: float) -> Any:
+        now = self.now(offset)
+        start = datetime.fromisoformat(slot).replace(tzinfo=self.service.zone)
+        key = SeatKey(start.date(), start.time(), 1, "aes")
+        told = said(lambda: booking.place_hold("aes", Wish(start, conditions_accepted=True), now=now))
+        return self.held(told, {key} if self.model.why_not(key, now) == "held" else set(), now, key)
+
+    @rule(target=holds, offset=OFFSETS, seed=some.integers(0, 9))
+    def hold_the_first_free(self, offset: float, seed: int) -> Any:
+        now, chance = self.now(offset), random.Random(seed)  # noqa: S311 - drawn again
+        told = said(lambda: booking.place_hold("aes", Wish(None, conditions_accepted=True), now=now, chance=chance))
+        free = self.model.offered_weeks(now)
+        return self.held(told, {key for key in free if key.week == free[0].week}, now)
+
+    def held(self, told: Any, can: set[SeatKey], now: datetime, wished: SeatKey | None = None) -> Any:
+        if not can:
+            self.agree(told, self.model.why_not(wished, now) if wished else "NothingFree")
+            return multiple()
+        assert isinstance(told, booking.Hold), told
+        assert told.seat.key in can
+        ticket = booking.keys().read("hold", told.id)
+        digest = tokens.digest(ticket.secret)
+        before, until = self.promises.get(ticket.seat, ("", self.t - self.drift))
+        assert until <= self.t - self.drift, f"{before} could still go on by some clock"
+        self.model.take(ticket.seat, digest, now)
+        self.promises[ticket.seat] = digest, now + seatmodel.HOLD
+        return told.id, ticket.seat, digest
+
+    def promised(self, key: SeatKey, digest: str) -> None:
+        """What the holder was told: until then nobody else has it, whatever clock says so."""
+        place = self.model.seats[key]
+        if place.hold == digest and place.state == "held" and place.until:
+            self.promises[key] = digest, place.until
+        elif self.promises.get(key, ("",))[0] == digest:
+            del self.promises[key]
+
+    @rule(
+        hold=holds, what=some.sampled_from(["look", "extend", "give back"]), offset=OFFSETS, times=some.integers(1, 2)
+    )
+    def holder_does(self, hold: Any, what: str, offset: float, times: int) -> None:
+        name, key, digest = hold
+        real, mine = {
+            "look": (lambda now: str(booking.view_hold(name, now).seat.state), self.model.view),
+            "extend": (lambda now: str(booking.extend_hold(name, now).seat.state), self.model.extend),
+            "give back": (lambda now: "ended" if booking.end_hold(name, now) else "", self.model.give_back),
+        }[what]
+        for _ in range(times):
+            now = self.now(offset)
+            self.agree(said(partial(real, now)), mine(key, digest, now))
+            self.promised(key, digest)
+
+    @rule(target=challenges, hold=holds, offset=OFFSETS)
+    def ask_for_a_challenge(self, hold: Any, offset: float) -> Any:
+        name, key, digest = hold
+        now = self.now(offset)
+        asked = said(lambda: booking.challenge(name, now))
+        if self.model.view(key, digest, now) == seatmodel.OVER:
+            self.agree(asked, seatmodel.OVER)
+            return multiple()
+        return hold, asked, int(now.timestamp() * 1000)
+
+    @rule(challenge=challenges, right=some.booleans(), offset=OFFSETS, times=some.integers(1, 6))
+    def answer(self, challenge: Any, right: bool, offset: float, times: int) -> None:  # noqa: FBT001 - drawn
+        (name, key, digest), asked, made = challenge
+        given = asked.sound if right else "wrong"
+        for _ in range(times):
+            now = self.now(offset)
+            told = said(
+                lambda now=now: str(  # type: ignore[misc]
+                    booking.answer_challenge(name, asked.id, given, now=now).seat.state
+                )
+            )
+            self.agree(told, self.model.answer(key, digest, made, now, right=right))
+        self.promised(key, digest)
+
+    @rule(target=requests, hold=holds, who=WHO, offset=OFFSETS)
+    def send_details(self, hold: Any, who: tuple[int, int], offset: float) -> Any:
+        return self.file(hold, who, self.now(offset))
+
+    @rule(
+        target=requests,
+        who=some.lists(WHO, min_size=1, max_size=2),
+        times=some.integers(1, 2),
+        confirmed=some.booleans(),
+    )
+    def book(self, who: list[tuple[int, int]], times: int, confirmed: bool) -> Any:  # noqa: FBT001 - drawn
+        """From the first free place to the end, without a stop; who is refused may try as somebody else."""
+        hold = self.hold_the_first_free(0, times)
+        if not isinstance(hold, tuple):
+            return hold
+        self.answer(self.ask_for_a_challenge(hold, 0), right=True, offset=0, times=1)
+        filed: Any = multiple()
+        for one in who:
+            again = [self.file(hold, one, self.now(0)) for _ in range(times)]
+            assert isinstance(again[0], tuple) == isinstance(again[-1], tuple)
+            if isinstance(again[0], tuple):
+                filed = again[0]
+                break
+        if confirmed and isinstance(filed, tuple):
+            self.owner_does(filed, "confirm", 0, times, 0)
+        return filed
+
+    def file(self, hold: Any, who: tuple[int, int], now: datetime) -> Any:
+        name, key, digest = hold
+        details = replace(AWA, first_name=PEOPLE[who[0]], email=ADDRESSES[who[1]])
+        person = booking.keys().person(details.first_name, details.last_name, details.birth_date)
+        told = said(lambda: appointment.file_request(name, details, now=now))
+        mine = self.model.file(key, digest, person, tokens.normal_address(details.email), now)
+        self.promised(key, digest)
+        if isinstance(told, str):
+            self.agree(told, mine)
+            return multiple()
+        self.agree(str(told.state), mine)
+        return told.token, key, digest
+
+    # Owners of a request
+
+    @rule(
+        request=requests,
+        what=some.sampled_from(["look", "confirm", "cancel", "erase"]),
+        offset=OFFSETS,
+        times=some.integers(1, 2),
+        chance=some.sampled_from([0.0, 0.5, 0.99]),
+    )
+    def owner_does(self, request: Any, what: str, offset: float, times: int, chance: float) -> None:
+        token, key, digest = request
+        ways: dict[str, tuple[Callable[..., Any], Callable[..., str]]] = {
+            "look": (appointment.view_request, self.model.look),
+            "confirm": (appointment.confirm_request, self.model.confirm),
+            "cancel": (partial(appointment.cancel_request, chance=lambda: chance), self.model.cancel),
+            "erase": (partial(manage.erase, chance=lambda: chance), self.model.erase),
+        }
+        real, mine = ways[what]
+        for _ in range(times):
+            now = self.now(offset)
+            told = said(partial(real, token, now))
+            self.agree(told if isinstance(told, str) else str(told.state), mine(key, digest, now))
+
+    @rule(target=requests, request=requests, number=some.integers(0, 20), offset=OFFSETS, times=some.integers(1, 2))
+    def move(self, request: Any, number: int, offset: float, times: int) -> Any:
+        """To a free seat, mostly, or one that is kept, or any other."""
+        token, key, digest = request
+        now = self.now(offset)
+        there: Any = multiple()
+        kept = [one for one, place in self.model.seats.items() if place.reserve and place.state == "open"]
+        can = [*self.model.offered_weeks(now), *kept]
+        to = can[number % len(can)] if can and number else sorted(self.model.seats)[number % len(self.model.seats)]
+        start = self.service.start_of(to)
+        for _ in range(times):
+            self.now(offset)
+            told = said(lambda: appointment.move_request(token, start, now=now, chance=alike()))
+            self.agree(told if isinstance(told, str) else str(told.state), self.model.move(key, digest, to, now))
+            if not isinstance(told, str):
+                there = told.token, to, digest
+        return there
+
+    # The office
+
+    @rule(number=some.integers(0, 20), offset=OFFSETS, times=some.integers(1, 2))
+    def close_a_day(self, number: int, offset: float, times: int) -> None:
+        now = self.now(offset)
+        booked = sorted(key for key, place in self.model.seats.items() if place.state in seatmodel.BOOKED)
+        keys = booked or sorted(self.model.seats)
+        what = closing.Closing("aes", keys[number % len(keys)].day)
+        prepared = closing.prepare(what, now)
+        if what.id in self.closed or len(self.closed) > 1 or prepared.missing:
+            return
+        self.closed.add(what.id)
+        for _ in range(times):
+            closing.close(what, closing.prepare(what, now), now)
+            self.model.close(what.day, what.id, prepared.until, now)
+        for key, (digest, _) in list(self.promises.items()):
+            self.promised(key, digest)
+
+
+def shape(seat: Seat) -> dict[str, Any]:
+    """What the model knows of a seat, from the table."""
+    return {
+        "state": str(seat.state),
+        "hold": seat.hold,
+        "until": seat.until,
+        "opens": seat.opens_at,
+        "proven": seat.proven,
+        "extensions": seat.extensions,
+        "person": seat.person,
+        "filed": seat.filed_at,
+        "reminded": seat.reminded,
+        "past": seat.past,
+        "past_state": str(seat.past_state or ""),
+        "reserve": seat.reserve,
+    }
+
+
+def expected(place: seatmodel.Place) -> dict[str, Any]:
+    """The same from the model."""
+    return {name: getattr(place, name) for name in SHAPE}
+
+
+SHAPE = shape(Seat(SeatKey(date(2026, 12, 1), time(9, 15), 1, "aes"), MONDAY))
+TestSeats = Seats.TestCase
+TestSeats.settings = settings(
+    max_examples=2000 if LONG else 200,
+    stateful_step_count=80 if LONG else 50,
+    deadline=None,
+    derandomize=not LONG,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+
+
+@pytest.mark.parametrize(("drift", "apart"), [(2.0, True), (2.4, True), (3.0, False)])
+def test_two_clocks_two_seconds_off_never_give_one_seat_to_two_and_three_seconds_off_do(
+    drift: float,
+    apart: bool,  # noqa: FBT001 - the expected value
+) -> None:
+    with inprocess.engine():
+        store.put_service(SMALL)
+        key = SeatKey(date(2026, 12, 8), time(9, 15), 1, "aes")
+        end, off = MONDAY + timedelta(minutes=3), timedelta(seconds=drift)
+        moments = [end + timedelta(seconds=tenth / 10) for tenth in range(-50, 100)]
+        store.create(key, MONDAY, MONDAY + timedelta(days=90))
+        assert store.take(key, "first", end, MONDAY)
+        may_go_on = [t for t in moments if store.seat(key).holds("first", t - off)]
+        may_take = next(t for t in moments if store.take(key, "second", end + timedelta(minutes=3), t + off))
+        assert (may_go_on[-1] < may_take) is apart

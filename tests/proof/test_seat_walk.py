@@ -1,0 +1,32 @@
+"""All interleavings of the single writes, exhaustively; `walk.py` says what of. The code is held to it below."""
+
+import os
+
+import pytest
+
+from tests.proof import walk
+
+LONG = "GUICHET_LONG" in os.environ
+SAME_PERSON, SAME_ADDRESS = (1, 0, 1), (0, 1, 1)
+
+
+@pytest.mark.parametrize(("takes", "states"), [(SAME_PERSON, 40_942), (SAME_ADDRESS, 46_266)])
+def test_one_person_or_one_address_twice_never_gets_two_requests_and_no_seat_is_lost(
+    takes: tuple[int, ...], states: int
+) -> None:
+    assert len(walk.explore(takes=takes, start=walk.STALE)) == states
+
+
+def test_three_visitors_never_share_a_seat_in_the_first_hundred_thousand_states() -> None:
+    assert len(walk.explore(most=100_000)) > 100_000
+
+
+@pytest.mark.skipif(not LONG, reason="make test-long")
+def test_three_visitors_never_share_a_seat_in_any_state_and_no_seat_is_lost() -> None:
+    assert len(walk.explore()) > 1_000_000  # gigabytes of memory, an hour
+
+
+@pytest.mark.parametrize("lacks", [pytest.param(lacks, id=says) for says, lacks in walk.CONDITIONS.items()])
+def test_without_a_condition_the_walk_goes_wrong(lacks: str) -> None:
+    with pytest.raises(walk.Wrong):
+        walk.explore(lacks, takes=SAME_ADDRESS if lacks == "lock address" else SAME_PERSON, start=walk.STALE)
