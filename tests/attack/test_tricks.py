@@ -54,32 +54,32 @@ def raw(given: dict[str, Any]) -> tuple[int, dict[str, Any], str]:
 # The path
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        "..",
-        "../../etc/passwd",
-        "a/b",
-        "\0",
-        "aes\0",
-        "aes%2fslots",
-        "é" * 2000,
-        "\u202eaes",
-        "ａｅｓ",
-        "aes;x=1",
-        "{service}",
-        "SERVICES",
-        "aes#",
-        " ",
-        "x" * 8000,
-    ],
-)
+ODD_NAMES = [
+    "..",
+    "../../etc/passwd",
+    "a/b",
+    "\0",
+    "aes\0",
+    "aes%2fslots",
+    "é" * 2000,
+    "\u202eaes",
+    "ａｅｓ",
+    "aes;x=1",
+    "{service}",
+    "SERVICES",
+    "aes#",
+    " ",
+    "x" * 8000,
+]
+
+
 @pytest.mark.parametrize("resource", ["/services/{service}", "/services/{service}/slots", "/static/{file}"])
-def test_an_odd_name_in_a_path_is_not_found(resource: str, odd: str) -> None:
+def test_an_odd_name_in_a_path_is_not_found(resource: str) -> None:
     name = resource.partition("{")[2].partition("}")[0]
-    status, headers, body = raw(event("GET", resource, f"/api/{odd}", ids={name: odd}))
-    assert (status, json.loads(body)["type"]) == (404, "urn:guichet:problem:not-found")
-    assert headers["Cache-Control"] == "no-store"
+    for odd in ODD_NAMES:
+        status, headers, body = raw(event("GET", resource, f"/api/{odd}", ids={name: odd}))
+        assert (status, json.loads(body)["type"]) == (404, "urn:guichet:problem:not-found"), odd
+        assert headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("around", ["\r\n{}", "{}\r\n", "\u2028{}\x85", "\t{} "])
@@ -116,10 +116,10 @@ def test_a_path_that_holds_markup_is_text_in_the_page() -> None:
 # Methods
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND"])
-@pytest.mark.parametrize("path", ["/", "/manage", "/health", "/services/aes", "/services/aes/holds"])
-def test_a_method_that_is_not_in_the_contract_is_not_found_at_the_gateway(method: str, path: str) -> None:
-    assert gateway.call(method, path)[0] == 404
+def test_a_method_that_is_not_in_the_contract_is_not_found_at_the_gateway() -> None:
+    for method in ("PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND"):
+        for path in ("/", "/manage", "/health", "/services/aes", "/services/aes/holds"):
+            assert gateway.call(method, path)[0] == 404, (method, path)
 
 
 @pytest.mark.parametrize(
