@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
 from pypdf import PdfReader
@@ -110,7 +111,7 @@ def test_what_was_typed_is_text_on_the_form_and_on_the_check_page_again() -> Non
             assert "<svg/onload" not in answer.text
 
 
-def _person(service: Service, **changes: str) -> Person:
+def _person(service: Service, **changes: Any) -> Person:
     now = MONDAY + timedelta(seconds=1)
     kept = booking.place_hold(service.id, booking.Wish(None, conditions_accepted=True), now=now)
     asked = booking.challenge(kept.id, now)
