@@ -377,7 +377,7 @@ def last_seat(stack: Stack) -> dict[str, Any]:
 
 def test_the_clock_ends_a_hold_that_ran_out(visitor: Visitor, neglected: dict[str, Any]) -> None:
     seat = until(lambda: ended(visitor, neglected["hold"]), seconds=SCHEDULED)
-    assert set(seat) == {"pk", "sk", "opens_at", "state", *FIGURES[:2]}
+    assert set(seat) == {"pk", "sk", "opens_at", "state", "erase_at", *FIGURES[:2]}
 
 
 def ended(visitor: Visitor, token: str) -> dict[str, Any] | None:
@@ -387,7 +387,7 @@ def ended(visitor: Visitor, token: str) -> dict[str, Any] | None:
 
 def test_the_clock_ends_a_request_that_nobody_confirmed(visitor: Visitor, neglected: dict[str, Any]) -> None:
     seat = until(lambda: ended(visitor, neglected["request"]), seconds=SCHEDULED)
-    assert set(seat) == {"pk", "sk", "opens_at", "state", "past", "past_state", *FIGURES}
+    assert set(seat) == {"pk", "sk", "opens_at", "state", "erase_at", "person", "past", "past_state", *FIGURES}
     assert seat["past_state"]["S"] == "expired"
     hours = (int(seat["opens_at"]["N"]) / 1000 - time.time()) / 3600
     assert hours > 1.9
