@@ -10,7 +10,7 @@ LONG = "GUICHET_LONG" in os.environ
 SAME_PERSON, SAME_ADDRESS = (1, 0, 1), (0, 1, 1)
 
 
-@pytest.mark.parametrize(("takes", "states"), [(SAME_PERSON, 40_942), (SAME_ADDRESS, 46_266)])
+@pytest.mark.parametrize(("takes", "states"), [(SAME_PERSON, 39_658), (SAME_ADDRESS, 44_496)])
 def test_one_person_or_one_address_twice_never_gets_two_requests_and_no_seat_is_lost(
     takes: tuple[int, ...], states: int
 ) -> None:
