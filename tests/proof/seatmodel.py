@@ -227,12 +227,14 @@ class Office:
         return "cancelled" if seen in {*BOOKED, "cancelled"} else LINK_OVER
 
     def free(self, key: SeatKey, why: str, now: datetime) -> None:
-        """Take the request off a seat, which opens again later."""
+        """Take the request off a seat, which opens again later; its person stays named there, unless they moved."""
         place = self.seats[key]
-        if why != "moved":
-            self.due.append(Letter(why, place.person, key, place.hold))
+        person = "" if why == "moved" else place.person
+        if person:
+            self.due.append(Letter(why, person, key, place.hold))
         place.past, place.past_state, place.state = place.hold, why, "open"
         place.clear()
+        place.person = person
         self.returns.append((key, now))
 
     def owner(self, key: SeatKey, hold: str, now: datetime) -> Lock | None:
@@ -285,9 +287,12 @@ class Office:
         place.reserve, place.until, place.person, place.address, place.filed = "", None, "", "", None
 
     def erase(self, key: SeatKey, hold: str, now: datetime) -> str:
+        """All that is kept of the person goes, however the request ended; only one that moved is asked for there."""
         place, seen = self.seats[key], self.look(key, hold, now)
-        lock = self.owner(key, hold, now)
-        if lock is not None:
+        if seen in {"moved", LINK_OVER}:
+            return LINK_OVER
+        lock = self.people.get(place.person)
+        if lock is not None and lock.hold == hold:
             address = self.addresses.get(lock.address)
             if address and address.hold == hold:
                 del self.addresses[lock.address]
@@ -295,8 +300,10 @@ class Office:
         if seen == "displaced":
             place.past_state = "cancelled"
             self.stop_waiting(place)
-            return "cancelled"
-        return self.cancel(key, hold, now)
+        elif place.state in BOOKED:
+            self.free(key, "expired" if seen == "expired" else "cancelled", now)
+        place.person = ""
+        return "cancelled"
 
     # The clock and the office
 

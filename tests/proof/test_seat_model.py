@@ -204,6 +204,17 @@ class Seats(RuleBasedStateMachine):
         free = self.model.offered_weeks(now)
         return self.held(told, {key for key in free if key.week == free[0].week}, now)
 
+    @rule(number=some.integers(0, 20), offset=OFFSETS)
+    def hold_what_looked_free(self, number: int, offset: float) -> None:
+        """A function whose memory is a second old asks for any seat: the condition of the write alone decides."""
+        now = self.now(offset)
+        key = sorted(self.model.seats)[number % len(self.model.seats)]
+        hold = f"memory{number}"
+        free = self.model.seats[key].is_free(now)
+        self.agree(store.take(key, hold, now + seatmodel.HOLD, now), free)
+        if free:
+            self.given(key, hold, now)
+
     def held(self, told: Any, can: set[SeatKey], now: datetime, wished: SeatKey | None = None) -> Any:
         if not can:
             self.agree(told, self.model.why_not(wished, now) if wished else "NothingFree")
@@ -212,11 +223,15 @@ class Seats(RuleBasedStateMachine):
         assert told.seat.key in can
         ticket = booking.keys().read("hold", told.id)
         digest = tokens.digest(ticket.secret)
-        before, until = self.promises.get(ticket.seat, ("", self.t - self.drift))
-        assert until <= self.t - self.drift, f"{before} could still go on by some clock"
-        self.model.take(ticket.seat, digest, now)
-        self.promises[ticket.seat] = digest, now + seatmodel.HOLD
+        self.given(ticket.seat, digest, now)
         return told.id, ticket.seat, digest
+
+    def given(self, key: SeatKey, digest: str, now: datetime) -> None:
+        """Nobody else can still go on with this seat, by any clock."""
+        before, until = self.promises.get(key, ("", self.t - self.drift))
+        assert until <= self.t - self.drift, f"{before} could still go on by some clock"
+        self.model.take(key, digest, now)
+        self.promises[key] = digest, now + seatmodel.HOLD
 
     def promised(self, key: SeatKey, digest: str) -> None:
         """What the holder was told: until then nobody else has it, whatever clock says so."""
