@@ -1,6 +1,6 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-UNIT := -n auto tests --ignore=tests/stack --ignore=tests/browser --ignore=tests/load --ignore=tests/rehearsal --ignore=tests/proof
+SERVICE := -n auto $(wildcard tests/test_*.py)
 .PHONY: $(shell sed -n "s/^\([a-z-]*\):.*\#\# .*/\1/p" Makefile)
 
 PYTHON ?= python3
@@ -18,9 +18,9 @@ rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
 	  ANSWER='$(ANSWER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
 
-test: lint  ## everything: all unit tests with coverage, then the deployed stack and the browser
-	@$(BIN)/pytest $(UNIT) --cov
-	@$(BIN)/pytest -n auto tests/proof
+test: lint  ## everything: unit tests with coverage, proofs, then the deployed stack and the browser
+	@$(BIN)/pytest $(SERVICE) --cov
+	@$(BIN)/pytest -n auto tests/office tests/tools tests/attack tests/proof
 	@$(BIN)/python -m infra.browser
 	@$(BIN)/pytest tests/stack tests/browser
 
@@ -30,7 +30,7 @@ test-long: lint  ## what takes long: the proofs at full size, faults, every brok
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
-	@$(BIN)/pytest $(UNIT) --ignore=tests/office --ignore=tests/tools --ignore=tests/attack
+	@$(BIN)/pytest $(SERVICE)
 
 lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .

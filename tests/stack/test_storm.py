@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,8 @@ def test_of_two_thousand_attempts_by_thirty_two_at_once_exactly_a_hundred_hold_a
     ids=["that does not look whether the seat is held", "that does not look until when"],
 )
 def test_a_copy_of_the_hold_with_a_broken_condition_is_rejected(stack: Stack, tmp_path: Path, service: str) -> None:
-    api = deploy_broken(stack, service, broken_zip(stack, tmp_path, *BROKEN[service]))
-    verdict = storm(seated(stack, api, service), attempts=400, threads=6)
+    with deploy_broken(stack, service, broken_zip(stack, tmp_path, *BROKEN[service])) as api:
+        verdict = storm(seated(stack, api, service), attempts=400, threads=6)
     sys.stdout.write(f"{verdict.figures()} {verdict.problems()}\n")
     assert verdict.answers[(201, "")] > SEATS
     problems = " ".join(verdict.problems())
@@ -102,8 +103,9 @@ def broken_zip(stack: Stack, folder: Path, condition: str, weaker: str) -> bytes
     return made.read_bytes()
 
 
-def deploy_broken(stack: Stack, name: str, code: bytes) -> str:
-    """A function like the hold's with this code, behind an API of its own; the API's address."""
+@contextmanager
+def deploy_broken(stack: Stack, name: str, code: bytes) -> Iterator[str]:
+    """A function like the hold's with this code, behind an API of its own, for as long as it is asked; its address."""
     functions, gateway = stack.client("lambda"), stack.client("apigateway")
     hold = functions.get_function_configuration(FunctionName="guichet-laptop-hold")
     stack.client("s3").put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=code)
@@ -131,7 +133,9 @@ def deploy_broken(stack: Stack, name: str, code: bytes) -> str:
         uri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
     )
     gateway.create_deployment(restApiId=api, stageName="api")
-    return f"{stack.endpoint}/_aws/execute-api/{api}/api"
+    yield f"{stack.endpoint}/_aws/execute-api/{api}/api"
+    gateway.delete_rest_api(restApiId=api)
+    functions.delete_function(FunctionName=name)
 
 
 def test_the_judge_names_every_unfairness() -> None:
