@@ -2,8 +2,9 @@
 
 Prints a table and writes build/bench.json: `units` (calls, writes, reads) of each step of a booking and `handlers` (the
 same) of each handler; `cpu_ms` of each handler, warm; `pace_ms` of a fixed piece of Python, to compare machines by;
-`load_ms` of each function (`import`, and with its `first` request); `bytes` of each handler's answer, gzip;
-`zip_bytes`; `dollars` by service. --record keeps the run in docs/benchmarks.md.
+`call_ms` of one call of the table by botocore alone; `load_ms` of each function (`import`, and with its `first`
+request); `bytes` of each handler's answer, gzip; `zip_bytes`; `dollars` by service.
+--record keeps the run in docs/benchmarks.md.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def run() -> dict[str, Any]:
         with fresh_table():
             cases = handlers.Monday().cases()
             with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):  # one line a call
-                pace, cpu = handlers.pace(), handlers.warm(cases)
+                pace, bare, cpu = handlers.pace(), handlers.bare_call(), handlers.warm(cases)
                 steps, sizes = handlers.asked(cases)
             loads = handlers.loads(cases, packed)
         booked = steps_of_a_booking()
@@ -89,6 +90,7 @@ def run() -> dict[str, Any]:
         "units": booked,
         "handlers": {name: asdict(step) for name, step in steps.items()},
         "pace_ms": pace,
+        "call_ms": bare,
         "cpu_ms": cpu,
         "load_ms": loads,
         "bytes": sizes,
@@ -167,6 +169,7 @@ def rows(seen: Mapping[str, Any]) -> dict[str, float]:
             if size and "first of" not in name
         },
         PACE: seen["pace_ms"],
+        "CPU ms, one call of the table by botocore alone": seen["call_ms"],
         **{f"CPU ms, {name}": ms for name, ms in seen["cpu_ms"].items()},
         "CPU ms to import app.py": seen["load_ms"]["hold"]["import"],
         **{f"CPU ms to load {name}, with its first request": ms["first"] for name, ms in seen["load_ms"].items()},

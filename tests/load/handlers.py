@@ -29,7 +29,7 @@ from tests.load.units import Meter, Step, put_service
 # isort: split
 os.environ["GUICHET_ORIGIN_HOLDS"] = "30"  # as infra/app.yaml has it; each visitor here has an address of their own
 import app
-from chalicelib import appointment, booking, edge, forms, locks, pages, store, timetable, tokens
+from chalicelib import appointment, booking, edge, forms, locks, pages, rows, store, timetable, tokens
 from chalicelib.model import SeatKey, Service, State
 from chalicelib.rows import SeatRow
 
@@ -304,6 +304,26 @@ def warm(cases: Mapping[str, Case]) -> dict[str, float]:
         timed(case)
     rounds = [{name: median(timed(case) for _ in range(CALLS)) for name, case in cases.items()} for _ in range(ROUNDS)]
     return {name: min(one[name] for one in rounds) for name in cases}
+
+
+def bare_call() -> float:
+    """Milliseconds of CPU of one conditional write by botocore alone: what a call costs whoever makes it."""
+    client = rows.connection().connection.client
+    asked = {
+        "TableName": SeatRow.Meta.table_name,
+        "Key": {"pk": {"S": "BARE"}, "sk": {"S": "CALL"}},
+        "UpdateExpression": "SET #0 = :0",
+        "ConditionExpression": "attribute_not_exists(#1) OR #1 <= :0",
+        "ExpressionAttributeNames": {"#0": "state", "#1": "opens_at"},
+        "ExpressionAttributeValues": {":0": {"N": "1"}},
+    }
+
+    def once() -> float:
+        began = time.process_time()
+        client.update_item(**asked)
+        return (time.process_time() - began) * 1000
+
+    return min(median(once() for _ in range(CALLS)) for _ in range(ROUNDS))
 
 
 def pace() -> float:
