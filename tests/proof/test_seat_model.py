@@ -110,8 +110,8 @@ class Seats(RuleBasedStateMachine):
         assert len(self.seen) == len(self.model.seats)
         for _, seat in self.seen.values():
             assert shape(seat) == expected(self.model.seats[seat.key]), seat.key
+        self.nobody_has_two_requests()
 
-    @invariant()
     def nobody_has_two_requests(self) -> None:
         live = [
             seat
