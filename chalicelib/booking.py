@@ -119,8 +119,9 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
 
 def _earliest(service: Service, now: datetime) -> list[SeatKey]:
     """The first few of one week: no week after the first one with free seats is read."""
+    most = None if store.is_throttled(service.id, now) else timetable.EARLIEST
     for week in timetable.open_weeks(service, now):
-        if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now):
+        if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now, most):
             return first
     return []
 
@@ -146,6 +147,8 @@ def place_hold(
     service = store.service(service_id, now)
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
+    if store.is_throttled(service_id, now, store.PAUSE):
+        raise TooManyRequests
     if wish.start is None:
         candidates = _earliest(service, now)
         if not candidates:

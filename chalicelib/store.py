@@ -4,7 +4,8 @@ Each write that can race carries its condition; a condition that fails is an ans
 may raise `TooManyRequests` (the table throttles) or `TryAgain` (the table is away).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -16,12 +17,14 @@ from pynamodb.expressions.update import Action
 from pynamodb.pagination import ResultIterator
 
 from chalicelib import files, rows
-from chalicelib.errors import NotFound
+from chalicelib.errors import NotFound, TooManyRequests
 from chalicelib.model import SKEW, Seat, SeatKey, Service, State
 from chalicelib.rows import SeatRow, ServiceRow
 
 SERVICE_MEMORY = timedelta(seconds=60)
 SEATS_MEMORY = timedelta(seconds=1)
+PAUSE = timedelta(milliseconds=100)
+"""How long a table that throttles is not asked again by the same process."""
 MOST_WEEKS = 50
 
 
@@ -30,6 +33,7 @@ def forget() -> None:
     _services.clear()
     _weeks.clear()
     _taken.clear()
+    _throttled.clear()
 
 
 # Services
@@ -151,6 +155,24 @@ def _key(service_id: str, sort_key: str) -> SeatKey:
 
 _weeks: dict[tuple[str, str], tuple[datetime, list[Seat]]] = {}
 _taken: dict[SeatKey, datetime] = {}
+_throttled: dict[str, datetime] = {}
+
+
+def is_throttled(service_id: str, now: datetime, within: timedelta = SEATS_MEMORY) -> bool:
+    """Did the table refuse this process something of the service a moment ago?"""
+    return service_id in _throttled and timedelta(0) <= now - _throttled[service_id] < within
+
+
+@contextmanager
+def _asked(service_id: str, now: datetime) -> Iterator[None]:
+    """Ask the table for something of a service, unless it throttled within the pause; TooManyRequests if it does."""
+    if is_throttled(service_id, now, PAUSE):
+        raise TooManyRequests
+    try:
+        yield
+    except TooManyRequests:
+        _throttled[service_id] = now
+        raise
 
 
 def seats_seen(service_id: str, week: str, now: datetime) -> list[Seat]:
@@ -160,13 +182,14 @@ def seats_seen(service_id: str, week: str, now: datetime) -> list[Seat]:
     """
     at, found = _weeks.get((service_id, week), (None, []))
     if at is None or not _remembered(at, now):
-        found = seats_shown(service_id, week)
+        with _asked(service_id, now):
+            found = seats_shown(service_id, week)
         if len(_weeks) >= MOST_WEEKS:
             _weeks.clear()
         _weeks[(service_id, week)] = (now, found)
         for key in [key for key, seen in _taken.items() if not _remembered(seen, now)]:
             del _taken[key]
-    gone = {key for key, seen in _taken.items() if _remembered(seen, now)}
+    gone = {key for key, seen in _taken.items() if _remembered(seen, now) and key.week == week}
     return [replace(seat, state=State.CONFIRMED) if seat.key in gone else seat for seat in found] if gone else found
 
 
@@ -243,8 +266,10 @@ def take(key: SeatKey, hold: str, until: datetime, now: datetime, *, proven: boo
     actions: list[Action] = [SeatRow.state.set(State.HELD), SeatRow.hold.set(hold), SeatRow.until.set(until)]
     actions += [SeatRow.person.remove(), SeatRow.filed_at.remove(), *counted(now)]
     actions += fresh(proven=proven)
+    with _asked(key.service, now):
+        took = update(key, actions, free(now))
     _taken[key] = now
-    return update(key, actions, free(now))
+    return took
 
 
 def _held(hold: str, now: datetime) -> Condition:

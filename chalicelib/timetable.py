@@ -177,9 +177,9 @@ def free_seats(service: Service, seats: Iterable[Seat], now: datetime) -> list[S
     return sorted(_free(service, seats, now))
 
 
-def earliest(service: Service, seats: Sequence[Seat], now: datetime) -> list[SeatKey]:
-    """The first few of the seats that look free; `seats` in order."""
-    return list(islice(_free(service, seats, now), EARLIEST))
+def earliest(service: Service, seats: Sequence[Seat], now: datetime, most: int | None = EARLIEST) -> list[SeatKey]:
+    """The first few of the seats that look free, or all; `seats` in order."""
+    return list(islice(_free(service, seats, now), most))
 
 
 def _free(service: Service, seats: Iterable[Seat], now: datetime) -> Iterator[SeatKey]:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import sleep
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
@@ -84,6 +86,23 @@ def fill(service: Service, now: datetime) -> None:
             for key, opens_at in timetable.plan(service, week).items():
                 if service.start_of(key) > now:
                     batch.save(store.new_row(key, opens_at))
+
+
+@contextmanager
+def throttled() -> Iterator[list[str]]:
+    """For as long as the block lasts the table refuses every call; those that it was asked for, by name."""
+    events = rows.connection().connection.client.meta.events
+    asked: list[str] = []
+
+    def refuse(model: Any, **_: object) -> None:
+        asked.append(model.name)
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slower"}}, model.name)
+
+    events.register_first("before-call.dynamodb", refuse)
+    try:
+        yield asked
+    finally:
+        events.unregister("before-call.dynamodb", refuse)
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from chalicelib import appointment, booking, errors, locks, rows, store, timetable, tokens, upkeep
 from chalicelib.booking import Wish
-from chalicelib.model import Details, Person, Service, State
-from tests.conftest import MONDAY, document
+from chalicelib.model import Details, Person, SeatKey, Service, State
+from tests.conftest import MONDAY, document, throttled
 
 NOW = MONDAY + timedelta(seconds=1)
 PARIS = ZoneInfo("Europe/Paris")
@@ -51,6 +52,39 @@ def test_the_first_free_slot_is_held_and_the_calendar_counts_one_seat_less(servi
     assert kept.seat.until == NOW + timedelta(seconds=180)
     assert booking.calendar("aes", kept.seat.key.week, NOW).free == before - 1
     assert service.start_of(kept.seat.key) == kept.start
+
+
+def drawn(now: datetime) -> set[SeatKey]:
+    """Where five people find the first free slot who give it back at once."""
+    found = set()
+    for seed in range(5):
+        kept = booking.place_hold("aes", FIRST, now=now, chance=Random(seed))  # noqa: S311  # not a secret
+        booking.end_hold(kept.id, now)
+        found.add(kept.seat.key)
+    return found
+
+
+def test_the_first_free_is_one_of_the_ten_earliest_and_any_of_the_week_once_the_table_throttles(
+    service: Service,
+) -> None:
+    free = booking.free_seats(service, NOW)
+    assert drawn(NOW) <= set(free[:10])
+    with throttled(), pytest.raises(errors.TooManyRequests):
+        hold(NOW)
+    later = NOW + SECOND / 2
+    assert not drawn(later) <= set(free[:10])
+    assert {key.week for key in drawn(later)} == {free[0].week}
+
+
+@pytest.mark.usefixtures("service")
+def test_within_a_tenth_of_a_second_of_a_throttle_a_hold_is_refused_from_memory() -> None:
+    store.services(NOW)
+    with throttled() as asked:
+        for _ in range(5):
+            with pytest.raises(errors.TooManyRequests):
+                hold()
+    assert asked == ["Query"]
+    assert hold(NOW + SECOND / 10).kept
 
 
 def test_a_slot_with_two_desks_is_held_twice_and_then_taken_with_the_three_nearest(service: Service) -> None:

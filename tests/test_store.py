@@ -12,7 +12,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import errors, locks, rows, store
 from chalicelib.model import Details, Person, Seat, SeatKey, State
-from tests.conftest import document
+from tests.conftest import document, throttled
 
 NOW = datetime(2026, 11, 30, 8, 0, 0, 123_000, tzinfo=UTC)
 SECOND, TICK = timedelta(seconds=1), timedelta(milliseconds=1)
@@ -356,6 +356,33 @@ def test_a_place_that_is_given_back_is_forgotten_as_taken() -> None:
     put()
     store.take(KEY, "h1", LATER, NOW)
     assert store.give_back(KEY, "h1", NOW)
+    assert store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+
+
+def test_a_table_that_throttles_is_not_asked_again_for_a_tenth_of_a_second() -> None:
+    with throttled() as asked:
+        for after in (0, 99, 100):
+            with pytest.raises(errors.TooManyRequests):
+                store.take(KEY, "h1", LATER, NOW + after * TICK)
+            with pytest.raises(errors.TooManyRequests):
+                store.seats_seen("aes", WEEK, NOW + after * TICK)
+    assert asked == ["UpdateItem", "UpdateItem"]
+
+
+def test_a_throttle_of_one_service_is_remembered_for_a_second_and_keeps_nobody_from_another() -> None:
+    with throttled() as asked:
+        for service in ("aes", "other"):
+            with pytest.raises(errors.TooManyRequests):
+                store.seats_seen(service, WEEK, NOW)
+    assert asked == ["Query", "Query"]
+    assert [store.is_throttled("aes", NOW + after * TICK) for after in (-1, 0, 999, 1000)] == [False, True, True, False]
+
+
+def test_a_seat_whose_hold_was_throttled_does_not_look_taken() -> None:
+    put()
+    assert store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+    with throttled(), pytest.raises(errors.TooManyRequests):
+        store.take(KEY, "h1", LATER, NOW)
     assert store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
 
 
