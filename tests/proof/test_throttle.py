@@ -1,0 +1,96 @@
+"""10,000 holds a second at one partition, which writes 1,000 units and reads 3,000: who does not get a seat waits."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import botocore.endpoint
+import pytest
+
+from chalicelib import edge, errors, rows, store, timetable
+from tests.proof import monday
+
+LONG = pytest.mark.skipif("GUICHET_LONG" not in os.environ, reason="make test-long")
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def test_ten_thousand_holds_a_second_at_one_partition_keep_every_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = monday.play(monkeypatch, environments=50)
+    assert monday.broken(of) == [], of
+    assert of.refused["Query"] > 0
+    assert of.refused["UpdateItem"] > 0
+    assert min(of.told[429, "page"], of.told[429, "program"]) > 0
+
+
+@LONG
+@pytest.mark.parametrize(("environments", "to_the_end"), [(200, True), (1_000, False)])
+def test_more_environments_that_read_the_weeks_keep_them_too_and_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+    environments: int,
+    to_the_end: bool,  # noqa: FBT001  # a case
+) -> None:
+    of = monday.play(monkeypatch, environments, until=60, to_the_end=to_the_end)
+    assert monday.broken(of) == [], of
+
+
+# The promises can be broken
+
+
+def retry(patch: pytest.MonkeyPatch) -> None:
+    """The SDK tries again, without the waiting."""
+    patch.setattr(rows.Row.Meta, "max_retry_attempts", 3)
+    patch.setattr(rows.Row, "_connection", None)
+    patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _seconds: None))
+
+
+def forget_throttles(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(store, "PAUSE", timedelta(0))
+
+
+def wait_alike(patch: pytest.MonkeyPatch) -> None:
+    same = SimpleNamespace(randint=lambda _least, most: most)
+    patch.setattr(edge, "random", SimpleNamespace(SystemRandom=lambda: same))
+
+
+def call_it_away(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(edge.REFUSALS, errors.TooManyRequests, edge.REFUSALS[errors.TryAgain])
+
+
+def draw_among_ten(patch: pytest.MonkeyPatch) -> None:
+    earliest = timetable.earliest
+    patch.setattr(timetable, "earliest", lambda service, seats, now, _most: earliest(service, seats, now))
+
+
+def call_it_taken(patch: pytest.MonkeyPatch) -> None:
+    take = store.take
+
+    def taken(*args: Any, **more: Any) -> bool:
+        store._taken[args[0]] = args[3]  # noqa: SLF001 - what a throttled try did to a seat before
+        return take(*args, **more)
+
+    patch.setattr(store, "take", taken)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "promise", "until"),
+    [
+        (retry, "a throttle ends a request", 0.05),
+        (forget_throttles, "at most 1.05 calls a request", 0.05),
+        (wait_alike, "429 names 1 to 5 s, each as often", 0.05),
+        (call_it_away, "no answer is a 5xx", 0.05),
+        pytest.param(draw_among_ten, "all seats are held within 3 times the bound", 3.1, marks=LONG),
+        pytest.param(call_it_taken, "nobody is told too soon that nothing is free", 3.1, marks=LONG),
+    ],
+)
+def test_a_service_that_is_broken_breaks_its_promise(
+    monkeypatch: pytest.MonkeyPatch, wrong: Break, promise: str, until: float
+) -> None:
+    wrong(monkeypatch)
+    assert promise in monday.broken(monday.play(monkeypatch, environments=50, until=until))
+
+
+def test_a_service_as_it_is_breaks_none_of_them_in_so_short_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = monday.play(monkeypatch, environments=50, until=0.05)
+    assert monday.broken(of) == ["all seats are held within 3 times the bound", "each seat has one holder"]
