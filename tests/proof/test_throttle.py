@@ -88,9 +88,9 @@ def test_a_service_that_is_broken_breaks_its_promise(
     monkeypatch: pytest.MonkeyPatch, wrong: Break, promise: str, until: float
 ) -> None:
     wrong(monkeypatch)
-    assert promise in monday.broken(monday.play(monkeypatch, environments=50, until=until))
+    assert promise in monday.broken(monday.play(monkeypatch, environments=10, until=until))
 
 
 def test_a_service_as_it_is_breaks_none_of_them_in_so_short_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    of = monday.play(monkeypatch, environments=50, until=0.05)
+    of = monday.play(monkeypatch, environments=10, until=0.05)
     assert monday.broken(of) == ["all seats are held within 3 times the bound", "each seat has one holder"]
