@@ -30,7 +30,7 @@ test-long: lint  ## what takes long: the proofs at full size, faults, every brok
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
-	@$(BIN)/pytest $(SERVICE)
+	@$(BIN)/pytest $(SERVICE) -m "not slow"
 
 lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .

@@ -40,7 +40,7 @@ from chalicelib import (
     words,
 )
 from chalicelib.model import Seat, SeatKey, Service, State, week_of
-from tests.conftest import document
+from tests.conftest import document, fill
 
 PARIS = ZoneInfo("Europe/Paris")
 CLIENT = Client(app.app, stage_name="unit", project_dir=str(Path(app.__file__).parent))
@@ -275,7 +275,7 @@ def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
             intro=text,
         )
     )
-    upkeep.release(edge.now())
+    fill(put, edge.now())
     return put
 
 
@@ -514,6 +514,7 @@ def table_now() -> list[dict[str, Any]]:
     return sorted(boto3.client("dynamodb").scan(TableName="guichet-test")["Items"], key=repr)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("confirmed", [False, True])
 def test_a_scanner_that_opens_a_letters_links_a_hundred_times_finds_them_alive_and_changes_nothing(

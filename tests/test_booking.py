@@ -118,6 +118,7 @@ def test_a_slot_that_never_was_is_not_found(service: Service) -> None:
             hold(wish=Wish(moment, conditions_accepted=True))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("service")
 def test_when_all_is_taken_the_refusal_says_when_the_next_slots_open() -> None:
     for week in timetable.open_weeks(store.service("aes", NOW), NOW):

@@ -274,6 +274,7 @@ def test_a_process_has_one_client() -> None:
         (400, "ConfigurationSetDoesNotExist", ClientError),
     ],
 )
+@pytest.mark.slow
 def test_what_ses_says_is_translated_by_its_code_and_asked_once(
     endpoint: pytest.MonkeyPatch, status: int, code: str, kind: type[Exception]
 ) -> None:

@@ -125,6 +125,7 @@ def corrected(request: appointment.Request, first: str, last: str, phone: str = 
         ("Awa", "Xemple"),
     ],
 )
+@pytest.mark.slow
 def test_a_name_is_corrected_by_its_spelling_and_the_desk_keeps_the_one_that_was_filed(first: str, last: str) -> None:
     request = confirmed()
     before = item(person().key)
@@ -225,6 +226,7 @@ def ended(how: State) -> appointment.Request:
     return request
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swept", [False, True])
 @pytest.mark.parametrize("how", [State.CANCELLED, State.WITHDRAWN, State.EXPIRED, State.DISPLACED])
 def test_the_link_of_a_request_that_has_ended_still_erases_its_person(how: State, *, swept: bool) -> None:

@@ -247,6 +247,7 @@ def test_no_item_of_the_table_has_an_address_and_what_is_kept_is_erased_after_an
 # The two numbers
 
 
+@pytest.mark.slow
 def test_of_a_hundred_captchas_solved_from_one_place_two_keep_a_seat_for_longer_than_84_minutes() -> None:
     """Each step in its last second, both extensions each time, false names, and nothing is ever confirmed."""
     kept = [hold(visit=ticket()) for _ in range(6)]
@@ -267,6 +268,7 @@ def test_of_a_hundred_captchas_solved_from_one_place_two_keep_a_seat_for_longer_
     assert len(held(over)) == 2
 
 
+@pytest.mark.slow
 def test_twenty_honest_people_behind_one_address_all_book_within_the_hour() -> None:
     booked = []
     for number in range(20):
