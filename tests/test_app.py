@@ -3,6 +3,7 @@
 Every answer that these tests see is held against `openapi.json`.
 """
 
+import gc
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -532,6 +533,11 @@ def test_a_scanner_that_opens_a_letters_links_a_hundred_times_finds_them_alive_a
         assert (seen.status_code, told.status_code, told.body) == (200, 200, b"")
         assert told.headers == seen.headers
     assert table_now() == before
+
+
+def test_the_collector_that_rests_while_the_service_loads_works_again() -> None:
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def test_the_pages_that_letters_link_to_answer_head_and_no_others() -> None:

@@ -253,7 +253,7 @@ How it is measured:
   as much: compare by the fixed piece of Python. The service has 200 seats a week in 100 slots; the weeks before
   the last open one are taken, and a calendar for which no week is named reads them too, once a second.
 - **To load** is a fresh interpreter that imports `app.py` out of the zip and then answers one request, for which it
-  makes the client. The lowest of five. Neither TLS to the table nor Lambda's own start is in it.
+  makes the client. The lowest of eleven. Neither TLS to the table nor Lambda's own start is in it.
 - **Dollars**: 99,000 people open notice, style sheet, script and calendar and are refused once; 1,000 book to the end.
   List prices without free tiers, no CDN, 5 ms of waiting a call of the table, 100 environments of each function for
   300 seconds, and 0.2 write units for each who is refused (an aim, which `make rush` measures).

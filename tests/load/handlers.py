@@ -35,7 +35,7 @@ from chalicelib.rows import SeatRow
 
 HOURS = {"days": ["tuesday", "thursday"], "from": "09:15", "to": "13:25"}  # 50 slots a day, two desks
 SEATS = 200
-ROUNDS, CALLS, STARTS = 5, 9, 5
+ROUNDS, CALLS, STARTS = 5, 9, 11
 ENTRIES = {
     "page": "app",
     "slots": "slots_function",
