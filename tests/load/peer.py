@@ -183,7 +183,7 @@ def tree(pid: int) -> float:
 def engine() -> int:
     """The process of the engine that this program started."""
     every = psutil.Process().children(recursive=True)
-    return next(int(one.pid) for one in every if one.cmdline()[1:] == ["-m", "ministack"])
+    return next(int(one.pid) for one in every if one.cmdline()[1:] == ["-P", str(ROOT / "infra" / "engine.py")])
 
 
 def engine_spent() -> Counter[str]:
