@@ -119,7 +119,7 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
 
 def _earliest(service: Service, now: datetime) -> list[SeatKey]:
     """The first few of one week: no week after the first one with free seats is read."""
-    most = None if store.is_throttled(service.id, now) else timetable.EARLIEST
+    most = None if store.is_busy(service.id, now) else timetable.EARLIEST
     for week in timetable.open_weeks(service, now):
         if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now, most):
             return first
@@ -147,7 +147,7 @@ def place_hold(
     service = store.service(service_id, now)
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
-    if store.is_throttled(service_id, now, store.PAUSE):
+    if store.is_throttled(service_id, now):
         raise TooManyRequests
     if wish.start is None:
         candidates = _earliest(service, now)

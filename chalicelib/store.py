@@ -34,6 +34,7 @@ def forget() -> None:
     _weeks.clear()
     _taken.clear()
     _throttled.clear()
+    _busy.clear()
 
 
 # Services
@@ -156,22 +157,28 @@ def _key(service_id: str, sort_key: str) -> SeatKey:
 _weeks: dict[tuple[str, str], tuple[datetime, list[Seat]]] = {}
 _taken: dict[SeatKey, datetime] = {}
 _throttled: dict[str, datetime] = {}
+_busy: dict[str, datetime] = {}
 
 
-def is_throttled(service_id: str, now: datetime, within: timedelta = SEATS_MEMORY) -> bool:
-    """Did the table refuse this process something of the service a moment ago?"""
-    return service_id in _throttled and timedelta(0) <= now - _throttled[service_id] < within
+def is_throttled(service_id: str, now: datetime) -> bool:
+    """Did the table throttle this process within the pause, when it asked for something of the service?"""
+    return service_id in _throttled and timedelta(0) <= now - _throttled[service_id] < PAUSE
+
+
+def is_busy(service_id: str, now: datetime) -> bool:
+    """Was the table throttling, or somebody else faster at a seat of the service, within the last second?"""
+    return service_id in _busy and _remembered(_busy[service_id], now)
 
 
 @contextmanager
 def _asked(service_id: str, now: datetime) -> Iterator[None]:
     """Ask the table for something of a service, unless it throttled within the pause; TooManyRequests if it does."""
-    if is_throttled(service_id, now, PAUSE):
+    if is_throttled(service_id, now):
         raise TooManyRequests
     try:
         yield
     except TooManyRequests:
-        _throttled[service_id] = now
+        _throttled[service_id] = _busy[service_id] = now
         raise
 
 
@@ -269,6 +276,8 @@ def take(key: SeatKey, hold: str, until: datetime, now: datetime, *, proven: boo
     with _asked(key.service, now):
         took = update(key, actions, free(now))
     _taken[key] = now
+    if not took:
+        _busy[key.service] = now
     return took
 
 

@@ -64,13 +64,19 @@ def drawn(now: datetime) -> set[SeatKey]:
     return found
 
 
-def test_the_first_free_is_one_of_the_ten_earliest_and_any_of_the_week_once_the_table_throttles(
+@pytest.mark.parametrize("throttles", [True, False], ids=["the table throttles", "somebody is faster"])
+def test_the_first_free_is_one_of_the_ten_earliest_and_any_of_the_week_once(
     service: Service,
+    throttles: bool,  # noqa: FBT001  # a case
 ) -> None:
     free = booking.free_seats(service, NOW)
     assert drawn(NOW) <= set(free[:10])
-    with throttled(), pytest.raises(errors.TooManyRequests):
-        hold(NOW)
+    if throttles:
+        with throttled(), pytest.raises(errors.TooManyRequests):
+            hold(NOW)
+    else:
+        assert store.take(free[20], "theirs", NOW + SECOND * 180, NOW)
+        assert not store.take(free[20], "mine", NOW + SECOND * 180, NOW)
     later = NOW + SECOND / 2
     assert not drawn(later) <= set(free[:10])
     assert {key.week for key in drawn(later)} == {free[0].week}

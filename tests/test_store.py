@@ -375,7 +375,18 @@ def test_a_throttle_of_one_service_is_remembered_for_a_second_and_keeps_nobody_f
             with pytest.raises(errors.TooManyRequests):
                 store.seats_seen(service, WEEK, NOW)
     assert asked == ["Query", "Query"]
-    assert [store.is_throttled("aes", NOW + after * TICK) for after in (-1, 0, 999, 1000)] == [False, True, True, False]
+    moments = [NOW + after * TICK for after in (-1, 0, 99, 100, 999, 1000)]
+    assert [store.is_throttled("aes", at) for at in moments] == [False, True, True, False, False, False]
+    assert [store.is_busy("aes", at) for at in moments] == [False, True, True, True, True, False]
+
+
+def test_somebody_who_was_faster_makes_a_service_busy_and_nobody_waits_for_that() -> None:
+    put()
+    assert store.take(KEY, "h1", LATER, NOW)
+    assert not store.is_busy("aes", NOW)
+    assert not store.take(KEY, "h2", LATER, NOW)
+    assert store.is_busy("aes", NOW)
+    assert not store.is_throttled("aes", NOW)
 
 
 def test_a_seat_whose_hold_was_throttled_does_not_look_taken() -> None:

@@ -163,13 +163,18 @@ def volley(
 
 
 def storm(
-    place: Place, attempts: int = ATTEMPTS, threads: int = THREADS, meter: Callable[[], Counter[str]] = Counter
+    place: Place,
+    attempts: int = ATTEMPTS,
+    threads: int = THREADS,
+    meter: Callable[[], Counter[str]] = Counter,
+    *,
+    slots: bool = True,
 ) -> Verdict:
-    """Many attempts at the same seats, at once: every second one names a slot, the others want the first free."""
+    """Many attempts at the same seats, at once: with `slots` every second one names one, else all take any."""
     web = urllib3.PoolManager(maxsize=threads, retries=False, timeout=PATIENCE)
     chance = random.Random(2026)  # noqa: S311 - the same crowd each time
     wishes: list[dict[str, Any]] = [
-        {"date": place.day, "start": chance.choice(place.starts)} if number % 2 else {"first_free": True}
+        {"date": place.day, "start": chance.choice(place.starts)} if slots and number % 2 else {"first_free": True}
         for number in range(attempts)
     ]
 
