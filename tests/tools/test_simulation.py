@@ -69,12 +69,22 @@ def test_a_memory_is_good_for_less_than_a_second_and_leaves_out_what_it_asked_fo
     assert not memory.is_old(0.999)
     assert memory.is_old(1)
     memory.asked |= {0, 1}
-    drawn = {seat for _ in range(300) for seat in memory.earliest(random.Random(_))}
+    drawn = {seat for _ in range(300) for seat in memory.earliest(random.Random(_), 0)}
     assert drawn == set(range(2, 12))
-    assert len(memory.earliest(random.Random(0))) == 3
+    assert len(memory.earliest(random.Random(0), 0)) == 3
     assert memory.of_slot(0, 2, random.Random(0)) == []
     assert memory.nearest(0, 2) == [1, 2, 3]
     assert memory.nearest(10, 2) == [10, 9, 11]
+
+
+def test_an_environment_that_met_a_throttle_rests_and_then_draws_among_all_for_a_second() -> None:
+    memory = Memory()
+    memory.read(Seats(30).seen(), 0)
+    memory.asked |= {0, 1}
+    memory.throttle(0)
+    assert [memory.is_resting(at) for at in (0, 0.099, 0.1)] == [True, True, False]
+    assert {seat for _ in range(300) for seat in memory.earliest(random.Random(_), 0.5)} == set(range(2, 30))
+    assert max(seat for _ in range(300) for seat in memory.earliest(random.Random(_), 1)) == 11
 
 
 def test_a_function_has_no_more_environments_than_its_account_and_grows_no_faster_than_lambda_lets_it() -> None:

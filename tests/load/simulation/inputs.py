@@ -11,6 +11,7 @@ MEASURED = Path(__file__).with_name("measured.json")
 TRIES = booking.TRIES
 EARLIEST = timetable.EARLIEST
 MEMORY = store.SEATS_MEMORY.total_seconds()
+PAUSE = store.PAUSE.total_seconds()
 NEAREST = 3
 WEEKS = 3
 """Open weeks of a service that releases two weeks ahead: the two before the new one are full, and are read too."""

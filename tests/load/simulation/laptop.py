@@ -62,12 +62,13 @@ def storm(laptop: Laptop, threads: int, attempts: int, seats: int = 100, seed: i
         now, number, since, worker = heappop(running)
         memory = workers[worker]
         slot = chance.randrange(seats // SLOT_DESKS) if number % 2 else None
-        wanted = memory.earliest(chance) if slot is None else memory.of_slot(slot, SLOT_DESKS, chance)
+        wanted = memory.earliest(chance, now) if slot is None else memory.of_slot(slot, SLOT_DESKS, chance)
         for seat in wanted:
             memory.asked.add(seat)
             now += laptop.write
             if week.take(seat, number, now):
                 break
+            memory.busy = now
         else:
             refusals["taken" if memory.nearest(slot or 0, SLOT_DESKS) else "nothing free"] += 1
         times.append(now - since)

@@ -4,7 +4,7 @@ import random
 from bisect import insort
 from heapq import heappop, heappush
 
-from tests.load.simulation.inputs import EARLIEST, MEMORY, NEAREST, TRIES
+from tests.load.simulation.inputs import EARLIEST, MEMORY, NEAREST, PAUSE, TRIES
 
 FREE, GONE = b"\x01", 0
 
@@ -75,11 +75,20 @@ class Seats:
 class Memory:
     """What one environment remembers of the week for a second, less what it saw taken (`store.seats_seen`)."""
 
-    __slots__ = ("asked", "at", "seen")
+    __slots__ = ("asked", "at", "busy", "seen", "throttled")
 
     def __init__(self) -> None:
         self.at, self.seen = -1e9, b""
+        self.busy = self.throttled = -1e9
         self.asked: set[int] = set()
+
+    def throttle(self, now: float) -> None:
+        """The table throttled this environment."""
+        self.busy = self.throttled = now
+
+    def is_resting(self, now: float) -> bool:
+        """Does it leave the table alone, which throttled it a moment ago?"""
+        return 0 <= now - self.throttled < PAUSE
 
     def is_old(self, now: float) -> bool:
         """Must the next request read the week?"""
@@ -99,10 +108,21 @@ class Memory:
             seat = self.seen.find(FREE, seat + 1, end)
         return found
 
-    def earliest(self, chance: random.Random, window: int = EARLIEST) -> list[int]:
-        """What the first free slot is drawn from, as `booking.place_hold` draws it."""
+    def earliest(self, chance: random.Random, now: float, window: int = EARLIEST) -> list[int]:
+        """What the first free slot is drawn from, as `booking.place_hold` draws it: all, once others were faster."""
+        if 0 <= now - self.busy < MEMORY:
+            return self._anywhere(chance)
         found = self._from(0, len(self.seen), window)
         return chance.sample(found, min(TRIES, len(found)))
+
+    def _anywhere(self, chance: random.Random) -> list[int]:
+        """A few of all that look free: the next ones from points drawn at random."""
+        found = list[int]()
+        for _ in range(TRIES):
+            start = chance.randrange(len(self.seen))
+            ahead, behind = self._from(start, len(self.seen), 1), self._from(0, start, 1)
+            found += [seat for seat in (ahead or behind) if seat not in found]
+        return found
 
     def of_slot(self, slot: int, desks: int, chance: random.Random) -> list[int]:
         """The seats of a slot to try."""

@@ -80,13 +80,16 @@ class Rehearsal:
                 seen = self.seats.seen() if self.now.now >= self.opens else bytes(len(self.seats.free))
                 memory.read(seen, self.now.now)
             yield self.now.timeout(self.service("hold"))
-            wanted = memory.earliest(self.chance) if slot is None else memory.of_slot(slot, DESKS, self.chance)
+            wanted = (
+                memory.earliest(self.chance, self.now.now) if slot is None else memory.of_slot(slot, DESKS, self.chance)
+            )
             got = None
             for seat in wanted:
                 memory.asked.add(seat)
                 if self.now.now >= self.opens and self.seats.take(seat, self.attempts, self.now.now):
                     got = seat
                     break
+                memory.busy = self.now.now
             near = memory.nearest(slot or 0, DESKS)
             self.workers.insert(0, memory)
         self.waited["hold"].append(self.now.now - began)

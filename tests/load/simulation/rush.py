@@ -229,15 +229,18 @@ class Monday:
         memory, is_new = started
         costs, seats = self.costs, self.crowd.seats
         cpu = base + by_seat * seats + (costs.load if is_new else 0.0)
-        refused = False
+        must_read = fill or memory.is_old(now)
+        refused = memory.is_resting(now) and (must_read or pool is self.hold)
         calls = 0
-        if fill or memory.is_old(now):
+        if must_read and not refused:
             read = self.read_shared(memory, now) if self.limits.shared else None
             if read is None:
                 read = self.read_weeks(memory, now, 1 if pool is self.hold else self.limits.partitions)
             calls, fill_cpu = read
             cpu += fill_cpu
-            refused = not calls
+            if not calls:
+                refused = True
+                memory.throttle(now)
         done = now + cpu / costs.core + calls * costs.call
         self.spend(pool, memory, now, done)
         return "429 table" if refused else (memory, done)
@@ -293,7 +296,7 @@ class Monday:
         memory, done = served
         wish = self.wish[visitor]
         if wish < 0:
-            candidates = memory.earliest(self.chance, self.limits.window)
+            candidates = memory.earliest(self.chance, now, self.limits.window)
         else:
             candidates = memory.of_slot(wish, self.crowd.desks, self.chance)
         heappush(self.writing, (done, self.tally.attempts, visitor, memory, candidates))
@@ -304,11 +307,13 @@ class Monday:
         for seat in candidates:
             memory.asked.add(seat)
             if not self.wrote(now, seat, 1):
+                memory.throttle(now)
                 self.again(visitor, HOLD, now, "429 table", self.wait_of("429 table"))
                 return
             if self.seats.take(seat, visitor, now):
                 self.wins(visitor, seat, now)
                 return
+            memory.busy = now
         wish = self.wish[visitor]
         slot = wish if wish >= 0 else (candidates[0] // self.crowd.desks if candidates else 0)
         near = memory.nearest(slot, self.crowd.desks)
