@@ -63,7 +63,7 @@ fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, 
 	@EXAMPLES=5000 $(BIN)/pytest tests/attack/test_parsers.py
 	@$(BIN)/python -m tests.attack.fuzz 1000 --stack
 
-simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (about ten minutes)
+simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (two minutes)
 	@$(BIN)/python -m tests.load.simulation
 
 bench-peer: setup  ## our hold beside pretix's cart-add (says what it installs, in build/peer); RECORD=1: into docs/peer.md
