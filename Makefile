@@ -22,12 +22,12 @@ test: lint  ## everything: unit tests with coverage, proofs, then the deployed s
 	@$(BIN)/pytest $(SERVICE) --cov
 	@$(BIN)/pytest -n auto tests/office tests/tools tests/attack tests/proof
 	@$(BIN)/python -m infra.browser
-	@$(BIN)/pytest tests/stack tests/browser
+	@$(BIN)/pytest tests/browser & browser=$$!; $(BIN)/pytest tests/stack; stack=$$?; wait $$browser && exit $$stack
 
 test-long: lint  ## what takes long: the proofs at full size, faults, every broken copy against the checker of histories
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
 	@GUICHET_LONG=1 $(BIN)/pytest -n auto tests/proof
-	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py
+	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py tests/stack/test_office.py
 
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(SERVICE) -m "not slow"

@@ -4,6 +4,7 @@ A folder of tests takes it with `from tests.stackfixture import stack` in its co
 """
 
 import atexit
+import socket
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,11 +20,13 @@ ANSWER = "TEST42"  # what every challenge of this stack accepts
 @cache
 def started() -> "Stack":
     """Start it for the first test that asks; it ends with pytest."""
-    from infra.laptop import running  # noqa: PLC0415 - unit tests need none of it
+    from infra.laptop import HOST, running  # noqa: PLC0415 - unit tests need none of it
 
+    with socket.create_server((HOST, 0)) as free:  # another pytest may start its own at the same time
+        port = free.getsockname()[1]
     life = ExitStack()
     atexit.register(life.close)
-    return life.enter_context(running(answer=ANSWER, expiry="rate(1 minute)", release="rate(1 minute)"))
+    return life.enter_context(running(port=port, answer=ANSWER, expiry="rate(1 minute)", release="rate(1 minute)"))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import pytest
 from infra.laptop import Stack
 from infra.package import ROOT
 
+pytestmark = pytest.mark.skipif("GUICHET_LONG" not in os.environ, reason="make test-long")
+
 
 @pytest.fixture(scope="module")
 def seen(stack: Stack) -> dict[str, dict[str, Any]]:
