@@ -88,11 +88,13 @@ def test_letters_that_come_late_and_twice_are_sent_once_and_void_ones_never(stac
     assert len(visitor.letters(ben["email"])) == 1
 
 
-def test_a_letter_waits_while_ses_is_away_and_comes_once_when_it_is_back(stack: Stack) -> None:
+@pytest.mark.parametrize("minutes", [0, pytest.param(10, marks=LONG)])
+def test_a_letter_waits_while_ses_is_away_and_comes_once_when_it_is_back(stack: Stack, minutes: int) -> None:
     visitor, awa, began = Visitor(stack), person(), datetime.now(UTC)
     with configured(stack, "mailer", AWS_ENDPOINT_URL_SES=f"http://{HOST}:{any_port()}"):
         visitor.file(awa)
         until(lambda: logged(stack, "mailer", "mail-later", began))
+        time.sleep(minutes * 60)
         assert visitor.letters(awa["email"]) == []
     assert visitor.letter(awa["email"])["subject"] == "Confirmez votre rendez-vous"
     after = person()
