@@ -3,7 +3,7 @@
 The crowd runs in this process, on a clock of its own: whoever asks the table waits there as long as chance says, mostly
 not at all and sometimes for a minute, while others go on. So every run of a number is the same, and what was read is
 often old when it is used. A broken copy is the service with some words of some functions replaced. Each is played until
-the checker of the history rejects it, at most N (14) times; the service itself is played N times, and must be accepted.
+the checker of the history rejects it, at most N (16) times; the service itself is played N times, and must be accepted.
 On the engine that AWS_ENDPOINT_URL names, else on one of its own; on a table of its own.
 """
 
@@ -289,7 +289,11 @@ class World:
         first = self.sure_hold(f"{name}a")
         for done in STAGE[step]:
             getattr(first, done)()
-        steps = [partial(first.move, key) for key in SEATS[:3]] if step == "move" else [getattr(first, step)]
+        steps = (
+            [partial(first.move, key) for key in SEATS[:3]] if step == "move" else [getattr(first, step, self.sweep)]
+        )
+        if step == "sweep":
+            self.sleep(self.ends[first.ref] + RULES.gap + 0.5 - self.clock)  # over, and no thief is there yet
         self.stuck |= {self.start(one) for one in steps}
         self.sleep(2)  # it has read
         if step == "move":
@@ -321,7 +325,11 @@ class World:
         """The clock's function ends what ran out."""
         for _ in range(SWEEPS):
             self.sleep(self.chance.randrange(15, 40))
-            upkeep.expire(self.now, chance=self.chance.random)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """End what ran out, once."""
+        upkeep.expire(self.now, chance=self.chance.random)
 
     def look(self) -> None:
         """Every seat as the table has it."""
@@ -427,7 +435,7 @@ class Visit:
 STAGE: dict[str, tuple[str, ...]] = {"extend": (), "prove": (), "end": (), "file": ("prove",)} | dict.fromkeys(
     ("confirm", "cancel"), ("prove", "file")
 )
-STAGE["move"] = ("prove", "file", "confirm")
+STAGE |= {"move": ("prove", "file", "confirm"), "sweep": ()}
 """The steps of a scene, and what comes before each."""
 BEFORE = {"prove": 16, "file": 2, "view": 1, "extend": 4, "end": 1}
 PROVEN = {"file": 16, "prove": 1, "view": 1, "extend": 4, "end": 1}
@@ -444,12 +452,12 @@ def play(number: int) -> list[Rejection]:
     events = rows.connection().connection.client.meta.events
     events.register("before-call.dynamodb", world.wait, unique_id="world")
     try:
+        run = f"{LETTERS[number % 26]}{LETTERS[number // 26]}"
         for name in LETTERS[:VISITORS]:
-            who = f"{LETTERS[number % 26]}{LETTERS[number // 26]}{name}"
-            world.start(partial(world.visitor, who), slow=name in SLOW)
+            world.start(partial(world.visitor, f"{run}{name}"), slow=name in SLOW)
         for _ in range(THIEVES):
             world.start(world.thief)
-        world.start(partial(world.scene, f"{LETTERS[number]}{LETTERS[-1]}", [*STAGE][number % len(STAGE)]))
+        world.start(partial(world.scene, f"{run}z", [*STAGE][number % len(STAGE)]))
         world.start(world.clerk)
         world.start(world.sweeper, slow=True)
         world.run()
@@ -488,7 +496,7 @@ def main() -> None:
     """Print what the checker says of each; exit 1 for a copy that is not caught, or a service that is not accepted."""
     asked = argparse.ArgumentParser()
     asked.add_argument("names", nargs="*", help="the copies to play; all if none is named")
-    asked.add_argument("--runs", type=int, default=14)
+    asked.add_argument("--runs", type=int, default=16)
     asked.add_argument("--json", action="store_true")
     wish = asked.parse_args()
     with somewhere(), fresh_table():
