@@ -64,6 +64,7 @@ def walk(stack: Stack, awa: dict[str, str]) -> tuple[set[str], set[str]]:
     filed = answered(visitor.post(f"/holds/{hold}/details", awa), 202)
     link = visitor.link(awa["email"])
     answered(visitor.post(f"{link}/confirmation"), 200)
+    visitor.letter(awa["email"], 2)  # once the date is another one, it would not be sent
     slot = answered(visitor.get(f"{link}/move"), 200)["choices"][-1]
     moved = answered(visitor.post(f"{link}/move", slot), 200)
     answered(visitor.post("/manage", {"reference": filed["reference"], "email": awa["email"]}), 202)
