@@ -3,7 +3,6 @@
 200 runs of 50 steps here; 2,000 of 80 by `make test-long` (GUICHET_LONG=1).
 """
 
-import os
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,9 +23,9 @@ from chalicelib.mail import Letter
 from chalicelib.model import Details, Seat, SeatKey, State
 from infra import closing
 from tests.conftest import MONDAY, document
+from tests.long import IS_LONG
 from tests.proof import inprocess, seatmodel
 
-LONG = "GUICHET_LONG" in os.environ
 DRIFT = timedelta(seconds=2)
 """How far the clock of a function may be off."""
 AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
@@ -406,10 +405,10 @@ def expected(place: seatmodel.Place) -> dict[str, Any]:
 SHAPE = shape(Seat(SeatKey(date(2026, 12, 1), time(9, 15), 1, "aes"), MONDAY))
 TestSeats = Seats.TestCase
 TestSeats.settings = settings(
-    max_examples=2000 if LONG else 200,
-    stateful_step_count=80 if LONG else 50,
+    max_examples=2000 if IS_LONG else 200,
+    stateful_step_count=80 if IS_LONG else 50,
     deadline=None,
-    derandomize=not LONG,
+    derandomize=not IS_LONG,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )

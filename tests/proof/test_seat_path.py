@@ -3,7 +3,6 @@
 A visitor's call runs in a thread of its own that stops before each call to the table until the path lets it go on.
 """
 
-import os
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,10 +15,11 @@ import pytest
 from chalicelib import appointment, booking, errors, store, timetable, tokens
 from chalicelib.model import Details, Seat, SeatKey, State
 from tests.conftest import MONDAY, document
+from tests.long import IS_LONG
 from tests.proof import inprocess, walk
 from tests.proof.walk import CLOCK, Lock, Move, World
 
-PATHS = 600 if "GUICHET_LONG" in os.environ else 60
+PATHS = 600 if IS_LONG else 60
 LENGTH = 40
 NOW = MONDAY + timedelta(minutes=1)
 SLOW = NOW - timedelta(seconds=4)

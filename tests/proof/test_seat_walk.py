@@ -1,12 +1,10 @@
 """All interleavings of the single writes, exhaustively; `walk.py` says what of. The code is held to it below."""
 
-import os
-
 import pytest
 
+from tests.long import LONG
 from tests.proof import walk
 
-LONG = "GUICHET_LONG" in os.environ
 SAME_PERSON, SAME_ADDRESS = (1, 0, 1), (0, 1, 1)
 
 
@@ -21,7 +19,7 @@ def test_three_visitors_never_share_a_seat_in_the_first_hundred_thousand_states(
     assert len(walk.explore(most=100_000)) > 100_000
 
 
-@pytest.mark.skipif(not LONG, reason="make test-long")
+@LONG
 def test_three_visitors_never_share_a_seat_in_any_state_and_no_seat_is_lost() -> None:
     assert len(walk.explore()) > 1_000_000  # gigabytes of memory, an hour
 

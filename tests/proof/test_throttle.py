@@ -1,6 +1,5 @@
 """10,000 holds a second at one partition, which writes 1,000 units and reads 3,000: who does not get a seat waits."""
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -9,9 +8,9 @@ import botocore.endpoint
 import pytest
 
 from chalicelib import edge, errors, rows, store, timetable
+from tests.long import LONG
 from tests.proof import monday
 
-LONG = pytest.mark.skipif("GUICHET_LONG" not in os.environ, reason="make test-long")
 Break = Callable[[pytest.MonkeyPatch], None]
 
 

@@ -1,17 +1,17 @@
 """Functions whose clocks are apart: who was told a time keeps the seat until then. Half a minute: `make test-long`."""
 
 import json
-import os
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from infra.laptop import Stack
+from tests.long import LONG
 from tests.stack.faults import clock_off
 from tests.stack.visitor import Visitor, answered
 
-pytestmark = pytest.mark.skipif("GUICHET_LONG" not in os.environ, reason="make test-long")
+pytestmark = LONG
 
 
 def one_seat(stack: Stack, service: str) -> None:

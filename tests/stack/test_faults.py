@@ -1,6 +1,5 @@
 """The deployed service when what it stands on fails for a while: no letter is lost, no seat is given twice."""
 
-import os
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -9,10 +8,10 @@ import pytest
 
 from infra.inbox import any_port
 from infra.laptop import HOST, Stack
+from tests.long import LONG
 from tests.stack.faults import THROTTLED, Call, configured, kill_caller, logged, table_behind
 from tests.stack.visitor import Visitor, answered, person, until
 
-LONG = pytest.mark.skipif("GUICHET_LONG" not in os.environ, reason="make test-long")
 WRITES = {"PutItem", "UpdateItem"}
 
 

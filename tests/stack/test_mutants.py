@@ -1,15 +1,11 @@
 """A crowd whose history is checked: the service is accepted, three broken copies are not; `make test-long` has all."""
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from infra.laptop import Stack
-from infra.package import ROOT
+from tests.stack.program import played
 
 COPIES = [
     "hold: no gap between two holders",
@@ -21,16 +17,7 @@ COPIES = [
 @pytest.fixture(scope="module")
 def said(stack: Stack) -> dict[str, Any]:
     """What tests/load/mutants.py says of the service and of three copies."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.load.mutants", "--json", "--runs", "3", *COPIES],
-        cwd=ROOT,
-        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint},
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    read: dict[str, Any] = json.loads(done.stdout)
+    read: dict[str, Any] = played(stack, "tests.load.mutants", "--json", "--runs", "3", *COPIES)[1]
     return read
 
 

@@ -1,7 +1,6 @@
 """Many at once: no seat with two holders, no person with two requests; broken copies fail the same judge."""
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import yaml
 
 from infra.laptop import ACCOUNT, BUCKET, REGION, Stack
 from infra.package import ROOT
+from tests.stack.program import played
 from tests.stack.storm import SEATS, TAKEN, Verdict, document, seated, storm
 from tests.stack.visitor import restart
 
@@ -161,16 +161,9 @@ def test_the_judge_names_every_unfairness() -> None:
 @pytest.fixture(scope="module")
 def rushes(stack: Stack) -> list[dict[str, Any]]:
     """What tests/stack/rivals.py saw."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.stack.rivals"],
-        cwd=ROOT,
-        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    read: list[dict[str, Any]] = json.loads(done.stdout)
-    return read
+    code, read = played(stack, "tests.stack.rivals")
+    assert code == 0
+    return list(read)
 
 
 @pytest.mark.parametrize("scene", ["one person", "one address"])

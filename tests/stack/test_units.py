@@ -1,29 +1,19 @@
 """What one booking costs the table, as the engine counts it."""
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from infra.laptop import Stack
-from infra.package import ROOT
+from tests.stack.program import played
 
 
 @pytest.fixture(scope="module")
 def steps(stack: Stack) -> dict[str, dict[str, Any]]:
     """The steps of tests/load/units.py, by name."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.load.units", "--json"],
-        cwd=ROOT,
-        env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return {step["name"]: step for step in json.loads(done.stdout)}
+    code, read = played(stack, "tests.load.units", "--json")
+    assert code == 0
+    return {step["name"]: step for step in read}
 
 
 def test_one_booking_costs_nine_write_units(steps: dict[str, dict[str, Any]]) -> None:
