@@ -19,8 +19,6 @@ HERE = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 COMPILED = "compiled"
 """The folder of the zip with the templates as Python."""
-MINUTE = 16
-"""Characters of an ISO 8601 moment up to its minute."""
 DIGEST = 12
 """Hexadecimal digits of a file's SHA-256 in its name."""
 
@@ -44,14 +42,14 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
 
 @pass_context
 def _week(context: Context, calendar: Calendar, opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # a template's word
-    free = {slot.start.isoformat()[:MINUTE] for slot in calendar.slots if slot.free} if chosen else ()
+    free = {slot.at for slot in calendar.slots if slot.free} if chosen else ()
     return _filled_week(context["words"], calendar.week, calendar.slots, opened, chosen if chosen in free else "")
 
 
 @lru_cache(maxsize=64)
-def _filled_week(words: Words, week: str, slots: tuple[Slot, ...], opened: bool, chosen: str) -> Markup:  # noqa: FBT001
+def _filled_week(words: Words, week: str, slots: tuple[Slot, ...], opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # _week
     """The slots of a week: most of its page, and the same for a whole crowd until a seat changes."""
-    return Markup(render("week.html", words, "", days=days(week, slots), opened=opened, chosen=chosen))  # noqa: S704
+    return Markup(render("week.html", words, "", days=days(week, slots), opened=opened, chosen=chosen))  # noqa: S704  # our own
 
 
 def asset(name: str) -> str:
