@@ -147,8 +147,6 @@ def place_hold(
     service = store.service(service_id, now)
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
-    if store.is_throttled(service_id, now):
-        raise TooManyRequests
     if wish.start is None:
         candidates = _earliest(service, now)
         if not candidates:
