@@ -3,14 +3,14 @@
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import sleep
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
@@ -91,21 +91,36 @@ def fill(service: Service, now: datetime) -> None:
                     batch.save(store.new_row(key, opens_at))
 
 
+AWAY = EndpointConnectionError(endpoint_url="https://dynamodb.example.org")
+
+
+def says(code: str) -> ClientError:
+    """What the table answers with this error code."""
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "any")
+
+
 @contextmanager
-def throttled() -> Iterator[list[str]]:
-    """For as long as the block lasts the table refuses every call; those that it was asked for, by name."""
+def calls(error: Exception | None = None, *, operation: str = "") -> Iterator[list[str]]:
+    """The calls of the table in the block, or those of one operation, by name; with an error, each fails so."""
     events = rows.connection().connection.client.meta.events
+    event = f"before-call.dynamodb.{operation}".rstrip(".")
     asked: list[str] = []
 
-    def refuse(model: Any, **_: object) -> None:
+    def note(model: Any, **_: object) -> None:
         asked.append(model.name)
-        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slower"}}, model.name)
+        if error:
+            raise error
 
-    events.register_first("before-call.dynamodb", refuse)
+    events.register_first(event, note)
     try:
         yield asked
     finally:
-        events.unregister("before-call.dynamodb", refuse)
+        events.unregister(event, note)
+
+
+def throttled() -> AbstractContextManager[list[str]]:
+    """The calls of the table in the block, all of them throttled."""
+    return calls(says("ThrottlingException"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import gc
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,7 +19,6 @@ from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
 from chalice.local import RouteMatcher
 from chalice.test import Client
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
@@ -41,7 +41,7 @@ from chalicelib import (
     words,
 )
 from chalicelib.model import Seat, SeatKey, Service, State, week_of
-from tests.conftest import document, fill
+from tests.conftest import AWAY, calls, document, fill, says
 
 PARIS = ZoneInfo("Europe/Paris")
 CLIENT = Client(app.app, stage_name="unit", project_dir=str(Path(app.__file__).parent))
@@ -361,22 +361,12 @@ Says = Callable[..., None]
 @pytest.fixture
 def table_says() -> Iterator[Says]:
     """Let the table answer every call, or those of one operation, with an error code, or not at all."""
-    events = rows.connection().connection.client.meta.events
-    added: list[tuple[str, Callable[..., None]]] = []
+    with ExitStack() as refusals:
 
-    def says(code: str | None, operation: str = "") -> None:
-        def reply(**_: Any) -> None:
-            if code is None:
-                raise EndpointConnectionError(endpoint_url="https://dynamodb.example.org")
-            raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+        def answer(code: str | None, operation: str = "") -> None:
+            refusals.enter_context(calls(says(code) if code else AWAY, operation=operation))
 
-        event = f"before-call.dynamodb.{operation}".rstrip(".")
-        added.append((event, reply))
-        events.register_first(event, reply)
-
-    yield says
-    for event, reply in added:
-        events.unregister(event, reply)
+        yield answer
 
 
 # The contract
@@ -1308,23 +1298,15 @@ def test_no_answer_page_or_header_tells_a_seat_that_waits_to_return_from_one_tha
 
 
 def test_a_seat_that_waits_costs_as_many_calls_of_the_table_as_one_that_is_taken(service: Service) -> None:
-    client = rows.connection().connection.client
-    calls: list[str] = []
-
-    def note(model: Any, **_: object) -> None:
-        calls.append(model.name)
-
     booked_and(lambda _key: None)
-    client.meta.events.register("before-call.dynamodb", note)
-    everything_about(5)
-    of_taken = list(calls)
+    with calls() as of_taken:
+        everything_about(5)
     for unit in (1, 2):
         freed(SeatKey(wednesday().date(), wednesday().time().replace(minute=5), unit, service.id))
     store.forget()
-    calls.clear()
-    everything_about(5)
-    client.meta.events.unregister("before-call.dynamodb", note)
-    assert calls == of_taken != []
+    with calls() as of_waiting:
+        everything_about(5)
+    assert of_waiting == of_taken != []
 
 
 # Another date
@@ -1438,24 +1420,16 @@ def test_a_person_whose_request_has_ended_downloads_and_erases_what_is_still_kep
 def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or_not() -> None:
     token = confirmed()
     reference = get(f"/requests/{token}").data["reference"]
-    client = rows.connection().connection.client
-    calls: list[str] = []
-
-    def note(model: Any, **_: object) -> None:
-        calls.append(model.name)
-
     said = []
-    client.meta.events.register("before-call.dynamodb", note)
     for body in (
         {"reference": reference, "email": AWA["email"]},
         {"reference": reference, "email": "other@example.org"},
         {"reference": "AES-22222-22222", "email": AWA["email"]},
         {"reference": "NOPE-22222-22222", "email": "nobody@example.org"},
     ):
-        calls.clear()
-        answer = post("/manage", body)
-        said.append((answer.status, answer.text, {**answer.headers}, list(calls)))
-    client.meta.events.unregister("before-call.dynamodb", note)
+        with calls() as asked:
+            answer = post("/manage", body)
+        said.append((answer.status, answer.text, {**answer.headers}, asked))
     assert said[0] == said[1] == said[2] == said[3]
     assert (said[0][0], said[0][3]) == (202, ["UpdateItem"])
 
@@ -1463,14 +1437,7 @@ def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or
 @pytest.mark.usefixtures("service")
 def test_showing_a_captcha_reads_the_seat_once_and_writes_nothing() -> None:
     held = hold()
-    calls: list[str] = []
-
-    def note(model: Any, **_: object) -> None:
-        calls.append(model.name)
-
-    events = rows.connection().connection.client.meta.events
-    events.register("before-call.dynamodb", note)
-    shown = send("GET", f"/holds/{held}", FORM)
-    events.unregister("before-call.dynamodb", note)
+    with calls() as asked:
+        shown = send("GET", f"/holds/{held}", FORM)
     assert "data:image/png;base64," in shown.text
-    assert calls == ["GetItem"]
+    assert asked == ["GetItem"]

@@ -18,7 +18,7 @@ ADDRESS = {"seat", "hold", "person", "reference", "erase_at"}
 
 def as_it_was(key: tuple[str, str], known: set[str]) -> None:
     """Leave in an item only what the first release knew."""
-    client = rows.SeatRow._get_connection().connection.client  # noqa: SLF001  # the table itself, below every row
+    client = rows.connection().connection.client  # the table itself, below every row
     table, at = rows.SeatRow.Meta.table_name, {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
     item: dict[str, Any] = client.get_item(TableName=table, Key=at)["Item"]
     client.put_item(TableName=table, Item={name: value for name, value in item.items() if name in known | {"pk", "sk"}})

@@ -7,12 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from threading import Barrier
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import errors, locks, rows, store
 from chalicelib.model import Details, Person, Seat, SeatKey, State
-from tests.conftest import document, throttled
+from tests.conftest import AWAY, calls, document, says, throttled
 
 NOW = datetime(2026, 11, 30, 8, 0, 0, 123_000, tzinfo=UTC)
 SECOND, TICK = timedelta(seconds=1), timedelta(milliseconds=1)
@@ -619,50 +618,30 @@ def test_a_wish_for_a_link_of_an_unknown_address_makes_nothing() -> None:
 # The table throttles, is away, or says what nobody expected
 
 
-@pytest.fixture
-def says() -> Iterator[list[Exception]]:
-    """The table raises the last of this list at the next call of a seat."""
-    client = rows.connection().connection.client
-    planned: list[Exception] = []
-
-    def reply(**_: object) -> None:
-        if planned:
-            raise planned[-1]
-
-    client.meta.events.register_first("before-call.dynamodb", reply)
-    yield planned
-    client.meta.events.unregister("before-call.dynamodb", reply)
-
-
-def answer(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "any")
-
-
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (answer("ProvisionedThroughputExceededException"), errors.TooManyRequests),
-        (answer("ThrottlingException"), errors.TooManyRequests),
-        (answer("RequestLimitExceeded"), errors.TooManyRequests),
-        (answer("InternalServerError"), errors.TryAgain),
-        (answer("ServiceUnavailable"), errors.TryAgain),
-        (EndpointConnectionError(endpoint_url="https://dynamodb.example.org"), errors.TryAgain),
-        (answer("AccessDeniedException"), PynamoDBException),
-        (answer("ResourceNotFoundException"), PynamoDBException),
+        (says("ProvisionedThroughputExceededException"), errors.TooManyRequests),
+        (says("ThrottlingException"), errors.TooManyRequests),
+        (says("RequestLimitExceeded"), errors.TooManyRequests),
+        (says("InternalServerError"), errors.TryAgain),
+        (says("ServiceUnavailable"), errors.TryAgain),
+        (AWAY, errors.TryAgain),
+        (says("AccessDeniedException"), PynamoDBException),
+        (says("ResourceNotFoundException"), PynamoDBException),
     ],
     ids=str,
 )
 def test_what_the_table_says_is_translated_by_code_and_the_unknown_rises_untouched(
-    says: list[Exception], error: Exception, told: type[Exception]
+    error: Exception, told: type[Exception]
 ) -> None:
-    says.append(error)
     for call in (
         lambda: store.take(KEY, "h1", LATER, NOW),
         lambda: store.seat(KEY),
         lambda: store.seats("aes", WEEK),
         lambda: store.create(KEY, NOW, LATER),
     ):
-        with pytest.raises(told):
+        with calls(error), pytest.raises(told):
             call()
 
 

@@ -24,8 +24,11 @@ from schemathesis.engine import events
 from chalicelib import appointment, booking, edge, rows, store, tokens, upkeep, visitors
 from chalicelib.booking import Wish
 from chalicelib.model import Details
+from infra.laptop import Stack
 from tests.attack import gateway
 from tests.conftest import document
+from tests.stack.visitor import Visitor, person
+from tests.stackfixture import ANSWER, started
 
 FRESH_AFTER = 200
 """Calls until everybody is there anew: where all is taken or over, nothing is tried."""
@@ -123,10 +126,8 @@ class Here:
 class There:
     """The deployed stack, over HTTP."""
 
-    def __init__(self, stack: Any) -> None:
-        from tests.stack.visitor import Visitor, person  # noqa: PLC0415  # it needs the stack's settings
-
-        self.stack, self.visitor, self.person = stack, Visitor(stack), person
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.visitor = stack, Visitor(stack)
         self.holds: list[str] = []
         self.links: list[str] = []
 
@@ -140,15 +141,13 @@ class There:
             self.visitor.post(f"/holds/{hold}/end")
         self.holds, self.links = [str(self.visitor.hold()["hold"]), self.visitor.proven()], []
         for _ in range(2):
-            details = self.person()
+            details = person()
             self.visitor.file(details)
             self.links.append(self.visitor.link(details["email"]).rpartition("/")[2])
         self.visitor.post(f"/requests/{self.links[0]}/confirmation")
 
     def answer(self, hold: str) -> dict[str, str]:
         """The right answer to a new challenge of a hold, as a laptop takes it."""
-        from tests.stackfixture import ANSWER  # noqa: PLC0415
-
         asked = self.visitor.post(f"/holds/{hold}/captcha").json()
         return {"challenge": str(asked.get("challenge", "")), "answer": ANSWER}
 
@@ -260,8 +259,6 @@ def main() -> None:
             print(f"{sum(found.calls.values())} calls in {perf_counter() - began:.0f} s", flush=True)
 
     if "--stack" in sys.argv:
-        from tests.stackfixture import started  # noqa: PLC0415  # minutes, where it is not wanted
-
         go_on(There(started()))
     else:
         with mock_aws(), quiet():

@@ -6,17 +6,18 @@ from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from pypdf import PdfReader
 
-from chalicelib import appointment, booking, files, forms, locks, mail, outbox, store
+from chalicelib import appointment, booking, files, forms, locks, log, mail, outbox, store
 from chalicelib.errors import InvalidFields
 from chalicelib.model import Details, Person, Service
 from chalicelib.words import words
 from infra.ops import look
 from tests.conftest import MONDAY
-from tests.test_app import Page, confirmed, send
+from tests.test_app import AWA_TYPED, FORM, Page, confirmed, passed, send
 from tests.test_forms import AWA, TODAY
 
 MARKUP = [
@@ -97,10 +98,6 @@ def test_a_name_is_text_on_every_page() -> None:
 
 @pytest.mark.usefixtures("service")
 def test_what_was_typed_is_text_on_the_form_and_on_the_check_page_again() -> None:
-    from urllib.parse import urlencode  # noqa: PLC0415
-
-    from tests.test_app import AWA_TYPED, FORM, passed  # noqa: PLC0415
-
     kept = passed()
     for name in MARKUP:
         for more in ({}, {"change": "true"}, {"lang": "ar", "step": "check"}):
@@ -120,16 +117,6 @@ def _person(service: Service, **changes: Any) -> Person:
     request = appointment.file_request(kept.id, details, now=now)
     assert request.person
     return replace(request.person, details=replace(details, **changes))
-
-
-@pytest.fixture
-def small(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
-    """The service of the other unit tests, on Monday."""
-    from tests.conftest import document, fill  # noqa: PLC0415
-
-    put = store.put_service(document())
-    fill(put, MONDAY - timedelta(minutes=1))
-    return put
 
 
 @pytest.fixture
@@ -172,8 +159,6 @@ def test_two_names_that_only_look_alike_are_two_people_to_the_lock_and_one_paper
 
 
 def test_a_log_line_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
-    from chalicelib import log  # noqa: PLC0415
-
     log.event("x", fact='a\r\n{"event": "forged"}\u2028\x1b[2J')
     assert len(capsys.readouterr().err.splitlines()) == 1
 

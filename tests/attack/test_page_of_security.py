@@ -11,6 +11,7 @@ import pytest
 import app
 from chalicelib import booking, edge, store
 from infra import package
+from tests.attack import gateway
 from tests.test_app import AWA, FORM, JSON, Says, get, hold, passed, post, refused, send
 
 ROOT = Path(__file__).parent.parent.parent
@@ -126,8 +127,6 @@ def test_the_cookies_are_lax_secure_and_the_ticket_is_hidden_from_scripts() -> N
 
 
 def _cookies(path: str) -> list[str]:
-    from tests.attack import gateway  # noqa: PLC0415
-
     found = gateway.call("GET", path, {"Accept": "text/html"})[1]["Set-Cookie"]
     return found if isinstance(found, list) else [found]
 

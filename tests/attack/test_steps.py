@@ -1,5 +1,6 @@
 """Steps out of order, and other people's holds and links: nobody gets further, and nothing is changed."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -203,15 +204,10 @@ def test_an_extension_is_not_had_more_often_by_asking_many_times_at_once_or_afte
 
 def test_a_ticket_of_a_visitor_is_used_again_by_anybody_and_still_has_one_live_hold() -> None:
     ticket = booking.ticket("", edge.now())
-    held = [send("POST", "/services/aes/holds", {**JSON, "Cookie": f"visit={ticket}"}, _first()) for _ in range(3)]
+    cookie, wish = {**JSON, "Cookie": f"visit={ticket}"}, json.dumps(FIRST).encode()
+    held = [send("POST", "/services/aes/holds", cookie, wish) for _ in range(3)]
     assert [answer.status for answer in held] == [201, 201, 201]
     assert taken() == 1
-
-
-def _first() -> bytes:
-    import json  # noqa: PLC0415
-
-    return json.dumps(FIRST).encode()
 
 
 def test_a_reference_alone_or_with_a_wrong_address_tells_nothing_and_sends_nothing() -> None:

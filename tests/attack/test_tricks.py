@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from chalice.app import Request
 
 import app
 from chalicelib import booking, edge
@@ -196,8 +197,6 @@ def test_forged_headers_change_no_page_and_no_address() -> None:
 
 
 def _request(headers: dict[str, str]) -> Any:
-    from chalice.app import Request  # noqa: PLC0415
-
     given = event("GET", "/manage", "/api/manage", headers={name.lower(): value for name, value in headers.items()})
     return Request(given)
 

@@ -31,7 +31,7 @@ def measured(rounds: int) -> tuple[list[float], list[float]]:
     def come_back(**_: Any) -> None:
         away[0] += process_time() - out[0]
 
-    events = rows.LockRow._get_connection().connection.client.meta.events  # noqa: SLF001  # where its events are
+    events = rows.connection().connection.client.meta.events
     events.register_first("before-send.dynamodb", leave)
     events.register_first("response-received.dynamodb", come_back)
     spent: tuple[list[float], list[float]] = ([], [])
