@@ -1,6 +1,6 @@
 """Every entry point of Guichet, and nothing else: routes, one Lambda per step, schedules and the stream."""
 
-# ruff: noqa: E402
+# ruff: noqa: E402 - the collector rests before the imports
 import gc
 
 gc.disable()  # nothing that is imported is garbage: looking whether it is takes a tenth of a cold start
