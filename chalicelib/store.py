@@ -23,6 +23,8 @@ from chalicelib.rows import SeatRow, ServiceRow
 
 SERVICE_MEMORY = timedelta(seconds=60)
 SEATS_MEMORY = timedelta(seconds=1)
+FULL_MEMORY = timedelta(seconds=60)
+"""Of a week in which nobody can have a seat before: what is booked returns hours after it is freed."""
 PAUSE = timedelta(milliseconds=100)
 """How long a table that throttles is not asked again by the same process."""
 MOST_WEEKS = 50
@@ -154,7 +156,7 @@ def _key(service_id: str, sort_key: str) -> SeatKey:
     return SeatKey(start.date(), start.time(), int(unit), service_id)
 
 
-_weeks: dict[tuple[str, str], tuple[datetime, list[Seat]]] = {}
+_weeks: dict[tuple[str, str], tuple[datetime, timedelta, list[Seat]]] = {}
 _taken: dict[SeatKey, datetime] = {}
 _throttled: dict[str, datetime] = {}
 _busy: dict[str, datetime] = {}
@@ -185,23 +187,29 @@ def _asked(service_id: str, now: datetime) -> Iterator[None]:
 def seats_seen(service_id: str, week: str, now: datetime) -> list[Seat]:
     """The same, as far as a calendar shows it, from a memory of one second, less the seats just seen taken.
 
-    Never a reason to grant one.
+    A week that is full is remembered for a minute. Never a reason to grant a seat.
     """
-    at, found = _weeks.get((service_id, week), (None, []))
-    if at is None or not _remembered(at, now):
+    at, memory, found = _weeks.get((service_id, week), (now, timedelta(0), []))
+    if not _remembered(at, now, memory):
         with _asked(service_id, now):
             found = seats_shown(service_id, week)
         if len(_weeks) >= MOST_WEEKS:
             _weeks.clear()
-        _weeks[(service_id, week)] = (now, found)
+        _weeks[(service_id, week)] = (now, FULL_MEMORY if _is_full(found, now) else SEATS_MEMORY, found)
         for key in [key for key, seen in _taken.items() if not _remembered(seen, now)]:
             del _taken[key]
     gone = {key for key, seen in _taken.items() if _remembered(seen, now) and key.week == week}
     return [replace(seat, state=State.CONFIRMED) if seat.key in gone else seat for seat in found] if gone else found
 
 
-def _remembered(seen: datetime, now: datetime) -> bool:
-    return timedelta(0) <= now - seen < SEATS_MEMORY
+def _remembered(seen: datetime, now: datetime, memory: timedelta = SEATS_MEMORY) -> bool:
+    return timedelta(0) <= now - seen < memory
+
+
+def _is_full(seats: Sequence[Seat], now: datetime) -> bool:
+    """Are there seats, and none that somebody may have within FULL_MEMORY? A hold can be given back at any moment."""
+    soon = now + FULL_MEMORY
+    return bool(seats) and not any(seat.state is State.HELD or seat.is_free(soon) for seat in seats)
 
 
 def seat(key: SeatKey) -> Seat:

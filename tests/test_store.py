@@ -342,13 +342,52 @@ def test_a_seat_is_not_refused_from_memory_longer_than_a_second_after_it_was_see
 
 
 def test_a_week_is_read_again_after_a_second_and_when_the_clock_went_back() -> None:
-    put(State.CONFIRMED, until=LATER)
+    put(State.HELD, until=LATER)
     assert not store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
     put()
     assert not store.seats_seen("aes", WEEK, NOW + 999 * TICK)[0].is_free(NOW)
     assert store.seats_seen("aes", WEEK, NOW + SECOND)[0].is_free(NOW)
     put(State.CONFIRMED, until=LATER)
     assert not store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "opens", "seconds"),
+    [
+        (State.CONFIRMED, timedelta(0), 60),
+        (State.PENDING, timedelta(0), 60),
+        (State.CLOSED, timedelta(0), 60),
+        (State.OPEN, timedelta(seconds=60) + TICK, 60),
+        (State.OPEN, timedelta(seconds=60), 1),
+        (State.OPEN, timedelta(0), 1),
+        (State.HELD, timedelta(0), 1),
+    ],
+)
+def test_a_week_in_which_nobody_can_have_a_seat_within_a_minute_is_remembered_for_a_minute(
+    state: State, opens: timedelta, seconds: int
+) -> None:
+    put(state, opens_at=NOW + opens, until=LATER)
+    store.seats_seen("aes", WEEK, NOW)
+    with calls() as asked:
+        store.seats_seen("aes", WEEK, NOW + timedelta(seconds=seconds) - TICK)
+        assert asked == []
+        store.seats_seen("aes", WEEK, NOW + timedelta(seconds=seconds))
+    assert asked == ["Query"]
+
+
+def test_a_week_without_a_seat_is_read_again_after_a_second() -> None:
+    assert store.seats_seen("aes", WEEK, NOW) == []
+    put()
+    assert store.seats_seen("aes", WEEK, NOW + SECOND)[0].is_free(NOW)
+
+
+def test_one_free_seat_of_many_is_enough_for_a_week_to_be_read_each_second() -> None:
+    put(State.CONFIRMED, until=LATER)
+    store.create(replace(KEY, unit=2), NOW, LATER)
+    store.seats_seen("aes", WEEK, NOW)
+    with calls() as asked:
+        store.seats_seen("aes", WEEK, NOW + SECOND)
+    assert asked == ["Query"]
 
 
 def test_a_place_that_is_given_back_is_forgotten_as_taken() -> None:

@@ -11,10 +11,11 @@ MEASURED = Path(__file__).with_name("measured.json")
 TRIES = booking.TRIES
 EARLIEST = timetable.EARLIEST
 MEMORY = store.SEATS_MEMORY.total_seconds()
+FULL_MEMORY = store.FULL_MEMORY.total_seconds()
 PAUSE = store.PAUSE.total_seconds()
 NEAREST = 3
 WEEKS = 3
-"""Open weeks of a service that releases two weeks ahead: the two before the new one are full, and are read too."""
+"""Open weeks of a service that releases two weeks ahead: the two before the new one are full."""
 
 MILLION = 1_000_000
 PRICES_AS_OF = "2026-11-23"  # us-east-1; Paris asks up to a fifth more for some

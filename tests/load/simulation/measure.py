@@ -84,7 +84,7 @@ class Watch:
 
 
 def forget_seats() -> None:
-    """As after a second: the service is still known."""
+    """As after a minute, but for the service, which is still known."""
     store._weeks.clear()  # noqa: SLF001 - waiting a second for each would take minutes
     store._taken.clear()  # noqa: SLF001 - the same
 

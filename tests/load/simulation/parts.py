@@ -4,7 +4,7 @@ import random
 from bisect import insort
 from heapq import heappop, heappush
 
-from tests.load.simulation.inputs import EARLIEST, MEMORY, NEAREST, PAUSE, TRIES
+from tests.load.simulation.inputs import EARLIEST, FULL_MEMORY, MEMORY, NEAREST, PAUSE, TRIES
 
 FREE, GONE = b"\x01", 0
 
@@ -73,13 +73,16 @@ class Seats:
 
 
 class Memory:
-    """What one environment remembers of the week for a second, less what it saw taken (`store.seats_seen`)."""
+    """What one environment remembers of the week for a second, less what it saw taken (`store.seats_seen`).
 
-    __slots__ = ("asked", "at", "busy", "seen", "throttled")
+    The full weeks before it are remembered for a minute.
+    """
+
+    __slots__ = ("asked", "at", "busy", "full_at", "seen", "throttled")
 
     def __init__(self) -> None:
         self.at, self.seen = -1e9, b""
-        self.busy = self.throttled = -1e9
+        self.busy = self.throttled = self.full_at = -1e9
         self.asked: set[int] = set()
 
     def throttle(self, now: float) -> None:
@@ -93,6 +96,10 @@ class Memory:
     def is_old(self, now: float) -> bool:
         """Must the next request read the week?"""
         return not 0 <= now - self.at < MEMORY
+
+    def knows_the_full(self, now: float) -> bool:
+        """Is it known that the weeks before are full?"""
+        return 0 <= now - self.full_at < FULL_MEMORY
 
     def read(self, seen: bytes, now: float) -> None:
         """The week as it was read by a request that began `now`."""

@@ -266,15 +266,17 @@ class Monday:
     def read_weeks(self, memory: Memory, now: float, parts: int) -> tuple[int, float]:
         """The Queries of the open weeks, of so many parts of the released one: calls and CPU; no call when refused."""
         share = self.units / len(self.reads)
-        wanted = [(bucket, self.full) for bucket in self.weeks_before]
-        wanted += [(bucket, share) for bucket in self.chance.sample(self.reads, parts)]
-        for bucket, units in wanted:
+        before = [] if memory.knows_the_full(now) else [(bucket, self.full) for bucket in self.weeks_before]
+        wanted = [(bucket, share) for bucket in self.chance.sample(self.reads, parts)]
+        for number, (bucket, units) in enumerate(before + wanted, 1):
             if not self.table_reads.take(now, units) or not bucket.take(now, units):
                 return 0, 0.0
             self.tally.reads += units
+            if number == len(before):
+                memory.full_at = now
         memory.read(self.seats.seen(), now)
-        weeks = parts / len(self.reads) + len(self.weeks_before)
-        return len(wanted), self.costs.fill + self.costs.fill_seat * self.crowd.seats * weeks / WEEKS
+        weeks = parts / len(self.reads) + len(before)
+        return len(before + wanted), self.costs.fill + self.costs.fill_seat * self.crowd.seats * weeks / WEEKS
 
     def wrote(self, now: float, seat: int, here: int, elsewhere: int = 0) -> bool:
         """Write units for one seat's partition and for the table."""
