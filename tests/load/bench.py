@@ -3,7 +3,7 @@
 Prints a table and writes build/bench.json: `units` (calls, writes, reads) of each step of a booking and `handlers` (the
 same) of each handler; `cpu_ms` of each handler, warm; `pace_ms` of a fixed piece of Python, to compare machines by;
 `call_ms` of one call of the table by botocore alone; `load_ms` of each function (`import`, and with its `first`
-request); `bytes` of each handler's answer, gzip; `zip_bytes`; `dollars` by service.
+request); `bytes` of each handler's answer, gzip; `zip_bytes`; `dollars` and `dollars_behind_the_edge` by service.
 --record keeps the run in docs/benchmarks.md.
 """
 
@@ -34,6 +34,8 @@ BOOKING = ("create", "hold", "captcha", "details", "mail mark 1", "confirm", "ma
 VISITORS, WINNERS = 100_000, 1_000
 LOOKED = ("notice", "style sheet", "script", "calendar page")
 """What everybody asks for; then a place: WON or LOST."""
+KEPT = ("style sheet", "script", "calendar page")
+"""What the edge answers."""
 LOST = ("hold page, refused",)
 WON: tuple[str, ...] = (
     "hold page",
@@ -46,6 +48,7 @@ WON: tuple[str, ...] = (
 )
 WON += ("request page", "confirm", "request page")
 MISS, MISS_OF_A_WEEK = "calendar JSON, first of a second", "calendar JSON of a week, first of a second"
+MISS_OF_A_MINUTE = "calendar JSON, first of a minute"
 LOSERS_WRITES = 0.2  # units each, those who lose at the table: the aim; `make rush` measures it
 FLOORS_AND_AIMS: dict[str, tuple[float | None, float | None]] = {
     "write units of a booking": (6, 9),
@@ -59,10 +62,12 @@ FLOORS_AND_AIMS: dict[str, tuple[float | None, float | None]] = {
     "CPU ms, calendar JSON": (None, 2),
     "CPU ms, hold page": (0.5, 2),
     "CPU ms, hold JSON": (0.5, 2),
+    "CPU ms, hold JSON, without ticket and count": (0.5, 2),
     "CPU ms, captcha page": (None, 6),
     "CPU ms to load hold, with its first request": (225, 300),
     "MB of the zip": (None, 15),
     "dollars for 100,000 visitors on 1,000 seats": (0.23, 1.35),
+    "dollars for the same behind the edge": (0.23, 1.35),
 }
 PACE = "CPU ms, a fixed piece of Python"
 HISTORY = (
@@ -96,7 +101,7 @@ def run() -> dict[str, Any]:
         "bytes": sizes,
         "zip_bytes": packed.stat().st_size,
     }
-    return {**seen, "dollars": dollars(seen, cases)}
+    return {**seen, "dollars": dollars(seen, cases), "dollars_behind_the_edge": dollars(seen, cases, edge=True)}
 
 
 def steps_of_a_booking() -> dict[str, dict[str, Any]]:
@@ -107,8 +112,11 @@ def steps_of_a_booking() -> dict[str, dict[str, Any]]:
     return {step["name"]: step for step in json.loads(done.stdout)}
 
 
-def dollars(seen: Mapping[str, Any], cases: Mapping[str, handlers.Case]) -> dict[str, float]:
-    """The bill of VISITORS on WINNERS seats, each of whom comes once and does not wait on the calendar."""
+def dollars(seen: Mapping[str, Any], cases: Mapping[str, handlers.Case], *, edge: bool = False) -> dict[str, float]:
+    """The bill of VISITORS on WINNERS seats, each of whom comes once and does not wait on the calendar.
+
+    An edge keeps the files, and asks for the calendar once a second.
+    """
     memory = memories()
     uses = {
         name: prices.Use(cpu, seen["handlers"][name]["calls"], seen["bytes"][name], memory[cases[name].function])
@@ -117,19 +125,24 @@ def dollars(seen: Mapping[str, Any], cases: Mapping[str, handlers.Case]) -> dict
     requests = dict.fromkeys(LOOKED, float(VISITORS)) | dict.fromkeys(LOST, float(VISITORS - WINNERS))
     for name in WON:
         requests[name] = requests.get(name, 0) + WINNERS
+    kept = {name: requests.pop(name) for name in KEPT} if edge else None
+    if edge:
+        requests["calendar page"] = prices.SECONDS
+    readers = prices.ENVIRONMENTS + (1 if edge else prices.ENVIRONMENTS)  # of hold and of slots
     loaded = (
         seen["load_ms"][name]["first"] / 1000 * max(1, prices.FULL_CORE / memory[name]) * memory[name] / 1024
         for name in ("page", "slots", "hold", "captcha", "request")
     )
-    misses = prices.ENVIRONMENTS * prices.SECONDS * 2  # of slots and of hold
+    read = {name: seen["handlers"][name]["reads"] * WINNERS / handlers.SEATS for name in (MISS, MISS_OF_A_MINUTE)}
+    misses = prices.SECONDS * read[MISS] + prices.SECONDS / 60 * (read[MISS_OF_A_MINUTE] - read[MISS])
     return prices.bill(
         requests,
         uses,
         writes=written(seen) * WINNERS + LOSERS_WRITES * (VISITORS - WINNERS),
-        reads=sum(seen["units"][name]["reads"] for name in BOOKING) * WINNERS
-        + misses * seen["handlers"][MISS]["reads"] * WINNERS / handlers.SEATS,
+        reads=sum(seen["units"][name]["reads"] for name in BOOKING) * WINNERS + misses * readers,
         letters=2 * WINNERS,
         load_gb_seconds=sum(loaded) * prices.ENVIRONMENTS,
+        kept=kept,
     )
 
 
@@ -163,6 +176,7 @@ def rows(seen: Mapping[str, Any]) -> dict[str, float]:
         "write units of who is refused at the table": units["loser of the table"]["writes"],
         "read units of a calendar of a week, first of a second": seen["handlers"][MISS_OF_A_WEEK]["reads"],
         "read units of a calendar, first of a second": seen["handlers"][MISS]["reads"],
+        "read units of a calendar, first of a minute": seen["handlers"][MISS_OF_A_MINUTE]["reads"],
         **{
             f"bytes of the {name}, gzip": size
             for name, size in seen["bytes"].items()
@@ -176,6 +190,7 @@ def rows(seen: Mapping[str, Any]) -> dict[str, float]:
         "MB of the zip": seen["zip_bytes"] / 1e6,
         **{f"dollars, {name}": value for name, value in seen["dollars"].items() if name != "total"},
         "dollars for 100,000 visitors on 1,000 seats": seen["dollars"]["total"],
+        "dollars for the same behind the edge": seen["dollars_behind_the_edge"]["total"],
     }
 
 

@@ -29,10 +29,11 @@ from tests.load.units import Meter, Step, put_service
 # isort: split
 os.environ["GUICHET_ORIGIN_HOLDS"] = "30"  # as infra/app.yaml has it; each visitor here has an address of their own
 import app
-from chalicelib import appointment, booking, edge, forms, locks, pages, rows, store, timetable, tokens
+from chalicelib import appointment, booking, edge, forms, locks, pages, rows, settings, store, timetable, tokens
 from chalicelib.model import SeatKey, Service, State
 from chalicelib.rows import SeatRow
 
+HOLDS = os.environ["GUICHET_ORIGIN_HOLDS"]
 HOURS = {"days": ["tuesday", "thursday"], "from": "09:15", "to": "13:25"}  # 50 slots a day, two desks
 SEATS = 200
 ROUNDS, CALLS, STARTS = 5, 9, 11
@@ -150,7 +151,9 @@ class Monday:
 
     def forget_weeks(self) -> None:
         """The memory of a second is over, that of a minute is not."""
-        store._weeks.clear()  # noqa: SLF001 - waiting would take a second a call
+        for week, (_, memory, _) in list(store._weeks.items()):  # noqa: SLF001 - waiting would take a second a call
+            if memory == store.SEATS_MEMORY:
+                del store._weeks[week]  # noqa: SLF001 - the same
 
     def details(self) -> dict[str, str]:
         """Somebody who was never here."""
@@ -199,14 +202,26 @@ class Monday:
         at = self.service.start_of(self.taken)
         gone = {"date": f"{at:%Y-%m-%d}", "start": f"{at:%H:%M}", "conditions_accepted": "true"}
 
-        def look(*, page: bool, miss: bool = False, week: str = "") -> Event:
+        def look(*, page: bool, miss: bool = False, full: bool = False, week: str = "") -> Event:
             if miss:
                 self.forget_weeks()
+            if full:
+                store._weeks.clear()  # noqa: SLF001 - the same
             asked = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
             return request("GET", slots, page=page, service="aes") | asked
 
         def wish(body: Mapping[str, str], *, page: bool) -> Event:
             return request("POST", holds, body=body, page=page, service="aes")
+
+        def alone() -> Event:
+            limit("0")
+            event = wish(free, page=False)
+            del event["headers"]["Cookie"]
+            return event
+
+        def given_alone(answer: Event) -> None:
+            limit(HOLDS)
+            self.give_back(answer)
 
         def show(*, proven: bool = False) -> Event:
             return request("GET", hold, page=True, hold=self.held(proven=proven))
@@ -243,11 +258,13 @@ class Monday:
             "calendar JSON": Case("slots", lambda: look(page=False)),
             "calendar page, first of a second": Case("slots", lambda: look(page=True, miss=True)),
             "calendar JSON, first of a second": Case("slots", lambda: look(page=False, miss=True)),
+            "calendar JSON, first of a minute": Case("slots", lambda: look(page=False, full=True)),
             "calendar JSON of a week, first of a second": Case(
                 "slots", lambda: look(page=False, miss=True, week=self.mine.week)
             ),
             "hold page": Case("hold", lambda: wish(free, page=True), 303, self.give_back),
             "hold JSON": Case("hold", lambda: wish(free, page=False), 201, self.give_back),
+            "hold JSON, without ticket and count": Case("hold", alone, 201, given_alone),
             "hold page, refused": Case("hold", lambda: wish(gone, page=True), 409),
             "hold JSON, refused": Case("hold", lambda: wish(gone, page=False), 409),
             "captcha page": Case("captcha", show),
@@ -268,6 +285,13 @@ class Monday:
             "release": Case("release", lambda: clock),
             "expiry": Case("expiry", lambda: clock),
         }
+
+
+def limit(holds: str) -> None:
+    """So many holds of an hour from one address, 0 for any."""
+    os.environ["GUICHET_ORIGIN_HOLDS"] = holds
+    settings.current.cache_clear()
+    settings.current()
 
 
 def static(name: str) -> Event:

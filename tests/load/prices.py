@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.load.simulation.inputs import (
+    EDGE,
     GATEWAY,
     GB_LOGGED,
     GB_OUT,
@@ -43,11 +44,12 @@ def bill(
     reads: float,
     letters: float,
     load_gb_seconds: float,
+    kept: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """Dollars by service for so many requests of each kind, and in all."""
+    """Dollars by service for so many requests of each kind, and in all; `kept` are those that an edge answers."""
     count = sum(requests.values())
     seconds = sum(number * uses[kind].gb_seconds for kind, number in requests.items()) + load_gb_seconds
-    sent = sum(number * uses[kind].sent for kind, number in requests.items())
+    sent = sum(number * uses[kind].sent for of in (requests, kept or {}) for kind, number in of.items())
     parts = {
         "API Gateway": count * GATEWAY,
         "Lambda": count * INVOCATION + seconds * GB_SECOND,
@@ -56,4 +58,6 @@ def bill(
         "traffic out": sent / 1e9 * GB_OUT,
         "logs": count * LOGGED / 1e9 * GB_LOGGED,
     }
+    if kept is not None:
+        parts["CloudFront"] = (count + sum(kept.values())) * EDGE
     return {**parts, "total": sum(parts.values())}
