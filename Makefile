@@ -9,7 +9,7 @@ STAMP := .venv/ready
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
 	@$(BIN)/python -m infra.laptop
@@ -21,8 +21,14 @@ rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE
 test: lint  ## everything: unit tests with coverage, proofs, then the deployed stack and the browser
 	@$(BIN)/pytest $(SERVICE) --cov
 	@$(BIN)/pytest -n auto tests/office tests/tools tests/attack tests/proof
+	@$(MAKE) --no-print-directory --keep-going -j2 test-browser test-stack
+
+test-stack: setup  ## the deployed stack, a part of `make test`
+	@$(BIN)/pytest tests/stack
+
+test-browser: setup  ## the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.browser
-	@$(BIN)/pytest tests/browser & browser=$$!; $(BIN)/pytest tests/stack; stack=$$?; wait $$browser && exit $$stack
+	@$(BIN)/pytest tests/browser
 
 test-long: lint  ## what takes long: the proofs at full size, faults, every broken copy against the checker of histories
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
