@@ -33,6 +33,11 @@ MOST_WEEKS = 50
 def forget() -> None:
     """Empty what this process remembers of the table."""
     _services.clear()
+    forget_seats()
+
+
+def forget_seats() -> None:
+    """The same of seats alone: the services are still known."""
     _weeks.clear()
     _taken.clear()
     _throttled.clear()
@@ -164,7 +169,7 @@ _busy: dict[str, datetime] = {}
 
 def is_throttled(service_id: str, now: datetime) -> bool:
     """Did the table throttle this process within the pause, when it asked for something of the service?"""
-    return service_id in _throttled and timedelta(0) <= now - _throttled[service_id] < PAUSE
+    return service_id in _throttled and _remembered(_throttled[service_id], now, PAUSE)
 
 
 def is_busy(service_id: str, now: datetime) -> bool:

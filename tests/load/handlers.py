@@ -151,9 +151,9 @@ class Monday:
 
     def forget_weeks(self) -> None:
         """The memory of a second is over, that of a minute is not."""
-        for week, (_, memory, _) in list(store._weeks.items()):  # noqa: SLF001 - waiting would take a second a call
-            if memory == store.SEATS_MEMORY:
-                del store._weeks[week]  # noqa: SLF001 - the same
+        store.forget_seats()  # waiting would take a second a call
+        for week in timetable.open_weeks(self.service, edge.now())[:-1]:
+            store.seats_seen(self.service.id, week, edge.now())
 
     def details(self) -> dict[str, str]:
         """Somebody who was never here."""
@@ -206,7 +206,7 @@ class Monday:
             if miss:
                 self.forget_weeks()
             if full:
-                store._weeks.clear()  # noqa: SLF001 - the same
+                store.forget_seats()
             asked = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
             return request("GET", slots, page=page, service="aes") | asked
 

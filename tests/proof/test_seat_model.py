@@ -90,8 +90,7 @@ class Seats(RuleBasedStateMachine):
 
     def now(self, offset: float) -> datetime:
         """The clock of the function that answers; it remembers nothing of the seats."""
-        store._weeks.clear()  # noqa: SLF001 - another function than the last one
-        store._taken.clear()  # noqa: SLF001 - the same
+        store.forget_seats()  # another function than the last one
         return self.t + offset * self.drift
 
     # What must hold after each step

@@ -83,12 +83,6 @@ class Watch:
         return round(median(seen), 2)
 
 
-def forget_seats() -> None:
-    """As after a minute, but for the service, which is still known."""
-    store._weeks.clear()  # noqa: SLF001 - waiting a second for each would take minutes
-    store._taken.clear()  # noqa: SLF001 - the same
-
-
 def keep() -> None:
     """Nothing before a request."""
 
@@ -107,10 +101,10 @@ def figures(client: Client, seats: int) -> dict[str, Any]:
             watch = Watch(client, accept)
             slots, holds = f"/services/aes/slots?week={week}", "/services/aes/holds"
             first = {"first_free": True, "conditions_accepted": True}
-            here: dict[str, Any] = {"look, memory empty": watch.middle(forget_seats, slots)}
+            here: dict[str, Any] = {"look, memory empty": watch.middle(store.forget_seats, slots)}
             here["look"] = watch.middle(keep, slots)
             here["answer bytes"] = len(watch.answer.body)
-            here["hold, memory empty"] = watch.middle(forget_seats, holds, first)
+            here["hold, memory empty"] = watch.middle(store.forget_seats, holds, first)
             here["hold"] = watch.middle(keep, holds, first)
             here["status"] = watch.answer.status_code
             found[name] = here
