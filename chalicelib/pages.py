@@ -42,14 +42,16 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
 
 @pass_context
 def _week(context: Context, calendar: Calendar, opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # a template's word
-    free = {slot.at for slot in calendar.slots if slot.free} if chosen else ()
-    return _filled_week(context["words"], calendar.week, calendar.slots, opened, chosen if chosen in free else "")
+    if chosen and chosen not in {slot.at for slot in calendar.slots if slot.free}:
+        chosen = ""
+    return _filled_week(context["words"], calendar.week, calendar.slots, opened=opened, chosen=chosen)
 
 
 @lru_cache(maxsize=64)
-def _filled_week(words: Words, week: str, slots: tuple[Slot, ...], opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # _week
+def _filled_week(words: Words, week: str, slots: tuple[Slot, ...], *, opened: bool, chosen: str) -> Markup:
     """The slots of a week: most of its page, and the same for a whole crowd until a seat changes."""
-    return Markup(render("week.html", words, "", days=days(week, slots), opened=opened, chosen=chosen))  # noqa: S704  # our own
+    filled = render("week.html", words, "", days=days(week, slots), opened=opened, chosen=chosen)
+    return Markup(filled)  # noqa: S704  # the template has escaped it
 
 
 def asset(name: str) -> str:

@@ -380,6 +380,14 @@ def test_the_slot_that_was_chosen_is_still_chosen_after_a_mistake() -> None:
     assert [a["value"] for a in radios if "checked" in a] == ["2026-12-10T10:15"]
 
 
+def test_a_slot_that_is_invented_or_full_makes_no_week_to_remember() -> None:
+    page("calendar")
+    made = pages._filled_week.cache_info().misses  # noqa: SLF001  # what a crowd must not fill shows nowhere else
+    for chosen in ("2026-12-08T09:25", "2026-12-08T99:99", "<b>"):
+        page("calendar", chosen=chosen)
+    assert pages._filled_week.cache_info().misses == made  # noqa: SLF001  # the same
+
+
 def test_a_full_week_says_when_to_come_back_and_what_else_to_do() -> None:
     read = text_of(page("calendar, full"))
     assert "Il n’existe plus de plage horaire libre" in read

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.load.prices import Use, bill
 from tests.load.simulation.inputs import Costs, Crowd, Limits, line
 from tests.load.simulation.laptop import Laptop, storm
 from tests.load.simulation.parts import Account, Bucket, Mailer, Memory, Pool, Seats
@@ -75,6 +76,12 @@ def test_a_memory_is_good_for_less_than_a_second_and_leaves_out_what_it_asked_fo
     assert memory.of_slot(0, 2, random.Random(0)) == []
     assert memory.nearest(0, 2) == [1, 2, 3]
     assert memory.nearest(10, 2) == [10, 9, 11]
+
+
+def test_the_full_weeks_are_read_by_an_environment_once_a_minute_and_the_new_one_each_second() -> None:
+    played, memory = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7), Memory()
+    read = [played.read_weeks(memory, at, 1)[0] for at in (0, 1, 59.999, 60, 61)]
+    assert read == [3, 1, 1, 3, 1]
 
 
 def test_an_environment_that_met_a_throttle_rests_and_then_draws_among_all_for_a_second() -> None:
@@ -195,3 +202,12 @@ def test_the_rehearsed_rush_drains_no_faster_than_its_lines_answer(at_once: int,
     found = rushed.run()
     assert len(rushed.seats.first_held) == 40 >= len(rushed.seats.holder)
     assert seconds <= found["drain_seconds"] < 100
+
+
+def test_what_an_edge_answers_itself_passes_no_gateway_and_all_that_comes_passes_the_edge() -> None:
+    uses = {"page": Use(cpu_ms=0, calls=0, sent=0, memory=1024), "file": Use(cpu_ms=0, calls=0, sent=1000, memory=1024)}
+    alone = bill({"page": 1e6, "file": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0)
+    behind = bill({"page": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0, kept={"file": 1e6})
+    parts = ("API Gateway", "CloudFront", "traffic out")
+    assert [round(alone.get(part, 0), 2) for part in parts] == [7.0, 0, 0.09]
+    assert [round(behind[part], 2) for part in parts] == [3.5, 2.0, 0.09]
