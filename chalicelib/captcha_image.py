@@ -29,8 +29,8 @@ MURMUR = 0.5  # of the loudness that `captcha` gives the voices in the backgroun
 
 def picture(text: str) -> str:
     """A 280x90 PNG of `text`, distorted, as a `data:` URI."""
-    from captcha.image import random_color  # noqa: PLC0415  see the top
-    from PIL.ImageFilter import SMOOTH  # noqa: PLC0415  see the top
+    from captcha.image import random_color  # noqa: PLC0415  only who draws pays
+    from PIL.ImageFilter import SMOOTH  # noqa: PLC0415  only who draws pays
 
     paper, ink = random_color(*PAPER), random_color(*INK)
     drawn = _painter().create_captcha_image(text, ink, paper)
@@ -56,8 +56,8 @@ def sound(digits: str) -> str:
 
 @functools.cache
 def _painter() -> "ImageCaptcha":
-    from captcha.image import ImageCaptcha  # noqa: PLC0415  see the top
-    from PIL.Image import new  # noqa: PLC0415  see the top
+    from captcha.image import ImageCaptcha  # noqa: PLC0415  only who draws pays
+    from PIL.Image import new  # noqa: PLC0415  only who draws pays
 
     class Painter(ImageCaptcha):
         # A letter's own brightness is its mask, so the stock table prints dark inks nearly transparent.
@@ -75,7 +75,7 @@ def _painter() -> "ImageCaptcha":
 
 @functools.cache
 def _speaker() -> "AudioCaptcha":
-    from captcha.audio import BEEP, AudioCaptcha, change_sound, mix_wave  # noqa: PLC0415  see the top
+    from captcha.audio import BEEP, AudioCaptcha, change_sound, mix_wave  # noqa: PLC0415  only who speaks pays
 
     class Speaker(AudioCaptcha):
         def create_wave_body(self, chars: str) -> bytearray:

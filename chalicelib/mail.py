@@ -117,7 +117,7 @@ def mime(letter: Letter, *, sender: str, reply_to: str, message_id: str) -> byte
 def client() -> Any:
     """The SES client of this process, made at its first letter. No retries: after a timeout they repeat a mail."""
     from botocore.config import Config  # noqa: PLC0415  the functions that send nothing do not pay for it
-    from botocore.session import get_session  # noqa: PLC0415  the same
+    from botocore.session import get_session  # noqa: PLC0415  nor for this
 
     once = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
     return get_session().create_client("ses", config=once)

@@ -67,7 +67,7 @@ def drawn(now: datetime) -> set[SeatKey]:
 @pytest.mark.parametrize("throttles", [True, False], ids=["the table throttles", "somebody is faster"])
 def test_the_first_free_is_one_of_the_ten_earliest_and_any_of_the_week_once(
     service: Service,
-    throttles: bool,  # noqa: FBT001  # a case
+    throttles: bool,  # noqa: FBT001  # either makes the service busy
 ) -> None:
     free = booking.free_seats(service, NOW)
     assert drawn(NOW) <= set(free[:10])

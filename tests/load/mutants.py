@@ -289,11 +289,14 @@ class World:
         first = self.sure_hold(f"{name}a")
         for done in STAGE[step]:
             getattr(first, done)()
-        steps = (
-            [partial(first.move, key) for key in SEATS[:3]] if step == "move" else [getattr(first, step, self.sweep)]
-        )
-        if step == "sweep":
+        steps: list[Callable[[], None]]
+        if step == "move":
+            steps = [partial(first.move, key) for key in SEATS[:3]]
+        elif step == "sweep":
             self.sleep(self.ends[first.ref] + RULES.gap + 0.5 - self.clock)  # over, and no thief is there yet
+            steps = [self.sweep]
+        else:
+            steps = [getattr(first, step)]
         self.stuck |= {self.start(one) for one in steps}
         self.sleep(2)  # it has read
         if step == "move":

@@ -43,7 +43,7 @@ def test_clocks_two_seconds_off_either_way_give_one_seat_to_one_and_three_second
         first = answered(visitor.post(f"/services/{service}/holds", wish), 201)
         end = moment(visitor.item(first["hold"])["until"]["N"])  # what the answer tells is cut to whole seconds
         assert end - datetime.now(UTC) > timedelta(seconds=seconds + 1)  # its clock is fast
-        time.sleep((end - datetime.now(UTC)).total_seconds() + 2.5)
+        time.sleep((end - datetime.now(UTC)).total_seconds() + 2.5)  # their clocks are real
         goes_on = visitor.get(f"/holds/{first['hold']}").status_code == 200
         second = visitor.post(f"/services/{service}/holds", wish).status_code == 201
         assert (goes_on and second) is both

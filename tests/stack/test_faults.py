@@ -93,7 +93,7 @@ def test_a_letter_waits_while_ses_is_away_and_comes_once_when_it_is_back(stack: 
     with configured(stack, "mailer", AWS_ENDPOINT_URL_SES=f"http://{HOST}:{any_port()}"):
         visitor.file(awa)
         until(lambda: logged(stack, "mailer", "mail-later", began))
-        time.sleep(minutes * 60)
+        time.sleep(minutes * 60)  # the mailer tries and tries
         assert visitor.letters(awa["email"]) == []
     assert visitor.letter(awa["email"])["subject"] == "Confirmez votre rendez-vous"
     after = person()
