@@ -6,7 +6,6 @@ may raise `TooManyRequests` (the table throttles) or `TryAgain` (the table is aw
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -16,32 +15,18 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.pagination import ResultIterator
 
-from chalicelib import files, rows
+from chalicelib import files, memory, rows
 from chalicelib.errors import NotFound, TooManyRequests
 from chalicelib.model import SKEW, Seat, SeatKey, Service, State
 from chalicelib.rows import SeatRow, ServiceRow
 
 SERVICE_MEMORY = timedelta(seconds=60)
-SEATS_MEMORY = timedelta(seconds=1)
-FULL_MEMORY = timedelta(seconds=60)
-"""Of a week in which nobody can have a seat before: what is booked returns hours after it is freed."""
-PAUSE = timedelta(milliseconds=100)
-"""How long a table that throttles is not asked again by the same process."""
-MOST_WEEKS = 50
 
 
 def forget() -> None:
     """Empty what this process remembers of the table."""
     _services.clear()
-    forget_seats()
-
-
-def forget_seats() -> None:
-    """The same of seats alone: the services are still known."""
-    _weeks.clear()
-    _taken.clear()
-    _throttled.clear()
-    _busy.clear()
+    memory.forget()
 
 
 # Services
@@ -161,60 +146,25 @@ def _key(service_id: str, sort_key: str) -> SeatKey:
     return SeatKey(start.date(), start.time(), int(unit), service_id)
 
 
-_weeks: dict[tuple[str, str], tuple[datetime, timedelta, list[Seat]]] = {}
-_taken: dict[SeatKey, datetime] = {}
-_throttled: dict[str, datetime] = {}
-_busy: dict[str, datetime] = {}
-
-
-def is_throttled(service_id: str, now: datetime) -> bool:
-    """Did the table throttle this process within the pause, when it asked for something of the service?"""
-    return service_id in _throttled and _remembered(_throttled[service_id], now, PAUSE)
-
-
-def is_busy(service_id: str, now: datetime) -> bool:
-    """Was the table throttling, or somebody else faster at a seat of the service, within the last second?"""
-    return service_id in _busy and _remembered(_busy[service_id], now)
-
-
 @contextmanager
 def _asked(service_id: str, now: datetime) -> Iterator[None]:
     """Ask the table for something of a service, unless it throttled within the pause; TooManyRequests if it does."""
-    if is_throttled(service_id, now):
+    if memory.is_throttled(service_id, now):
         raise TooManyRequests
     try:
         yield
     except TooManyRequests:
-        _throttled[service_id] = _busy[service_id] = now
+        memory.throttled(service_id, now)
         raise
 
 
 def seats_seen(service_id: str, week: str, now: datetime) -> list[Seat]:
-    """The same, as far as a calendar shows it, from a memory of one second, less the seats just seen taken.
-
-    A week that is full is remembered for a minute. Never a reason to grant a seat.
-    """
-    at, memory, found = _weeks.get((service_id, week), (now, timedelta(0), []))
-    if not _remembered(at, now, memory):
+    """The same, as far as a calendar shows it, from this process's memory where it knows the week."""
+    if (known := memory.week(service_id, week, now)) is None:
         with _asked(service_id, now):
-            found = seats_shown(service_id, week)
-        if len(_weeks) >= MOST_WEEKS:
-            _weeks.clear()
-        _weeks[(service_id, week)] = (now, FULL_MEMORY if _is_full(found, now) else SEATS_MEMORY, found)
-        for key in [key for key, seen in _taken.items() if not _remembered(seen, now)]:
-            del _taken[key]
-    gone = {key for key, seen in _taken.items() if _remembered(seen, now) and key.week == week}
-    return [replace(seat, state=State.CONFIRMED) if seat.key in gone else seat for seat in found] if gone else found
-
-
-def _remembered(seen: datetime, now: datetime, memory: timedelta = SEATS_MEMORY) -> bool:
-    return timedelta(0) <= now - seen < memory
-
-
-def _is_full(seats: Sequence[Seat], now: datetime) -> bool:
-    """Are there seats, and none that somebody may have within FULL_MEMORY? A hold can be given back at any moment."""
-    soon = now + FULL_MEMORY
-    return bool(seats) and not any(seat.state is State.HELD or seat.is_free(soon) for seat in seats)
+            memory.keep(service_id, week, seats_shown(service_id, week), now)
+        known = memory.week(service_id, week, now) or []
+    return known
 
 
 def seat(key: SeatKey) -> Seat:
@@ -288,9 +238,7 @@ def take(key: SeatKey, hold: str, until: datetime, now: datetime, *, proven: boo
     actions += fresh(proven=proven)
     with _asked(key.service, now):
         took = update(key, actions, free(now))
-    _taken[key] = now
-    if not took:
-        _busy[key.service] = now
+    memory.taken(key, now, by_us=took)
     return took
 
 
@@ -334,7 +282,8 @@ def give_back(key: SeatKey, hold: str, now: datetime) -> bool:
     """Open an unfinished hold's seat at once."""
     actions = [SeatRow.state.set(State.OPEN), *without_hold()]
     done = update(key, actions, _held(hold, now))
-    _taken.pop(key, None)
+    if done:
+        memory.given_back(key)
     return done
 
 

@@ -16,6 +16,7 @@ ROOMS = {
     "adapters": {
         "rows",
         "store",
+        "memory",
         "places",
         "locks",
         "visitors",

@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib import appointment, booking, errors, locks, rows, store, timetable, tokens, upkeep
+from chalicelib import appointment, booking, errors, locks, memory, rows, store, timetable, tokens, upkeep
 from chalicelib.booking import Wish
 from chalicelib.model import Details, Person, SeatKey, Service, State
-from tests.conftest import MONDAY, document, throttled
+from tests.conftest import MONDAY, calls, document, throttled
 
 NOW = MONDAY + timedelta(seconds=1)
 PARIS = ZoneInfo("Europe/Paris")
@@ -75,11 +75,55 @@ def test_the_first_free_is_one_of_the_ten_earliest_and_any_of_the_week_once(
         with throttled(), pytest.raises(errors.TooManyRequests):
             hold(NOW)
     else:
-        assert store.take(free[20], "theirs", NOW + SECOND * 180, NOW)
-        assert not store.take(free[20], "mine", NOW + SECOND * 180, NOW)
+        meet(free[20])
     later = NOW + SECOND / 2
     assert not drawn(later) <= set(free[:10])
     assert {key.week for key in drawn(later)} == {free[0].week}
+
+
+def meet(key: SeatKey, now: datetime = NOW) -> None:
+    """Somebody takes this seat, and this process asks for it too late."""
+    assert store.take(key, "theirs", now + SECOND * 180, now)
+    assert not store.take(key, "mine", now + SECOND * 180, now)
+
+
+def test_in_a_busy_week_a_process_goes_its_own_way_until_it_meets_others(service: Service) -> None:
+    free = booking.free_seats(service, NOW)
+    week = [key for key in free if key.week == free[0].week]
+    meet(week[0])
+    first = week.index(hold().seat.key)
+    way = week[first + 1 :] + week[1:first]
+    assert [hold().seat.key for _ in way[1:]] == way[:-1]
+    meet(way[-1])
+    assert memory.last_taken("aes", NOW) is None
+    assert hold().seat.key == memory.last_taken("aes", NOW)
+    assert memory.last_taken("aes", NOW + SECOND) is None
+
+
+def test_in_a_busy_week_the_desk_of_a_named_slot_is_drawn_wherever_the_process_was_before(service: Service) -> None:
+    free = booking.free_seats(service, NOW)
+    meet(free[0])
+    named = Wish(service.start_of(free[-1]), conditions_accepted=True)
+    found = set()
+    for _ in range(20):
+        hold()
+        kept = hold(wish=named)
+        booking.end_hold(kept.id, NOW)
+        found.add(kept.seat.key)
+    assert found == {key for key in free if service.start_of(key) == named.start}
+
+
+def test_in_a_busy_week_one_attempt_asks_for_three_seats_and_no_more(service: Service) -> None:
+    free = booking.free_seats(service, NOW)
+    meet(free[0])
+    hold()
+    for key in free:
+        row = store.new_row(key, NOW)
+        row.state, row.hold, row.until = State.HELD, "theirs", NOW + SECOND * 180
+        row.save()
+    with calls() as asked, pytest.raises(errors.SlotTaken):
+        hold()
+    assert asked == ["UpdateItem"] * booking.TRIES
 
 
 @pytest.mark.usefixtures("service")

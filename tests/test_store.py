@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib import errors, locks, rows, store
+from chalicelib import errors, locks, memory, rows, store
 from chalicelib.model import Details, Person, Seat, SeatKey, State
 from tests.conftest import AWAY, calls, document, says, throttled
 
@@ -341,6 +341,27 @@ def test_a_seat_is_not_refused_from_memory_longer_than_a_second_after_it_was_see
     assert store.seats_seen("aes", WEEK, NOW + 1900 * TICK)[0].is_free(NOW)
 
 
+def test_a_seat_asked_for_again_and_again_keeps_no_other_in_memory() -> None:
+    put()
+    other = replace(KEY, unit=2)
+    store.create(other, NOW, LATER)
+    store.seats_seen("aes", WEEK, NOW + 500 * TICK)
+    for key, at in ((KEY, 0), (other, 100), (KEY, 600)):
+        assert not store.take(key, "h1", LATER, NOW - SECOND + at * TICK)
+    seen = store.seats_seen("aes", WEEK, NOW + 100 * TICK)
+    assert [seat.is_free(NOW) for seat in seen] == [False, True]
+
+
+def test_a_seat_that_is_given_back_is_seen_free_at_once_and_not_if_it_was_another_s() -> None:
+    put()
+    store.seats_seen("aes", WEEK, NOW)
+    assert store.take(KEY, "h1", LATER, NOW)
+    assert not store.give_back(KEY, "h2", NOW)
+    assert not store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+    assert store.give_back(KEY, "h1", NOW)
+    assert store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
+
+
 def test_a_week_is_read_again_after_a_second_and_when_the_clock_went_back() -> None:
     put(State.HELD, until=LATER)
     assert not store.seats_seen("aes", WEEK, NOW)[0].is_free(NOW)
@@ -414,17 +435,17 @@ def test_a_throttle_of_one_service_is_remembered_for_a_second_and_keeps_nobody_f
                 store.seats_seen(service, WEEK, NOW)
     assert asked == ["Query", "Query"]
     moments = [NOW + after * TICK for after in (-1, 0, 99, 100, 999, 1000)]
-    assert [store.is_throttled("aes", at) for at in moments] == [False, True, True, False, False, False]
-    assert [store.is_busy("aes", at) for at in moments] == [False, True, True, True, True, False]
+    assert [memory.is_throttled("aes", at) for at in moments] == [False, True, True, False, False, False]
+    assert [memory.is_busy("aes", at) for at in moments] == [False, True, True, True, True, False]
 
 
 def test_somebody_who_was_faster_makes_a_service_busy_and_nobody_waits_for_that() -> None:
     put()
     assert store.take(KEY, "h1", LATER, NOW)
-    assert not store.is_busy("aes", NOW)
+    assert not memory.is_busy("aes", NOW)
     assert not store.take(KEY, "h2", LATER, NOW)
-    assert store.is_busy("aes", NOW)
-    assert not store.is_throttled("aes", NOW)
+    assert memory.is_busy("aes", NOW)
+    assert not memory.is_throttled("aes", NOW)
 
 
 def test_a_seat_whose_hold_was_throttled_does_not_look_taken() -> None:

@@ -29,7 +29,7 @@ from tests.load.units import Meter, Step, put_service
 # isort: split
 os.environ["GUICHET_ORIGIN_HOLDS"] = "30"  # as infra/app.yaml has it; each visitor here has an address of their own
 import app
-from chalicelib import appointment, booking, edge, forms, locks, pages, rows, settings, store, timetable, tokens
+from chalicelib import appointment, booking, edge, forms, locks, memory, pages, rows, settings, store, timetable, tokens
 from chalicelib.model import SeatKey, Service, State
 from chalicelib.rows import SeatRow
 
@@ -147,11 +147,11 @@ class Monday:
         place = answer["headers"].get("Location") or json.loads(answer["body"])["hold"]
         key = SeatKey.parse(place.rpartition("/")[2].rpartition(".")[0])
         self.row(key, State.OPEN).save()
-        store._taken.clear()  # noqa: SLF001 - what this process saw is undone
+        memory.given_back(key)
 
     def forget_weeks(self) -> None:
         """The memory of a second is over, that of a minute is not."""
-        store.forget_seats()  # waiting would take a second a call
+        memory.forget()  # waiting would take a second a call
         for week in timetable.open_weeks(self.service, edge.now())[:-1]:
             store.seats_seen(self.service.id, week, edge.now())
 
@@ -206,7 +206,7 @@ class Monday:
             if miss:
                 self.forget_weeks()
             if full:
-                store.forget_seats()
+                memory.forget()
             asked = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
             return request("GET", slots, page=page, service="aes") | asked
 

@@ -25,7 +25,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from ministack.services import dynamodb
 
 import app
-from chalicelib import booking, edge, errors, files, rows, settings, store, timetable, tokens, visitors
+from chalicelib import booking, edge, errors, files, memory, rows, settings, store, timetable, tokens, visitors
 from chalicelib.model import SeatKey, State
 from tests.conftest import MONDAY, document
 from tests.proof import inprocess
@@ -42,7 +42,7 @@ BOUND = SEATS / WRITES
 BREADTH = {"desks": [*range(1, 21)], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:20"}]}
 MEMORY = [
     (module, name)
-    for module in (store, visitors)
+    for module in (store, memory, visitors)
     for name, kept in vars(module).items()
     if isinstance(kept, dict | set) and not name.startswith("__")
 ]

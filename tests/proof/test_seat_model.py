@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
-from chalicelib import appointment, booking, manage, outbox, store, timetable, tokens, upkeep
+from chalicelib import appointment, booking, manage, memory, outbox, store, timetable, tokens, upkeep
 from chalicelib.booking import Wish
 from chalicelib.errors import CaptchaWrong, Refusal
 from chalicelib.mail import Letter
@@ -90,7 +90,7 @@ class Seats(RuleBasedStateMachine):
 
     def now(self, offset: float) -> datetime:
         """The clock of the function that answers; it remembers nothing of the seats."""
-        store.forget_seats()  # another function than the last one
+        memory.forget()  # another function than the last one
         return self.t + offset * self.drift
 
     # What must hold after each step

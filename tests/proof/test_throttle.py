@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import botocore.endpoint
 import pytest
 
-from chalicelib import edge, errors, rows, store, timetable
+from chalicelib import edge, errors, memory, rows, timetable
 from tests.long import LONG
 from tests.proof import monday
 
@@ -44,7 +44,7 @@ def retry(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_throttles(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(store, "PAUSE", timedelta(0))
+    patch.setattr(memory, "PAUSE", timedelta(0))
 
 
 def wait_alike(patch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalicelib import booking, store, timetable
+from chalicelib import booking, memory, timetable
 
 MEASURED = Path(__file__).with_name("measured.json")
 TRIES = booking.TRIES
 EARLIEST = timetable.EARLIEST
-MEMORY = store.SEATS_MEMORY.total_seconds()
-FULL_MEMORY = store.FULL_MEMORY.total_seconds()
-PAUSE = store.PAUSE.total_seconds()
+MEMORY = memory.SECOND.total_seconds()
+FULL_MEMORY = memory.FULL.total_seconds()
+PAUSE = memory.PAUSE.total_seconds()
 NEAREST = 3
 WEEKS = 3
 """Open weeks of a service that releases two weeks ahead: the two before the new one are full."""

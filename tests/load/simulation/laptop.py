@@ -67,8 +67,9 @@ def storm(laptop: Laptop, threads: int, attempts: int, seats: int = 100, seed: i
             memory.asked.add(seat)
             now += laptop.write
             if week.take(seat, number, now):
+                memory.last = seat
                 break
-            memory.busy = now
+            memory.met_others(now)
         else:
             refusals["taken" if memory.nearest(slot or 0, SLOT_DESKS) else "nothing free"] += 1
         times.append(now - since)

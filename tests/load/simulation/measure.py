@@ -21,7 +21,7 @@ from tests.load.units import READ_UNIT, fresh_table, put_service, size, somewher
 # isort: split
 from chalice.test import Client
 
-from chalicelib import edge, store, timetable
+from chalicelib import edge, memory, store, timetable
 from chalicelib.model import Service, State
 from chalicelib.rows import SeatRow
 from tests.load.simulation.inputs import MEASURED
@@ -101,10 +101,10 @@ def figures(client: Client, seats: int) -> dict[str, Any]:
             watch = Watch(client, accept)
             slots, holds = f"/services/aes/slots?week={week}", "/services/aes/holds"
             first = {"first_free": True, "conditions_accepted": True}
-            here: dict[str, Any] = {"look, memory empty": watch.middle(store.forget_seats, slots)}
+            here: dict[str, Any] = {"look, memory empty": watch.middle(memory.forget, slots)}
             here["look"] = watch.middle(keep, slots)
             here["answer bytes"] = len(watch.answer.body)
-            here["hold, memory empty"] = watch.middle(store.forget_seats, holds, first)
+            here["hold, memory empty"] = watch.middle(memory.forget, holds, first)
             here["hold"] = watch.middle(keep, holds, first)
             here["status"] = watch.answer.status_code
             found[name] = here

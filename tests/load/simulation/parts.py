@@ -78,16 +78,22 @@ class Memory:
     The full weeks before it are remembered for a minute.
     """
 
-    __slots__ = ("asked", "at", "busy", "full_at", "seen", "throttled")
+    __slots__ = ("asked", "at", "busy", "full_at", "last", "seen", "throttled")
 
     def __init__(self) -> None:
         self.at, self.seen = -1e9, b""
         self.busy = self.throttled = self.full_at = -1e9
         self.asked: set[int] = set()
+        self.last: int | None = None
 
     def throttle(self, now: float) -> None:
         """The table throttled this environment."""
-        self.busy = self.throttled = now
+        self.throttled = now
+        self.met_others(now)
+
+    def met_others(self, now: float) -> None:
+        """For a second this environment draws among all, wherever it was before."""
+        self.busy, self.last = now, None
 
     def is_resting(self, now: float) -> bool:
         """Does it leave the table alone, which throttled it a moment ago?"""
@@ -123,10 +129,10 @@ class Memory:
         return chance.sample(found, min(TRIES, len(found)))
 
     def _anywhere(self, chance: random.Random) -> list[int]:
-        """A few of all that look free: the next ones from points drawn at random."""
+        """A few of all that look free: the next after the seat that this environment took last, and from any point."""
         found = list[int]()
-        for _ in range(TRIES):
-            start = chance.randrange(len(self.seen))
+        for turn in range(TRIES):
+            start = chance.randrange(len(self.seen)) if turn or self.last is None else self.last
             ahead, behind = self._from(start, len(self.seen), 1), self._from(0, start, 1)
             found += [seat for seat in (ahead or behind) if seat not in found]
         return found

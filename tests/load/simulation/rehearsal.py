@@ -87,9 +87,9 @@ class Rehearsal:
             for seat in wanted:
                 memory.asked.add(seat)
                 if self.now.now >= self.opens and self.seats.take(seat, self.attempts, self.now.now):
-                    got = seat
+                    got = memory.last = seat
                     break
-                memory.busy = self.now.now
+                memory.met_others(self.now.now)
             near = memory.nearest(slot or 0, DESKS)
             self.workers.insert(0, memory)
         self.waited["hold"].append(self.now.now - began)

@@ -313,9 +313,10 @@ class Monday:
                 self.again(visitor, HOLD, now, "429 table", self.wait_of("429 table"))
                 return
             if self.seats.take(seat, visitor, now):
+                memory.last = seat
                 self.wins(visitor, seat, now)
                 return
-            memory.busy = now
+            memory.met_others(now)
         wish = self.wish[visitor]
         slot = wish if wish >= 0 else (candidates[0] // self.crowd.desks if candidates else 0)
         near = memory.nearest(slot, self.crowd.desks)
