@@ -25,14 +25,14 @@ from statistics import quantiles
 from urllib.parse import urlencode
 
 import psutil
-import urllib3
 import yaml
 
 from infra.guard import die_with_parent
 from infra.laptop import HOST, KEYS, REGION, Stack, running
 from infra.package import ROOT
 from tests.load import peerparts
-from tests.stack.storm import SEATS, Verdict, document, seat_of, seated, storm, volley
+from tests.stack.storm import SEATS, Verdict, document, seat_of, seated, storm
+from tests.stack.volley import Answer, request, volley
 
 CROWD = 300
 AT_ONCE = (1, 8, 32)
@@ -122,6 +122,22 @@ def judged(given: int, odd: int, tables: dict[str, int]) -> tuple[int, list[str]
     return doubles, found
 
 
+def cart_add(shop: str, product: str, page: Answer) -> bytes:
+    """What a browser sends from this page of the shop to put one place into its cart."""
+    token = re.search(rb'csrfmiddlewaretoken" value="(\w+)"', page.body)
+    assert token
+    form = urlencode({"csrfmiddlewaretoken": token[1].decode(), f"item_{product}": "1"})
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded", "Referer": shop}
+    return request("POST", f"{shop}cart/add?ajax=1", headers, form.encode())
+
+
+def cart_told(answer: Answer) -> tuple[bool, str]:
+    """Whether the place is in the cart, and what the shop says."""
+    said = answer.json() if answer.status == 200 else {"success": False, "message": ""}
+    return bool(said["success"]), str(said["message"])
+
+
 class Pretix:
     """The running shop."""
 
@@ -142,32 +158,18 @@ class Pretix:
     def round(self, at_once: int, name: str, event: dict[str, str], meter: Meter = Counter) -> tuple[Run, float]:
         """Browsers that open the shop, then each put a place into their cart; also how many opened it a second."""
         shop = self.url + event["shop"]
-        web = urllib3.PoolManager(maxsize=max(AT_ONCE), retries=False, timeout=120.0)
-
-        def visit(_number: int) -> tuple[str, str]:
-            page = web.request("GET", shop)
-            token = re.search(rb'csrfmiddlewaretoken" value="(\w+)"', page.data)
-            assert token
-            return page.headers["Set-Cookie"].partition(";")[0], token[1].decode()
-
-        def add(browser: tuple[str, str]) -> tuple[int, bool, str]:
-            form = urlencode({"csrfmiddlewaretoken": browser[1], f"item_{event['product']}": "1"})
-            headers = {"Cookie": browser[0], "Content-Type": "application/x-www-form-urlencoded", "Referer": shop}
-            told = web.request("POST", f"{shop}cart/add?ajax=1", body=form.encode(), headers=headers, redirect=False)
-            answer = told.json() if told.status == 200 else {"success": False, "message": ""}
-            return told.status, bool(answer["success"]), str(answer["message"])
-
-        visits = volley(visit, range(CROWD), max(AT_ONCE))
-        fired = volley(add, visits.answers, at_once, meter)
-        wins = [end for (_, won, _), end in zip(fired.answers, fired.ends, strict=True) if won]
+        opened = volley(shop, [request("GET", shop, {})] * CROWD, max(AT_ONCE))
+        fired = volley(shop, [cart_add(shop, event["product"], page) for page in opened.answers], at_once, meter)
+        told = [(answer, *cart_told(answer)) for answer in fired.answers]
+        wins = [answer.ended for answer, won, _ in told if won]
         refused = Counter(
-            "sold out" if GONE in said else f"{status} {said}"[:60] for status, won, said in fired.answers if not won
+            "sold out" if GONE in said else f"{answer.status} {said}"[:60] for answer, won, said in told if not won
         )
         tables = {key: int(value) for key, value in self.ask("count", name)[name].items()}
         doubles, problems = judged(len(wins), refused.total() - refused["sold out"], tables)
         end = max(wins, default=0.0)
         run = Run(PEER, at_once, fired.times, fired.seconds, end, len(wins), refused, doubles, problems, fired.spent)
-        return run, CROWD / visits.seconds
+        return run, CROWD / opened.seconds
 
 
 def tree(pid: int) -> float:

@@ -4,29 +4,26 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import quantiles
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import urllib3
 import yaml
 
 from chalicelib.tokens import digest
 from infra.laptop import Stack
 from infra.package import ROOT
+from tests.stack.volley import request, volley
 
 ATTEMPTS = 2000
 THREADS = 32
 SEATS = 100
 DESKS = 2
-PATIENCE = 300.0  # seconds: a crowd makes the engine start a worker for each of it
 SECRET = 52  # characters of a hold id that are the secret
 TAKEN = {(409, "slot-taken"), (409, "nothing-free")}
-A = TypeVar("A")
-W = TypeVar("W")
+JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -128,40 +125,6 @@ def secret_of(hold: str) -> str:
     return digest(hold.rpartition(".")[2][:SECRET])
 
 
-@dataclass(frozen=True)
-class Volley(Generic[A]):
-    """What many at once were told, when (seconds since the start), after how long, and what they made others spend."""
-
-    answers: list[A]
-    ends: list[float]
-    times: list[float]
-    seconds: float
-    spent: Counter[str]
-
-
-def volley(
-    attempt: Callable[[W], A], wishes: Sequence[W], threads: int, meter: Callable[[], Counter[str]] = Counter
-) -> Volley[A]:
-    """Make every attempt, so many at once, and read the meter (CPU seconds, say) before and after."""
-
-    def timed(wish: W) -> tuple[A, float, float]:
-        before = time.perf_counter()
-        answer = attempt(wish)
-        after = time.perf_counter()
-        return answer, after - began, after - before
-
-    pool = ThreadPoolExecutor(threads)
-    try:
-        start, began = meter(), time.perf_counter()
-        made = list(pool.map(timed, wishes))
-        seconds, spent = time.perf_counter() - began, meter()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for answers
-    spent.subtract(start)
-    answers, ends, times = zip(*made, strict=True)
-    return Volley(list(answers), list(ends), list(times), seconds, spent)
-
-
 def storm(
     place: Place,
     attempts: int = ATTEMPTS,
@@ -171,34 +134,31 @@ def storm(
     slots: bool = True,
 ) -> Verdict:
     """Many attempts at the same seats, at once: with `slots` every second one names one, else all take any."""
-    web = urllib3.PoolManager(maxsize=threads, retries=False, timeout=PATIENCE)
     chance = random.Random(2026)  # noqa: S311 - the same crowd each time
     wishes: list[dict[str, Any]] = [
         {"date": place.day, "start": chance.choice(place.starts)} if slots and number % 2 else {"first_free": True}
         for number in range(attempts)
     ]
 
-    def attempt(wish: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        response = web.request(
-            "POST",
-            f"{place.api}/services/{place.service}/holds",
-            body=json.dumps(wish).encode(),
-            headers={"Accept": "application/json", "Content-Type": "application/json"},
-        )
-        return response.status, response.json()
+    def attempt(wish: dict[str, Any]) -> bytes:
+        url = f"{place.api}/services/{place.service}/holds"
+        return request("POST", url, JSON, json.dumps(wish).encode())
 
     for _ in range(10):  # cold starts, until every one of the crowd is told to accept the conditions
-        warm = {status for status, _ in volley(attempt, [{"first_free": True}] * threads, threads).answers}
+        warm = {
+            answer.status for answer in volley(place.api, [attempt({"first_free": True})] * threads, threads).answers
+        }
         if warm == {422}:
             break
     assert warm == {422}
-    fired = volley(attempt, [{**wish, "conditions_accepted": True} for wish in wishes], threads, meter)
+    fired = volley(place.api, [attempt({**wish, "conditions_accepted": True}) for wish in wishes], threads, meter)
     verdict = Verdict(SEATS, seconds=fired.seconds, times=fired.times, spent=fired.spent)
-    for (status, body), ended in zip(fired.answers, fired.ends, strict=True):
-        verdict.answers[(status, str(body.get("type", "")).rpartition(":")[2])] += 1
-        if status == 201:
+    for answer in fired.answers:
+        body = answer.json()
+        verdict.answers[(answer.status, str(body.get("type", "")).rpartition(":")[2])] += 1
+        if answer.status == 201:
             verdict.holds.append(body["hold"])
-            verdict.drained = max(verdict.drained, ended)
+            verdict.drained = max(verdict.drained, answer.ended)
     for item in place.items():
         if item["state"]["S"] == "held":
             moment, _, unit = item["sk"]["S"].partition("#")
