@@ -1,7 +1,6 @@
 """What an applicant does until the details, one function a step. Each takes the clock and is safe to repeat."""
 
 import random
-from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -154,7 +153,10 @@ def place_hold(
             raise NothingFree(timetable.next_release(service, now))
     else:
         candidates = _of_slot(service, wish.start, now)
-    for key in _drawn(candidates, None if wish.start else memory.last_taken(service.id, now), chance):
+    free = list(candidates)
+    for _ in range(min(TRIES, len(free))):
+        key = (memory.beside(service.id, free, now) if wish.start is None else None) or chance.choice(free)
+        free.remove(key)
         ticket = keys().hold(key, secret=new_secret)
         seat = Seat(key, opens_at=now, state=State.HELD, hold=tokens.digest(ticket.secret))
         origin = keys().origin(address, now) if settings.current().origin_holds else ""
@@ -170,18 +172,6 @@ def place_hold(
                 seat = replace(seat, until=until)
             return _hold(service, seat, keys().sealed_as(kind, ticket), now)
     raise _taken(service, wish.start or service.start_of(candidates[0]), now)
-
-
-def _drawn(candidates: list[SeatKey], last: SeatKey | None, chance: random.Random) -> list[SeatKey]:
-    """A few at random; before them the one after the `last` that this process took.
-
-    So each process goes its own way through a busy week until it meets another; those that only draw meet more often.
-    """
-    drawn = chance.sample(candidates, min(TRIES, len(candidates)))
-    if last is None:
-        return drawn
-    following = candidates[bisect(candidates, last) % len(candidates)]
-    return [following, *(key for key in drawn if key != following)][: len(drawn)]
 
 
 def _kind(origin: str, visit: str, now: datetime) -> Kind:

@@ -1,8 +1,10 @@
 """What this process remembers of the seats, mostly for a second. It refuses what is gone; it never grants a seat."""
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 from chalicelib.model import Seat, SeatKey, State
 
@@ -12,6 +14,9 @@ FULL = timedelta(seconds=60)
 PAUSE = timedelta(milliseconds=100)
 """How long a table that throttles is not asked again by the same process."""
 MOST_WEEKS = 50
+MISSES = 2
+"""So many seats on end that are another's are another's stretch; one alone is somebody's who named it."""
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +29,39 @@ class _Week:
     shown: dict[SeatKey, Seat]
 
 
+@dataclass(slots=True)
+class Way(Generic[K]):
+    """The stretch of a week that this process takes seat by seat: upwards, and downwards once it met others above."""
+
+    top: K
+    bottom: K
+    downwards: bool = False
+    missed: int = 0
+    asked: K | None = None
+
+    def go_on(self, key: K, *, by_us: bool) -> bool:
+        """It asked for the next seat; False once it met others on both sides."""
+        if self.downwards:
+            self.bottom = key
+        else:
+            self.top = key
+        self.missed = 0 if by_us else self.missed + 1
+        if self.missed < MISSES:
+            return True
+        was, self.downwards, self.missed = self.downwards, True, 0
+        return not was
+
+
 _weeks: dict[tuple[str, str], _Week] = {}
 _taken: dict[SeatKey, datetime] = {}
 _throttled: dict[str, datetime] = {}
 _busy: dict[str, datetime] = {}
-_last: dict[str, SeatKey] = {}
+_ways: dict[str, Way[SeatKey]] = {}
 
 
 def forget() -> None:
     """Empty it."""
-    for kept in (_weeks, _taken, _throttled, _busy, _last):
+    for kept in (_weeks, _taken, _throttled, _busy, _ways):
         kept.clear()
 
 
@@ -82,10 +110,17 @@ def taken(key: SeatKey, now: datetime, *, by_us: bool) -> None:
     _taken.pop(key, None)  # the oldest come first
     _taken[key] = now
     _show(key, State.CONFIRMED)
-    if by_us:
-        _last[key.service] = key
+    way = _ways.get(key.service)
+    if way and way.asked == key:
+        ended = not way.go_on(key, by_us=by_us)
     else:
-        _meet(key.service, now)
+        ended = not is_busy(key.service, now)
+        if by_us and not way and not ended:
+            _ways[key.service] = Way(key, key)
+    if ended:
+        _ways.pop(key.service, None)
+    if not by_us:
+        _busy[key.service] = now
 
 
 def given_back(key: SeatKey) -> None:
@@ -96,14 +131,7 @@ def given_back(key: SeatKey) -> None:
 
 def throttled(service_id: str, now: datetime) -> None:
     """The table throttled when it was asked for something of a service."""
-    _throttled[service_id] = now
-    _meet(service_id, now)
-
-
-def _meet(service_id: str, now: datetime) -> None:
-    """Others are at the same seats: the service is busy, and this process goes on elsewhere."""
-    _busy[service_id] = now
-    _last.pop(service_id, None)
+    _throttled[service_id] = _busy[service_id] = now
 
 
 def is_throttled(service_id: str, now: datetime) -> bool:
@@ -116,6 +144,13 @@ def is_busy(service_id: str, now: datetime) -> bool:
     return service_id in _busy and _since(_busy[service_id], now)
 
 
-def last_taken(service_id: str, now: datetime) -> SeatKey | None:
-    """The seat of a busy service that this process took last, unless it met others since."""
-    return _last.get(service_id) if is_busy(service_id, now) else None
+def beside(service_id: str, free: Sequence[SeatKey], now: datetime) -> SeatKey | None:
+    """The next free seat on this process's way through a busy service; None where it is to draw one to begin at.
+
+    So each process has a stretch of the week to itself. Those that only draw meet each other far more often.
+    """
+    way = _ways.get(service_id)
+    if way is None or not is_busy(service_id, now):
+        return None
+    way.asked = free[bisect(free, way.bottom) - 1] if way.downwards else free[bisect(free, way.top) % len(free)]
+    return way.asked

@@ -39,6 +39,7 @@ from chalicelib.mail import Letter
 from chalicelib.model import Details
 from infra.laptop import FIRST_PORT, engine, is_free
 from infra.package import ROOT
+from tests.table import SHAPE
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
 READ_UNIT = 4096  # bytes
@@ -60,14 +61,7 @@ class Step:
 def fresh_table() -> Iterator[str]:
     """An empty table like the stage's, which infra/data.yaml describes; the ARN of its stream."""
     client, name = boto3.client("dynamodb"), os.environ["GUICHET_TABLE"]
-    keys = (("pk", "HASH"), ("sk", "RANGE"))
-    made = client.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
+    made = client.create_table(TableName=name, **SHAPE)
     store.forget()
     try:
         yield made["TableDescription"]["LatestStreamArn"]

@@ -20,6 +20,7 @@ from botocore.parsers import create_parser
 
 from chalicelib import mail, rows, store
 from chalicelib.model import SeatKey
+from tests.table import SHAPE
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
@@ -115,14 +116,7 @@ def engine() -> Iterator[Engine]:
     client.meta.events.register_first("before-call.dynamodb", one.table, unique_id="engine")
     mail.client().meta.events.register_first("before-call.ses", one.mail, unique_id="engine")
     mail.client().verify_email_identity(EmailAddress="rendez-vous@example.org")
-    keys = (("pk", "HASH"), ("sk", "RANGE"))
-    client.create_table(
-        TableName=rows.Row.Meta.table_name,
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
+    client.create_table(TableName=rows.Row.Meta.table_name, **SHAPE)
     one.read = dynamodb.stream_start_position(rows.Row.Meta.table_name)
     store.forget()
     try:

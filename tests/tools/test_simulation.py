@@ -72,7 +72,7 @@ def test_a_memory_is_good_for_less_than_a_second_and_leaves_out_what_it_asked_fo
     memory.asked |= {0, 1}
     drawn = {seat for _ in range(300) for seat in memory.earliest(random.Random(_), 0)}
     assert drawn == set(range(2, 12))
-    assert len(memory.earliest(random.Random(0), 0)) == 3
+    assert len(list(memory.earliest(random.Random(0), 0))) == 3
     assert memory.of_slot(0, 2, random.Random(0)) == []
     assert memory.nearest(0, 2) == [1, 2, 3]
     assert memory.nearest(10, 2) == [10, 9, 11]
@@ -92,6 +92,21 @@ def test_an_environment_that_met_a_throttle_rests_and_then_draws_among_all_for_a
     assert [memory.is_resting(at) for at in (0, 0.099, 0.1)] == [True, True, False]
     assert {seat for _ in range(300) for seat in memory.earliest(random.Random(_), 0.5)} == set(range(2, 30))
     assert max(seat for _ in range(300) for seat in memory.earliest(random.Random(_), 1)) == 11
+
+
+def test_a_busy_environment_goes_its_own_way_as_the_service_does() -> None:
+    memory, theirs = Memory(), {5, 10, 11, 1, 2}
+    memory.read(Seats(30).seen(), 0)
+    memory.told(29, 0, won=False)
+    memory.told(3, 0, won=True)
+    asked = []
+    for _ in range(8):
+        for seat in memory.earliest(random.Random(0), 0):
+            asked.append(seat)
+            memory.told(seat, 0, won=seat not in theirs)
+            if seat not in theirs:
+                break
+    assert asked[:10] == [4, 5, 6, 7, 8, 9, 10, 11, 2, 1]
 
 
 def test_a_function_has_no_more_environments_than_its_account_and_grows_no_faster_than_lambda_lets_it() -> None:

@@ -1,6 +1,7 @@
 """The laptop: so many clients that never pause, cores that share the work, workers that each remember a second."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from statistics import quantiles
@@ -62,14 +63,15 @@ def storm(laptop: Laptop, threads: int, attempts: int, seats: int = 100, seed: i
         now, number, since, worker = heappop(running)
         memory = workers[worker]
         slot = chance.randrange(seats // SLOT_DESKS) if number % 2 else None
-        wanted = memory.earliest(chance, now) if slot is None else memory.of_slot(slot, SLOT_DESKS, chance)
+        wanted: Iterable[int] = (
+            memory.earliest(chance, now) if slot is None else memory.of_slot(slot, SLOT_DESKS, chance)
+        )
         for seat in wanted:
-            memory.asked.add(seat)
             now += laptop.write
-            if week.take(seat, number, now):
-                memory.last = seat
+            won = week.take(seat, number, now)
+            memory.told(seat, now, won=won)
+            if won:
                 break
-            memory.met_others(now)
         else:
             refusals["taken" if memory.nearest(slot or 0, SLOT_DESKS) else "nothing free"] += 1
         times.append(now - since)

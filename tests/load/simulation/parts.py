@@ -2,8 +2,10 @@
 
 import random
 from bisect import insort
+from collections.abc import Iterator
 from heapq import heappop, heappush
 
+from chalicelib.memory import Way
 from tests.load.simulation.inputs import EARLIEST, FULL_MEMORY, MEMORY, NEAREST, PAUSE, TRIES
 
 FREE, GONE = b"\x01", 0
@@ -78,22 +80,35 @@ class Memory:
     The full weeks before it are remembered for a minute.
     """
 
-    __slots__ = ("asked", "at", "busy", "full_at", "last", "seen", "throttled")
+    __slots__ = ("asked", "at", "busy", "full_at", "seen", "throttled", "way")
 
     def __init__(self) -> None:
         self.at, self.seen = -1e9, b""
         self.busy = self.throttled = self.full_at = -1e9
         self.asked: set[int] = set()
-        self.last: int | None = None
+        self.way: Way[int] | None = None
 
     def throttle(self, now: float) -> None:
         """The table throttled this environment."""
-        self.throttled = now
-        self.met_others(now)
+        self.busy = self.throttled = now
 
-    def met_others(self, now: float) -> None:
-        """For a second this environment draws among all, wherever it was before."""
-        self.busy, self.last = now, None
+    def is_busy(self, now: float) -> bool:
+        """Did it meet others a moment ago, or was it throttled?"""
+        return 0 <= now - self.busy < MEMORY
+
+    def told(self, seat: int, now: float, *, won: bool) -> None:
+        """What became of asking for a seat (`chalicelib.memory.taken`)."""
+        self.asked.add(seat)
+        if self.way and self.way.asked == seat:
+            ended = not self.way.go_on(seat, by_us=won)
+        else:
+            ended = not self.is_busy(now)
+            if won and not self.way and not ended:
+                self.way = Way(seat, seat)
+        if ended:
+            self.way = None
+        if not won:
+            self.busy = now
 
     def is_resting(self, now: float) -> bool:
         """Does it leave the table alone, which throttled it a moment ago?"""
@@ -121,21 +136,39 @@ class Memory:
             seat = self.seen.find(FREE, seat + 1, end)
         return found
 
-    def earliest(self, chance: random.Random, now: float, window: int = EARLIEST) -> list[int]:
-        """What the first free slot is drawn from, as `booking.place_hold` draws it: all, once others were faster."""
-        if 0 <= now - self.busy < MEMORY:
-            return self._anywhere(chance)
-        found = self._from(0, len(self.seen), window)
-        return chance.sample(found, min(TRIES, len(found)))
+    def earliest(self, chance: random.Random, now: float, window: int = EARLIEST) -> Iterator[int]:
+        """What one attempt at the first free slot asks for, as `booking.place_hold` does; it is `told` after each."""
+        if not self.is_busy(now):
+            found = self._from(0, len(self.seen), window)
+            yield from chance.sample(found, min(TRIES, len(found)))
+            return
+        for _ in range(TRIES):
+            seat = self._anywhere(chance)
+            if seat is None:
+                return
+            yield seat
 
-    def _anywhere(self, chance: random.Random) -> list[int]:
-        """A few of all that look free: the next after the seat that this environment took last, and from any point."""
-        found = list[int]()
-        for turn in range(TRIES):
-            start = chance.randrange(len(self.seen)) if turn or self.last is None else self.last
-            ahead, behind = self._from(start, len(self.seen), 1), self._from(0, start, 1)
-            found += [seat for seat in (ahead or behind) if seat not in found]
-        return found
+    def _anywhere(self, chance: random.Random) -> int | None:
+        """One of all that look free: the next on this environment's way (`chalicelib.memory.beside`), or drawn."""
+        if not self.way:
+            return self._above(chance.randrange(len(self.seen)))
+        self.way.asked = self._below(self.way.bottom) if self.way.downwards else self._above(self.way.top + 1)
+        return self.way.asked
+
+    def _above(self, seat: int) -> int | None:
+        """The first from this one on that looks free, round the end of the week."""
+        found = self._from(seat, len(self.seen), 1) or self._from(0, seat, 1)
+        return found[0] if found else None
+
+    def _below(self, seat: int) -> int | None:
+        """The last before this one, likewise."""
+        for start, end in ((0, seat), (seat, len(self.seen))):
+            found = self.seen.rfind(FREE, start, end)
+            while found >= 0 and found in self.asked:
+                found = self.seen.rfind(FREE, start, found)
+            if found >= 0:
+                return found
+        return None
 
     def of_slot(self, slot: int, desks: int, chance: random.Random) -> list[int]:
         """The seats of a slot to try."""

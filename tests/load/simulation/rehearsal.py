@@ -5,7 +5,7 @@ People as tests/load/rush/crowd.py plays them, as far as the seat; what comes af
 
 import random
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from math import exp, log, sqrt
 from statistics import quantiles
 from typing import Any
@@ -80,16 +80,16 @@ class Rehearsal:
                 seen = self.seats.seen() if self.now.now >= self.opens else bytes(len(self.seats.free))
                 memory.read(seen, self.now.now)
             yield self.now.timeout(self.service("hold"))
-            wanted = (
+            wanted: Iterable[int] = (
                 memory.earliest(self.chance, self.now.now) if slot is None else memory.of_slot(slot, DESKS, self.chance)
             )
             got = None
             for seat in wanted:
-                memory.asked.add(seat)
-                if self.now.now >= self.opens and self.seats.take(seat, self.attempts, self.now.now):
-                    got = memory.last = seat
+                won = self.now.now >= self.opens and self.seats.take(seat, self.attempts, self.now.now)
+                memory.told(seat, self.now.now, won=won)
+                if won:
+                    got = seat
                     break
-                memory.met_others(self.now.now)
             near = memory.nearest(slot or 0, DESKS)
             self.workers.insert(0, memory)
         self.waited["hold"].append(self.now.now - began)

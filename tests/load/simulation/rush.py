@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -72,7 +73,7 @@ class Monday:
         self.shared = Memory()
         self.agenda: defaultdict[int, list[Any]] = defaultdict(list)
         self.due: list[int] = []
-        self.writing: list[tuple[float, int, int, Memory, list[int]]] = []
+        self.writing: list[tuple[float, int, int, Memory, Iterable[int]]] = []
         n = crowd.visitors
         self.wish = [-1 if free else UNREAD for free in self.numbers.random(n) < crowd.first_free]
         self.first = self.numbers.exponential(crowd.arrival, n)
@@ -298,28 +299,26 @@ class Monday:
         memory, done = served
         wish = self.wish[visitor]
         if wish < 0:
-            candidates = memory.earliest(self.chance, now, self.limits.window)
+            wanted: Iterable[int] = memory.earliest(self.chance, now, self.limits.window)
         else:
-            candidates = memory.of_slot(wish, self.crowd.desks, self.chance)
-        heappush(self.writing, (done, self.tally.attempts, visitor, memory, candidates))
+            wanted = memory.of_slot(wish, self.crowd.desks, self.chance)
+        heappush(self.writing, (done, self.tally.attempts, visitor, memory, wanted))
 
-    def write(self, now: float, _number: int, visitor: int, memory: Memory, candidates: list[int]) -> None:
+    def write(self, now: float, _number: int, visitor: int, memory: Memory, wanted: Iterable[int]) -> None:
         """The conditional writes, one after another, and the answer."""
         self.tally.bytes_out += 1_000
-        for seat in candidates:
-            memory.asked.add(seat)
+        for seat in wanted:
             if not self.wrote(now, seat, 1):
                 memory.throttle(now)
                 self.again(visitor, HOLD, now, "429 table", self.wait_of("429 table"))
                 return
-            if self.seats.take(seat, visitor, now):
-                memory.last = seat
+            won = self.seats.take(seat, visitor, now)
+            memory.told(seat, now, won=won)
+            if won:
                 self.wins(visitor, seat, now)
                 return
-            memory.met_others(now)
         wish = self.wish[visitor]
-        slot = wish if wish >= 0 else (candidates[0] // self.crowd.desks if candidates else 0)
-        near = memory.nearest(slot, self.crowd.desks)
+        near = memory.nearest(max(wish, 0), self.crowd.desks)
         if not near:
             self.tally.told["nothing free"] += 1
             self.ends(visitor, NOTHING, now)

@@ -1,0 +1,9 @@
+"""The stage's table, which infra/data.yaml describes, as an engine is told to make it."""
+
+_KEYS = {"pk": "HASH", "sk": "RANGE"}
+SHAPE = {
+    "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in _KEYS.items()],
+    "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in _KEYS],
+    "BillingMode": "PAY_PER_REQUEST",
+    "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+}
