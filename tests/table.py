@@ -5,5 +5,5 @@ SHAPE = {
     "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in _KEYS.items()],
     "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in _KEYS],
     "BillingMode": "PAY_PER_REQUEST",
-    "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
 }
+STREAM = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}

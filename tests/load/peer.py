@@ -33,6 +33,7 @@ from infra.package import ROOT
 from tests.load import peerparts
 from tests.stack.storm import SEATS, Verdict, document, seat_of, seated, storm
 from tests.stack.volley import Answer, request, volley
+from tests.table import SHAPE
 
 CROWD = 300
 AT_ONCE = (1, 8, 32)
@@ -56,8 +57,10 @@ COLUMNS = (
     "refused",
     "CPU ms an attempt",
 )
+SERVICE = "peer"
 WARM = "peer-warm"  # a round that does not count: every worker has met everything once
-SIDES = ("-server", "-engine")
+OURS = 5  # of our rounds beside one of pretix: one alone, of half a second, would be chance
+FORGET = 1.1  # seconds after which no worker remembers the round before
 MERE = 0.05  # ms of CPU that are not worth a word
 VERSIONS = 'from importlib.metadata import version as v; print(f\'pretix {v("pretix")}, gunicorn {v("gunicorn")}\')'
 SERVERS = ("postgres", "redis-server")
@@ -195,14 +198,13 @@ def engine_spent() -> Counter[str]:
     return Counter({"functions": tree(pid) - own, "engine": own})
 
 
-def put_services(stack: Stack, names: list[str]) -> None:
-    """Put services in place as the office does."""
+def put_service(stack: Stack) -> None:
+    """Put our service in place as the office does."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in names:
-            (Path(folder) / f"{name}.yaml").write_text(yaml.safe_dump(document(name), allow_unicode=True), "utf-8")
-        files = sorted(map(str, Path(folder).iterdir()))
-        command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *files]
-        peerparts.said([*command], AWS_ENDPOINT_URL=stack.endpoint)
+        file = Path(folder) / f"{SERVICE}.yaml"
+        file.write_text(yaml.safe_dump(document(SERVICE), allow_unicode=True), "utf-8")
+        command: peerparts.Command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", file]
+        peerparts.said(command, AWS_ENDPOINT_URL=stack.endpoint)
 
 
 def our_settings(stack: Stack) -> dict[str, str]:
@@ -231,39 +233,54 @@ def measure(rounds: int) -> tuple[list[Run], list[float]]:
         pretix = Pretix(f"http://{HOST}:{port}", settings)
         events = pretix.ask("open", str(SEATS), WARM, *names.values())
         shop = life.enter_context(peerparts.gunicorn(peerparts.PRETIX, "pretix.wsgi", folder, port, **settings))
-        stack = life.enter_context(running())
-        put_services(stack, [name + side for name in (WARM, *names.values()) for side in SIDES])
+        table_at = peerparts.free_port()
+        table = life.enter_context(peerparts.dynoxide(folder, table_at))
+        alone = Stack(f"http://{HOST}:{table_at}", inbox="")
+        alone.client("dynamodb").create_table(
+            TableName=alone.table, **SHAPE
+        )  # no stream: this engine keeps its records for ever
+        put_service(alone)
         ours_at = peerparts.free_port()
         app = "tests.load.server:application"
-        server = life.enter_context(peerparts.gunicorn(peerparts.OURS, app, folder, ours_at, **our_settings(stack)))
-        behind = f"http://{HOST}:{ours_at}"
+        server = life.enter_context(peerparts.gunicorn(peerparts.OURS, app, folder, ours_at, **our_settings(alone)))
 
         def shop_spent() -> Counter[str]:
             return Counter({"server": tree(shop), "PostgreSQL": tree(postgres), "Redis": tree(redis)})
 
         def server_spent() -> Counter[str]:
-            return Counter({"server": tree(server), "engine": engine_spent()["engine"]})
+            return Counter({"server": tree(server), "Dynoxide": tree(table)})
 
         def told(run: Run) -> None:
             runs.append(run)
             print(f"{run.setting} | {run.at_once} | {line(run)}", flush=True)
 
+        def server_round(at_once: int) -> Run:
+            return our_round(SERVER, alone, f"http://{HOST}:{ours_at}", at_once, server_spent)
+
         start = time.monotonic()
         pretix.round(max(AT_ONCE), WARM, events[WARM])
-        storm(seated(stack, behind, WARM + SIDES[0]), CROWD, max(AT_ONCE), slots=False)
+        server_round(max(AT_ONCE))
         for (turn, at_once), name in names.items():
             if turn and at_once == max(AT_ONCE) and time.monotonic() - start > ENOUGH:
                 break
             run, pages = pretix.round(at_once, name, events[name], shop_spent)
             told(run)
             visits.append(pages)
-            place = seated(stack, behind, name + SIDES[0])
-            told(ours(SERVER, at_once, storm(place, CROWD, at_once, server_spent, slots=False)))
-        storm(seated(stack, stack.api, WARM + SIDES[1]), CROWD, AT_ONCE[1], slots=False)  # cold workers start slowly
-        for (_turn, at_once), name in list(names.items())[: len(visits)]:
-            place = seated(stack, stack.api, name + SIDES[1])
-            told(ours(ENGINE, at_once, storm(place, CROWD, at_once, engine_spent, slots=False)))
+            for _ in range(OURS):
+                told(server_round(at_once))
+        stack = life.enter_context(running())
+        put_service(stack)
+        our_round(ENGINE, stack, stack.api, max(AT_ONCE), engine_spent)  # cold workers start slowly
+        for _turn, at_once in list(names)[: len(visits)]:
+            told(our_round(ENGINE, stack, stack.api, at_once, engine_spent))
     return runs, visits
+
+
+def our_round(setting: str, stack: Stack, api: str, at_once: int, meter: Meter) -> Run:
+    """The same crowd at our hold."""
+    place = seated(stack, api, SERVICE)
+    time.sleep(FORGET)
+    return ours(setting, at_once, storm(place, CROWD, at_once, meter, slots=False))
 
 
 def line(run: Run) -> str:
@@ -325,17 +342,20 @@ def versions() -> str:
     servers = [peerparts.said([peerparts.program(name), "--version"], **peerparts.libraries()) for name in SERVERS]
     numbers = [found[0] for text in servers if (found := re.findall(r"\d+\.[\d.]*\d", text))]
     python = f"Python {platform.python_version()}"
-    known = (f"PostgreSQL {numbers[0]}", f"Redis {numbers[1]}", f"MiniStack {version('ministack')}", python)
+    table = peerparts.said([peerparts.DYNOXIDE, "--version"]).strip().capitalize()
+    known = (f"PostgreSQL {numbers[0]}", f"Redis {numbers[1]}", table, f"MiniStack {version('ministack')}", python)
     return f"{listed}, {', '.join(known)}"
 
 
 def page(runs: list[Run], visits: list[float], load: float) -> str:
     """What docs/peer.md keeps of a run."""
     day, first, last = f"{datetime.now(UTC):%Y-%m-%d}", min(visits), max(visits)
+    rounds = len(visits) // len(AT_ONCE)
     facts = f"""\
 {day}, {machine()}, load {load:.1f} before the start (1.0 is one busy core).
 {versions()}. {peerparts.WORKERS} gunicorn workers on either side.
-{CROWD} attempts on {SEATS} places a round, {len(visits) // len(AT_ONCE)} rounds; the row is the round in the middle.
+{CROWD} attempts on {SEATS} places a round. {rounds} rounds of pretix, {OURS} of our server beside each;
+the row is the round in the middle.
 pretix's shop page, which each browser opens first and which is not in the table: {first:.1f} to {last:.1f} a second."""
     return "\n".join([facts, "", *table(runs), "", aim(runs), ""])
 

@@ -24,7 +24,9 @@ OURS = KEPT / "ours"
 DEBIAN = KEPT / "debian"
 CLUSTER = KEPT / "cluster"
 READY = KEPT / "ready"
-WORKERS = 2 * (os.cpu_count() or 1)
+WORKERS = os.cpu_count() or 1  # either side is fastest with one a core
+TABLE = "@dynoxide/linux-x64@1.2.1"
+DYNOXIDE = KEPT / "package" / "dynoxide"  # as the package has it
 NOBODY = "nobody"  # PostgreSQL does not run as root
 PATIENCE = 120.0  # seconds for a server to start on a busy machine
 Command = list[str | Path]
@@ -32,6 +34,7 @@ WHAT = f"""\
 This installs, into {KEPT.relative_to(ROOT)} and nowhere else, once (about 600 MB, two to six minutes):
   - pretix and gunicorn from PyPI, in a venv of their own; our own requirements and gunicorn, in another
   - PostgreSQL and Redis, unpacked from Debian's packages where the machine has none
+  - Dynoxide, a table that speaks as DynamoDB does, on SQLite: one program, from npm
   - an empty pretix database
 It then runs them on {HOST} for a few minutes. Whatever runs ends with it; `rm -r build/peer` removes the rest."""
 
@@ -77,7 +80,7 @@ def installed() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CannotRun("guichet: another make bench-peer is running") from error
-        if not READY.exists():
+        if not (READY.exists() and DYNOXIDE.exists()):
             install()
             READY.touch()
         yield
@@ -85,7 +88,9 @@ def installed() -> Iterator[None]:
 
 def install() -> None:
     """Make all of it, from nothing."""
-    for old in (PRETIX, OURS, DEBIAN, CLUSTER):
+    if not shutil.which("npm"):
+        raise CannotRun("guichet: bench-peer needs node: install the packages nodejs and npm")
+    for old in (PRETIX, OURS, DEBIAN, CLUSTER, DYNOXIDE.parent):
         shutil.rmtree(old, ignore_errors=True)
     uv = Path(sys.executable).with_name("uv")
     own: Command = [
@@ -97,6 +102,8 @@ def install() -> None:
     for venv, wanted in ((PRETIX, pretix), (OURS, own)):
         said([uv, "venv", "--quiet", "--python", sys.executable, venv])
         said([uv, "pip", "install", "--quiet", "--python", venv / "bin" / "python", "gunicorn", *wanted])
+    packed = said(["npm", "pack", "--silent", "--pack-destination", KEPT, TABLE]).strip()
+    said(["tar", "-xf", KEPT / packed, "-C", KEPT])
     unpack([package for package, name in (("postgresql", "initdb"), ("redis-server", "redis-server")) if lacks(name)])
     with scratch() as folder:
         cluster = folder / "cluster"
@@ -206,6 +213,11 @@ def redis(folder: Path) -> AbstractContextManager[int]:
     socket = folder / "redis.sock"
     command: Command = [program("redis-server"), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder]
     return serving("redis", command, folder, socket.exists, **libraries())
+
+
+def dynoxide(folder: Path, port: int) -> AbstractContextManager[int]:
+    """Our table, kept in memory."""
+    return serving("dynoxide", [DYNOXIDE, "--port", str(port)], folder, lambda: answers(f"http://{HOST}:{port}/"))
 
 
 def pretix_settings(folder: Path, port: int) -> dict[str, str]:

@@ -39,7 +39,7 @@ from chalicelib.mail import Letter
 from chalicelib.model import Details
 from infra.laptop import FIRST_PORT, engine, is_free
 from infra.package import ROOT
-from tests.table import SHAPE
+from tests.table import SHAPE, STREAM
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
 READ_UNIT = 4096  # bytes
@@ -61,7 +61,7 @@ class Step:
 def fresh_table() -> Iterator[str]:
     """An empty table like the stage's, which infra/data.yaml describes; the ARN of its stream."""
     client, name = boto3.client("dynamodb"), os.environ["GUICHET_TABLE"]
-    made = client.create_table(TableName=name, **SHAPE)
+    made = client.create_table(TableName=name, **SHAPE, **STREAM)
     store.forget()
     try:
         yield made["TableDescription"]["LatestStreamArn"]

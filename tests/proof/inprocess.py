@@ -20,7 +20,7 @@ from botocore.parsers import create_parser
 
 from chalicelib import mail, rows, store
 from chalicelib.model import SeatKey
-from tests.table import SHAPE
+from tests.table import SHAPE, STREAM
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
@@ -116,7 +116,7 @@ def engine() -> Iterator[Engine]:
     client.meta.events.register_first("before-call.dynamodb", one.table, unique_id="engine")
     mail.client().meta.events.register_first("before-call.ses", one.mail, unique_id="engine")
     mail.client().verify_email_identity(EmailAddress="rendez-vous@example.org")
-    client.create_table(TableName=rows.Row.Meta.table_name, **SHAPE)
+    client.create_table(TableName=rows.Row.Meta.table_name, **SHAPE, **STREAM)
     one.read = dynamodb.stream_start_position(rows.Row.Meta.table_name)
     store.forget()
     try:

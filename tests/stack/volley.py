@@ -65,6 +65,7 @@ def volley(url: str, requests: Sequence[bytes], at_once: int, meter: Callable[[]
                 before = time.perf_counter()
                 line = socket.create_connection(host, PATIENCE)
                 line.sendall(wish)
+                line.settimeout(0)
                 open_ones.register(line, selectors.EVENT_READ, (number, before, []))
                 return
 
@@ -80,8 +81,9 @@ def volley(url: str, requests: Sequence[bytes], at_once: int, meter: Callable[[]
                     number, before, parts = key.data
                     line = key.fileobj
                     assert isinstance(line, socket.socket)
-                    if part := line.recv(READ):
+                    while part := _received(line):
                         parts.append(part)
+                    if part is None:
                         continue
                     after = time.perf_counter()
                     told[number] = (b"".join(parts), after - began, after - before)
@@ -94,6 +96,14 @@ def volley(url: str, requests: Sequence[bytes], at_once: int, meter: Callable[[]
                 key.fileobj.close()  # type: ignore[union-attr]  # who is interrupted waits for nobody
     spent.subtract(start)
     return Volley([_read(*one) for one in told], seconds, spent)
+
+
+def _received(line: socket.socket) -> bytes | None:
+    """What is there to read: nothing at the end, None before more comes."""
+    try:
+        return line.recv(READ)
+    except BlockingIOError:
+        return None
 
 
 class _Told:
