@@ -38,14 +38,14 @@ def picture(text: str) -> str:
     _painter().create_noise_curve(drawn, ink)
     # Every pixel lies between paper and ink, so its red says which shade it is: no search for the best palette.
     most = COLOURS - 1
-    shades = [round(max(0.0, min(1.0, (paper[0] - red) / (paper[0] - ink[0]))) * most) for red in range(256)]
+    shades = [max(0.0, min(1.0, (paper[0] - red) / (paper[0] - ink[0]))) * most for red in range(256)]  # `point` rounds
     image = drawn.getchannel("R").filter(SMOOTH).point(shades)
     mixed = [
         round(of + (to - of) * shade / most) for shade in range(COLOURS) for of, to in zip(paper, ink, strict=True)
     ]
     image.putpalette(mixed)
     png = io.BytesIO()
-    image.save(png, "PNG", compress_level=5)  # 6 takes half as long again for 36 bytes less
+    image.save(png, "PNG", compress_level=3)  # 6 takes twice as long for 200 bytes less
     return _data_uri("image/png", png.getvalue())
 
 

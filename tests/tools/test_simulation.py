@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.load.prices import Use, bill
-from tests.load.simulation.inputs import Costs, Crowd, Limits, line
+from tests.load.prices import FULL_CORE, Given, Use, bill
+from tests.load.simulation.inputs import GB_SECOND, INVOCATION, Costs, Crowd, Limits, line
 from tests.load.simulation.laptop import Laptop, storm
 from tests.load.simulation.parts import Account, Bucket, Mailer, Memory, Pool, Seats
 from tests.load.simulation.rehearsal import Rehearsal
@@ -223,6 +223,27 @@ def test_what_an_edge_answers_itself_passes_no_gateway_and_all_that_comes_passes
     uses = {"page": Use(cpu_ms=0, calls=0, sent=0, memory=1024), "file": Use(cpu_ms=0, calls=0, sent=1000, memory=1024)}
     alone = bill({"page": 1e6, "file": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0)
     behind = bill({"page": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0, kept={"file": 1e6})
-    parts = ("API Gateway", "CloudFront", "traffic out")
-    assert [round(alone.get(part, 0), 2) for part in parts] == [7.0, 0, 0.09]
-    assert [round(behind[part], 2) for part in parts] == [3.5, 2.0, 0.09]
+    parts = ("API Gateway", "CloudFront", "web ACL", "traffic out")
+    assert [round(alone.get(part, 0), 2) for part in parts] == [7.0, 0, 0, 0.09]
+    assert [round(behind[part], 2) for part in parts] == [3.5, 2.0, 1.2, 0.09]
+
+
+def test_of_what_aws_gives_each_month_only_what_is_used_beyond_it_is_billed() -> None:
+    uses = {"page": Use(cpu_ms=1000, calls=0, sent=1_000_000, memory=FULL_CORE)}
+    mostly = Given(edge=1e6, sent=900, calls=0.5e6, gb_seconds=1e6, logged=0.1)
+    billed = bill(
+        {"page": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0, kept={"page": 1e6}, given=mostly
+    )
+    cents = {part: round(value, 2) for part, value in billed.items()}
+    assert cents == {
+        "API Gateway": 3.5,
+        "Lambda": round(0.5e6 * INVOCATION + (1e6 * FULL_CORE / 1024 - 1e6) * GB_SECOND, 2),
+        "DynamoDB": 0,
+        "SES": 0,
+        "traffic out": round((2_000 - 900) * 0.09, 2),
+        "logs": 0.2,
+        "CloudFront": 1.0,
+        "web ACL": 1.2,
+        "total": cents["total"],
+    }
+    assert cents["total"] == pytest.approx(sum(cents.values()) - cents["total"], abs=0.02)

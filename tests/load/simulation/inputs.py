@@ -19,7 +19,7 @@ WEEKS = 3
 
 MILLION = 1_000_000
 PRICES_AS_OF = "2026-11-23"  # us-east-1; Paris asks up to a fifth more for some
-GATEWAY, INVOCATION, EDGE = 3.50 / MILLION, 0.20 / MILLION, 1.00 / MILLION  # a request
+GATEWAY, INVOCATION, EDGE, WEB_ACL = 3.50 / MILLION, 0.20 / MILLION, 1.00 / MILLION, 0.60 / MILLION  # a request
 GB_SECOND, GB_OUT, GB_LOGGED = 0.0000166667, 0.09, 0.50
 WRITE_UNIT, READ_UNIT, LETTER = 0.625 / MILLION, 0.125 / MILLION, 0.10 / 1000
 LOGGED, ZIPPED = 500, 0.12  # bytes of log a request; gzip leaves so much of a page
@@ -147,7 +147,7 @@ class Tally:
         """The bill at list prices, without free tiers; what the gateway refuses is not billed."""
         return (
             self.invocations * (GATEWAY + INVOCATION)
-            + self.edge * EDGE
+            + self.edge * (EDGE + WEB_ACL)
             + self.gb_seconds * GB_SECOND
             + self.writes * WRITE_UNIT
             + self.reads * READ_UNIT
