@@ -173,6 +173,14 @@ def send_details(visit: Visit, hold: str) -> Reply:
     return views.filed(hold, appointment.file_request(hold, details, now=visit.now))
 
 
+@app.route("/holds/{hold}/email", methods=["POST"], content_types=ANY)
+@edge.answers(app, again=views.email_again)
+def correct_email(visit: Visit, hold: str) -> Reply:
+    """Correct the e-mail address of a request that was just filed."""
+    email = forms.read_email(visit.body())
+    return views.filed(hold, appointment.change_email(hold, email, now=visit.now))
+
+
 @app.route("/requests/{token}", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_request(visit: Visit, token: str) -> Reply:

@@ -5,14 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib import booking, locks, places, store, timetable, upkeep
-from chalicelib.booking import keys
-from chalicelib.errors import AlreadyRequested, HoldOver, LinkOver, NoMovesLeft, NotFound, SlotTaken
+from chalicelib import booking, filing, locks, places, store, timetable, upkeep
+from chalicelib.booking import Hold, keys
+from chalicelib.errors import AlreadyRequested, HoldOver, InvalidFields, LinkOver, NoMovesLeft, NotFound, SlotTaken
 from chalicelib.model import Details, Person, Seat, SeatKey, Service, State, week_of
 from chalicelib.tokens import Ticket
+from chalicelib.words import N_
 
 LINK_PAUSE = timedelta(minutes=2)
 """How long an address waits before it can ask for its link again."""
+EMAIL_CHANGES = 2
+"""How often the e-mail address of a request may be corrected."""
+EMAIL_FIXED = N_("Cette adresse e-mail ne peut plus être changée ici. Écrivez-nous pour la changer.")
 _chance = random.SystemRandom()
 
 
@@ -32,14 +36,18 @@ class Request:
 
 
 def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
-    """Turn a hold into a request that waits for its confirmation by mail; one per person and per address."""
+    """Turn a hold into a request that waits for its confirmation by e-mail; one per person and per e-mail address.
+
+    The same form again is the same request, or a correction of its e-mail address (see `change_email`). Raises
+    AlreadyRequested when the person or the address has another live request; a refusal leaves nothing behind.
+    """
     hold = booking.check_hold(hold_id, now)
     service, seat = hold.service, hold.seat
     person_key = keys().person(details.first_name, details.last_name, details.birth_date)
     if seat.state is not State.HELD:
         if seat.person != person_key:
             raise HoldOver
-        return _request(service, seat)
+        return _readdress(hold, _request(service, seat), details.email, now)
     person = Person(
         key=person_key,
         service=service.id,
@@ -49,33 +57,103 @@ def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
         reference=keys().reference(service.id, seat.hold),
         filed_at=now,
     )
-    erase_at = service.erase_at(seat.key)
+    until = _confirm_before(hold, now)
+    done = filing.file(
+        person,
+        keys().address(details.email),
+        until,
+        now=now,
+        erase_at=service.erase_at(seat.key),
+        counts=counts(service, now),
+    )
+    if not done:  # the same form a moment ago, or the hold is over
+        seat = booking.check_hold(hold_id, now).seat
+        if seat.person != person_key:
+            raise HoldOver
+        return _request(service, seat)
+    filed = replace(seat, state=State.PENDING, person=person.key, filed_at=now, until=until)
+    return _request(service, filed, person)
 
-    def counts(key: SeatKey, digest: str, owner: str) -> bool:
+
+def counts(service: Service, now: datetime) -> filing.Counts:
+    """Return the rule of the locks: one counts while its seat carries its request and the appointment is to come."""
+
+    def carried(key: SeatKey, hold: str, person: str) -> bool:
         try:
-            return service.start_of(key) > now and store.seat(key).blocks(digest, now, owner)
+            return service.start_of(key) > now and store.seat(key).carries(hold, person)
         except NotFound:  # its seat is gone from the timetable
             return False
 
-    # The address first: its lock has no personal data, and one that is left over counts no longer than the hold.
-    if not locks.lock_address(keys().address(details.email), person, erase_at, counts):
-        raise AlreadyRequested
-    if not locks.lock_person(person, erase_at, counts):
-        raise AlreadyRequested
-    until = service.confirm_before(seat.key, now)
-    if hold.brief:
-        until = min(until, now + booking.BRIEF)
-    if not store.file_request(seat.key, seat.hold, person.key, until, now):
-        return _request(service, booking.check_hold(hold_id, now).seat)
-    filed = replace(seat, state=State.PENDING, person=person.key, filed_at=now, until=until)
-    return _request(service, filed, person)
+    return carried
+
+
+def _confirm_before(hold: Hold, filed_at: datetime) -> datetime:
+    until = hold.service.confirm_before(hold.seat.key, filed_at)
+    return min(until, filed_at + booking.BRIEF) if hold.brief else until
+
+
+def email_changes_left(hold: Hold, person: Person | None, now: datetime) -> int:
+    """Count how often the e-mail address of a filed request may still be corrected: only early, and while pending."""
+    seat = hold.seat
+    if person is None or seat.state is not State.PENDING or seat.filed_at is None:
+        return 0
+    early = now < seat.filed_at + hold.service.limits.form
+    return max(EMAIL_CHANGES - seat.generation, 0) if early else 0
+
+
+def view_filed(hold: Hold, now: datetime) -> tuple[str, int]:
+    """Return the e-mail address that a filed request is written to, and how often it may still be corrected.
+
+    The address is empty once it can no longer be corrected: after that, a hold's id shows no personal data.
+    """
+    person = _request(hold.service, hold.seat).person
+    left = email_changes_left(hold, person, now)
+    early = hold.seat.filed_at is not None and now < hold.seat.filed_at + hold.service.limits.form
+    return (person.details.email if person and early and hold.seat.state is State.PENDING else ""), left
+
+
+def change_email(hold_id: str, email: str, *, now: datetime) -> Request:
+    """Correct the e-mail address of a request that waits for its confirmation; the links sent so far end.
+
+    Twice at most, within the time of the form, by the id of the hold: only the browser that filed has it. Raises
+    InvalidFields when it is too late or was done twice, AlreadyRequested when the address has another live request,
+    HoldOver when there is no such request.
+    """
+    hold = booking.check_hold(hold_id, now)
+    if hold.seat.state is State.HELD:
+        raise HoldOver
+    return _readdress(hold, _request(hold.service, hold.seat), email, now)
+
+
+def _readdress(hold: Hold, request: Request, email: str, now: datetime) -> Request:
+    person, seat = request.person, hold.seat
+    if person is None or seat.filed_at is None:
+        raise HoldOver
+    if person.details.email == email:
+        return request
+    if not email_changes_left(hold, person, now):
+        raise InvalidFields({"email": EMAIL_FIXED})
+    until = _confirm_before(hold, seat.filed_at)
+    done = filing.change_email(
+        seat,
+        person,
+        filing.NewEmail(email, old=keys().address(person.details.email), new=keys().address(email)),
+        until,
+        now=now,
+        erase_at=hold.service.erase_at(seat.key),
+        counts=counts(hold.service, now),
+    )
+    request = _request(hold.service, booking.view_hold(hold.id, now).seat)
+    if not done and (request.person is None or request.person.details.email != email):  # confirmed a moment ago
+        raise InvalidFields({"email": EMAIL_FIXED})
+    return request
 
 
 def _request(service: Service, seat: Seat, person: Person | None = None) -> Request:
     """The request that a pending or confirmed seat carries, with its person unless a newer request has replaced it."""
     person = person or locks.person(seat.person, service.id)
     return Request(
-        token=str(keys().link(seat.key, seat.hold)),
+        token=str(keys().link(seat.key, seat.hold, seat.generation)),
         service=service,
         seat=seat,
         start=service.start_of(seat.key),
@@ -95,11 +173,11 @@ def view_request(token: str, now: datetime) -> Request:
     ticket = keys().read("link", token)
     service = store.service(ticket.seat.service, now)
     seat = store.seat(ticket.seat)
-    if keys().opens(ticket, seat.hold) and seat.state in {State.PENDING, State.CONFIRMED}:
+    if keys().opens(ticket, seat.hold, seat.generation) and seat.state in {State.PENDING, State.CONFIRMED}:
         if seat.state is State.PENDING and seat.until is not None and seat.until <= now:
             return _ended(service, seat, ticket, State.EXPIRED, seat.hold)
         return _request(service, seat)
-    if not keys().opens(ticket, seat.past) or not seat.past_state:
+    if not keys().opens(ticket, seat.past, seat.generation) or not seat.past_state:
         raise LinkOver
     found = _ended(service, seat, ticket, seat.past_state, seat.past)
     if seat.past_state is not State.DISPLACED or seat.until is None or seat.until <= now:
@@ -191,8 +269,17 @@ def move_request(
             again = view_request(token, now)
             if again.state is State.MOVED:
                 return _moved(again, start, now)
-            raise AlreadyRequested
+            raise _why_not_moved(again)
     raise SlotTaken(timetable.nearest(found.service, free, start))
+
+
+def _why_not_moved(request: Request) -> LinkOver | NoMovesLeft | AlreadyRequested:
+    """Name what was in the way of a move: the request has ended, or was moved too often, or has a successor."""
+    if request.state not in {State.CONFIRMED, State.DISPLACED}:
+        return LinkOver()
+    if request.person and request.person.moves >= request.service.limits.moves:
+        return NoMovesLeft()
+    return AlreadyRequested()
 
 
 def _move(found: Request, to: SeatKey, back: datetime) -> places.Move:

@@ -84,9 +84,15 @@ def take(message: str, now: datetime, *, chance: Callable[[], float] = _chance.r
 
 
 def _end(service: Service, key: SeatKey, hold: str, now: datetime, chance: float) -> bool:
-    """End a request that waits for a confirmation which cannot come; its seat returns as any other."""
+    """End a request that waits for a confirmation which cannot come; its seat returns as any other.
+
+    Within the time of the form the person may still correct the e-mail address: until then the seat stays theirs.
+    """
     seat = store.seat(key)
-    if seat.state is not State.PENDING or seat.hold != hold:
+    if seat.state is not State.PENDING or seat.hold != hold or seat.filed_at is None:
+        return False
+    if now < (correctable := seat.filed_at + service.limits.form):
+        store.shorten(seat, correctable)
         return False
     back = timetable.return_moment(service, key, now, chance)
     return store.end_request(seat, State.EXPIRED, back, now, early=True)

@@ -45,6 +45,7 @@ DETAILS = (
     "phone",
     "language",
 )
+EMAIL_FORM = ("email", "email_confirmation")
 CORRECTION = ("first_name", "last_name", "phone")
 BUTTONS = ("checked", "change", "lang", "step")
 """What the buttons of the pages add to the details, and the check page its name."""
@@ -187,10 +188,7 @@ def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Deta
     """The details of a person; `birth_date` as YYYY-MM-DD, or day, month (a number or a name) and year apart."""
     reader = Reader(body, (*DETAILS, *BUTTONS))
     first_name, last_name = reader.name("first_name"), reader.name("last_name")
-    email = _email(reader, "email")
-    again = reader.text("email_confirmation", EMAIL_LENGTH)
-    if email and again and again.casefold() != reader.text("email", EMAIL_LENGTH).casefold():
-        reader.errors["email_confirmation"] = NOT_SAME_EMAIL
+    email = _email_twice(reader)
     birth_name = reader.name("birth_name", required=False)
     born = _birth_date(reader, today)
     phone = _phone(reader)
@@ -201,6 +199,22 @@ def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Deta
         order = {name: n for n, name in enumerate(DETAILS)}
         raise InvalidFields(dict(sorted(reader.errors.items(), key=lambda e: order.get(e[0], 99))))
     return Details(first_name, last_name, birth_name, born, email, phone, chosen)
+
+
+def read_email(body: Mapping[str, Any]) -> str:
+    """An e-mail address, typed twice."""
+    reader = Reader(body, EMAIL_FORM)
+    email = _email_twice(reader)
+    reader.done()
+    return email
+
+
+def _email_twice(reader: Reader) -> str:
+    email = _email(reader, "email")
+    again = reader.text("email_confirmation", EMAIL_LENGTH)
+    if email and again and again.casefold() != reader.text("email", EMAIL_LENGTH).casefold():
+        reader.errors["email_confirmation"] = NOT_SAME_EMAIL
+    return email
 
 
 def read_correction(body: Mapping[str, Any]) -> tuple[str, str, str]:

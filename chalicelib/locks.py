@@ -1,18 +1,22 @@
-"""Persons and addresses: two locks that count only while their seat carries their hold; one live request each."""
+"""Person items and locks: what keeps one live request per person and per e-mail address.
 
-from collections.abc import Callable, Mapping
+A lock counts only while its seat carries its request. `filing` writes locks, together with the seat.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
-from pynamodb.expressions.update import Action
 
 from chalicelib import files, rows
-from chalicelib.model import Details, Person, SeatKey
+from chalicelib.model import Person, SeatKey
 from chalicelib.rows import LockRow, PersonRow
 
-Counts = Callable[[SeatKey, str, str], bool]
-"""Does a lock still keep others out? By the seat, the hold and the person that it names."""
+REPLACED = "REPLACED#"
+"""Sort key of a copy: the person item of a request that ended, kept until its last letters have left."""
 
 
 def person_row(key: str, service_id: str) -> PersonRow:
@@ -25,51 +29,40 @@ def address_row(key: str, service_id: str) -> LockRow:
     return LockRow(f"EMAIL#{key}", f"SERVICE#{service_id}")
 
 
-def _lock(row: LockRow, counts: Counts) -> bool:
-    """Put a lock where there is none, or its own, or one that no longer counts; False if another counts."""
-    kind = type(row)
-    own = kind.pk.does_not_exist() | (kind.hold == row.hold)  # the same form sent twice at once is one request
-    if rows.written(lambda: row.save(own)):
-        return True
-    old = kind(row.pk, row.sk)
-    with rows.table():
-        try:
-            old.refresh(consistent_read=True)
-        except DoesNotExist:  # erased a moment ago
-            return rows.written(lambda: row.save(own))
-    if old.hold != row.hold and counts(SeatKey.parse(old.seat), old.hold, old.person or old.pk.partition("#")[2]):
-        return False
-    return rows.written(lambda: row.save(own | (kind.hold == old.hold)))
+def replaced_row(key: str, service_id: str, hold: str) -> PersonRow:
+    """Return the key of the copy of a person item that a newer request replaced."""
+    return PersonRow(f"PERSON#{key}", f"{REPLACED}{service_id}#{hold}")
 
 
-def lock_person(person: Person, erase_at: datetime, counts: Counts) -> bool:
-    """Put the person item; False if this person has another live request."""
-    row = person_row(person.key, person.service)
-    row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
-    row.filed_at, row.erase_at = person.filed_at, int(erase_at.timestamp())
-    row.details = files.details_to(person.details)
-    return _lock(row, counts)
-
-
-def lock_address(address: str, person: Person, erase_at: datetime, counts: Counts) -> bool:
-    """Put the address item; False if this address has another live request."""
-    row = address_row(address, person.service)
-    row.seat, row.hold, row.person, row.reference = person.seat.ref, person.hold, person.key, person.reference
-    row.erase_at = int(erase_at.timestamp())
-    return _lock(row, counts)
+def _row_of(person: Person) -> PersonRow:
+    if person.replaced:
+        return replaced_row(person.key, person.service, person.hold)
+    return person_row(person.key, person.service)
 
 
 def person(key: str, service_id: str) -> Person | None:
     """The person item, read consistently; None if it is gone."""
-    row = person_row(key, service_id)
+    return _read(person_row(key, service_id))
+
+
+def replaced(key: str, service_id: str, hold: str) -> Person | None:
+    """Read the copy of a request's person item that a newer request of the same person replaced."""
+    person = _read(replaced_row(key, service_id, hold))
+    return person and replace(person, replaced=True)
+
+
+def _read(row: PersonRow) -> Person | None:
+    """Read a person item consistently; None without one, or where there is only a lock of the name."""
     with rows.table():
         try:
             row.refresh(consistent_read=True)
         except DoesNotExist:
             return None
+    if row.details is None:
+        return None
     return Person(
-        key=key,
-        service=service_id,
+        key=row.pk.removeprefix("PERSON#"),
+        service=row.sk.split("#")[1],
         seat=SeatKey.parse(row.seat),
         hold=row.hold,
         details=files.details_from(row.details),
@@ -81,26 +74,16 @@ def person(key: str, service_id: str) -> Person | None:
         corrected=int(row.corrected or 0),
         sent=frozenset((row.sent or "").split()),
         stopped=row.stopped or "",
+        names=tuple((row.names or "").split()),
+        generation=int(row.generation or 0),
     )
 
 
 def mark_sent(person: Person, letter: str) -> bool:
     """Note a letter as sent on the person item of its request."""
     sent = " ".join(sorted({*person.sent, letter}))
-    row = person_row(person.key, person.service)
+    row = _row_of(person)
     return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
-
-
-def correct(person: Person, details: Details, now: datetime, *, send: bool) -> bool:
-    """Put corrected details in place, and keep those that were filed; with `send` the convocation goes out again."""
-    actions: list[Action] = [PersonRow.details.set(files.details_to(details)), PersonRow.corrected.add(1)]
-    if person.as_filed is None:
-        actions.append(PersonRow.as_filed.set(files.details_to(person.details)))
-    if send:
-        actions.append(PersonRow.wanted_at.set(now))
-    had = PersonRow.corrected == person.corrected if person.corrected else PersonRow.corrected.does_not_exist()
-    row = person_row(person.key, person.service)
-    return rows.written(lambda: row.update(actions, (PersonRow.hold == person.hold) & had))
 
 
 def want_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool:
@@ -110,11 +93,27 @@ def want_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool
     return rows.written(lambda: row.update([PersonRow.wanted_at.set(now)], (PersonRow.hold == person.hold) & rested))
 
 
-def erase(person: Person, address: str) -> None:
-    """Delete both items of a request, each only while it is this request's."""
-    theirs, lock = person_row(person.key, person.service), address_row(address, person.service)
-    rows.written(lambda: lock.delete(LockRow.hold == person.hold))
-    rows.written(lambda: theirs.delete(PersonRow.hold == person.hold))
+def erase(person: Person, addresses: Sequence[str]) -> None:
+    """Delete every item of a request that has ended, each only while it is this request's, on this seat."""
+    mine = (LockRow.hold == person.hold) & (LockRow.seat == person.seat.ref)
+    for row in (*locks_of(person, addresses), _row_of(person)):
+        rows.written(partial(row.delete, mine))
+    forget_replaced(person)
+
+
+def locks_of(person: Person, addresses: Sequence[str]) -> list[LockRow]:
+    """Return the keys of a request's locks besides the person item: its e-mail addresses and its other names."""
+    names = [LockRow(f"PERSON#{name}", f"SERVICE#{person.service}") for name in person.names]
+    return [*(address_row(address, person.service) for address in addresses), *names]
+
+
+def forget_replaced(person: Person) -> None:
+    """Delete the copies that are kept of the person's earlier requests for the same service."""
+    ours = PersonRow.sk.startswith(f"{REPLACED}{person.service}#")
+    with rows.table():
+        copies = list(PersonRow.query(f"PERSON#{person.key}", ours))
+        for copy in copies:
+            copy.delete()
 
 
 def request_of(address: str, service_id: str) -> tuple[str, SeatKey, str] | None:

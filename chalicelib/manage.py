@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib import appointment, files, locks, log, places, store, timetable, tokens
+from chalicelib import appointment, files, filing, locks, log, places, store, timetable, tokens
 from chalicelib.appointment import Request
 from chalicelib.booking import keys
 from chalicelib.errors import InvalidFields, LinkOver
@@ -55,9 +55,10 @@ def view_correctable(token: str, now: datetime) -> Request:
 
 
 def correct(found: Request, first_name: str, last_name: str, phone: str, *, now: datetime) -> Request:
-    """Correct the spelling of a name, or the phone; a new convocation follows. InvalidFields for another name.
+    """Correct the spelling of a name, or the phone; a new convocation follows.
 
-    The desk sees the name as it was filed beside the one that is now.
+    The desk sees the name as it was filed beside the corrected one, and both names are locked. Raises InvalidFields for
+    another name, AlreadyRequested when the corrected name has a request of its own.
     """
     person = found.person
     if person is None:
@@ -71,7 +72,16 @@ def correct(found: Request, first_name: str, last_name: str, phone: str, *, now:
     if person.corrected >= CORRECTIONS:
         raise InvalidFields({"last_name": NO_MORE})
     renamed = _name(wanted) != _name(person.details)
-    if locks.correct(person, wanted, now, send=renamed and found.state is State.CONFIRMED):
+    done = filing.correct(
+        person,
+        wanted,
+        keys().person(first_name, last_name, wanted.birth_date),
+        now=now,
+        erase_at=found.service.erase_at(person.seat),
+        send=renamed and found.state is State.CONFIRMED,
+        counts=appointment.counts(found.service, now),
+    )
+    if done:
         log.event("corrected", seat=found.seat.key.ref, renamed=renamed)
     return appointment.view_request(found.token, now)
 
@@ -106,20 +116,28 @@ def kept(service: Service, person: Person, state: State | None) -> dict[str, Any
 def erase(token: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> Request:
     """Delete all that is kept about the owner of a request, and cancel it if it is live. Again is the same.
 
-    The seat comes last: as long as it carries the request, whoever was cut off can do it again.
+    A live request ends and its items are deleted in one transaction; LinkOver when it moved at the same moment.
     """
     found = appointment.view_request(token, now)
     if found.state is State.MOVED:
         raise LinkOver
-    if person := found.person or _kept(found):
-        locks.erase(person, keys().address(person.details.email))
-        log.event("erased", seat=found.seat.key.ref)
-    if found.state is State.DISPLACED:
-        places.give_up_choice(found.seat)
-    elif found.state in {State.PENDING, State.CONFIRMED}:
-        appointment.cancel_request(token, now, chance=chance)
-    elif found.seat.state is State.PENDING:  # its time is over, and no sweep has ended it yet
+    person = found.person or _kept(found)
+    if found.seat.state in {State.PENDING, State.CONFIRMED} and _hold(found) == found.seat.hold:
+        ended = State.CANCELLED if found.state is not State.EXPIRED else State.EXPIRED
         back = timetable.return_moment(found.service, found.seat.key, now, chance())
-        store.end_request(found.seat, State.EXPIRED, back, now, early=True)
+        if person is None:  # an erasure of an earlier version was cut before the seat
+            store.end_request(found.seat, ended, back, now, early=True)
+        elif not filing.erase(found.seat, person, _addresses(person), ended=ended, opens_at=back, now=now):
+            return erase(token, now, chance=chance)  # it moved or ended at this moment
+    elif person:
+        locks.erase(person, _addresses(person))
+    if found.state is State.DISPLACED and not places.give_up_choice(found.seat):
+        return erase(token, now, chance=chance)  # it moved at this moment
+    if person:
+        log.event("erased", seat=found.seat.key.ref)
     store.forget_person(found.seat.key, _hold(found))
     return replace(found, state=State.CANCELLED, person=None, confirm_before=None)
+
+
+def _addresses(person: Person) -> list[str]:
+    return [keys().address(person.details.email)]

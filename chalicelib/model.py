@@ -91,8 +91,9 @@ class Seat:
 
     `until` ends a hold, the time to confirm, or the time to choose again. `past` is the hold of the request that ended
     as `past_state`. `closed` says by whom (`RULES`, `OFFICE`), `extra` that no rule gave this seat, `reserve` for which
-    closing it is set aside. The last four count for the figures of a week: holds it had, requests that were given up
-    or ran out, and its first hold.
+    closing it is set aside. `generation` counts the corrected e-mail addresses of its request: each ends the links sent
+    before. The last four count for the figures of a week: holds it had, requests that were given up or ran out, and its
+    first hold.
     """
 
     key: SeatKey
@@ -110,6 +111,7 @@ class Seat:
     closed: str = ""
     extra: bool = False
     reserve: str = ""
+    generation: int = 0
     holds_had: int = 0
     freed: int = 0
     expired: int = 0
@@ -144,16 +146,9 @@ class Seat:
             return True
         return self.state in {State.HELD, State.PENDING} and now < self.until
 
-    def blocks(self, hold: str, now: datetime, person: str) -> bool:
-        """Does a lock of this hold and person still count? Until the seat could be given to another.
-
-        Who was refused may file as somebody else, or for somebody else: then the locks of the first try count no more.
-        """
-        if self.hold != hold or self.until is None:
-            return False
-        if self.state is State.HELD:
-            return self.until >= now - SKEW
-        return self.state in {State.PENDING, State.CONFIRMED} and self.person == person
+    def carries(self, hold: str, person: str) -> bool:
+        """Does the seat carry the live request of this hold and person? Then the locks of the request count."""
+        return self.state in {State.PENDING, State.CONFIRMED} and (self.hold, self.person) == (hold, person)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +287,9 @@ class Person:
     """The person item: one live request of one person, and the only place that keeps personal data.
 
     `moves` are those the person made; `sequence` counts those of the office too, for the calendar file. `as_filed` are
-    the details before they were corrected, `corrected` times. `stopped` says why its address takes no more letters.
+    the details before they were corrected, `corrected` times. `names` are the person keys of the corrected names, which
+    are locked too. `generation` counts the corrections of the e-mail address. `stopped` says why the e-mail address
+    takes no more letters. `replaced` marks the copy that is kept for the last letters of an ended request.
     """
 
     key: str
@@ -308,3 +305,6 @@ class Person:
     corrected: int = 0
     sent: frozenset[str] = frozenset()
     stopped: str = ""
+    names: tuple[str, ...] = ()
+    generation: int = 0
+    replaced: bool = False

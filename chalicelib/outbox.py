@@ -19,7 +19,9 @@ WITH_CONVOCATION = {letters.CONVOCATION, letters.MOVED}
 CANCELS = {letters.CANCELLED, letters.WITHDRAWN, letters.DISPLACED}
 AGAIN = {letters.MOVED, letters.DISPLACED, letters.REMINDER}
 """Letters that one request may call for more than once, each time about another seat."""
-SENT_ON = {State.PENDING: letters.CONFIRM, State.CONFIRMED: letters.CONVOCATION}
+LIVE = {State.PENDING, State.CONFIRMED}
+STANDS = {letters.CONFIRM: LIVE} | {kind: {State.CONFIRMED} for kind in (*WITH_CONVOCATION, letters.REMINDER)}
+"""The states that a request must still be in when its letter leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,12 @@ class Due:
     hold: str | None = None
     seat: SeatKey | None = None
     until: datetime | None = None
+    generation: int | None = None
 
     def concerns(self, person: Person) -> bool:
         """Is it still about the request that this person has, where it is now?"""
-        return self.hold in {None, person.hold} and self.seat in {None, person.seat}
+        same = self.hold in {None, person.hold} and self.seat in {None, person.seat}
+        return same and self.generation in {None, person.generation}
 
 
 def due(old: Image | None, new: Image | None) -> Due | None:
@@ -54,13 +58,17 @@ def due(old: Image | None, new: Image | None) -> Due | None:
 
 
 def _due(before: Seat, after: Seat) -> Due | None:
+    if after.state is State.PENDING and (before.state, before.generation) != (State.PENDING, after.generation):
+        # once for each e-mail address that the request was given
+        mark = f"{letters.CONFIRM}:{after.generation}" if after.generation else letters.CONFIRM
+        return replace(_of(letters.CONFIRM, after), mark=mark, until=after.until, generation=after.generation)
     if before.state is after.state:
         return _of(letters.REMINDER, after) if after.reminded and not before.reminded else None
     if after.state is State.CONFIRMED and before.state is not State.PENDING:
         return _of(letters.MOVED, after)
-    if after.state in SENT_ON:
-        return replace(_of(SENT_ON[after.state], after), until=after.until)
-    if before.state in SENT_ON and after.past_state and after.past_state is not State.MOVED:
+    if after.state is State.CONFIRMED:
+        return _of(letters.CONVOCATION, after)
+    if before.state in LIVE and after.past_state and after.past_state is not State.MOVED:
         return replace(_of(str(after.past_state), before), until=after.until)
     return None
 
@@ -94,7 +102,7 @@ def deliver(
 
 
 def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
-    person = locks.person(wanted.person, wanted.service)
+    person = _person(wanted)
     if person is None or not wanted.concerns(person) or wanted.mark in person.sent or not _stands(wanted, person):
         log.event("mail-skipped", letter=wanted.kind)
         return
@@ -112,18 +120,27 @@ def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
     log.event("mail-sent", {"MailsSent": 1}, letter=wanted.kind, seat=person.seat.ref)
 
 
+def _person(wanted: Due) -> Person | None:
+    """The person of the request that a letter is about; a copy where a newer request has replaced it."""
+    person = locks.person(wanted.person, wanted.service)
+    if wanted.hold and (person is None or person.hold != wanted.hold):
+        return locks.replaced(wanted.person, wanted.service, wanted.hold)
+    return person
+
+
 def _stands(wanted: Due, person: Person) -> bool:
-    """Is the appointment that a letter speaks of still to come? It may have been cancelled while the mail waited."""
-    if wanted.kind not in WITH_CONVOCATION | {letters.REMINDER}:
+    """Is the request that a letter speaks of still as it says? It may have been cancelled while the letter waited."""
+    states = STANDS.get(wanted.kind)
+    if states is None:
         return True
     seat = store.seat(person.seat)
-    return seat.state is State.CONFIRMED and seat.hold == person.hold
+    return seat.state in states and seat.hold == person.hold
 
 
 def letter(kind: str, service: Service, person: Person, now: datetime, *, until: datetime | None = None) -> mail.Letter:
     """A letter ready to send, in the person's language, with what is attached to it."""
     own = words(person.details.language)
-    token = booking.keys().link(person.seat, person.hold)
+    token = booking.keys().link(person.seat, person.hold, person.generation)
     link = f"{settings.current().public_url}/requests/{token}"
     content = letters.compose(kind, service, person, link, own, until=until)
     attachments: tuple[mail.Attachment, ...] = ()

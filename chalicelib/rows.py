@@ -10,8 +10,9 @@ from botocore.config import Config
 from pynamodb.attributes import Attribute, BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.connection import TableConnection
 from pynamodb.constants import NUMBER
-from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, UpdateError
+from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, TransactWriteError, UpdateError
 from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
 
 from chalicelib.errors import TooManyRequests, TryAgain
 from chalicelib.model import aware
@@ -25,7 +26,8 @@ THROTTLED = {
 }
 REASON_FAILED = "ConditionalCheckFailed"
 """Why a transaction was cancelled: the condition of one of its writes."""
-REASONS_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+REASON_CONFLICT = "TransactionConflict"
+REASONS_BUSY = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -108,11 +110,16 @@ class SeatRow(Row):
     freed = NumberAttribute(null=True)
     expired = NumberAttribute(null=True)
     first_at = Moment(null=True)
+    generation = NumberAttribute(null=True)
     erase_at = NumberAttribute(null=True)
 
 
 class LockRow(Row):
-    """One live request per address: which hold it belongs to. Also where a request for a link is left."""
+    """A lock: the seat and hold of one live request. `person` is set unless the lock is the person item itself.
+
+    There is one per e-mail address, and one for each further name under which a person corrected a request. The lock
+    of an e-mail address also records when its owner asked for a link.
+    """
 
     seat = UnicodeAttribute()
     hold = UnicodeAttribute()
@@ -131,10 +138,15 @@ class CountRow(Row):
 
 
 class PersonRow(LockRow):
-    """One live request per person, with the details: the only item with personal data."""
+    """One live request per person, with the details: the only item with personal data.
+
+    `names` are the keys of the person's other name locks, `generation` counts the corrections of the e-mail address.
+    """
 
     filed_at = Moment()
     details = JSONAttribute()
+    names = UnicodeAttribute(null=True)
+    generation = NumberAttribute(null=True)
     moves = NumberAttribute(null=True)
     sequence = NumberAttribute(null=True)
     as_filed = JSONAttribute(null=True)
@@ -181,3 +193,28 @@ def written(write: Callable[[], Any]) -> bool:
                 return False
             raise
         return True
+
+
+class Conflict(Exception):
+    """Raised when another write holds an item of a transaction at this moment. Nothing was written."""
+
+
+def transacted(fill: Callable[[TransactWrite], None]) -> list[bool]:
+    """Commit several writes together or not at all, at two write units for each item.
+
+    Return an empty list when they are committed. Otherwise return for each write whether its condition failed, in
+    DynamoDB's order: deletes, puts, updates. Raise Conflict when another write is in the way.
+    """
+    try:
+        with table(), TransactWrite(connection=connection().connection) as writes:
+            fill(writes)
+    except TransactWriteError as error:
+        codes = [reason and reason.code for reason in error.cancellation_reasons]
+        if REASON_FAILED in codes:
+            return [code == REASON_FAILED for code in codes]
+        if REASON_CONFLICT in codes:
+            raise Conflict from error
+        if REASONS_BUSY & set(codes):
+            raise TooManyRequests from error
+        raise
+    return []

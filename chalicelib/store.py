@@ -95,6 +95,7 @@ def _seat(row: SeatRow) -> Seat:
         closed=row.closed or "",
         extra=bool(row.extra),
         reserve=row.reserve or "",
+        generation=int(row.generation or 0),
         holds_had=int(row.holds_had or 0),
         freed=int(row.freed or 0),
         expired=int(row.expired or 0),
@@ -200,7 +201,7 @@ def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> boo
 
 _HOLD = (SeatRow.hold, SeatRow.until, SeatRow.filed_at)
 _STEPS = (SeatRow.proven, SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
-_PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
+_PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve, SeatRow.generation)
 
 
 def without_hold() -> list[Action]:
@@ -208,11 +209,16 @@ def without_hold() -> list[Action]:
     return [gone.remove() for gone in (*_HOLD, SeatRow.person, *_STEPS)]
 
 
-def fresh(*, proven: bool = False) -> list[Action]:
-    """What a new hold does away with: how far the one before was, and what became of the request before."""
+def fresh(*, proven: bool = False, generation: int = 0) -> list[Action]:
+    """What a new hold does away with: how far the one before was, and what became of the request before.
+
+    A request that moves here brings its `generation` along, so that its older links stay closed.
+    """
     actions: list[Action] = [gone.remove() for gone in (*_STEPS, *_PAST)]
     if proven:
         actions[0] = SeatRow.proven.set(True)
+    if generation:
+        actions[-1] = SeatRow.generation.set(generation)
     return actions
 
 
@@ -299,12 +305,14 @@ def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime, *,
 
     One that nobody can confirm expires `early`.
     """
-    live = SeatRow.state.is_in(State.PENDING, State.CONFIRMED)
-    if ended is State.EXPIRED:
-        live = SeatRow.state.is_in(State.PENDING)
-        if not early:
-            live &= SeatRow.until < now
-    return update(found.key, ended_as(found.hold, ended, opens_at), live & (SeatRow.hold == found.hold))
+    return update(found.key, ended_as(found.hold, ended, opens_at), live(found, ended, now, early=early))
+
+
+def live(found: Seat, ended: State, now: datetime, *, early: bool = False) -> Condition:
+    """Return the condition under which a request may end so: it is live, and its time is over if the clock ends it."""
+    states = [State.PENDING] if ended is State.EXPIRED else [State.PENDING, State.CONFIRMED]
+    condition: Condition = SeatRow.state.is_in(*states) & (SeatRow.hold == found.hold)
+    return condition & (SeatRow.until < now) if ended is State.EXPIRED and not early else condition
 
 
 def ended_as(hold: str, ended: State, opens_at: datetime) -> list[Action]:
@@ -324,11 +332,25 @@ def forget_person(key: SeatKey, past: str) -> bool:
     return update(key, [SeatRow.person.remove()], SeatRow.past == past)
 
 
-def file_request(key: SeatKey, hold: str, person: str, until: datetime, now: datetime) -> bool:
-    """Turn a proven hold into a request that waits for its confirmation until `until`."""
-    actions = [SeatRow.state.set(State.PENDING), SeatRow.person.set(person)]
+def filed(hold: str, person: str, until: datetime, now: datetime) -> tuple[list[Action], Condition]:
+    """Return the write that turns a proven hold into a request that waits for its confirmation until `until`."""
+    actions: list[Action] = [SeatRow.state.set(State.PENDING), SeatRow.person.set(person)]
     actions += [SeatRow.filed_at.set(now), SeatRow.until.set(until), *(gone.remove() for gone in _STEPS)]
-    return update(key, actions, _held(hold, now) & SeatRow.proven.exists())
+    return actions, _held(hold, now) & SeatRow.proven.exists()
+
+
+def readdressed(found: Seat, until: datetime, now: datetime) -> tuple[list[Action], Condition]:
+    """Return the write that ends the links sent so far: the e-mail address of a pending request was corrected."""
+    actions: list[Action] = [SeatRow.generation.set(found.generation + 1), SeatRow.until.set(until)]
+    had = SeatRow.generation == found.generation if found.generation else SeatRow.generation.does_not_exist()
+    pending = (SeatRow.hold == found.hold) & (SeatRow.state == State.PENDING) & (SeatRow.until > now)
+    return actions, pending & had
+
+
+def shorten(found: Seat, until: datetime) -> bool:
+    """End the time to confirm of a pending request at `until`, if it would last longer."""
+    pending = (SeatRow.hold == found.hold) & (SeatRow.state == State.PENDING) & (SeatRow.until > until)
+    return update(found.key, [SeatRow.until.set(until)], pending)
 
 
 def confirm(key: SeatKey, hold: str, now: datetime) -> bool:

@@ -97,13 +97,17 @@ class Keys:
         """The same hold, as one of another kind."""
         return self._sealed(kind, hold.seat, hold.secret)
 
-    def link(self, seat: SeatKey, hold: str) -> Ticket:
-        """The token in a letter's links: made again at will from the hold's digest, so it is never stored."""
-        return self._sealed(Kind.LINK, seat, _text(self._mac("link", seat.ref, hold)))
+    def link(self, seat: SeatKey, hold: str, generation: int = 0) -> Ticket:
+        """Derive the token in a letter's links from the hold's digest. It is never stored.
 
-    def opens(self, link: Ticket, hold: str) -> bool:
-        """Is this the link of that hold? In constant time."""
-        return bool(hold) and hmac.compare_digest(self.link(link.seat, hold).secret, link.secret)
+        `generation` counts the corrections of the e-mail address: each one ends the links sent before.
+        """
+        later = (str(generation),) if generation else ()
+        return self._sealed(Kind.LINK, seat, _text(self._mac("link", seat.ref, hold, *later)))
+
+    def opens(self, link: Ticket, hold: str, generation: int = 0) -> bool:
+        """Check in constant time whether this is the current link of that hold."""
+        return bool(hold) and hmac.compare_digest(self.link(link.seat, hold, generation).secret, link.secret)
 
     def _sealed(self, kind: Kind, seat: SeatKey, secret: str) -> Ticket:
         return Ticket(seat, secret, _text(self._mac(f"{kind} seal", seat.ref, secret)[:16]), kind)

@@ -170,20 +170,44 @@ def hold_page(hold: Hold, visit: Visit) -> Reply:
     data = _hold_data(hold)
     office = {"hold": hold, "office": hold.service.office}
     if hold.seat.state is not State.HELD:
-        context = {
-            **office,
-            "reference": data["reference"],
-            "confirm_before": hold.seat.until,
-            "confirmed": hold.seat.state is State.CONFIRMED,
-            "step": FINISH,
-        }
-        return Reply(data, "done.html", context)
+        return _filed_page(hold, data, visit.now)
     if hold.seat.proven:
         return Reply(data, "details.html", {**office, "values": {"language": visit.words.language}, "step": DETAILS})
     if visit.wants_json:
         return Reply(data)
     drawn = _drawn(booking.challenge_for(hold, visit.now), sound=forms.yes(visit.query, "sound"))
     return Reply(data, "captcha.html", {**office, **drawn, "step": CAPTCHA})
+
+
+def _filed_page(hold: Hold, data: dict[str, Any], now: datetime, values: Mapping[str, Any] | None = None) -> Reply:
+    """The page after the details: what happens next, and the e-mail address while it can be corrected."""
+    email, changes_left = appointment.view_filed(hold, now)
+    if email:
+        data |= {"email": email, "email_changes_left": changes_left}
+    context = {
+        "hold": hold,
+        "office": hold.service.office,
+        "reference": data["reference"],
+        "confirm_before": hold.seat.until,
+        "confirmed": hold.seat.state is State.CONFIRMED,
+        "email": email,
+        "email_changes_left": changes_left,
+        "values": values or {},
+        "step": FINISH,
+    }
+    return Reply(data, "done.html", context)
+
+
+def email_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
+    """After a mistake in a corrected e-mail address: the same page, with what was typed."""
+    if not isinstance(refusal, errors.InvalidFields | errors.AlreadyRequested):
+        return start_again(visit, refusal, hold=hold)
+    body = visit.body()
+    typed = {name: body[name] for name in forms.EMAIL_FORM if isinstance(body.get(name), str)}
+    filed_hold = booking.check_hold(hold, visit.now)
+    if filed_hold.seat.state is State.HELD:
+        raise errors.HoldOver
+    return _filed_page(filed_hold, _hold_data(filed_hold), visit.now, typed)
 
 
 def _drawn(challenge: Challenge, *, sound: bool) -> dict[str, Any]:

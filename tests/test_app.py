@@ -351,7 +351,7 @@ def passed_on(token: str, now: datetime) -> SeatKey:
     until = now + timedelta(minutes=3)
     assert store.take(key, "next", until, now)
     assert store.prove(key, "next", 1, until, now, most=5)
-    assert store.file_request(key, "next", "next person", until, now)
+    assert store.update(key, *store.filed("next", "next person", until, now))
     return key
 
 
@@ -379,7 +379,8 @@ def test_every_route_is_in_the_contract_and_the_reverse() -> None:
 
 
 def test_every_refusal_has_its_answer_and_the_contract_has_each_with_the_same_status() -> None:
-    assert set(edge.REFUSALS) == set(errors.Refusal.__subclasses__())
+    # by name: a dataclass with slots leaves its first class behind until it is collected
+    assert {kind.__name__ for kind in edge.REFUSALS} == {kind.__name__ for kind in errors.Refusal.__subclasses__()}
     prefix = "urn:guichet:problem:"
     shapes = [schema["properties"] for schema in CONTRACT["components"]["schemas"].values() if "properties" in schema]
     told = {
@@ -695,7 +696,7 @@ def test_a_hold_that_became_a_request_is_not_given_back() -> None:
 @pytest.mark.usefixtures("service")
 def test_an_invented_hold_or_link_is_not_found_by_any_of_its_routes() -> None:
     owned = [(method, route) for method, route in ROUTES if "{hold}" in route or "{token}" in route]
-    assert len(owned) == 20
+    assert len(owned) == 21
     for wrong in ("x", "aes.20261203.1015.1." + "a" * 78, "%00", "a" * 2000, BIDI):
         for method, route in owned:
             refused(touch(method, route, wrong, wrong), 404, "not-found")
@@ -1042,6 +1043,7 @@ def touch(method: str, route: str, kept: str, token: str) -> Answer:
         "place_hold": FIRST,
         "answer_challenge": {"challenge": "x", "answer": "x"},
         "send_details": AWA,
+        "correct_email": {"email": "awa@example.org", "email_confirmation": "awa@example.org"},
         "ask_link": {"reference": "AES-22222-22222", "email": "awa@example.org"},
     }
     path = route.replace("{service}", "aes").replace("{hold}", kept).replace("{token}", token)
@@ -1259,7 +1261,7 @@ def booked_and(act: Callable[[SeatKey], object]) -> list[SeatKey]:
     for key in keys:
         assert store.take(key, "h", now + timedelta(minutes=3), now)
         assert store.prove(key, "h", 1, now + timedelta(minutes=3), now, most=5)
-        assert store.file_request(key, "h", "p", now + timedelta(days=2), now)
+        assert store.update(key, *store.filed("h", "p", now + timedelta(days=2), now))
         assert store.confirm(key, "h", now)
         act(key)
     store.forget()

@@ -19,6 +19,7 @@ ROOMS = {
         "memory",
         "places",
         "locks",
+        "filing",
         "visitors",
         "mail",
         "captcha_image",

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib import appointment, booking, errors, locks, memory, rows, store, timetable, tokens, upkeep
 from chalicelib.booking import Wish
-from chalicelib.model import Details, Person, SeatKey, Service, State
+from chalicelib.model import Details, SeatKey, Service, State
 from tests.conftest import MONDAY, calls, document, throttled
 
 NOW = MONDAY + timedelta(seconds=1)
@@ -357,20 +357,6 @@ def test_who_was_refused_and_files_for_somebody_else_leaves_no_lock_on_the_first
     assert filed(chloe).state is State.PENDING
     with pytest.raises(errors.AlreadyRequested):
         filed(replace(BOB, email="bob.2@example.org"))
-
-
-@pytest.mark.usefixtures("service")
-def test_while_a_first_hold_of_a_person_is_filing_a_second_one_is_refused() -> None:
-    """The lock is there and the seat is not pending yet: the moment between two writes."""
-    first, second = proven(), proven()
-    person = booking.keys().person(AWA.first_name, AWA.last_name, AWA.birth_date)
-    reference = booking.keys().reference("aes", first.seat.hold)
-    lock = Person(person, "aes", first.seat.key, first.seat.hold, AWA, reference, NOW)
-    assert locks.lock_person(lock, NOW + timedelta(days=30), lambda *_: True)
-    with pytest.raises(errors.AlreadyRequested):
-        appointment.file_request(second.id, AWA, now=NOW)
-    over = NOW + timedelta(minutes=15, seconds=6)
-    assert filed(AWA, over).state is State.PENDING
 
 
 @pytest.mark.usefixtures("service")

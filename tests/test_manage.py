@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import boto3
 import pytest
 
-from chalicelib import appointment, booking, errors, locks, mail, manage, outbox, places, store, tokens, upkeep
+from chalicelib import appointment, booking, errors, filing, locks, mail, manage, outbox, places, store, tokens, upkeep
 from chalicelib.booking import Wish
 from chalicelib.model import Details, Person, SeatKey, State
 from tests.conftest import MONDAY
@@ -277,7 +277,7 @@ def test_erasing_leaves_nothing_of_the_person_and_gives_the_seat_back_later() ->
 
 def test_an_erasure_that_was_cut_before_the_seat_is_finished_by_the_next() -> None:
     request = confirmed()
-    locks.erase(person(), booking.keys().address(AWA.email))
+    locks.erase(person(), [booking.keys().address(AWA.email)])
     assert manage.erase(request.token, NOW).state is State.CANCELLED
     assert store.seat(request.seat.key).state is State.OPEN
 
@@ -288,7 +288,7 @@ def test_erasing_takes_nothing_of_a_newer_request_of_the_same_person() -> None:
     newer = filed()
     assert manage.erase(old.token, NOW).state is State.CANCELLED
     assert appointment.view_request(newer.token, NOW).person
-    locks.erase(replace(person(), hold="another"), booking.keys().address(AWA.email))
+    locks.erase(replace(person(), hold="another"), [booking.keys().address(AWA.email)])
     assert person().details == AWA
 
 
@@ -360,7 +360,9 @@ def test_the_link_of_an_appointment_that_is_over_shows_and_erases_nothing_of_a_n
     now = later.astimezone(NOW.tzinfo)
     assert store.take(newer, "h2", now + timedelta(hours=1), now)
     owner = replace(person(), seat=newer, hold="h2", sent=frozenset())
-    assert locks.lock_person(owner, now + timedelta(days=60), lambda *_: False)
+    assert store.prove(newer, "h2", 1, now + timedelta(hours=1), now, most=5)
+    until, erase_at = now + timedelta(hours=1), now + timedelta(days=60)
+    assert filing.file(owner, "a", until, now=now, erase_at=erase_at, counts=lambda *_: False)
     assert appointment.view_request(old.token, now).person is None
     with pytest.raises(errors.LinkOver):
         manage.data(old.token, now)

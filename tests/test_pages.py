@@ -127,7 +127,17 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "details": ("details.html", {"hold": HOLD, "values": {}}),
     "details, wrong": ("details.html", {"hold": LAST, "values": FIELDS, "errors": ERRORS}),
     "check": ("check.html", {"hold": HOLD, "values": FIELDS}),
-    "done": ("done.html", {"hold": LAST, "reference": "AES-7K3M9-QXPT2", "confirm_before": NOW}),
+    "done": (
+        "done.html",
+        {
+            "hold": LAST,
+            "reference": "AES-7K3M9-QXPT2",
+            "confirm_before": NOW,
+            "email": "awa@example.org",
+            "email_changes_left": 2,
+            "values": {},
+        },
+    ),
     "pending": ("request.html", {"request": request(State.PENDING)}),
     "confirmed": ("request.html", {"request": request(State.CONFIRMED)}),
     "cancelled": ("request.html", {"request": request(State.CANCELLED)}),

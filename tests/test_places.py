@@ -149,8 +149,11 @@ def ready(of: Fields, **to: Any) -> places.Move:
     put(TO, **to)
     seat = put(**of)
     person = Person("p", "aes", KEY, "h", AWA, "AES-22222-22222", NOW)
-    for lock in (locks.lock_person, lambda *args: locks.lock_address("a", *args)):
-        assert lock(person, NOW + WEEK, lambda *_: False)
+    for row in (locks.address_row("a", "aes"), locks.person_row("p", "aes")):
+        row.seat, row.hold, row.person, row.erase_at = KEY.ref, "h", "p", 0
+        if isinstance(row, PersonRow):
+            row.filed_at, row.details = NOW, files.details_to(AWA)
+        row.save()
     return places.Move(seat, TO, person, "a", NOW + WEEK, NOW + WEEK, None if of is DISPLACED else 2)
 
 

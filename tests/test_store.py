@@ -1,6 +1,6 @@
 """The conditions of every write, on a table that moto plays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib import errors, locks, memory, rows, store
+from chalicelib import errors, filing, locks, memory, rows, store
 from chalicelib.model import Details, Person, Seat, SeatKey, State
 from tests.conftest import AWAY, calls, document, says, throttled
 
@@ -103,7 +103,7 @@ def test_a_seat_that_is_taken_again_carries_nothing_of_the_one_before() -> None:
     held(proven=True)
     store.end_hold(store.seat(KEY), LATER + timedelta(minutes=1))
     held(proven=True)
-    assert store.file_request(KEY, "h1", "p1", LATER, NOW)
+    assert store.update(KEY, *store.filed("h1", "p1", LATER, NOW))
     store.end_request(store.seat(KEY), State.CANCELLED, NOW, NOW)
     assert store.take(KEY, "h2", LATER, NOW)
     seat = Seat(KEY, NOW, State.HELD, "h2", LATER, holds_had=1, freed=1, first_at=NOW)
@@ -173,7 +173,7 @@ def test_a_second_period_needs_the_count_of_the_first() -> None:
 def test_neither_another_hold_nor_one_that_ran_out_passes_misses_gives_back_or_files(hold: str, now: datetime) -> None:
     held(proven=True)
     before = store.seat(KEY)
-    assert not store.file_request(KEY, hold, "p1", LATER, now)
+    assert not store.update(KEY, *store.filed(hold, "p1", LATER, now))
     assert not store.give_back(KEY, hold, now)
     held()
     assert not store.prove(KEY, hold, MADE, LATER, now, most=5)
@@ -208,15 +208,15 @@ def test_an_older_challenge_neither_misses_nor_passes_once_a_newer_one_was_tried
 
 def test_a_hold_is_not_filed_before_it_has_passed() -> None:
     held()
-    assert not store.file_request(KEY, "h1", "p1", LATER, NOW)
+    assert not store.update(KEY, *store.filed("h1", "p1", LATER, NOW))
     assert store.seat(KEY).state is State.HELD
 
 
 def test_a_request_is_not_given_back_as_a_hold_nor_filed_again() -> None:
     held(proven=True)
-    assert store.file_request(KEY, "h1", "p1", LATER, NOW)
+    assert store.update(KEY, *store.filed("h1", "p1", LATER, NOW))
     assert not store.give_back(KEY, "h1", NOW)
-    assert not store.file_request(KEY, "h1", "p2", LATER, NOW)
+    assert not store.update(KEY, *store.filed("h1", "p2", LATER, NOW))
     assert not store.extend(KEY, "h1", LATER, NOW, extensions=0)
     assert (store.seat(KEY).state, store.seat(KEY).person) == (State.PENDING, "p1")
 
@@ -483,28 +483,24 @@ def test_a_service_that_is_not_there_is_not_found() -> None:
         store.service("nope", NOW)
 
 
-# Locks
+# Person items and locks
 
 
 def person(hold: str = "h1", key: str = "p1") -> Person:
     return Person(key, "aes", KEY, hold, AWA, "AES-22222-22222", NOW)
 
 
-def counts(_key: SeatKey, _hold: str, _person: str) -> bool:
-    return True
-
-
-def counts_not(_key: SeatKey, _hold: str, _person: str) -> bool:
-    return False
+def file() -> None:
+    """File the request of `person()` on KEY, with its locks."""
+    held(proven=True)
+    assert filing.file(person(), "a1", LATER, now=NOW, erase_at=LATER, counts=lambda *_: True)
 
 
 @pytest.mark.parametrize(
-    ("state", "hold", "late", "blocks", "holds"),
+    ("state", "hold", "late", "carries", "holds"),
     [
-        (State.HELD, "h1", -TICK, True, True),
-        (State.HELD, "h1", timedelta(0), True, False),
-        (State.HELD, "h1", timedelta(seconds=5), True, False),
-        (State.HELD, "h1", timedelta(seconds=5) + TICK, False, False),
+        (State.HELD, "h1", -TICK, False, True),
+        (State.HELD, "h1", timedelta(0), False, False),
         (State.HELD, "h2", -SECOND, False, False),
         (State.PENDING, "h1", -TICK, True, True),
         (State.PENDING, "h1", timedelta(days=9), True, False),
@@ -514,131 +510,20 @@ def counts_not(_key: SeatKey, _hold: str, _person: str) -> bool:
         (State.OPEN, "h1", -SECOND, False, False),
     ],
 )
-def test_a_lock_counts_until_its_seat_could_be_anothers_and_a_hold_goes_on_until_its_time(
+def test_a_seat_carries_its_own_live_request_and_a_hold_goes_on_until_its_time(
     state: State,
     hold: str,
     late: timedelta,
-    blocks: bool,  # noqa: FBT001  # expected values
+    carries: bool,  # noqa: FBT001  # expected values
     holds: bool,  # noqa: FBT001  # expected values
 ) -> None:
     seat = Seat(KEY, NOW, state, "h1", LATER, person="p")
-    assert (seat.blocks(hold, LATER + late, "p"), seat.holds(hold, LATER + late)) == (blocks, holds)
-
-
-def test_a_lock_is_put_where_there_is_none_and_again_by_its_own_hold() -> None:
-    assert locks.lock_person(person(), LATER, counts)
-    assert locks.lock_person(person(), LATER, counts)
-    assert locks.lock_address("a1", person(), LATER, counts)
-    assert locks.lock_address("a1", person(), LATER, counts)
-
-
-def test_a_lock_that_counts_is_not_replaced_and_one_that_does_not_is() -> None:
-    locks.lock_person(person(), LATER, counts)
-    locks.lock_address("a1", person(), LATER, counts)
-    assert not locks.lock_person(person("h2"), LATER, counts)
-    assert not locks.lock_address("a1", person("h2"), LATER, counts)
-    found = locks.person("p1", "aes")
-    assert found is not None
-    assert found.hold == "h1"
-    assert locks.lock_person(person("h2"), LATER, counts_not)
-    assert locks.lock_address("a1", person("h2"), LATER, counts_not)
-    assert locks.person("p1", "aes") == person("h2")
-
-
-def test_a_lock_that_another_replaced_meanwhile_is_not_replaced_again() -> None:
-    locks.lock_person(person(), LATER, counts)
-
-    def meanwhile(_key: SeatKey, _hold: str, _person: str) -> bool:
-        locks.lock_person(person("h3"), LATER, counts_not)
-        return False
-
-    assert not locks.lock_person(person("h2"), LATER, meanwhile)
-    assert locks.person("p1", "aes") == person("h3")
-
-
-def erase() -> None:
-    """What the table does with an item whose time is over."""
-    rows.PersonRow("PERSON#p1", "SERVICE#aes").delete()
-
-
-def test_a_lock_that_is_erased_while_it_is_judged_is_put() -> None:
-    locks.lock_person(person(), LATER, counts)
-
-    def meanwhile(_key: SeatKey, _hold: str, _person: str) -> bool:
-        erase()
-        return False
-
-    assert locks.lock_person(person("h2"), LATER, meanwhile)
-    assert locks.person("p1", "aes") == person("h2")
-
-
-@pytest.fixture
-def around_the_read() -> Iterator[list[Callable[[], object]]]:
-    """What others do just before, and just after, the next read of a person."""
-    client = rows.connection().connection.client
-    others: list[Callable[[], object]] = []
-
-    def act(**_: object) -> None:
-        if others:
-            others.pop(0)()
-
-    events = ("before-call.dynamodb.GetItem", "after-call.dynamodb.GetItem")
-    for event in events:
-        client.meta.events.register(event, act)
-    yield others
-    for event in events:
-        client.meta.events.unregister(event, act)
-
-
-@pytest.mark.parametrize(("faster", "put"), [("h3", False), ("h2", True)])
-def test_a_lock_that_is_erased_before_it_is_read_is_put_unless_another_was_faster(
-    faster: str,
-    put: bool,  # noqa: FBT001  # an expected value
-    around_the_read: list[Callable[[], object]],
-) -> None:
-    locks.lock_person(person(), LATER, counts)
-    around_the_read += [
-        erase,
-        lambda: locks.lock_person(person(faster), LATER, counts),
-    ]
-    assert locks.lock_person(person("h2"), LATER, counts) is put
-    assert locks.person("p1", "aes") == person(faster)
-
-
-def test_the_same_form_sent_twice_at_once_locks_once_and_is_refused_neither_time(
-    around_the_read: list[Callable[[], object]],
-) -> None:
-    locks.lock_person(person(), LATER, counts)
-    around_the_read += [lambda: locks.lock_person(person("h2"), LATER, counts_not), lambda: None]
-
-    def counts_now(_key: SeatKey, hold: str, _person: str) -> bool:
-        return hold == "h2"
-
-    assert locks.lock_person(person("h2"), LATER, counts_now)
-
-
-def test_a_lock_asks_whether_the_old_seat_and_hold_still_count() -> None:
-    locks.lock_person(person(), LATER, counts)
-    asked: list[tuple[SeatKey, str, str]] = []
-
-    def note(key: SeatKey, hold: str, owner: str) -> bool:
-        asked.append((key, hold, owner))
-        return True
-
-    locks.lock_person(person("h2"), LATER, note)
-    locks.lock_address("a1", person("h1"), LATER, counts)
-    locks.lock_address("a1", person("h2"), LATER, note)
-    assert asked == [(KEY, "h1", "p1")] * 2
-
-
-@pytest.mark.usefixtures("one_call_at_a_time")
-def test_eight_at_once_lock_one_person_and_one_has_the_lock() -> None:
-    done = at_once(lambda n: locks.lock_person(person(f"h{n}"), LATER, counts))
-    assert done.count(True) == 1
+    assert (seat.carries(hold, "p"), seat.holds(hold, LATER + late)) == (carries, holds)
+    assert not seat.carries(hold, "another")
 
 
 def test_a_letter_is_marked_on_the_request_it_belongs_to_and_no_other() -> None:
-    locks.lock_person(person(), LATER, counts)
+    file()
     assert locks.mark_sent(person(), "confirm")
     assert not locks.mark_sent(person("h2"), "convocation")
     found = locks.person("p1", "aes")
@@ -664,7 +549,7 @@ def test_a_wish_for_a_link_needs_its_reference_and_a_pause_since_the_last(
     after: timedelta,
     noted: bool,  # noqa: FBT001  # an expected value
 ) -> None:
-    locks.lock_address("a1", person(), LATER, counts)
+    file()
     pause = timedelta(minutes=2)
     assert locks.ask_link("a1", "aes", "AES-22222-22222", NOW, pause=pause)
     assert locks.ask_link("a1", "aes", reference, NOW + after, pause=pause) is noted

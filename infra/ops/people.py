@@ -57,18 +57,17 @@ def find(asked: Asked, now: datetime, *, watch: Watch = iter) -> Iterator[Found]
 
 def _everybody(now: datetime) -> Iterator[PersonRow]:
     """All but those whose date to be erased is past: the table may take some days over it."""
-    kept = PersonRow.pk.startswith("PERSON#") & (PersonRow.erase_at > int(now.timestamp()))
+    kept = PersonRow.pk.startswith("PERSON#") & PersonRow.sk.startswith("SERVICE#")
+    kept &= PersonRow.details.exists() & (PersonRow.erase_at > int(now.timestamp()))
     with rows.table():
         yield from PersonRow.scan(kept, consistent_read=True)
 
 
-def erase(person: Person) -> None:
-    """Delete all that is kept about them but their seat. The address is found by its hold: its key is a secret's."""
+def addresses(person: Person) -> list[str]:
+    """Return the lock keys of a person's e-mail address. They are found by the hold: deriving them needs the secret."""
     theirs = LockRow.pk.startswith("EMAIL#") & (LockRow.hold == person.hold)
     with rows.table():
-        addresses = list(LockRow.scan(theirs, consistent_read=True))
-    for key in [address.pk.removeprefix("EMAIL#") for address in addresses] or [""]:
-        locks.erase(person, key)
+        return [row.pk.removeprefix("EMAIL#") for row in LockRow.scan(theirs, consistent_read=True)]
 
 
 def full_name(details: Details) -> str:

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from chalicelib import files, forms, locks, manage, places, store, timetable
+from chalicelib import files, filing, forms, locks, manage, places, store, timetable
 from chalicelib.errors import InvalidFields
 from chalicelib.model import State
 from infra.ops import look
 from infra.ops.audit import act, looked
-from infra.ops.people import Asked, Found, erase, filed_as, find, full_name, on_seat
+from infra.ops.people import Asked, Found, addresses, filed_as, find, full_name, on_seat
 from infra.ops.session import REFUSED, STAGE_DEFAULT, DryRun, Json, Refused, Session, StageName, Yes, at
 
 requests = typer.Typer(
@@ -209,7 +209,15 @@ def correct(
             session.ask("Correct it? The desk will see the name before as well.", told, yes=yes)
             with act(session, "requests correct", reference=person.reference, fields=changed) as done:
                 send = found.state is State.CONFIRMED and changed != ["phone"]
-                done["corrected"] += locks.correct(person, wanted, session.now, send=send)
+                done["corrected"] += filing.correct(
+                    person,
+                    wanted,
+                    person.key,  # without the secret no other name can be locked
+                    now=session.now,
+                    erase_at=session.service(person.service).erase_at(person.seat),
+                    send=send,
+                    counts=lambda *_: True,
+                )
                 if not done["corrected"]:
                     raise Refused(f"{person.reference} changed meanwhile: look at it again")
         session.show(document, f"{told} {'to correct' if dry_run else 'corrected'}.")
@@ -236,12 +244,16 @@ def erase_(
             return
         session.ask("Erase all that is kept about this person? It cannot be undone.", told, yes=yes)
         with act(session, "requests erase", reference=person.reference) as done:
-            erase(person)  # first: the mailer has nobody to write to when the seat changes
-            done["erased"] += 1
+            if seat and found.state in LIVE:  # the mailer has nobody to write to when the seat changes
+                back = timetable.return_moment(service, seat.key, session.now, _chance.random())
+                keys = addresses(person)
+                if not filing.erase(seat, person, keys, ended=State.WITHDRAWN, opens_at=back, now=session.now):
+                    raise Refused(f"{person.reference} moved or ended at this moment: look it up again")
+                done["cancelled"] += 1
+            else:
+                locks.erase(person, addresses(person))
             if seat and found.state is State.DISPLACED:
                 done["cancelled"] += places.give_up_choice(seat)
-            elif seat and found.state in LIVE:
-                back = timetable.return_moment(service, seat.key, session.now, _chance.random())
-                done["cancelled"] += store.end_request(seat, State.WITHDRAWN, back, session.now)
+            done["erased"] += 1
             store.forget_person(person.seat, person.hold)
         session.show(document, f"{person.reference} is erased.")

@@ -124,11 +124,11 @@ MUTANTS = (
     ),
     mutant(
         "details: the hold is not compared",
-        (store, "file_request", "_held(hold, now) & ", "(SeatRow.state == State.HELD) & "),
+        (store, "filed", "_held(hold, now) & ", "(SeatRow.state == State.HELD) & "),
     ),
     mutant(
         "details: the captcha is not asked for",
-        (store, "file_request", " & SeatRow.proven.exists()", ""),
+        (store, "filed", " & SeatRow.proven.exists()", ""),
         (booking, "check_hold", "not hold.seat.proven", "hold.left < 0"),
     ),
     mutant("confirm: anybody's request", (store, "confirm", "(SeatRow.hold == hold) & ", "")),
@@ -140,7 +140,7 @@ MUTANTS = (
     mutant("end: anybody's hold", (store, "give_back", "_held(hold, now)", "SeatRow.state == State.HELD")),
     mutant(
         "cancel: a seat is returned twice",
-        (store, "end_request", "live & (SeatRow.hold == found.hold)", "live"),
+        (store, "live", " & (SeatRow.hold == found.hold)", ""),
     ),
     mutant("cancel: the seat is back at once", (timetable, "return_moment", "first + (last - first) * chance", "now")),
     mutant(

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 
-from chalicelib import appointment, booking, errors, locks, outbox, places, store, timetable, upkeep
+from chalicelib import appointment, booking, errors, filing, locks, outbox, places, store, timetable, upkeep
 from chalicelib.appointment import Request
 from chalicelib.booking import Wish
 from chalicelib.model import Details, Person, Seat, SeatKey, Service, State
@@ -32,9 +32,8 @@ def book(seat: SeatKey, number: int = 1, *, confirmed: bool = True) -> Request:
     assert store.take(seat, hold, NOW + timedelta(minutes=3), NOW)
     assert store.prove(seat, hold, 1, NOW + timedelta(minutes=15), NOW, most=5)
     owner = Person(person, "aes", seat, hold, details, f"AES-{number:05}-AAAAA", NOW)
-    assert locks.lock_address(booking.keys().address(email), owner, ERASED, lambda *_: False)
-    assert locks.lock_person(owner, ERASED, lambda *_: False)
-    assert store.file_request(seat, hold, person, NOW + timedelta(days=2), NOW)
+    until, address = NOW + timedelta(days=2), booking.keys().address(email)
+    assert filing.file(owner, address, until, now=NOW, erase_at=ERASED, counts=appointment.counts(aes(), NOW))
     if confirmed:
         assert store.confirm(seat, hold, NOW)
     return appointment.view_request(str(booking.keys().link(seat, hold)), NOW)
@@ -275,8 +274,8 @@ def test_a_person_who_has_booked_anew_meanwhile_cannot_choose_as_well() -> None:
     assert person
     assert store.take(again, "new", NOW + timedelta(minutes=3), NOW)
     newer = Person("person1", "aes", again, "new", person.details, "AES-NEWER-AAAAA", NOW)
-    assert locks.lock_person(
-        newer, NOW + timedelta(days=60), lambda seat, hold, owner: store.seat(seat).blocks(hold, NOW, owner)
-    )
+    assert store.prove(again, "new", 1, NOW + timedelta(minutes=15), NOW, most=5)
+    counts = appointment.counts(aes(), NOW)
+    assert filing.file(newer, "newer", NOW + timedelta(days=2), now=NOW, erase_at=ERASED, counts=counts)
     with pytest.raises(errors.LinkOver):
         appointment.move_request(token(1, key(start="09:15")), aes().start_of(plan.reserve[0].key), now=NOW)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib import appointment, booking, locks, manage, store
+from chalicelib import appointment, booking, filing, locks, manage, store
 from chalicelib.model import Service, State
 from chalicelib.rows import PersonRow
 from tests.office.ops import acts, become, everything, ops, table
@@ -160,7 +160,8 @@ def test_a_request_is_shown_with_all_that_is_known() -> None:
 def test_a_corrected_name_is_shown_with_the_one_before() -> None:
     person = locks.person("person1", "aes")
     assert person is not None
-    assert locks.correct(person, replace(person.details, last_name="Exemplo"), NOW, send=False)
+    details = replace(person.details, last_name="Exemplo")
+    assert filing.correct(person, details, "person1b", now=NOW, erase_at=NOW, send=False, counts=lambda *_: True)
     assert ops("requests", "show", FIRST, "--json").json["filed_as"] == "Exemple Awa"
     assert "Exemplo Awa (filed as Exemple Awa)" in ops(*DAY).out
 
@@ -368,7 +369,7 @@ def test_a_correction_that_cannot_be_used_or_changes_nothing_changes_nothing(
 
 @pytest.mark.usefixtures("two")
 def test_a_correction_of_what_changed_meanwhile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "correct", lambda *_, **__: False)
+    monkeypatch.setattr(filing, "correct", lambda *_, **__: False)
     ran = ops("requests", "correct", FIRST, "--phone", "06 00 00 00 01", "--yes")
     assert (ran.code, ran.err) == (1, f"guichet: {FIRST} changed meanwhile: look at it again\n")
 

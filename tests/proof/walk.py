@@ -1,6 +1,6 @@
 """Every state that two seats, three visitors and the clocks can reach, one single write or read of the table at a time.
 
-A pure model of the protocol in `store` and `locks`: each move is one call to the table, so all interleavings are there.
+A pure model of `store` and `filing`: each move is one call to the table, so all interleavings are there.
 The third visitor is the first person in a second browser, and writes with the second visitor's address. Any answer may
 get lost: then the visitor begins the call again, as people do. Of time only the order matters. A hold is at age 0
 while it runs, 1 when it has ended by some clocks and not by others, 2 when it has ended by all and others may take it;
@@ -15,6 +15,7 @@ PERSON, ADDRESS = (0, 1, 0), (2, 3, 3)
 """The lock of each visitor's person, and of their address."""
 NONE = -1
 OVER = 2
+TRIES = 3
 HELD, BOOKED = ("held", "proven"), ("pending", "confirmed")
 
 
@@ -35,13 +36,19 @@ class Lock(NamedTuple):
 
 
 class Visitor(NamedTuple):
-    """What a visitor has been told, or which call they are in the middle of, and what it read."""
+    """What a visitor has been told, or which call they are in the middle of, and what it read.
+
+    While they file: the locks that were read (address, person), which of them are still to be judged, and how many
+    transactions were tried.
+    """
 
     step: str = "away"
     seat: int = NONE
     hold: int = NONE
     late: bool = False
-    read: Lock = Lock()
+    read: tuple[Lock, Lock] = (Lock(), Lock())
+    judge: tuple[int, ...] = ()
+    tries: int = 0
     takes: int = 0
 
 
@@ -77,10 +84,10 @@ CONDITIONS = {
     "filing asks for the captcha": "file proven",
     "a lock is put only where there is none": "lock put",
     "a lock in use is not replaced": "lock counts",
-    "a lock counts while its hold may be filed": "lock held",
     "a lock counts while its request waits": "lock pending",
     "a lock counts once its request is confirmed": "lock confirmed",
     "a lock is replaced only as it was read": "lock read",
+    "a refused filing leaves nothing behind": "file whole",
     "the address has a lock": "lock address",
     "the person has a lock": "lock person",
     "confirming asks whose the seat is": "confirm hold",
@@ -156,8 +163,8 @@ def by_visitor(world: World, who: int, me: Visitor, lacks: str, takes: int) -> I
         yield from by_filer(turn, seat)
     elif step in {*BOOKED, "cancelling"}:
         yield from by_owner(turn, seat)
-    elif step.startswith(("address", "person")):
-        yield from by_lock(turn)
+    elif step in {"lock read", "lock seat"}:
+        yield from by_judge(turn)
 
 
 def by_comer(turn: Turn) -> Iterator[tuple[Move, World]]:
@@ -207,7 +214,7 @@ def by_looker(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
     me, move = turn.me, Move(turn.who, "look", turn.me.seat)
     mine = seat.hold == me.hold
     if mine and turn.may("file proven", seat.state == "proven") and seat.age < OVER:
-        yield move, turn.then("person" if turn.lacks == "lock address" else "address")
+        yield move, turn.then("file")
     elif mine and seat.state in BOOKED and seat.age < OVER:
         yield move, turn.then(seat.state)
     elif not mine or seat.age >= OVER:
@@ -215,15 +222,39 @@ def by_looker(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
 
 
 def by_filer(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
-    """Turns the hold into a request, both locks being put."""
-    move = Move(turn.who, "file", turn.me.seat)
+    """Turns the hold into a request and puts both locks, all or nothing."""
+    me, move, locks = turn.me, Move(turn.who, "file", turn.me.seat), turn.world.locks
+    again = me._replace(step="proven", read=(Lock(), Lock()), judge=(), tries=0)
     proven = seat.state == "proven" or (seat.state == "held" and turn.lacks == "file proven")
-    if proven and seat.age < OVER and turn.may("file hold", seat.hold == turn.me.hold):
+    mine = proven and seat.age < OVER and turn.may("file hold", seat.hold == me.hold)
+    parts = tuple(part for part in (0, 1) if turn.lacks != ("lock address", "lock person")[part])
+    lost = tuple(part for part in parts if not may_put(turn, part))
+    put_locks = list(locks)
+    for part in parts:
+        if part not in lost:
+            put_locks[lock_of(turn.who, part)] = Lock(me.seat, me.hold)
+    if mine and not lost:
         after = Seat("pending", seat.hold, 0, turn.who)
-        yield move, turn.then("pending", after)
-        yield move._replace(lost=True), turn.then("proven", after)
+        yield move, turn.become(again._replace(step="pending"), after, tuple(put_locks))
+        yield move._replace(lost=True), turn.become(again, after, tuple(put_locks))
+        return
+    kept = tuple(put_locks) if turn.lacks == "file whole" else locks
+    if not mine or me.tries == TRIES - 1:
+        yield move, turn.become(again, locks=kept)
     else:
-        yield move, turn.then("proven")
+        yield move, turn.become(me._replace(step="lock read", judge=lost, tries=me.tries + 1), locks=kept)
+
+
+def lock_of(who: int, part: int) -> int:
+    """Which lock is the address (part 0) or the person (part 1) of a visitor."""
+    return (ADDRESS, PERSON)[part][who]
+
+
+def may_put(turn: Turn, part: int) -> bool:
+    """Does the condition of a lock let this visitor put it?"""
+    lock, read = turn.world.locks[lock_of(turn.who, part)], turn.me.read[part]
+    as_read = read.hold != NONE and turn.may("lock read", lock == read)
+    return turn.may("lock put", lock.hold == NONE) if read.hold == NONE else as_read
 
 
 def by_owner(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
@@ -247,34 +278,27 @@ def by_owner(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
         yield move, turn.leave()
 
 
-def by_lock(turn: Turn) -> Iterator[tuple[Move, World]]:
-    """One call of putting a lock: put, and where there is another read it, look at its seat, put again."""
-    me, (kind, _, part) = turn.me, turn.me.step.partition(" ")
-    n = ADDRESS[turn.who] if kind == "address" else PERSON[turn.who]
-    lock, move = turn.world.locks[n], Move(turn.who, me.step)
-    if part in {"", "again"}:
-        free = turn.may("lock put", lock.hold in {NONE, me.hold})
-        if free or (part == "again" and turn.may("lock read", lock.hold == me.read.hold)):
-            locks = (*turn.world.locks[:n], Lock(me.seat, me.hold), *turn.world.locks[n + 1 :])
-            after = "file" if kind == "person" or turn.lacks == "lock person" else "person"
-            yield move, turn.become(me._replace(step=after, read=Lock()), locks=locks)
-            yield move._replace(lost=True), turn.become(me._replace(step="proven", read=Lock()), locks=locks)
-        else:
-            yield move, turn.then("proven" if part else f"{kind} read", read=Lock())
-    elif part == "read":
-        yield move, turn.then(f"{kind} {'again' if lock.hold == me.hold else 'seat'}", read=lock)
-    elif counts(turn.world.seats[me.read.seat], me.read.hold, turn.lacks):
-        yield move, turn.then("proven", read=Lock())
+def by_judge(turn: Turn) -> Iterator[tuple[Move, World]]:
+    """Reads a lock that is in the way, and then its seat: does it still count?"""
+    me, move = turn.me, Move(turn.who, turn.me.step)
+    part = me.judge[0]
+    if me.step == "lock read":
+        read = list(me.read)
+        read[part] = turn.world.locks[lock_of(turn.who, part)]
+        yield move, turn.become(me._replace(step="lock seat", read=(read[0], read[1])))
+        return
+    lock = me.read[part]
+    if counts(turn.world.seats[lock.seat], lock.hold, turn.lacks):
+        yield move, turn.become(me._replace(step="proven", read=(Lock(), Lock()), judge=(), tries=0))
     else:
-        yield move, turn.then(f"{kind} again")
+        left = me.judge[1:]
+        yield move, turn.become(me._replace(step="lock read" if left else "file", judge=left))
 
 
 def counts(seat: Seat, hold: int, lacks: str) -> bool:
     """Does the lock of this hold keep others out?"""
     if seat.hold != hold or lacks == "lock counts":
         return False
-    if seat.state in HELD:
-        return seat.age < OVER and lacks != "lock held"
     return seat.state in BOOKED and lacks != f"lock {seat.state}"
 
 
@@ -321,6 +345,9 @@ def check(world: World) -> None:
     both = one.state in BOOKED and other.state in BOOKED
     if both and (PERSON[one.by] == PERSON[other.by] or ADDRESS[one.by] == ADDRESS[other.by]):
         raise Wrong(f"two live requests: {world.seats}")
+    for lock in world.locks:
+        if lock.hold != NONE and world.seats[lock.seat].hold == lock.hold and world.seats[lock.seat].state in HELD:
+            raise Wrong(f"{lock} of a hold that has filed nothing keeps others out")
     for seat in world.seats:
         if seat.state in BOOKED and seat.by != seat.hold % 3:
             raise Wrong(f"somebody else's hold carries the request: {seat}")

@@ -1,0 +1,210 @@
+"""Transactions on a request: its seat, its person item and its locks change together or not at all.
+
+Filing, correcting a name, correcting the e-mail address and erasing are here; `places.move` is the fifth. Each costs
+two write units for each item.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pynamodb.exceptions import DoesNotExist
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from chalicelib import files, locks, rows, store
+from chalicelib.errors import AlreadyRequested, TooManyRequests
+from chalicelib.model import Details, Person, Seat, SeatKey, State
+from chalicelib.rows import LockRow, PersonRow, Row, SeatRow
+
+TRIES = 3
+LAST_LETTERS = timedelta(days=14)
+"""How long a letter can wait to be sent: the queue of failed letters keeps it for this long."""
+
+Counts = Callable[[SeatKey, str, str], bool]
+"""Tells whether a lock keeps others out, by the seat, the hold and the person that it names."""
+Update = tuple[Row, list[Action], Condition]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Locks to put, with the writes that must happen together with them; `freed` locks are deleted."""
+
+    locks: Sequence[LockRow]
+    updates: Sequence[Update]
+    hold: str
+    freed: Sequence[LockRow] = ()
+
+
+def _claim(claim: Claim, counts: Counts, now: datetime) -> bool:
+    """Put the locks and make the updates, all or none.
+
+    Return False when one of the updates lost its condition. Raise AlreadyRequested when a lock belongs to another live
+    request; that request's person item then records the attempt. A lock that no longer counts is replaced.
+    """
+    others: dict[str, LockRow] = {}
+    for _ in range(TRIES):
+        try:
+            failed = rows.transacted(lambda writes: _write(writes, claim, others, now))
+        except rows.Conflict:
+            continue
+        if not failed:
+            return True
+        start, end = len(claim.freed), len(claim.freed) + len(claim.locks)
+        if any((*failed[:start], *failed[end:])):
+            return False
+        for lock, lost in zip(claim.locks, failed[start:end], strict=True):
+            if lost:
+                _judge(lock, others, counts)
+    raise TooManyRequests
+
+
+def _judge(lock: LockRow, others: dict[str, LockRow], counts: Counts) -> None:
+    """Read the lock that is in the way. Raise AlreadyRequested if it counts, else note it as one to replace."""
+    there = PersonRow(lock.pk, lock.sk)
+    others.pop(lock.pk, None)
+    with rows.table():
+        try:
+            there.refresh(consistent_read=True)
+        except DoesNotExist:  # erased a moment ago
+            return
+    if counts(SeatKey.parse(there.seat), there.hold, there.person or there.pk.partition("#")[2]):
+        raise AlreadyRequested
+    others[lock.pk] = there
+
+
+def _write(writes: TransactWrite, claim: Claim, others: dict[str, LockRow], now: datetime) -> None:
+    for freed in claim.freed:
+        writes.delete(freed, LockRow.pk.does_not_exist() | (LockRow.hold == claim.hold))
+    for lock in claim.locks:
+        condition: Condition = LockRow.pk.does_not_exist()
+        if there := others.get(lock.pk):
+            condition = (LockRow.hold == there.hold) & (LockRow.seat == there.seat)
+        writes.save(lock, condition)
+    for there in others.values():
+        if isinstance(there, PersonRow) and there.details is not None:
+            writes.save(_copy(there, now))
+    for row, actions, condition in claim.updates:
+        writes.update(row, actions, condition)
+
+
+def _copy(there: PersonRow, now: datetime) -> PersonRow:
+    """Copy the person item of an ended request that is about to be replaced: its last letters may not have left."""
+    copy = locks.replaced_row(there.pk.removeprefix("PERSON#"), there.sk.removeprefix("SERVICE#"), there.hold)
+    for name in PersonRow.get_attributes():
+        if name not in {"pk", "sk", "wanted_at"}:
+            setattr(copy, name, getattr(there, name))
+    copy.erase_at = min(int(there.erase_at), int((now + LAST_LETTERS).timestamp()))
+    return copy
+
+
+def file(person: Person, address: str, until: datetime, *, now: datetime, erase_at: datetime, counts: Counts) -> bool:
+    """File a request: the seat waits for its confirmation until `until`, and both locks are put.
+
+    Return False when the hold is over, was filed already, or has not passed the captcha. Raise AlreadyRequested when
+    the person or the e-mail address has another live request. A refusal leaves nothing behind. Costs 6 write units.
+    """
+    row = locks.person_row(person.key, person.service)
+    row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
+    row.filed_at, row.erase_at = person.filed_at, int(erase_at.timestamp())
+    row.details = files.details_to(person.details)
+    seat = store.seat_row(person.seat)
+    claim = Claim(
+        [_lock(locks.address_row(address, person.service), person, erase_at), row],
+        [(seat, *store.filed(person.hold, person.key, until, now))],
+        person.hold,
+    )
+    return _claim(claim, counts, now)
+
+
+def _lock(row: LockRow, person: Person, erase_at: datetime) -> LockRow:
+    row.seat, row.hold, row.person, row.reference = person.seat.ref, person.hold, person.key, person.reference
+    row.erase_at = int(erase_at.timestamp())
+    return row
+
+
+def correct(
+    person: Person, details: Details, name: str, *, now: datetime, erase_at: datetime, send: bool, counts: Counts
+) -> bool:
+    """Put corrected details in place, keep those that were filed, and lock the corrected name too.
+
+    `name` is the person key of the corrected name; the name as filed stays locked. With `send` the convocation goes out
+    again. Return False when the request changed since it was read. Raise AlreadyRequested when the corrected name has
+    another live request.
+    """
+    actions: list[Action] = [PersonRow.details.set(files.details_to(details)), PersonRow.corrected.add(1)]
+    if person.as_filed is None:
+        actions.append(PersonRow.as_filed.set(files.details_to(person.details)))
+    if send:
+        actions.append(PersonRow.wanted_at.set(now))
+    new: list[LockRow] = []
+    if name not in {person.key, *person.names}:
+        actions.append(PersonRow.names.set(" ".join((*person.names, name))))
+        new = [_lock(LockRow(f"PERSON#{name}", f"SERVICE#{person.service}"), person, erase_at)]
+    had = PersonRow.corrected == person.corrected if person.corrected else PersonRow.corrected.does_not_exist()
+    mine = (PersonRow.hold == person.hold) & (PersonRow.seat == person.seat.ref) & had
+    return _claim(Claim(new, [(locks.person_row(person.key, person.service), actions, mine)], person.hold), counts, now)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEmail:
+    """A corrected e-mail address, with the lock keys of the old and of the new one."""
+
+    email: str
+    old: str
+    new: str
+
+
+def change_email(
+    seat: Seat, person: Person, email: NewEmail, until: datetime, *, now: datetime, erase_at: datetime, counts: Counts
+) -> bool:
+    """Write a pending request to another e-mail address, and end the links sent so far.
+
+    Return False when the request changed since it was read. Raise AlreadyRequested when the new address has another
+    live request.
+    """
+    details = replace(person.details, email=email.email)
+    actions: list[Action] = [PersonRow.details.set(files.details_to(details)), PersonRow.stopped.remove()]
+    actions.append(PersonRow.generation.set(seat.generation + 1))
+    mine = (PersonRow.hold == person.hold) & (PersonRow.seat == person.seat.ref)
+    new = locks.address_row(email.new, person.service)
+    other = email.new != email.old  # the same mailbox in another spelling keeps its lock
+    claim = Claim(
+        [_lock(new, person, erase_at)] if other else [],
+        [
+            (store.seat_row(seat.key), *store.readdressed(seat, until, now)),
+            (locks.person_row(person.key, person.service), actions, mine),
+        ],
+        person.hold,
+        [locks.address_row(email.old, person.service)] if other else (),
+    )
+    return _claim(claim, counts, now)
+
+
+def erase(
+    seat: Seat, person: Person, addresses: Sequence[str], *, ended: State, opens_at: datetime, now: datetime
+) -> bool:
+    """End a live request as `ended` and delete its person item and locks.
+
+    Return False when the request moved or ended since it was read; then nothing was deleted. `addresses` are the lock
+    keys of its e-mail address.
+    """
+    mine = (PersonRow.hold == person.hold) & (PersonRow.seat == person.seat.ref)
+
+    def write(writes: TransactWrite) -> None:
+        for row in locks.locks_of(person, addresses):
+            writes.delete(row, LockRow.pk.does_not_exist() | (LockRow.hold == person.hold))
+        writes.delete(locks.person_row(person.key, person.service), PersonRow.pk.does_not_exist() | mine)
+        actions = [*store.ended_as(seat.hold, ended, opens_at), SeatRow.person.remove()]
+        writes.update(store.seat_row(seat.key), actions, store.live(seat, ended, now, early=True))
+
+    for _ in range(TRIES):
+        try:
+            done = not rows.transacted(write)
+        except rows.Conflict:
+            continue
+        if done:
+            locks.forget_replaced(person)
+        return done
+    raise TooManyRequests
