@@ -30,7 +30,7 @@ KEY = SeatKey(date(2026, 12, 3), time(10, 15), 1, "aes")
 START = AES.start_of(KEY)
 TOKEN = f"{KEY.ref}.{'a' * 78}"
 SEAT = Seat(KEY, opens_at=NOW, state=State.HELD, hold="h", until=NOW + timedelta(minutes=3))
-HOLD = Hold(TOKEN, AES, SEAT, START, can_extend=True, left=179)
+HOLD = Hold(TOKEN, AES, SEAT, START, can_extend=True, left=179, until=SEAT.until)
 LAST = replace(HOLD, can_extend=False)
 AWA = Details("Awa", "D’Exemple", "Ñandú", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
 PERSON = Person("p", "aes", KEY, "h", AWA, "AES-7K3M9-QXPT2", NOW)
