@@ -28,7 +28,7 @@ Update = tuple[Row, list[Action], Condition]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Change:
     """Locks to put, with the writes that must happen together with them; `freed` locks are deleted."""
 
     locks: Sequence[LockRow]
@@ -37,7 +37,7 @@ class Claim:
     freed: Sequence[LockRow] = ()
 
 
-def _claim(claim: Claim, counts: Counts, now: datetime) -> bool:
+def _change(change: Change, counts: Counts, now: datetime) -> bool:
     """Put the locks and make the updates, all or none.
 
     Return False when one of the updates lost its condition. Raise AlreadyRequested when a lock belongs to another live
@@ -46,15 +46,15 @@ def _claim(claim: Claim, counts: Counts, now: datetime) -> bool:
     others: dict[str, LockRow] = {}
     for _ in range(TRIES):
         try:
-            failed = rows.transacted(lambda writes: _write(writes, claim, others, now))
+            failed = rows.transacted(lambda writes: _write(writes, change, others, now))
         except rows.Conflict:
             continue
         if not failed:
             return True
-        start, end = len(claim.freed), len(claim.freed) + len(claim.locks)
+        start, end = len(change.freed), len(change.freed) + len(change.locks)
         if any((*failed[:start], *failed[end:])):
             return False
-        for lock, lost in zip(claim.locks, failed[start:end], strict=True):
+        for lock, lost in zip(change.locks, failed[start:end], strict=True):
             if lost:
                 _judge(lock, others, counts)
     raise TooManyRequests
@@ -74,10 +74,10 @@ def _judge(lock: LockRow, others: dict[str, LockRow], counts: Counts) -> None:
     others[lock.pk] = there
 
 
-def _write(writes: TransactWrite, claim: Claim, others: dict[str, LockRow], now: datetime) -> None:
-    for freed in claim.freed:
-        writes.delete(freed, LockRow.pk.does_not_exist() | (LockRow.hold == claim.hold))
-    for lock in claim.locks:
+def _write(writes: TransactWrite, change: Change, others: dict[str, LockRow], now: datetime) -> None:
+    for freed in change.freed:
+        writes.delete(freed, LockRow.pk.does_not_exist() | (LockRow.hold == change.hold))
+    for lock in change.locks:
         condition: Condition = LockRow.pk.does_not_exist()
         if there := others.get(lock.pk):
             condition = (LockRow.hold == there.hold) & (LockRow.seat == there.seat)
@@ -85,7 +85,7 @@ def _write(writes: TransactWrite, claim: Claim, others: dict[str, LockRow], now:
     for there in others.values():
         if isinstance(there, PersonRow) and there.details is not None:
             writes.save(_copy(there, now))
-    for row, actions, condition in claim.updates:
+    for row, actions, condition in change.updates:
         writes.update(row, actions, condition)
 
 
@@ -110,12 +110,12 @@ def file(person: Person, address: str, until: datetime, *, now: datetime, erase_
     row.filed_at, row.erase_at = person.filed_at, int(erase_at.timestamp())
     row.details = files.details_to(person.details)
     seat = store.seat_row(person.seat)
-    claim = Claim(
+    change = Change(
         [_lock(locks.address_row(address, person.service), person, erase_at), row],
         [(seat, *store.filed(person.hold, person.key, until, now))],
         person.hold,
     )
-    return _claim(claim, counts, now)
+    return _change(change, counts, now)
 
 
 def _lock(row: LockRow, person: Person, erase_at: datetime) -> LockRow:
@@ -144,7 +144,9 @@ def correct(
         new = [_lock(LockRow(f"PERSON#{name}", f"SERVICE#{person.service}"), person, erase_at)]
     had = PersonRow.corrected == person.corrected if person.corrected else PersonRow.corrected.does_not_exist()
     mine = (PersonRow.hold == person.hold) & (PersonRow.seat == person.seat.ref) & had
-    return _claim(Claim(new, [(locks.person_row(person.key, person.service), actions, mine)], person.hold), counts, now)
+    return _change(
+        Change(new, [(locks.person_row(person.key, person.service), actions, mine)], person.hold), counts, now
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def change_email(
     mine = (PersonRow.hold == person.hold) & (PersonRow.seat == person.seat.ref)
     new = locks.address_row(email.new, person.service)
     other = email.new != email.old  # the same mailbox in another spelling keeps its lock
-    claim = Claim(
+    change = Change(
         [_lock(new, person, erase_at)] if other else [],
         [
             (store.seat_row(seat.key), *store.readdressed(seat, until, now)),
@@ -179,7 +181,7 @@ def change_email(
         person.hold,
         [locks.address_row(email.old, person.service)] if other else (),
     )
-    return _claim(claim, counts, now)
+    return _change(change, counts, now)
 
 
 def erase(
