@@ -151,10 +151,10 @@ def new_challenge(visit: Visit, hold: str) -> Reply:
 @edge.answers(app, again=views.captcha_again)
 def answer_challenge(visit: Visit, hold: str) -> Reply:
     """Check what was read or heard."""
-    challenge, answer = forms.read_answer(visit.body())
-    return views.hold_step(
-        booking.answer_challenge(hold, challenge, answer, now=visit.now, visit=visit.ticket, address=visit.address)
-    )
+    body = visit.body()
+    challenge, answer = forms.read_answer(body)
+    ready = booking.answer_challenge(hold, challenge, answer, now=visit.now, visit=visit.ticket, address=visit.address)
+    return views.captcha_passed(ready, body, visit)
 
 
 # request
@@ -172,7 +172,7 @@ def send_details(visit: Visit, hold: str) -> Reply:
     details = forms.read_details(body, today=visit.now.date(), language=visit.words.language)
     if not visit.wants_json and "checked" not in body:
         return views.check(ready, body)
-    return views.filed(hold, appointment.file_request(hold, details, now=visit.now))
+    return views.filed(hold, appointment.file_request(hold, details, now=visit.now, address=visit.address))
 
 
 @app.route("/holds/{hold}/email", methods=["POST"], content_types=ANY)

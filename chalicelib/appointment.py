@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib import booking, filing, locks, places, store, timetable, upkeep
+from chalicelib import booking, filing, limits, locks, places, store, timetable, upkeep
 from chalicelib.booking import Hold, keys
 from chalicelib.errors import AlreadyRequested, HoldOver, InvalidFields, LinkOver, NoMovesLeft, NotFound, SlotTaken
 from chalicelib.model import Details, Person, Seat, SeatKey, Service, State, week_of
@@ -35,11 +35,12 @@ class Request:
     person: Person | None = None
 
 
-def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
+def file_request(hold_id: str, details: Details, *, now: datetime, address: str = "") -> Request:
     """Turn a hold into a request that waits for its confirmation by e-mail; one per person and per e-mail address.
 
     The same form again is the same request, or a correction of its e-mail address (see `change_email`). Raises
-    AlreadyRequested when the person or the address has another live request; a refusal leaves nothing behind.
+    AlreadyRequested when the person or the address has another live request; a refusal leaves nothing behind. Raises
+    CaptchaRequired when the request owes another captcha over a limit (see `limits`); `address` is the IP address.
     """
     hold = booking.check_hold(hold_id, now)
     service, seat = hold.service, hold.seat
@@ -57,15 +58,20 @@ def file_request(hold_id: str, details: Details, *, now: datetime) -> Request:
         reference=keys().reference(service.id, seat.hold),
         filed_at=now,
     )
+    limits.check(hold, details.email, address, now)
     until = _confirm_before(hold, now)
-    done = filing.file(
-        person,
-        keys().address(details.email),
-        until,
-        now=now,
-        erase_at=service.erase_at(seat.key),
-        counts=counts(service, now),
-    )
+    try:
+        done = filing.file(
+            person,
+            keys().address(details.email),
+            until,
+            now=now,
+            erase_at=service.erase_at(seat.key),
+            counts=counts(service, now),
+        )
+    except AlreadyRequested:
+        limits.already_requested(hold, address, now)
+        raise
     if not done:  # the same form a moment ago, or the hold is over
         seat = booking.check_hold(hold_id, now).seat
         if seat.person != person_key:
@@ -98,7 +104,7 @@ def email_changes_left(hold: Hold, person: Person | None, now: datetime) -> int:
     if person is None or seat.state is not State.PENDING or seat.filed_at is None:
         return 0
     early = now < seat.filed_at + hold.service.limits.form
-    return max(EMAIL_CHANGES - seat.generation, 0) if early else 0
+    return max(EMAIL_CHANGES - seat.generation - seat.emails_refused, 0) if early else 0
 
 
 def view_filed(hold: Hold, now: datetime) -> tuple[str, int]:
@@ -133,16 +139,19 @@ def _readdress(hold: Hold, request: Request, email: str, now: datetime) -> Reque
         return request
     if not email_changes_left(hold, person, now):
         raise InvalidFields({"email": EMAIL_FIXED})
-    until = _confirm_before(hold, seat.filed_at)
-    done = filing.change_email(
-        seat,
-        person,
-        filing.NewEmail(email, old=keys().address(person.details.email), new=keys().address(email)),
-        until,
-        now=now,
-        erase_at=hold.service.erase_at(seat.key),
-        counts=counts(hold.service, now),
-    )
+    try:
+        done = filing.change_email(
+            seat,
+            person,
+            filing.NewEmail(email, old=keys().address(person.details.email), new=keys().address(email)),
+            _confirm_before(hold, seat.filed_at),
+            now=now,
+            erase_at=hold.service.erase_at(seat.key),
+            counts=counts(hold.service, now),
+        )
+    except AlreadyRequested:
+        store.spend_email_change(seat)  # or it would tell without end which addresses have a request
+        raise
     request = _request(hold.service, booking.view_hold(hold.id, now).seat)
     if not done and (request.person is None or request.person.details.email != email):  # confirmed a moment ago
         raise InvalidFields({"email": EMAIL_FIXED})

@@ -297,8 +297,10 @@ def answer_challenge(
     if not right:
         raise _wrong(store.miss(seat.key, seat.hold, made, now, most=CAPTCHA_TRIES))
     until = now + service.limits.form
-    if store.prove(seat.key, seat.hold, made, until, now, most=CAPTCHA_TRIES):
-        return _hold(service, replace(seat, proven=True, until=until, extensions=0), ticket, now)
+    due = seat.captchas_due if seat.checked else 0
+    if store.prove(seat.key, seat.hold, made, until, now, most=CAPTCHA_TRIES, due=due):
+        passed = replace(seat, proven=True, captchas_due=max(due - 1, 0)) if due else replace(seat, proven=True)
+        return _hold(service, passed if due else replace(passed, until=until, extensions=0), ticket, now)
     return _passed(hold_id, now)
 
 

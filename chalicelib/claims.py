@@ -51,13 +51,15 @@ def settle(client: Client, seat: Seat, number: int, now: datetime) -> Seat:
     """Apply the limits to a hold that just got its seat, the `number`th of its network in this hour.
 
     The hold that the visitor token had before ends. The request is brief for a visitor without a token, and beyond a
-    third of the network's holds.
+    third of the network's holds; each further third costs it another captcha before it is filed.
     """
-    brief = number > 0 and (not client.token or number > settings.current().origin_holds // FULL)
+    third = max(settings.current().origin_holds // FULL, 1)
+    due = max(number - 1, 0) // third
+    brief = number > 0 and (not client.token or due > 0)
     if brief:
-        store.make_brief(seat.key, seat.hold, now)
+        store.make_brief(seat.key, seat.hold, now, captchas_due=due)
     _end_other(client, seat, now)
-    return replace(seat, brief=brief)
+    return replace(seat, brief=brief, captchas_due=due)
 
 
 def _end_other(client: Client, seat: Seat, now: datetime) -> None:

@@ -79,6 +79,9 @@ def _limits(times: Mapping[str, Any], limits: Mapping[str, Any]) -> Limits:
         erase_after=timedelta(days=int(times.get("erase_days", plain.erase_after.days))),
         choice=timedelta(days=int(times.get("choice_days", plain.choice.days))),
         moves=int(limits.get("moves", plain.moves)),
+        domain_requests=int(limits.get("domain_requests", plain.domain_requests)),
+        ipv6_48_requests=int(limits.get("ipv6_48_requests", plain.ipv6_48_requests)),
+        ipv6_32_requests=int(limits.get("ipv6_32_requests", plain.ipv6_32_requests)),
     )
 
 

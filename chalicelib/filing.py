@@ -56,11 +56,11 @@ def _change(change: Change, counts: Counts, now: datetime) -> bool:
             return False
         for lock, lost in zip(change.locks, failed[start:end], strict=True):
             if lost:
-                _judge(lock, others, counts)
+                _judge(lock, others, counts, now)
     raise TooManyRequests
 
 
-def _judge(lock: LockRow, others: dict[str, LockRow], counts: Counts) -> None:
+def _judge(lock: LockRow, others: dict[str, LockRow], counts: Counts, now: datetime) -> None:
     """Read the lock that is in the way. Raise AlreadyRequested if it counts, else note it as one to replace."""
     there = PersonRow(lock.pk, lock.sk)
     others.pop(lock.pk, None)
@@ -69,7 +69,9 @@ def _judge(lock: LockRow, others: dict[str, LockRow], counts: Counts) -> None:
             there.refresh(consistent_read=True)
         except DoesNotExist:  # erased a moment ago
             return
-    if counts(SeatKey.parse(there.seat), there.hold, there.person or there.pk.partition("#")[2]):
+    owner = there.person or there.pk.partition("#")[2]
+    if counts(SeatKey.parse(there.seat), there.hold, owner):
+        locks.note_attempt(owner, there.sk.removeprefix("SERVICE#"), there.hold, now)
         raise AlreadyRequested
     others[lock.pk] = there
 
@@ -93,7 +95,7 @@ def _copy(there: PersonRow, now: datetime) -> PersonRow:
     """Copy the person item of an ended request that is about to be replaced: its last letters may not have left."""
     copy = locks.replaced_row(there.pk.removeprefix("PERSON#"), there.sk.removeprefix("SERVICE#"), there.hold)
     for name in PersonRow.get_attributes():
-        if name not in {"pk", "sk", "wanted_at"}:
+        if name not in {"pk", "sk", "wanted_at", "attempt_at"}:
             setattr(copy, name, getattr(there, name))
     copy.erase_at = min(int(there.erase_at), int((now + LAST_LETTERS).timestamp()))
     return copy

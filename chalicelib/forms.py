@@ -166,8 +166,8 @@ def week_wished(slot: str) -> str | None:
 
 
 def read_answer(body: Mapping[str, Any]) -> tuple[str, str]:
-    """The challenge and the answer to it."""
-    reader = Reader(body, ("challenge", "answer"))
+    """The challenge and the answer to it. A page takes the details along, which came before a further captcha."""
+    reader = Reader(body, ("challenge", "answer", *DETAILS, *BUTTONS))
     challenge, answer = reader.text("challenge", 100), reader.text("answer", 40)
     reader.done()
     return challenge, answer

@@ -15,6 +15,7 @@ EXPIRED = "expired"
 WITHDRAWN = "withdrawn"
 DISPLACED = "displaced"
 MOVED = "moved"
+ATTEMPT = "attempt"
 
 # On a lock screen a subject tells nothing of the matter.
 SUBJECTS = {
@@ -27,6 +28,7 @@ SUBJECTS = {
     WITHDRAWN: N_("Votre rendez-vous ne pourra pas avoir lieu"),
     DISPLACED: N_("Votre rendez-vous doit changer de date"),
     MOVED: N_("Votre rendez-vous a changé de date : votre convocation"),
+    ATTEMPT: N_("Votre rendez-vous n’a pas changé"),
 }
 
 
@@ -99,6 +101,13 @@ def compose(
             _("Si vous n’avez rien demandé, vous n’avez rien à faire."),
         ]
         actions = [(_("Voir mon rendez-vous"), link), delete]
+    elif kind == ATTEMPT:
+        lines = [
+            _("Quelqu’un a essayé de faire une autre demande à votre nom, ou avec votre adresse e-mail."),
+            _("Cette demande a été refusée : une seule est possible à la fois. La vôtre n’a pas changé."),
+            _("C’était vous ? Ouvrez votre demande pour la voir ou la changer. Sinon, vous n’avez rien à faire."),
+        ]
+        actions = [(_("Voir mon rendez-vous"), link)]
     elif kind == CANCELLED:
         lines = [_("Votre rendez-vous est annulé. Vous n’avez rien d’autre à faire.")]
     elif kind == EXPIRED:

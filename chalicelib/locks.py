@@ -15,6 +15,8 @@ from chalicelib import files, rows
 from chalicelib.model import Person, SeatKey
 from chalicelib.rows import LockRow, PersonRow
 
+ATTEMPTS_TOLD = timedelta(days=1)
+"""How long after one letter about somebody else's attempt the next one may follow."""
 REPLACED = "REPLACED#"
 """Sort key of a copy: the person item of a request that ended, kept until its last letters have left."""
 
@@ -86,6 +88,22 @@ def mark_sent(person: Person, letter: str) -> bool:
     return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
 
 
+def spend_correction(person: Person) -> bool:
+    """Count a correction of the name that was refused: it uses up one of those that are left."""
+    row = person_row(person.key, person.service)
+    return rows.written(lambda: row.update([PersonRow.corrected.add(1)], PersonRow.hold == person.hold))
+
+
+def note_attempt(key: str, service_id: str, hold: str, now: datetime) -> None:
+    """Note on a live request that somebody tried to make another one for its person or e-mail address.
+
+    The stream tells the mailer, and it the owner: at most once a day.
+    """
+    rested = PersonRow.attempt_at.does_not_exist() | (PersonRow.attempt_at < now - ATTEMPTS_TOLD)
+    row = person_row(key, service_id)
+    rows.written(lambda: row.update([PersonRow.attempt_at.set(now)], (PersonRow.hold == hold) & rested))
+
+
 def want_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool:
     """Leave word that this person wants the convocation again; False within `pause` of the last time."""
     rested = PersonRow.wanted_at.does_not_exist() | (PersonRow.wanted_at < now - pause)
@@ -151,8 +169,18 @@ def asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, s
 
 def wanted(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Person key, service and moment of a new wish for the convocation, in images of the stream."""
-    if not new["pk"]["S"].startswith("PERSON#") or "wanted_at" not in new:
+    return _noted("wanted_at", old, new)
+
+
+def attempted(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Person key, service and moment of somebody's attempt to make another request, in images of the stream."""
+    return _noted("attempt_at", old, new)
+
+
+def _noted(name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """What a moment that was noted on a person item says, if it is new."""
+    if not new["pk"]["S"].startswith("PERSON#") or name not in new or not new["sk"]["S"].startswith("SERVICE#"):
         return None
-    if old is not None and old.get("wanted_at") == new["wanted_at"]:
+    if old is not None and old.get(name) == new[name]:
         return None
-    return new["pk"]["S"].removeprefix("PERSON#"), new["sk"]["S"].removeprefix("SERVICE#"), new["wanted_at"]["N"]
+    return new["pk"]["S"].removeprefix("PERSON#"), new["sk"]["S"].removeprefix("SERVICE#"), new[name]["N"]

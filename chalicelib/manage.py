@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib import appointment, files, filing, locks, log, places, store, timetable, tokens
 from chalicelib.appointment import Request
 from chalicelib.booking import keys
-from chalicelib.errors import InvalidFields, LinkOver
+from chalicelib.errors import AlreadyRequested, InvalidFields, LinkOver
 from chalicelib.model import Details, Person, Service, State
 from chalicelib.words import N_
 
@@ -72,15 +72,19 @@ def correct(found: Request, first_name: str, last_name: str, phone: str, *, now:
     if person.corrected >= CORRECTIONS:
         raise InvalidFields({"last_name": NO_MORE})
     renamed = _name(wanted) != _name(person.details)
-    done = filing.correct(
-        person,
-        wanted,
-        keys().person(first_name, last_name, wanted.birth_date),
-        now=now,
-        erase_at=found.service.erase_at(person.seat),
-        send=renamed and found.state is State.CONFIRMED,
-        counts=appointment.counts(found.service, now),
-    )
+    try:
+        done = filing.correct(
+            person,
+            wanted,
+            keys().person(first_name, last_name, wanted.birth_date),
+            now=now,
+            erase_at=found.service.erase_at(person.seat),
+            send=renamed and found.state is State.CONFIRMED,
+            counts=appointment.counts(found.service, now),
+        )
+    except AlreadyRequested:
+        locks.spend_correction(person)  # or it would tell without end which names have a request
+        raise
     if done:
         log.event("corrected", seat=found.seat.key.ref, renamed=renamed)
     return appointment.view_request(found.token, now)

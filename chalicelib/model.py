@@ -102,10 +102,15 @@ class Seat:
 
     `until` ends a hold, the time to confirm, or the time to choose again. `past` is the hold of the request that ended
     as `past_state`. `closed` says by whom (`RULES`, `OFFICE`), `extra` that no rule gave this seat, `reserve` for which
-    closing it is set aside. `generation` counts the corrected e-mail addresses of its request: each ends the links sent
-    before. `holds_had` to `first_at` count for the figures of a week: holds it had, requests that were given up or ran
-    out, and its first hold. The request of a `brief` hold must be confirmed soon. `wished` is the start of the slot
-    that the visitor had chosen, if they got this seat instead.
+    closing it is set aside.
+
+    `generation` counts the corrected e-mail addresses of its request, of which each ends the links sent before;
+    `emails_refused` counts those that were refused. The request of a `brief` hold must be confirmed soon. It owes
+    `captchas_due` further captchas over a limit; the limits were `checked` when its details came. `wished` is the start
+    of the slot that the visitor had chosen, if they got this seat instead.
+
+    `holds_had` to `first_at` count for the figures of a week: holds it had, requests that were given up or ran out, and
+    its first hold.
     """
 
     key: SeatKey
@@ -124,11 +129,14 @@ class Seat:
     extra: bool = False
     reserve: str = ""
     generation: int = 0
+    emails_refused: int = 0
     holds_had: int = 0
     freed: int = 0
     expired: int = 0
     first_at: datetime | None = None
     brief: bool = False
+    captchas_due: int = 0
+    checked: bool = False
     wished: datetime | None = None
 
     def is_free(self, now: datetime) -> bool:
@@ -229,6 +237,12 @@ class Limits:
     choice: timedelta = timedelta(days=7)
     remind: timedelta = timedelta(hours=48)
     moves: int = 2
+    domain_requests: int = 10
+    """Requests a day of one e-mail domain that is no well-known provider's, before each needs another captcha."""
+    ipv6_48_requests: int = 30
+    """Requests an hour of one IPv6 /48, likewise."""
+    ipv6_32_requests: int = 300
+    """Requests an hour of one IPv6 /32, likewise."""
 
     @property
     def waiting(self) -> timedelta:

@@ -53,6 +53,9 @@ def due(old: Image | None, new: Image | None) -> Due | None:
     if wish := locks.wanted(old, new):
         person, service, wanted_at = wish
         return Due(letters.CONVOCATION, f"{letters.CONVOCATION}:{wanted_at}", person, service)
+    if attempt := locks.attempted(old, new):
+        person, service, attempt_at = attempt
+        return Due(letters.ATTEMPT, f"{letters.ATTEMPT}:{attempt_at}", person, service)
     after, before = store.seat_from(new), store.seat_from(old) if old else None
     return _due(before, after) if before and after else None
 

@@ -36,6 +36,7 @@ def render(template: str, words: Words, root: str, **context: Any) -> str:  # ea
         "path": "",
         "languages": LANGUAGES,
         "form": "",
+        "carried": {},
     }
     return environment().get_template(template).render({**plain, **context, "words": words, "root": root})
 

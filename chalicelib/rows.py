@@ -111,7 +111,10 @@ class SeatRow(Row):
     expired = NumberAttribute(null=True)
     first_at = Moment(null=True)
     generation = NumberAttribute(null=True)
+    emails_refused = NumberAttribute(null=True)
     brief = BooleanAttribute(null=True)
+    captchas_due = NumberAttribute(null=True)
+    checked = BooleanAttribute(null=True)
     wished = Moment(null=True)
     erase_at = NumberAttribute(null=True)
 
@@ -159,6 +162,7 @@ class PersonRow(LockRow):
     as_filed = JSONAttribute(null=True)
     corrected = NumberAttribute(null=True)
     wanted_at = Moment(null=True)
+    attempt_at = Moment(null=True)
     sent = UnicodeAttribute(null=True)
     stopped = UnicodeAttribute(null=True)
 

@@ -97,11 +97,14 @@ def _seat(row: SeatRow) -> Seat:
         extra=bool(row.extra),
         reserve=row.reserve or "",
         generation=int(row.generation or 0),
+        emails_refused=int(row.emails_refused or 0),
         holds_had=int(row.holds_had or 0),
         freed=int(row.freed or 0),
         expired=int(row.expired or 0),
         first_at=row.first_at,
         brief=bool(row.brief),
+        captchas_due=int(row.captchas_due or 0),
+        checked=bool(row.checked),
         wished=row.wished,
     )
 
@@ -208,10 +211,10 @@ def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> boo
     return rows.written(lambda: rows.connection().update_item(pk, sk, actions=actions, condition=condition))
 
 
-_HOLD = (SeatRow.hold, SeatRow.until, SeatRow.filed_at)
-_HOLD: tuple[Attribute[Any], ...] = (SeatRow.hold, SeatRow.until, SeatRow.filed_at, SeatRow.brief)
-_PROGRESS = (SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
-_STEPS = (SeatRow.proven, SeatRow.wished, *_PROGRESS)
+_HOLD: list[Attribute[Any]] = [SeatRow.hold, SeatRow.until, SeatRow.filed_at, SeatRow.brief]
+_PROGRESS: list[Attribute[Any]] = [SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries]
+_PROGRESS += [SeatRow.captchas_due, SeatRow.checked, SeatRow.emails_refused]
+_STEPS: list[Attribute[Any]] = [SeatRow.proven, SeatRow.wished, *_PROGRESS]
 _PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
 
 
@@ -272,9 +275,12 @@ def _held(hold: str, now: datetime) -> Condition:
     return condition
 
 
-def make_brief(key: SeatKey, hold: str, now: datetime) -> bool:
-    """Note that the request of this hold must be confirmed soon."""
-    return update(key, [SeatRow.brief.set(True)], _held(hold, now))
+def make_brief(key: SeatKey, hold: str, now: datetime, *, captchas_due: int = 0) -> bool:
+    """Note that the request of this hold must be confirmed soon, and how many further captchas it owes."""
+    actions: list[Action] = [SeatRow.brief.set(True)]
+    if captchas_due:
+        actions.append(SeatRow.captchas_due.set(captchas_due))
+    return update(key, actions, _held(hold, now))
 
 
 def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extensions: int) -> bool:
@@ -284,14 +290,32 @@ def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extension
     return update(key, actions, _held(hold, now) & had)
 
 
-def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetime, *, most: int) -> bool:
-    """Note that the captcha is passed, with the time for the form; False if the challenge is spent."""
+def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetime, *, most: int, due: int = 0) -> bool:
+    """Note that the captcha is passed, with the time for the form; False if the challenge is spent.
+
+    A further captcha, of which so many are `due`, gives no more time, and its challenge cannot be used again.
+    """
     fresh = SeatRow.challenge.does_not_exist() | (SeatRow.challenge < challenge)
     tried = (SeatRow.challenge == challenge) & (SeatRow.tries < most)
-    actions = [SeatRow.proven.set(True), SeatRow.until.set(until)]
-    actions += [SeatRow.challenge.remove(), SeatRow.tries.remove(), SeatRow.extensions.remove()]
+    actions: list[Action] = [SeatRow.proven.set(True)]
+    if due:
+        actions += [SeatRow.captchas_due.set(due - 1), SeatRow.challenge.set(challenge), SeatRow.tries.set(most)]
+    else:
+        actions += [SeatRow.until.set(until), SeatRow.challenge.remove(), SeatRow.tries.remove()]
+        actions.append(SeatRow.extensions.remove())
     unproven = SeatRow.proven.does_not_exist()
     return update(key, actions, _held(hold, now) & unproven & (fresh | tried))
+
+
+def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: int) -> bool:
+    """Let a hold that passed the captcha pass `due` more before its details are taken. The seat stays held.
+
+    All challenges made until now are spent: the next one needs a new answer.
+    """
+    actions: list[Action] = [SeatRow.proven.remove(), SeatRow.captchas_due.set(due), SeatRow.checked.set(True)]
+    actions += [SeatRow.brief.set(True), SeatRow.tries.set(most)]
+    actions.append(SeatRow.challenge.set(int(now.timestamp() * 1000)))
+    return update(key, actions, _held(hold, now) & SeatRow.proven.exists())
 
 
 def miss(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
@@ -368,6 +392,11 @@ def readdressed(found: Seat, until: datetime, now: datetime) -> tuple[list[Actio
     had = SeatRow.generation == found.generation if found.generation else SeatRow.generation.does_not_exist()
     pending = (SeatRow.hold == found.hold) & (SeatRow.state == State.PENDING) & (SeatRow.until > now)
     return actions, pending & had
+
+
+def spend_email_change(found: Seat) -> bool:
+    """Count a correction of the e-mail address that was refused: it uses up one of those that are left."""
+    return update(found.key, [SeatRow.emails_refused.add(1)], SeatRow.hold == found.hold)
 
 
 def shorten(found: Seat, until: datetime) -> bool:

@@ -190,13 +190,22 @@ class Keys:
         return age if age < VISIT_LIFE else None
 
     def origin(self, address: str, now: datetime) -> str:
-        """Where a visitor comes from, for this clock hour: an IPv4 address, or the /56 of an IPv6 one."""
-        place: object = address
-        with suppress(ValueError):
-            place = ip_address(address)
-        if isinstance(place, IPv6Address):
-            place = place.ipv4_mapped or ip_network((place, 56), strict=False)
-        return _text(self._mac("origin", str(place), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
+        """Key of a client network for this clock hour: an IPv4 address, or the /56 of an IPv6 one."""
+        version6 = _ipv6(address)
+        network = ip_network((version6, 56), strict=False) if version6 else _ipv4(address)
+        return _text(self._mac("origin", str(network), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
+
+    def prefix(self, address: str, length: int, now: datetime) -> str:
+        """Key of the IPv6 prefix of this length for this clock hour; empty for an IPv4 address."""
+        version6 = _ipv6(address)
+        if version6 is None:
+            return ""
+        network = ip_network((version6, length), strict=False)
+        return _text(self._mac("prefix", str(network), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
+
+    def domain(self, domain: str, now: datetime) -> str:
+        """Key of an e-mail domain for this day."""
+        return _text(self._mac("domain", domain, f"{now.astimezone(UTC):%Y-%m-%d}"))
 
     def _stamped(self, purpose: str, subject: str, now: datetime, chance: str) -> str:
         head = f"{int(now.timestamp() * 1000):011x}" + chance
@@ -217,6 +226,23 @@ class Keys:
     def sound_answer(self, challenge: str) -> str:
         """What the sound of a challenge says, in digits."""
         return "".join(str(byte % 10) for byte in self._mac("sound", challenge)[:LENGTH])
+
+
+def _ipv6(address: str) -> IPv6Address | None:
+    """The IPv6 address; None for an IPv4 one, also where it is written as IPv6, and for anything else."""
+    with suppress(ValueError):
+        read = ip_address(address)
+        if isinstance(read, IPv6Address) and read.ipv4_mapped is None:
+            return read
+    return None
+
+
+def _ipv4(address: str) -> str:
+    """The IPv4 address in its usual form; anything else as it is."""
+    with suppress(ValueError):
+        read = ip_address(address)
+        return str(read.ipv4_mapped if isinstance(read, IPv6Address) and read.ipv4_mapped else read)
+    return address
 
 
 def plain(name: str) -> list[str]:

@@ -161,6 +161,18 @@ def hold_step(hold: Hold) -> Reply:
     return Reply(_hold_data(hold), location=f"holds/{hold.id}")
 
 
+def captcha_passed(hold: Hold, body: Mapping[str, Any], visit: Visit) -> Reply:
+    """A captcha was passed: a person goes on to the next step, or to the details that they had sent before."""
+    if carried(body) and not visit.wants_json and hold.seat.proven:
+        return check(hold, body)
+    return hold_step(hold)
+
+
+def carried(body: Mapping[str, Any]) -> dict[str, str]:
+    """The details that a page carries through a further captcha, so that nothing is typed twice."""
+    return {name: body[name] for name in (*forms.DETAILS, "step") if isinstance(body.get(name), str)}
+
+
 def extended(hold: Hold, visit: Visit) -> Reply:
     """A hold has one more period; what was typed into the form of the details is kept."""
     if hold.seat.proven and not visit.wants_json:
@@ -178,8 +190,14 @@ def hold_page(hold: Hold, visit: Visit) -> Reply:
         return Reply(data, "details.html", {**office, "values": {"language": visit.words.language}, "step": DETAILS})
     if visit.wants_json:
         return Reply(data)
-    drawn = _drawn(booking.challenge_for(hold, visit.now), sound=forms.yes(visit.query, "sound"))
-    return Reply(data, "captcha.html", {**office, **drawn, "step": CAPTCHA})
+    return _captcha_page(hold, visit, sound=forms.yes(visit.query, "sound"))
+
+
+def _captcha_page(hold: Hold, visit: Visit, *, sound: bool = False, values: Mapping[str, str] | None = None) -> Reply:
+    """The captcha; `values` are the details that came before a further one."""
+    drawn = _drawn(booking.challenge_for(hold, visit.now), sound=sound)
+    context = {"hold": hold, "office": hold.service.office, **drawn, "carried": values or {}, "step": CAPTCHA}
+    return Reply({}, "captcha.html", context)
 
 
 def _filed_page(hold: Hold, data: dict[str, Any], now: datetime, values: Mapping[str, Any] | None = None) -> Reply:
@@ -225,6 +243,9 @@ def challenge(hold_id: str, asked: Challenge, visit: Visit) -> Reply:
     """A new challenge: all of it for a program; a person is shown one by the hold's own page."""
     if visit.wants_json:
         return Reply(_drawn(asked, sound=True), status=201)
+    if values := carried(visit.body()):
+        hold = booking.view_hold(hold_id, visit.now)
+        return _captcha_page(hold, visit, sound=forms.yes(visit.body(), "sound"), values=values)
     return Reply({}, location=f"holds/{hold_id}{'?sound=true' if forms.yes(visit.body(), 'sound') else ''}")
 
 
@@ -242,6 +263,7 @@ def captcha_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
     if not isinstance(refusal, errors.CaptchaWrong | errors.CaptchaSpent | errors.InvalidFields):
         return start_again(visit, refusal, hold=hold)
     page = hold_page(booking.view_hold(hold, visit.now), visit)
+    page = Reply({}, page.template, {**page.context, "carried": carried(visit.body())})
     if isinstance(refusal, errors.CaptchaWrong):
         tried = booking.challenge_of(str(visit.body()["challenge"]))
         page = Reply({}, page.template, {**page.context, **_drawn(tried, sound=False)})
@@ -259,10 +281,12 @@ def ended(service: Service, hold_id: str) -> Reply:
 
 def details_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
     """After a mistake in the details: the form again, with what was typed."""
+    body = visit.body()
+    if isinstance(refusal, errors.CaptchaRequired):
+        return _captcha_page(booking.view_hold(hold, visit.now), visit, values=carried(body))
     if not isinstance(refusal, errors.InvalidFields | errors.AlreadyRequested):
         return start_again(visit, refusal, hold=hold)
-    body = visit.body()
-    return details_form(booking.check_hold(hold, visit.now), body)
+    return details_form(booking.view_hold(hold, visit.now), body)
 
 
 def details_form(hold: Hold, body: Mapping[str, Any]) -> Reply:

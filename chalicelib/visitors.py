@@ -24,9 +24,14 @@ def forget() -> None:
 
 
 def count(origin: str, now: datetime) -> int:
-    """Count one more hold of this origin; how many it had this hour."""
-    row = CountRow(f"ORIGIN#{origin}", "HOLDS")
-    actions: list[Action] = [CountRow.number.add(1), CountRow.erase_at.set(int((now + KEPT).timestamp()))]
+    """Count one more hold of this client network; how many it had this hour."""
+    return add_one(f"ORIGIN#{origin}", "HOLDS", now, KEPT)
+
+
+def add_one(name: str, kind: str, now: datetime, kept: timedelta) -> int:
+    """Add one to a counter that is kept for a while, and return it. Costs one write unit."""
+    row = CountRow(name, kind)
+    actions: list[Action] = [CountRow.number.add(1), CountRow.erase_at.set(int((now + kept).timestamp()))]
     with rows.table():
         row.update(actions)
     return int(row.number)

@@ -59,6 +59,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "documents_note": [text],
         "otherwise": [text],
         "times": {"notice_hours": 49},
+        "limits": {"domain_requests": 0},  # most tests write from one e-mail domain; tests/test_limits.py has the limit
         "seat_after": "choice",  # the order of steps that most tests walk; tests/test_crowd.py has the others
         **changes,
     }

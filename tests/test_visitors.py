@@ -14,7 +14,7 @@ from tests.conftest import MONDAY
 from tests.test_booking import AWA
 
 NOW = MONDAY + timedelta(seconds=1)
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+TICK, SECOND, MINUTE = timedelta(milliseconds=1), timedelta(seconds=1), timedelta(minutes=1)
 FIRST = Wish(None, conditions_accepted=True)
 LIBRARY = "192.0.2.7"
 
@@ -39,6 +39,16 @@ def ticket(now: datetime = NOW) -> str:
 def solve(kept: Hold, now: datetime = NOW, visit: str = "", address: str = LIBRARY) -> Hold:
     asked = booking.challenge(kept.id, now)
     return booking.answer_challenge(kept.id, asked.id, asked.picture, now=now, visit=visit, address=address)
+
+
+def file(hold_id: str, details: Details, now: datetime = NOW, address: str = LIBRARY) -> appointment.Request:
+    """File a request, and pass every further captcha that it owes."""
+    for n in range(4):
+        try:
+            return appointment.file_request(hold_id, details, now=now + n * TICK, address=address)
+        except errors.CaptchaRequired:
+            solve(booking.view_hold(hold_id, now), now + (n + 1) * TICK)
+    raise AssertionError("a request owes three further captchas at most")
 
 
 def held(now: datetime = NOW) -> list[SeatKey]:
@@ -111,9 +121,9 @@ def test_the_first_of_one_place_have_the_whole_time_to_confirm_the_next_half_an_
     assert [one.brief for one in kept] == [False, False, True, True, True, True]
     assert [one.kept for one in kept] == [True] * 6
     whole = appointment.file_request(solve(kept[0]).id, somebody(1), now=NOW)
-    brief = appointment.file_request(solve(kept[5]).id, somebody(2), now=NOW)
+    brief = file(solve(kept[5]).id, somebody(2))
     assert whole.confirm_before == NOW + timedelta(minutes=2880)
-    assert brief.confirm_before == NOW + timedelta(minutes=30)
+    assert brief.confirm_before == NOW + timedelta(minutes=30) + 2 * TICK
     assert booking.view_hold(kept[5].id, NOW).time_to_confirm == timedelta(minutes=30)
 
 
@@ -133,7 +143,7 @@ def test_after_all_its_holds_a_place_keeps_nothing_before_the_captcha_and_a_seat
     passed = solve(late)
     assert (passed.kept, passed.brief, passed.seat.proven, passed.until) == (True, True, True, NOW + 15 * MINUTE)
     assert len(held()) == 7
-    assert appointment.file_request(late.id, AWA, now=NOW).confirm_before == NOW + 30 * MINUTE
+    assert file(late.id, AWA).confirm_before == NOW + 30 * MINUTE + 3 * TICK
 
 
 def test_the_next_ones_of_a_crowded_place_are_not_even_tried_and_another_place_is_as_before() -> None:
@@ -252,7 +262,7 @@ def test_of_a_hundred_captchas_solved_from_one_place_two_keep_a_seat_for_longer_
         kept = [booking.extend_hold(one.id, last) for one in kept]
     filed_at = solved_at + 45 * MINUTE - SECOND
     for number, one in enumerate(kept):
-        appointment.file_request(one.id, somebody(number), now=filed_at)
+        file(one.id, somebody(number), filed_at - 4 * TICK)
     over = NOW + 84 * MINUTE
     upkeep.expire(over - 3 * SECOND)
     assert len(held(over - 3 * SECOND)) == 100
@@ -267,7 +277,7 @@ def test_twenty_honest_people_behind_one_address_all_book_within_the_hour() -> N
         now = NOW + 2 * number * MINUTE
         visit = ticket(now - MINUTE)
         passed = solve(hold(visit=visit, now=now), now + 20 * SECOND, visit)
-        request = appointment.file_request(passed.id, somebody(number), now=now + 3 * MINUTE)
+        request = file(passed.id, somebody(number), now + 3 * MINUTE)
         booked.append(appointment.confirm_request(request.token, now + 9 * MINUTE).state)
     assert booked == [State.CONFIRMED] * 20
 
@@ -276,7 +286,7 @@ def test_honest_people_who_share_a_bots_address_still_book() -> None:
     for _ in range(50):
         hold()
     passed = solve(hold(visit=ticket()))
-    request = appointment.file_request(passed.id, AWA, now=NOW + MINUTE)
+    request = file(passed.id, AWA, NOW + MINUTE)
     assert appointment.confirm_request(request.token, NOW + 9 * MINUTE).state is State.CONFIRMED
 
 

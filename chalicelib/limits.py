@@ -1,0 +1,85 @@
+"""What a request owes over a limit: another captcha and a shorter time to confirm. Nobody is refused.
+
+One IPv4 address may be a library or a mobile network, and a small company has an e-mail domain of its own. So a limit
+makes a program pay with captchas and with time, and leaves the way open to everybody else.
+"""
+
+from datetime import datetime, timedelta
+
+from chalicelib import settings, store, tokens, visitors
+from chalicelib.booking import CAPTCHA_TRIES, Hold, keys
+from chalicelib.errors import CaptchaRequired
+from chalicelib.model import State
+
+MOST_CAPTCHAS = 3
+"""How many further captchas one request may owe."""
+ANSWERS = 2
+"""After so many answers "already requested" to one client network in an hour, the next one costs a captcha."""
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+_PROVIDERS = """
+aol.com bbox.fr bluewin.ch club-internet.fr fastmail.com fastmail.fm free.fr gmail.com gmx.com gmx.de gmx.fr
+hotmail.be hotmail.com hotmail.fr hotmail.it icloud.com laposte.net live.be live.com live.fr mac.com mail.com mail.ru
+me.com msn.com neuf.fr numericable.fr orange.fr outlook.be outlook.com outlook.fr outlook.sa proton.me sfr.fr skynet.be tutanota.com
+wanadoo.fr web.de yahoo.ca yahoo.co.uk yahoo.com yahoo.de yahoo.es yahoo.fr yahoo.it yandex.com yandex.ru ymail.com
+zoho.com
+"""
+PROVIDERS = frozenset(_PROVIDERS.split())
+"""E-mail domains where each mailbox costs its owner something. A domain of one's own has as many as one likes."""
+REGISTRIES = {"ac", "asso", "co", "com", "edu", "gouv", "gov", "net", "nom", "org"}
+"""Second levels that belong to a registry, as in `co.uk`: what is registered there has three labels."""
+
+
+def check(hold: Hold, email: str, address: str, now: datetime) -> None:
+    """Count a filing, once for each hold, and raise CaptchaRequired while it owes a captcha.
+
+    It owes one for each full limit that its client network, its IPv6 prefixes or its e-mail domain has used up. Costs a
+    write unit for a domain that is no well-known provider's, and two for an IPv6 address.
+    """
+    seat = hold.seat
+    due = seat.captchas_due if seat.checked else max(seat.captchas_due, _over_limits(hold, email, address, now))
+    if due:
+        _require(hold, min(due, MOST_CAPTCHAS), now)
+        raise CaptchaRequired
+
+
+def _over_limits(hold: Hold, email: str, address: str, now: datetime) -> int:
+    """How many times over the limits this filing is: 0 within all of them."""
+    limits, counted = hold.service.limits, []
+    domain = domain_of(email)
+    if limits.domain_requests and domain not in PROVIDERS:
+        counted.append((f"DOMAIN#{keys().domain(domain, now)}", DAY, limits.domain_requests))
+    if settings.current().origin_holds:
+        for prefix, most in ((48, limits.ipv6_48_requests), (32, limits.ipv6_32_requests)):
+            network = keys().prefix(address, prefix, now)
+            if most and network:
+                counted.append((f"PREFIX#{network}", HOUR, most))
+    return max((_nth(name, now, kept) - 1) // most for name, kept, most in counted) if counted else 0
+
+
+def _nth(name: str, now: datetime, kept: timedelta) -> int:
+    return visitors.add_one(name, "REQUESTS", now, kept)
+
+
+def domain_of(email: str) -> str:
+    """The domain that somebody has registered: two labels, or three under a registry's own second level."""
+    domain = tokens.normal_address(email).rpartition("@")[2]
+    if domain in PROVIDERS:
+        return domain
+    labels = domain.split(".")
+    return ".".join(labels[-3:] if labels[-2:-1] and labels[-2] in REGISTRIES else labels[-2:])
+
+
+def already_requested(hold: Hold, address: str, now: datetime) -> None:
+    """Count an answer "already requested"; every second one of a client network costs the hold another captcha.
+
+    So asking who has an appointment costs a captcha for every second question. The seat stays held.
+    """
+    if hold.seat.state is not State.HELD or not settings.current().origin_holds:
+        return
+    network = keys().origin(address, now)
+    if visitors.add_one(f"ORIGIN#{network}", "ALREADY", now, HOUR) % ANSWERS == 0:
+        _require(hold, 1, now)
+
+
+def _require(hold: Hold, due: int, now: datetime) -> None:
+    store.require_captchas(hold.seat.key, hold.seat.hold, due, now, most=CAPTCHA_TRIES)
