@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = {
     "app": {"app"},
-    "edge": {"edge", "views"},
+    "edge": {"edge", "incoming", "views"},
     "use cases": {"booking", "appointment", "manage", "upkeep", "outbox", "feedback", "forms"},
     "adapters": {
         "rows",
