@@ -201,3 +201,26 @@ def test_a_link_that_is_opened_from_a_mail_shows_its_page() -> None:
     mail = {"Accept": "text/html", "Sec-Fetch-Site": "cross-site", "Origin": "https://mail.example.com"}
     for page in ("", "/confirmation", "/cancellation"):
         assert send("GET", f"/requests/{token}{page}", mail).status == 200
+
+
+# HEAD
+
+
+def test_every_get_answers_head_with_the_same_status_and_no_body() -> None:
+    kept, token = passed(), confirmed()
+    for method, route in ROUTES:
+        if method != "GET":
+            continue
+        assert "HEAD" in app.app.routes[route], route
+        path = route.replace("{service}", "aes").replace("{hold}", kept).replace("{token}", token)
+        for headers in (JSON, FORM):
+            seen, head = (CLIENT.http.request(verb, path, headers=headers) for verb in ("GET", "HEAD"))
+            assert (head.status_code, head.body) == (seen.status_code, b""), route
+            assert head.headers["Content-Type"] == seen.headers["Content-Type"]
+
+
+def test_a_failure_has_no_body_for_head_either(table_says: Says) -> None:
+    table_says("AccessDeniedException")
+    store.forget()
+    answer = CLIENT.http.request("HEAD", "/services/aes", headers=JSON)
+    assert (answer.status_code, answer.body) == (500, b"")
