@@ -31,8 +31,8 @@ LANGUAGES = ("fr", "en", "ar")
 RULES, OFFICE = "rules", "office"
 """Who closed a seat: a change of the service's file, or somebody at the office."""
 
-_WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
-_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.(\d{8})\.(\d{4})\.([1-9]\d{0,2})", re.ASCII)
+_WEEK = re.compile("([0-9]{4})-W([0-9]{2})")
+_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.([0-9]{8})\.([0-9]{4})\.([1-9][0-9]{0,2})")
 
 
 def aware(moment: datetime) -> datetime:
