@@ -234,7 +234,7 @@ def show_convocation(visit: Visit, token: str) -> Reply:
 @edge.answers(app, again=views.start_again)
 def send_convocation(visit: Visit, token: str) -> Reply:
     """Send the convocation again."""
-    return views.convocation_sent(manage.send_convocation(token, visit.now))
+    return views.convocation_sent(*manage.send_convocation(token, visit.now))
 
 
 @app.route("/requests/{token}/correction", methods=LOOK, content_types=ANY)

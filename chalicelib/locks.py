@@ -1,16 +1,25 @@
 """Persons and addresses: two locks that count only while their seat carries their hold; one live request each."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib import files, rows
 from chalicelib.model import Details, Person, SeatKey
-from chalicelib.rows import LockRow, PersonRow
+from chalicelib.rows import LockRow, Moment, PersonRow
 
+DAY = timedelta(days=1)
+MOST_DATED = 10
+"""How many dated marks of one kind of letter are kept: those of three days, while the stream keeps a change for one."""
+Register = tuple[Moment, Moment, Moment]
+"""The attributes with the last three times of something, newest first."""
+ASKED: Register = (LockRow.asked_at, LockRow.asked_2, LockRow.asked_3)
+WANTED: Register = (PersonRow.wanted_at, PersonRow.wanted_2, PersonRow.wanted_3)
 Counts = Callable[[SeatKey, str, str], bool]
 """Does a lock still keep others out? By the seat, the hold and the person that it names."""
 
@@ -81,14 +90,38 @@ def person(key: str, service_id: str) -> Person | None:
         corrected=int(row.corrected or 0),
         sent=frozenset((row.sent or "").split()),
         stopped=row.stopped or "",
+        wanted_3=row.wanted_3,
     )
 
 
 def mark_sent(person: Person, letter: str) -> bool:
     """Note a letter as sent on the person item of its request."""
-    sent = " ".join(sorted({*person.sent, letter}))
+    sent = " ".join(sorted(_bounded({*person.sent, letter})))
     row = person_row(person.key, person.service)
     return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
+
+
+def _bounded(marks: set[str]) -> set[str]:
+    """Leave out all but the newest dated marks of each kind (`link:1795996800000`); the other marks are few."""
+    dated: dict[str, list[int]] = {}
+    for kind, _, date in (mark.partition(":") for mark in marks):
+        if re.fullmatch("[0-9]+", date):
+            dated.setdefault(kind, []).append(int(date))
+    return marks - {f"{kind}:{date}" for kind, dates in dated.items() for date in sorted(dates)[:-MOST_DATED]}
+
+
+def _push(times: Register, now: datetime) -> list[Action]:
+    """Put `now` in front of the last three times. Each part of an update sees the item as it was."""
+    newest, second, third = times
+    return [third.set(second | rows.EPOCH), second.set(newest | rows.EPOCH), newest.set(now)]
+
+
+def _rested(times: Register, now: datetime, pause: timedelta) -> Condition:
+    """The condition that the last time is longer ago than `pause`, and the last but two longer than a day."""
+    newest, _, third = times
+    rested = newest.does_not_exist() | (newest < now - pause)
+    few: Condition = rested & (third.does_not_exist() | (third < now - DAY))
+    return few
 
 
 def correct(person: Person, details: Details, now: datetime, *, send: bool) -> bool:
@@ -97,17 +130,21 @@ def correct(person: Person, details: Details, now: datetime, *, send: bool) -> b
     if person.as_filed is None:
         actions.append(PersonRow.as_filed.set(files.details_to(person.details)))
     if send:
-        actions.append(PersonRow.wanted_at.set(now))
+        actions += _push(WANTED, now)
     had = PersonRow.corrected == person.corrected if person.corrected else PersonRow.corrected.does_not_exist()
     row = person_row(person.key, person.service)
     return rows.written(lambda: row.update(actions, (PersonRow.hold == person.hold) & had))
 
 
 def want_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool:
-    """Leave word that this person wants the convocation again; False within `pause` of the last time."""
-    rested = PersonRow.wanted_at.does_not_exist() | (PersonRow.wanted_at < now - pause)
+    """Ask the mailer for the convocation again; False after three in a day.
+
+    Within `pause` of the last time nothing is sent: that letter is on its way.
+    """
+    rested = (PersonRow.hold == person.hold) & _rested(WANTED, now, pause)
     row = person_row(person.key, person.service)
-    return rows.written(lambda: row.update([PersonRow.wanted_at.set(now)], (PersonRow.hold == person.hold) & rested))
+    sent = rows.written(lambda: row.update(_push(WANTED, now), rested))
+    return sent or person.wanted_3 is None or person.wanted_3 < now - DAY
 
 
 def erase(person: Person, address: str) -> None:
@@ -135,10 +172,13 @@ def stop_letters(key: str, service_id: str, hold: str, why: str) -> bool:
 
 
 def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
-    """Leave word that this address wants its link; the same one write whether there is a request or not."""
-    known = (LockRow.reference == reference) & (LockRow.asked_at.does_not_exist() | (LockRow.asked_at < now - pause))
+    """Ask the mailer for the link of a request; False within `pause` of the last time, or after three in a day.
+
+    One conditional write, whether the request exists or not.
+    """
+    known = (LockRow.reference == reference) & _rested(ASKED, now, pause)
     row = address_row(address, service_id)
-    return rows.written(lambda: row.update([LockRow.asked_at.set(now)], known))
+    return rows.written(lambda: row.update(_push(ASKED, now), known))
 
 
 def asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:

@@ -293,6 +293,7 @@ class Person:
 
     `moves` are those the person made; `sequence` counts those of the office too, for the calendar file. `as_filed` are
     the details before they were corrected, `corrected` times. `stopped` says why its address takes no more letters.
+    `wanted_3` is the last but two time that the convocation was sent on demand.
     """
 
     key: str
@@ -308,3 +309,4 @@ class Person:
     corrected: int = 0
     sent: frozenset[str] = frozenset()
     stopped: str = ""
+    wanted_3: datetime | None = None

@@ -112,13 +112,18 @@ class SeatRow(Row):
 
 
 class LockRow(Row):
-    """One live request per address: which hold it belongs to. Also where a request for a link is left."""
+    """One live request per address: which hold it belongs to. Also where a request for a link is left.
+
+    `asked_at`, `asked_2` and `asked_3` are the last three times that a link was asked for, newest first.
+    """
 
     seat = UnicodeAttribute()
     hold = UnicodeAttribute()
     person = UnicodeAttribute(null=True)
     reference = UnicodeAttribute(null=True)
     asked_at = Moment(null=True)
+    asked_2 = Moment(null=True)
+    asked_3 = Moment(null=True)
     erase_at = NumberAttribute()
 
 
@@ -131,7 +136,10 @@ class CountRow(Row):
 
 
 class PersonRow(LockRow):
-    """One live request per person, with the details: the only item with personal data."""
+    """One live request per person, with the details: the only item with personal data.
+
+    `wanted_at`, `wanted_2` and `wanted_3` are the last three times that the convocation was sent on demand.
+    """
 
     filed_at = Moment()
     details = JSONAttribute()
@@ -140,6 +148,8 @@ class PersonRow(LockRow):
     as_filed = JSONAttribute(null=True)
     corrected = NumberAttribute(null=True)
     wanted_at = Moment(null=True)
+    wanted_2 = Moment(null=True)
+    wanted_3 = Moment(null=True)
     sent = UnicodeAttribute(null=True)
     stopped = UnicodeAttribute(null=True)
 

@@ -31,6 +31,7 @@ from chalicelib import (
     edge,
     errors,
     forms,
+    manage,
     pages,
     places,
     rows,
@@ -1374,6 +1375,20 @@ def test_a_program_corrects_downloads_and_erases() -> None:
     assert post(f"/requests/{token}/erasure").data["state"] == "cancelled"
     assert post(f"/requests/{token}/erasure").data["state"] == "cancelled"
     refused(get(f"/requests/{token}/data"), 410, "link-over")
+
+
+@pytest.mark.usefixtures("service")
+def test_after_three_convocations_in_a_day_the_owner_is_told_that_no_other_leaves() -> None:
+    token, now = confirmed(), edge.now()
+    assert post(f"/requests/{token}/convocation").data["sent"] is True
+    for minutes in (3, 6):
+        manage.send_convocation(token, now + timedelta(minutes=minutes))
+    answer = post(f"/requests/{token}/convocation")
+    assert (answer.status, answer.data["sent"]) == (202, False)
+    person = Browser(f"/requests/{token}")
+    person.press("Recevoir de nouveau ma convocation")
+    assert person.title == "Votre convocation est déjà partie trois fois"
+    person.follow("Revenir à mon rendez-vous")
 
 
 @pytest.mark.usefixtures("service")
