@@ -7,6 +7,7 @@ import pytest
 
 import app
 from chalicelib import store
+from infra.stacks import APP, template
 from tests.attack.test_tricks import event
 from tests.test_app import (
     AWA,
@@ -217,6 +218,12 @@ def test_every_get_answers_head_with_the_same_status_and_no_body() -> None:
             seen, head = (CLIENT.http.request(verb, path, headers=headers) for verb in ("GET", "HEAD"))
             assert (head.status_code, head.body) == (seen.status_code, b""), route
             assert head.headers["Content-Type"] == seen.headers["Content-Type"]
+
+
+def test_api_gateway_has_every_route_and_method_of_the_code_and_no_other() -> None:
+    paths = template(APP)["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    sent = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert sent == {(method, path) for path, methods in app.app.routes.items() for method in methods}
 
 
 def test_a_failure_has_no_body_for_head_either(table_says: Says) -> None:
