@@ -52,42 +52,42 @@ def tell_failure(request: Request, respond: Callable[[Request], Response]) -> Re
 # page: notices, static files, manage
 
 
-@app.route("/", content_types=ANY)
+@app.route("/", methods=LOOK, content_types=ANY)
 @edge.answers(app)
 def home(visit: Visit) -> Reply:
     """The services offered."""
     return views.home(booking.services(visit.now))
 
 
-@app.route("/services/{service}", content_types=ANY)
+@app.route("/services/{service}", methods=LOOK, content_types=ANY)
 @edge.answers(app)
 def show_service(visit: Visit, service: str) -> Reply:
     """The notice of one service, and the two doors."""
     return views.service_page(booking.service(service, visit.now), visit)
 
 
-@app.route("/manage", content_types=ANY)
+@app.route("/manage", methods=LOOK, content_types=ANY)
 @edge.answers(app)
 def show_manage(_visit: Visit) -> Reply:
     """The form that asks for one's link."""
     return views.manage()
 
 
-@app.route("/static/{file}", content_types=ANY)
+@app.route("/static/{file}", methods=LOOK, content_types=ANY)
 @edge.answers(app)
 def static(_visit: Visit, file: str) -> Reply:
     """A style sheet or script, by its hashed name."""
     return views.static(file)
 
 
-@app.route("/openapi.json", content_types=ANY)
+@app.route("/openapi.json", methods=LOOK, content_types=ANY)
 @edge.answers(app)
 def openapi(_visit: Visit) -> Reply:
     """The contract, as an OpenAPI 3.1 document."""
     return views.openapi()
 
 
-@app.route("/health", content_types=ANY)
+@app.route("/health", methods=LOOK, content_types=ANY)
 @edge.answers(app)
 def health(_visit: Visit) -> Reply:
     """Alive, and which version; touches no table."""
@@ -97,7 +97,7 @@ def health(_visit: Visit) -> Reply:
 # slots
 
 
-@app.route("/services/{service}/slots", content_types=ANY)
+@app.route("/services/{service}/slots", methods=LOOK, content_types=ANY)
 @edge.answers(app)
 def show_slots(visit: Visit, service: str) -> Reply:
     """The calendar of one week."""
@@ -133,7 +133,7 @@ def end_hold(visit: Visit, hold: str) -> Reply:
 # captcha
 
 
-@app.route("/holds/{hold}", content_types=ANY)
+@app.route("/holds/{hold}", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_hold(visit: Visit, hold: str) -> Reply:
     """Where a hold stands; for a person, the step that comes next."""
@@ -244,10 +244,10 @@ def show_convocation(visit: Visit, token: str) -> Reply:
 @edge.answers(app, again=views.start_again)
 def send_convocation(visit: Visit, token: str) -> Reply:
     """Send the convocation again."""
-    return views.convocation_sent(manage.send_convocation(token, visit.now))
+    return views.convocation_sent(*manage.send_convocation(token, visit.now))
 
 
-@app.route("/requests/{token}/correction", content_types=ANY)
+@app.route("/requests/{token}/correction", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_correction(visit: Visit, token: str) -> Reply:
     """The form that corrects a name or the phone."""
@@ -262,14 +262,14 @@ def correct_request(visit: Visit, token: str) -> Reply:
     return views.request_step(manage.correct(found, *forms.read_correction(body), now=visit.now))
 
 
-@app.route("/requests/{token}/data", content_types=ANY)
+@app.route("/requests/{token}/data", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_data(visit: Visit, token: str) -> Reply:
     """Everything that is kept about the owner, to download."""
     return views.own_data(manage.data(token, visit.now))
 
 
-@app.route("/requests/{token}/erasure", content_types=ANY)
+@app.route("/requests/{token}/erasure", methods=LOOK, content_types=ANY)
 @edge.answers(app, again=views.start_again)
 def show_erasure(visit: Visit, token: str) -> Reply:
     """Ask whether to erase: only its button does."""

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 from chalice.app import Chalice, Request, Response
 
-from chalicelib import booking, errors, forms, log, pages
+from chalicelib import booking, errors, forms, incoming, log, pages
 from chalicelib.errors import InvalidFields, Refusal
 from chalicelib.model import LANGUAGES
 from chalicelib.words import N_, Words, preferred, words
@@ -20,7 +19,7 @@ from chalicelib.words import N_, Words, preferred, words
 ANY = ["*/*"]
 """Every route takes any content type and reads its body itself: a wrong one is refused in the person's words."""
 LOOK = ["GET", "HEAD"]
-"""A page that a letter links to answers HEAD too: what checks the links of mails would call it dead otherwise."""
+"""Every GET route answers HEAD too: link checkers and monitors use it."""
 
 REFUSALS: dict[type[Refusal], tuple[int, str, str]] = {
     errors.NotFound: (404, "not-found", N_("Cette page n’existe pas, ou n’existe plus.")),
@@ -48,6 +47,7 @@ REFUSALS: dict[type[Refusal], tuple[int, str, str]] = {
         N_("Vous ne pouvez plus changer de date. Vous pouvez garder ce rendez-vous ou le supprimer."),
     ),
     errors.LinkOver: (410, "link-over", N_("Ce lien n’est plus valable.")),
+    errors.CrossSite: (403, "cross-site", N_("Votre envoi vient d’un autre site. Rien n’a été enregistré.")),
     errors.TooManyRequests: (
         429,
         "too-many-requests",
@@ -146,19 +146,19 @@ class Problem:
 
 def visit(request: Request, now: datetime) -> Visit:
     """Read a request; what is wrong with its body is told when it is asked for."""
-    query = dict(request.query_params or {})
+    query = forms.Form(request.query_params or {})
     accept = request.headers.get("accept", "").lower()
     typed = request.headers.get("content-type", "").lower() if request.method == "POST" else ""
     wants_json = "text/html" not in accept and ("json" in accept or "json" in typed)  # of a GET, Vary must name all
     cookies = dict(part.strip().partition("=")[::2] for part in request.headers.get("cookie", "").split(";"))
-    read = functools.partial(body, request)
+    read = functools.cache(functools.partial(incoming.body, request))
     chosen = query.get("lang", "") or (_asked_by_button(read) if request.method == "POST" else "")
     language = next(
         (one for one in (chosen, cookies.get("lang", "")) if one in LANGUAGES),
         preferred(request.headers.get("accept-language", "")),
     )
     depth = request.path.count("/") - 1
-    full = str(request.context.get("path", "/"))
+    full = str(request.context.get("path", "/")).encode(errors="replace").decode()  # a page links to it
     root = "../" * depth
     if request.path == "/" and not full.endswith("/"):
         root = full.rpartition("/")[2] + "/"
@@ -191,23 +191,6 @@ def _asked_by_button(read: Callable[[], dict[str, Any]]) -> str:
         return str(read().get("lang", ""))
     except InvalidFields:
         return ""
-
-
-def body(request: Request) -> dict[str, Any]:
-    """What was sent, as a form or as JSON; InvalidFields when it cannot be read as either."""
-    try:
-        sent = request.raw_body
-        raw = sent.encode() if isinstance(sent, str) else sent
-        if len(raw) > forms.MOST_BYTES:
-            raise InvalidFields({"body": forms.TOO_MUCH})
-        if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-            return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=40))
-        read = json.loads(raw.decode("utf-8-sig")) if raw else {}  # bytes would be read as UTF-16 as well
-    except (ValueError, RecursionError) as error:
-        raise InvalidFields({"body": forms.BAD_BODY}) from error
-    if not isinstance(read, dict):
-        raise InvalidFields({"body": forms.BAD_BODY})
-    return read
 
 
 def problem(refusal: Refusal, speech: Words) -> Problem:
@@ -267,7 +250,10 @@ def refuse(told: Problem, who: Visit, again: Reply | None = None) -> Response:
 def failure(request: Request) -> Response:
     """The answer to a failure that is ours: as for a service that is away, but with its own status."""
     who = visit(request, now())
-    return refuse(replace(problem(errors.TryAgain(), who.words), status=FAILED), who)
+    response = refuse(replace(problem(errors.TryAgain(), who.words), status=FAILED), who)
+    if request.method == "HEAD":
+        response.body = ""
+    return response
 
 
 def answers(
@@ -283,7 +269,8 @@ def answers(
             if request is None:
                 raise RuntimeError("a route was called without a request")
             who, ids = visit(request, now()), {name: value.strip() for name, value in ids.items()}
-            response, code = _respond(functools.partial(handler, who, **ids), functools.partial(again, who, **ids), who)
+            act, go_on = functools.partial(handler, who, **ids), functools.partial(again, who, **ids)
+            response, code = _refused(request, who) or _respond(act, go_on, who)
             if request.method == "HEAD":
                 response.body = ""
             log.event(
@@ -315,6 +302,19 @@ def _done(request: Request, response: Response, who: Visit) -> dict[str, int] | 
     step = STEPS.get((request.method, request.path))
     done = response.status_code in {201, 202, 303} or (response.status_code == OK and who.wants_json)
     return {step: 1} if step and done else None
+
+
+def _refused(request: Request, who: Visit) -> tuple[Response, str] | None:
+    """Refuse a POST of another site, or with a bad body, before its handler runs and anything is written."""
+    if request.method != "POST":
+        return None
+    try:
+        incoming.check_site(request)
+        who.body()
+    except Refusal as refusal:
+        shown = problem(refusal, who.words)
+        return refuse(shown, replace(who, sets_language=False)), shown.code
+    return None
 
 
 def _respond(

@@ -76,6 +76,10 @@ class LinkOver(Refusal):
     """The link was good once; its request has ended."""
 
 
+class CrossSite(Refusal):
+    """A page of another site sent the form."""
+
+
 class TooManyRequests(Refusal):
     """The table or a limit asks to slow down; trying again in a few seconds is right."""
 

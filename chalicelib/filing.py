@@ -22,6 +22,9 @@ TRIES = 3
 LAST_LETTERS = timedelta(days=14)
 """How long a letter can wait to be sent: the queue of failed letters keeps it for this long."""
 
+NOT_COPIED = {"wanted_at", "wanted_2", "wanted_3", "attempt_at"}
+"""What would call for a letter if it were copied."""
+
 Counts = Callable[[SeatKey, str, str], bool]
 """Tells whether a lock keeps others out, by the seat, the hold and the person that it names."""
 Update = tuple[Row, list[Action], Condition]
@@ -83,6 +86,8 @@ def _write(writes: TransactWrite, change: Change, others: dict[str, LockRow], no
         condition: Condition = LockRow.pk.does_not_exist()
         if there := others.get(lock.pk):
             condition = (LockRow.hold == there.hold) & (LockRow.seat == there.seat)
+            for times in locks.ASKED:  # so that a new request does not start the count of letters on demand again
+                setattr(lock, times.attr_name, getattr(there, times.attr_name))
         writes.save(lock, condition)
     for there in others.values():
         if isinstance(there, PersonRow) and there.details is not None:
@@ -95,7 +100,7 @@ def _copy(there: PersonRow, now: datetime) -> PersonRow:
     """Copy the person item of an ended request that is about to be replaced: its last letters may not have left."""
     copy = locks.replaced_row(there.pk.removeprefix("PERSON#"), there.sk.removeprefix("SERVICE#"), there.hold)
     for name in PersonRow.get_attributes():
-        if name not in {"pk", "sk", "wanted_at", "attempt_at"}:
+        if name not in {"pk", "sk", *NOT_COPIED}:
             setattr(copy, name, getattr(there, name))
     copy.erase_at = min(int(there.erase_at), int((now + LAST_LETTERS).timestamp()))
     return copy
@@ -139,7 +144,7 @@ def correct(
     if person.as_filed is None:
         actions.append(PersonRow.as_filed.set(files.details_to(person.details)))
     if send:
-        actions.append(PersonRow.wanted_at.set(now))
+        actions += locks.push(locks.WANTED, now)
     new: list[LockRow] = []
     if name not in {person.key, *person.names}:
         actions.append(PersonRow.names.set(" ".join((*person.names, name))))

@@ -53,6 +53,7 @@ BUTTONS = ("checked", "change", "lang", "step")
 _IN_NAMES = set(" '’.-")
 MOST_MARKS = 4
 """Marks on one letter: no script needs more, and a hundred of them cover the lines above."""
+_DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
 _PHONE = re.compile(r"\+?[0-9][0-9 .()-]{4,24}")
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -68,9 +69,15 @@ def _is_name(value: str) -> bool:
     return kinds[0] == "L" and set(kinds) <= {"L", "M", *_IN_NAMES} and "M" * (MOST_MARKS + 1) not in kinds
 
 
-def _sayable(name: str) -> str:
-    """A field's name as an answer can repeat it: short, and without half of a surrogate pair."""
-    return name[:60].encode(errors="replace").decode()
+def _number(text: str) -> int:
+    """Read a number of at most four digits 0 to 9; `int` would also read `1_990`. Raise ValueError."""
+    if not re.fullmatch("[0-9]{1,4}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+class Form(dict[str, Any]):
+    """The fields of a form or of a query string: every value is text. A JSON body is a plain dict."""
 
 
 class Reader:
@@ -78,7 +85,7 @@ class Reader:
 
     def __init__(self, body: Mapping[str, Any], known: tuple[str, ...]) -> None:
         self.body = body
-        self.errors: dict[str, str] = {_sayable(name): UNKNOWN for name in body if name not in known}
+        self.errors: dict[str, str] = {name[:60]: UNKNOWN for name in body if name not in known}
 
     def text(self, name: str, most: int, *, required: bool = True) -> str:
         """One line of text in NFC, trimmed; empty when it is wrong or missing."""
@@ -101,6 +108,10 @@ class Reader:
             return tidy
         return ""
 
+    def digits(self, name: str, most: int) -> str:
+        """Read text with Arabic-Indic and Persian digits written as 0 to 9: an Arabic keyboard types them."""
+        return self.text(name, most).translate(_DIGITS)
+
     def name(self, name: str, *, required: bool = True) -> str:
         """A person's name: letters, and the marks that names have."""
         value = self.text(name, NAME_LENGTH, required=required)
@@ -116,16 +127,21 @@ class Reader:
 
 
 def yes(body: Mapping[str, Any], name: str) -> bool:
-    """Is a box ticked? JSON's true, or a form's `true`."""
+    """Tell whether a box is ticked: `true` or `on` in a form or a query string, only the boolean in JSON."""
     value = body.get(name)
-    return value is True or value in ("true", "on")
+    return value in ("true", "on") if isinstance(body, Form) else value is True
+
+
+def _is_box(body: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a field holds what a box can hold, ticked or not."""
+    return body[name] in ("true", "false", "on") if isinstance(body, Form) else isinstance(body[name], bool)
 
 
 def read_wish(body: Mapping[str, Any], service: Service) -> Wish:
     """`date` and `start`, or `first_free`; a page sends both of the first in one radio, `slot`."""
     reader = Reader(body, ("date", "start", "slot", "first_free", "conditions_accepted"))
     for box in ("first_free", "conditions_accepted"):
-        if box in body and not isinstance(body[box], bool) and body[box] not in ("true", "false", "on"):
+        if box in body and not _is_box(body, box):
             reader.errors[box] = BAD_BOX
     for name in ("date", "start", "slot"):  # a short text, even where it does not count
         reader.text(name, 16, required=False)
@@ -151,6 +167,7 @@ def _start(reader: Reader, service: Service) -> datetime | None:
     if reader.errors:
         return None
     try:
+        moment.encode("ascii")  # strptime reads the digits of every script
         return datetime.strptime(moment, "%Y-%m-%dT%H:%M").replace(tzinfo=service.zone)
     except ValueError:
         reader.errors[field] = BAD_SLOT
@@ -168,7 +185,7 @@ def week_wished(slot: str) -> str | None:
 def read_answer(body: Mapping[str, Any]) -> tuple[str, str]:
     """The challenge and the answer to it. A page takes the details along, which came before a further captcha."""
     reader = Reader(body, ("challenge", "answer", *DETAILS, *BUTTONS))
-    challenge, answer = reader.text("challenge", 100), reader.text("answer", 40)
+    challenge, answer = reader.text("challenge", 100), reader.digits("answer", 40)
     reader.done()
     return challenge, answer
 
@@ -176,7 +193,7 @@ def read_answer(body: Mapping[str, Any]) -> tuple[str, str]:
 def read_manage(body: Mapping[str, Any]) -> tuple[str, str]:
     """The reference and the address that go with a request."""
     reader = Reader(body, ("reference", "email"))
-    reference = reader.text("reference", 60).upper().replace(" ", "")
+    reference = reader.digits("reference", 60).upper().replace(" ", "")
     email = _email(reader, "email")
     if reference and not re.fullmatch(r"[A-Z0-9-]{5,60}", reference):
         reader.errors["reference"] = N_("Recopiez la référence de votre message, par exemple AES-7K3M9-QXPT2.")
@@ -227,7 +244,7 @@ def read_correction(body: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _phone(reader: Reader) -> str:
-    phone = reader.text("phone", 30)
+    phone = reader.digits("phone", 30)
     if phone and not _PHONE.fullmatch(phone):
         reader.errors["phone"] = BAD_PHONE
     return phone
@@ -250,8 +267,8 @@ def _email(reader: Reader, name: str) -> str:
 
 def _month(value: str) -> int:
     """A month's number, or its name in one of our languages, whole or its first letters."""
-    if value.isdecimal():
-        return int(value)
+    if value[:1] in set("0123456789"):
+        return _number(value)
     bare = "".join(c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c))
     for language in LANGUAGES:
         for number, name in enumerate(MONTHS, 1):
@@ -265,9 +282,9 @@ def _month(value: str) -> int:
 def _birth_date(reader: Reader, today: date) -> date | None:
     if "birth_date" in reader.body:
         value = reader.text("birth_date", 10)
-        parts = value.split("-") if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) else []
+        parts = value.split("-") if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) else []
     else:
-        parts = [reader.text(f"birth_{part}", 20) for part in ("year", "month", "day")]
+        parts = [reader.digits(f"birth_{part}", 20) for part in ("year", "month", "day")]
         for part in ("day", "month", "year"):
             if problem := reader.errors.pop(f"birth_{part}", None):
                 reader.errors["birth_date"] = problem
@@ -275,8 +292,8 @@ def _birth_date(reader: Reader, today: date) -> date | None:
         return None
     try:
         year, month, day = parts
-        born = date(int(year), _month(month), int(day))
-    except (ValueError, OverflowError):  # a year of twenty digits is no integer of C
+        born = date(_number(year), _month(month), _number(day))
+    except ValueError:
         reader.errors["birth_date"] = BAD_DATE
         return None
     if born >= today:

@@ -19,9 +19,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _PROVIDERS = """
 aol.com bbox.fr bluewin.ch club-internet.fr fastmail.com fastmail.fm free.fr gmail.com gmx.com gmx.de gmx.fr
 hotmail.be hotmail.com hotmail.fr hotmail.it icloud.com laposte.net live.be live.com live.fr mac.com mail.com mail.ru
-me.com msn.com neuf.fr numericable.fr orange.fr outlook.be outlook.com outlook.fr outlook.sa proton.me sfr.fr skynet.be tutanota.com
-wanadoo.fr web.de yahoo.ca yahoo.co.uk yahoo.com yahoo.de yahoo.es yahoo.fr yahoo.it yandex.com yandex.ru ymail.com
-zoho.com
+me.com msn.com neuf.fr numericable.fr orange.fr outlook.be outlook.com outlook.fr outlook.sa proton.me sfr.fr
+skynet.be tutanota.com wanadoo.fr web.de yahoo.ca yahoo.co.uk yahoo.com yahoo.de yahoo.es yahoo.fr yahoo.it
+yandex.com yandex.ru ymail.com zoho.com
 """
 PROVIDERS = frozenset(_PROVIDERS.split())
 """E-mail domains where each mailbox costs its owner something. A domain of one's own has as many as one likes."""

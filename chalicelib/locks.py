@@ -3,6 +3,7 @@
 A lock counts only while its seat carries its request. `filing` writes locks, together with the seat.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,13 +11,20 @@ from functools import partial
 from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from chalicelib import files, rows
 from chalicelib.model import Person, SeatKey
-from chalicelib.rows import LockRow, PersonRow
+from chalicelib.rows import LockRow, Moment, PersonRow
 
-ATTEMPTS_TOLD = timedelta(days=1)
-"""How long after one letter about somebody else's attempt the next one may follow."""
+DAY = timedelta(days=1)
+MOST_DATED = 10
+"""How many dated marks of one kind of letter are kept: those of three days, while the stream keeps a change for one."""
+Register = tuple[Moment, Moment, Moment]
+"""The attributes with the last three times of something, newest first."""
+ASKED: Register = (LockRow.asked_at, LockRow.asked_2, LockRow.asked_3)
+WANTED: Register = (PersonRow.wanted_at, PersonRow.wanted_2, PersonRow.wanted_3)
 REPLACED = "REPLACED#"
 """Sort key of a copy: the person item of a request that ended, kept until its last letters have left."""
 
@@ -78,14 +86,38 @@ def _read(row: PersonRow) -> Person | None:
         stopped=row.stopped or "",
         names=tuple((row.names or "").split()),
         generation=int(row.generation or 0),
+        wanted_3=row.wanted_3,
     )
 
 
 def mark_sent(person: Person, letter: str) -> bool:
     """Note a letter as sent on the person item of its request."""
-    sent = " ".join(sorted({*person.sent, letter}))
+    sent = " ".join(sorted(_bounded({*person.sent, letter})))
     row = _row_of(person)
     return rows.written(lambda: row.update([PersonRow.sent.set(sent)], PersonRow.hold == person.hold))
+
+
+def _bounded(marks: set[str]) -> set[str]:
+    """Leave out all but the newest dated marks of each kind (`link:1795996800000`); the other marks are few."""
+    dated: dict[str, list[int]] = {}
+    for kind, _, date in (mark.partition(":") for mark in marks):
+        if re.fullmatch("[0-9]+", date):
+            dated.setdefault(kind, []).append(int(date))
+    return marks - {f"{kind}:{date}" for kind, dates in dated.items() for date in sorted(dates)[:-MOST_DATED]}
+
+
+def push(times: Register, now: datetime) -> list[Action]:
+    """Put `now` in front of the last three times. Each part of an update sees the item as it was."""
+    newest, second, third = times
+    return [third.set(second | rows.EPOCH), second.set(newest | rows.EPOCH), newest.set(now)]
+
+
+def _rested(times: Register, now: datetime, pause: timedelta) -> Condition:
+    """The condition that the last time is longer ago than `pause`, and the last but two longer than a day."""
+    newest, _, third = times
+    rested = newest.does_not_exist() | (newest < now - pause)
+    few: Condition = rested & (third.does_not_exist() | (third < now - DAY))
+    return few
 
 
 def spend_correction(person: Person) -> bool:
@@ -99,16 +131,20 @@ def note_attempt(key: str, service_id: str, hold: str, now: datetime) -> None:
 
     The stream tells the mailer, and it the owner: at most once a day.
     """
-    rested = PersonRow.attempt_at.does_not_exist() | (PersonRow.attempt_at < now - ATTEMPTS_TOLD)
+    rested = PersonRow.attempt_at.does_not_exist() | (PersonRow.attempt_at < now - DAY)
     row = person_row(key, service_id)
     rows.written(lambda: row.update([PersonRow.attempt_at.set(now)], (PersonRow.hold == hold) & rested))
 
 
 def want_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool:
-    """Leave word that this person wants the convocation again; False within `pause` of the last time."""
-    rested = PersonRow.wanted_at.does_not_exist() | (PersonRow.wanted_at < now - pause)
+    """Ask the mailer for the convocation again; False after three in a day.
+
+    Within `pause` of the last time nothing is sent: that letter is on its way.
+    """
+    rested = (PersonRow.hold == person.hold) & _rested(WANTED, now, pause)
     row = person_row(person.key, person.service)
-    return rows.written(lambda: row.update([PersonRow.wanted_at.set(now)], (PersonRow.hold == person.hold) & rested))
+    sent = rows.written(lambda: row.update(push(WANTED, now), rested))
+    return sent or person.wanted_3 is None or person.wanted_3 < now - DAY
 
 
 def erase(person: Person, addresses: Sequence[str]) -> None:
@@ -152,10 +188,13 @@ def stop_letters(key: str, service_id: str, hold: str, why: str) -> bool:
 
 
 def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
-    """Leave word that this address wants its link; the same one write whether there is a request or not."""
-    known = (LockRow.reference == reference) & (LockRow.asked_at.does_not_exist() | (LockRow.asked_at < now - pause))
+    """Ask the mailer for the link of a request; False within `pause` of the last time, or after three in a day.
+
+    One conditional write, whether the request exists or not.
+    """
+    known = (LockRow.reference == reference) & _rested(ASKED, now, pause)
     row = address_row(address, service_id)
-    return rows.written(lambda: row.update([LockRow.asked_at.set(now)], known))
+    return rows.written(lambda: row.update(push(ASKED, now), known))
 
 
 def asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:

@@ -42,11 +42,10 @@ def _hold(found: Request) -> str:
     return found.seat.hold or found.seat.past
 
 
-def send_convocation(token: str, now: datetime) -> Request:
-    """Send the convocation of a confirmed request again; at most once in two minutes."""
+def send_convocation(token: str, now: datetime) -> tuple[Request, bool]:
+    """Send the convocation of a confirmed request again, at most once in two minutes; False after three in a day."""
     found, person = _owned(token, now, State.CONFIRMED)
-    locks.want_convocation(person, now, pause=PAUSE)
-    return found
+    return found, locks.want_convocation(person, now, pause=PAUSE)
 
 
 def view_correctable(token: str, now: datetime) -> Request:

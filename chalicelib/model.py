@@ -42,8 +42,8 @@ LANGUAGES = ("fr", "en", "ar")
 RULES, OFFICE = "rules", "office"
 """Who closed a seat: a change of the service's file, or somebody at the office."""
 
-_WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
-_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.(\d{8})\.(\d{4})\.([1-9]\d{0,2})", re.ASCII)
+_WEEK = re.compile("([0-9]{4})-W([0-9]{2})")
+_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.([0-9]{8})\.([0-9]{4})\.([1-9][0-9]{0,2})")
 
 
 def aware(moment: datetime) -> datetime:
@@ -329,6 +329,7 @@ class Person:
     the details before they were corrected, `corrected` times. `names` are the person keys of the corrected names, which
     are locked too. `generation` counts the corrections of the e-mail address. `stopped` says why the e-mail address
     takes no more letters. `replaced` marks the copy that is kept for the last letters of an ended request.
+    `wanted_3` is the last but two time that the convocation was sent on demand.
     """
 
     key: str
@@ -347,3 +348,4 @@ class Person:
     names: tuple[str, ...] = ()
     generation: int = 0
     replaced: bool = False
+    wanted_3: datetime | None = None

@@ -124,6 +124,7 @@ class LockRow(Row):
 
     There is one per e-mail address, and one for each further name under which a person corrected a request. The lock
     of an e-mail address also records when its owner asked for a link.
+    `asked_at`, `asked_2` and `asked_3` are the last three times, newest first.
     """
 
     seat = UnicodeAttribute()
@@ -131,6 +132,8 @@ class LockRow(Row):
     person = UnicodeAttribute(null=True)
     reference = UnicodeAttribute(null=True)
     asked_at = Moment(null=True)
+    asked_2 = Moment(null=True)
+    asked_3 = Moment(null=True)
     erase_at = NumberAttribute()
 
 
@@ -151,6 +154,7 @@ class PersonRow(LockRow):
     """One live request per person, with the details: the only item with personal data.
 
     `names` are the keys of the person's other name locks, `generation` counts the corrections of the e-mail address.
+    `wanted_at`, `wanted_2` and `wanted_3` are the last three times that the convocation was sent on demand.
     """
 
     filed_at = Moment()
@@ -163,6 +167,8 @@ class PersonRow(LockRow):
     corrected = NumberAttribute(null=True)
     wanted_at = Moment(null=True)
     attempt_at = Moment(null=True)
+    wanted_2 = Moment(null=True)
+    wanted_3 = Moment(null=True)
     sent = UnicodeAttribute(null=True)
     stopped = UnicodeAttribute(null=True)
 

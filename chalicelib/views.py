@@ -383,10 +383,10 @@ def convocation_page(request: Request) -> Reply:
     return Reply(data, "convocation.html", context)
 
 
-def convocation_sent(request: Request) -> Reply:
-    """The convocation is on its way again."""
-    context = {"request": request, "office": request.service.office}
-    return Reply(_request_data(request), "sent.html", context, status=202)
+def convocation_sent(request: Request, sent: bool) -> Reply:  # noqa: FBT001  # as `manage` answers
+    """Say that the convocation is on its way again, or that it left three times in a day and does not now."""
+    context = {"request": request, "office": request.service.office, "sent": sent}
+    return Reply({**_request_data(request), "sent": sent}, "sent.html", context, status=202)
 
 
 def correction(request: Request, values: Mapping[str, Any] | None = None) -> Reply:

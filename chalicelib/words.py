@@ -13,6 +13,7 @@ from chalicelib.model import LANGUAGES, Text, text
 LOCALE = Path(__file__).parent / "locale"
 DIRECTIONS = {"fr": "ltr", "en": "ltr", "ar": "rtl"}
 OWN_NAMES = {"fr": "Français", "en": "English", "ar": "العربية"}
+_WEIGHT = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.")
 _BEFORE = re.compile("(?<=«) | (?=[?!:;»])")
 """Where French wants a space that does not break."""
 
@@ -107,7 +108,7 @@ def preferred(accept_language: str) -> str:
         tag, _, rest = part.strip().partition(";")
         language = tag.split("-")[0].lower()
         weight = rest.strip().removeprefix("q=") or "1"
-        value = float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0
+        value = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
         if language in LANGUAGES and value > best_weight:
             best, best_weight = language, value
     return best

@@ -108,7 +108,7 @@ class Page(BaseHTTPRequestHandler):
                 self.reply(json.dumps(letters).encode(), "application/json")
             case ["messages", number] if letter := self.inbox.find(number):
                 self.page(letter.subject, one(letter))
-            case ["messages", number, file] if (letter := self.inbox.find(number)) and file.isdecimal():
+            case ["messages", number, file] if (letter := self.inbox.find(number)) and re.fullmatch("[0-9]+", file):
                 self.file(letter, int(file))
             case _:
                 self.send_error(HTTPStatus.NOT_FOUND)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import socket
@@ -239,7 +240,7 @@ def asked_port() -> int:
     wish = os.environ.get("GUICHET_PORT", "")
     if not wish:
         return 0
-    if not wish.isdecimal() or not 0 < int(wish) < 65536:  # noqa: PLR2004 - ports are 16 bits
+    if not re.fullmatch("[0-9]+", wish) or not 0 < int(wish) < 65536:  # noqa: PLR2004 - ports are 16 bits
         raise CannotRun(f"guichet: GUICHET_PORT must be a port number, not {wish!r}")
     if not is_free(int(wish)):
         raise CannotRun(f"guichet: port {wish} is in use: set GUICHET_PORT to another one")

@@ -59,7 +59,7 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
     if environ.get("GUICHET_CAPTCHA_ANSWER"):
         raise CannotDeploy("GUICHET_CAPTCHA_ANSWER is set: it is for a laptop alone: unset it")
     account = _text(
-        shown, "account", given.get("account", ""), r"\d{12}", "the twelve digits of the AWS account, in quotes"
+        shown, "account", given.get("account", ""), "[0-9]{12}", "the twelve digits of the AWS account, in quotes"
     )
     region = _region(shown, given, environ)
     values = {file: _parameters(shown, given, parameters) for file, parameters in known.items()}
@@ -85,7 +85,9 @@ def _known(shown: Path, given: Mapping[str, Any], parameters: set[str]) -> None:
 
 
 def _region(shown: Path, given: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    region = _text(shown, "region", given.get("region", ""), r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, like eu-west-3")
+    region = _text(
+        shown, "region", given.get("region", ""), "[a-z]{2}(-[a-z]+)+-[0-9]", "an AWS region, like eu-west-3"
+    )
     if region not in boto3.Session().get_available_regions("ses"):
         raise CannotDeploy(f"{shown}: region {region} is none where AWS sends mail (SES): take another, like eu-west-3")
     for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -131,7 +133,7 @@ def _parameters(shown: Path, given: Mapping[str, Any], known: Mapping[str, Mappi
             isinstance(value, bool | list | dict | None)
             or not re.fullmatch(rule.get("AllowedPattern", ".*"), text)
             or ("AllowedValues" in rule and text not in rule["AllowedValues"])
-            or (rule["Type"] == "Number" and not (text.isdecimal() and least <= int(text) <= most))
+            or (rule["Type"] == "Number" and not (re.fullmatch("[0-9]+", text) and least <= int(text) <= most))
         )
         if wrong:
             raise CannotDeploy(f"{shown}: {key} is {value!r}: {rule.get('Description', 'see infra/app.yaml')}")

@@ -31,6 +31,7 @@ from chalicelib import (
     edge,
     errors,
     forms,
+    manage,
     pages,
     places,
     rows,
@@ -531,11 +532,6 @@ def test_the_collector_that_rests_while_the_service_loads_works_again() -> None:
     assert gc.get_freeze_count() > 0
 
 
-def test_the_pages_that_letters_link_to_answer_head_and_no_others() -> None:
-    linked = {f"/requests/{{token}}{page}" for page in ("", "/confirmation", "/cancellation", "/move", "/convocation")}
-    assert {path for path, methods in app.app.routes.items() if "HEAD" in methods} == linked
-
-
 @pytest.mark.usefixtures("service")
 def test_a_person_gives_a_place_back_or_keeps_it_longer_by_a_button() -> None:
     kept = hold()
@@ -752,7 +748,7 @@ WISHES = [
     (b'{"first_free": true, "conditions_accepted": 1}', ["conditions_accepted"]),
     (b'{"first_free": true, "conditions_accepted": {"a": []}}', ["conditions_accepted"]),
     (b'{"first_free": true, "conditions_accepted": true, "seat": "1"}', ["seat"]),
-    (b'{"first_free": true, "conditions_accepted": true, "\\ud800": "1"}', ["?"]),
+    (b'{"first_free": true, "conditions_accepted": true, "\\ud800": "1"}', ["body"]),
 ]
 
 
@@ -785,7 +781,7 @@ DETAILS: list[tuple[dict[str, Any], str]] = [
     ({"first_name": "A" * 300}, "first_name"),
     ({"last_name": "Exem\x00ple"}, "last_name"),
     ({"last_name": f"Exem{BIDI}ple"}, "last_name"),
-    ({"last_name": "Exem\ud800ple"}, "last_name"),
+    ({"last_name": "Exem\ud800ple"}, "body"),
     ({"last_name": "<b>Exemple</b>"}, "last_name"),
     ({"last_name": "12"}, "last_name"),
     ({"birth_name": "5"}, "birth_name"),
@@ -1381,6 +1377,20 @@ def test_a_program_corrects_downloads_and_erases() -> None:
     assert post(f"/requests/{token}/erasure").data["state"] == "cancelled"
     assert post(f"/requests/{token}/erasure").data["state"] == "cancelled"
     refused(get(f"/requests/{token}/data"), 410, "link-over")
+
+
+@pytest.mark.usefixtures("service")
+def test_after_three_convocations_in_a_day_the_owner_is_told_that_no_other_leaves() -> None:
+    token, now = confirmed(), edge.now()
+    assert post(f"/requests/{token}/convocation").data["sent"] is True
+    for minutes in (3, 6):
+        manage.send_convocation(token, now + timedelta(minutes=minutes))
+    answer = post(f"/requests/{token}/convocation")
+    assert (answer.status, answer.data["sent"]) == (202, False)
+    person = Browser(f"/requests/{token}")
+    person.press("Recevoir de nouveau ma convocation")
+    assert person.title == "Votre convocation est déjà partie trois fois"
+    person.follow("Revenir à mon rendez-vous")
 
 
 @pytest.mark.usefixtures("service")

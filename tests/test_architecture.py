@@ -1,6 +1,7 @@
 """Imports go one way: app -> edge and use cases -> adapters -> domain; plumbing from anywhere."""
 
 import ast
+import re
 import sys
 from collections import Counter
 from graphlib import TopologicalSorter
@@ -11,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = {
     "app": {"app"},
-    "edge": {"edge", "views"},
+    "edge": {"edge", "incoming", "views"},
     "use cases": {
         "booking",
         "claims",
@@ -88,6 +89,13 @@ def test_the_domain_and_the_plumbing_import_nothing_from_elsewhere_but_the_stand
 def test_app_imports_nothing_from_elsewhere_but_chalice() -> None:
     _, others = imports("app")
     assert others - sys.stdlib_module_names == {"chalice"}
+
+
+def test_numbers_are_read_in_digits_0_to_9_only() -> None:
+    many = re.compile(r"\\d|\.is(decimal|digit|numeric)\(")  # these take the digits of every script
+    paths = [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py"), *(ROOT / "infra").rglob("*.py")]
+    lines = [f"{path.name}: {line}" for path in paths for line in path.read_text("utf-8").splitlines()]
+    assert [line for line in lines if many.search(line)] == []
 
 
 def test_there_is_no_circle() -> None:

@@ -488,6 +488,30 @@ def test_asking_for_a_link_twice_within_two_minutes_leaves_word_once(service: Se
     assert rows.LockRow.count(f"EMAIL#{booking.keys().address('nobody@example.org')}") == 0
 
 
+@pytest.mark.parametrize("over", [False, True])
+def test_a_link_is_asked_for_three_times_in_any_24_hours_also_for_a_request_that_is_over(
+    service: Service,
+    over: bool,  # noqa: FBT001  # both states of a request
+) -> None:
+    request = filed()
+    if over:
+        appointment.cancel_request(request.token, NOW)
+    address = booking.keys().address("awa@example.org")
+
+    def asked(**after: float) -> bool:
+        now = NOW + timedelta(**after)
+        return locks.ask_link(address, service.id, request.reference, now, pause=appointment.LINK_PAUSE)
+
+    assert [asked(hours=hours) for hours in (0, 5, 10)] == [True, True, True]
+    assert [asked(hours=hours) for hours in (10.1, 15, 23.9, 24)] == [False, False, False, False]
+    assert asked(hours=24, milliseconds=1)
+    assert not asked(hours=28)
+    assert asked(hours=29, seconds=1)
+    assert not asked(hours=29, seconds=100)
+    assert not asked(hours=33)
+    assert asked(hours=34, seconds=1)
+
+
 @pytest.mark.usefixtures("service")
 def test_nothing_stored_of_a_seat_is_personal_or_usable_as_a_link() -> None:
     kept = proven()

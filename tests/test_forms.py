@@ -180,12 +180,31 @@ def test_a_month_is_a_number_or_a_name_in_our_languages(month: str, number: int)
         ("9" * 20, "5", "1990"),
         ("17", "9" * 20, "1990"),
         ("17", "5", "0"),
+        ("17", "5", "1_990"),
+        ("1_7", "5", "1990"),
+        ("17", "0_5", "1990"),
+        ("+17", "5", "1990"),
+        ("17", "5", "１９９０"),
+        ("१७", "5", "1990"),
+        ("17", "۵x", "1990"),
     ],
 )
 def test_a_date_that_does_not_exist_is_refused(parts: tuple[str, str, str]) -> None:
     day, month, year = parts
     wrong = refused(birth_date=None, birth_day=day, birth_month=month, birth_year=year)
     assert wrong == {"birth_date": "Écrivez une date qui existe, par exemple 31 12 1990."}
+
+
+@pytest.mark.parametrize(("day", "month", "year"), [("١٧", "٥", "١٩٩٠"), ("۱۷", "۵", "۱۹۹۰"), ("١٧", "مايو", "1990")])
+def test_a_date_typed_on_an_arabic_keyboard_is_read(day: str, month: str, year: str) -> None:
+    assert born(day, month, year) == date(1990, 5, 17)
+
+
+def test_digits_typed_on_an_arabic_keyboard_are_kept_as_0_to_9() -> None:
+    assert read(phone="٠٦ ١٢ ٣٤ ٥٦ ٧٨").phone == "06 12 34 56 78"
+    assert read(phone="+۳۳ ۶ ۱۲ ۳۴ ۵۶ ۷۸").phone == "+33 6 12 34 56 78"
+    assert forms.read_answer({"challenge": "x", "answer": "٣٢١٠٤٥"}) == ("x", "321045")
+    assert forms.read_manage({"reference": "AES-٧K٣M٩-QXPT٢", "email": "awa@example.org"})[0] == "AES-7K3M9-QXPT2"
 
 
 def test_the_29th_of_february_exists_in_a_leap_year() -> None:
@@ -201,6 +220,8 @@ def test_the_29th_of_february_exists_in_a_leap_year() -> None:
         ("0090-05-17", "Vérifiez l’année de naissance."),
         ("17/05/1990", "Écrivez une date qui existe, par exemple 31 12 1990."),
         ("1990-5-17", "Écrivez une date qui existe, par exemple 31 12 1990."),
+        ("١٩٩٠-05-17", "Écrivez une date qui existe, par exemple 31 12 1990."),
+        ("1990-٠٥-17", "Écrivez une date qui existe, par exemple 31 12 1990."),
         ("", "Remplissez ce champ."),
         (19900517, "Ce champ doit être un texte."),
     ],
@@ -225,8 +246,8 @@ def test_a_date_of_birth_of_which_a_part_is_missing_is_one_mistake() -> None:
     "body",
     [
         {"date": "2026-12-03", "start": "10:15", "conditions_accepted": True},
-        {"slot": "2026-12-03T10:15", "conditions_accepted": "true"},
-        {"slot": "2026-12-03T10:15", "conditions_accepted": "on", "first_free": "false"},
+        forms.Form(slot="2026-12-03T10:15", conditions_accepted="true"),
+        forms.Form(slot="2026-12-03T10:15", conditions_accepted="on", first_free="false"),
     ],
 )
 def test_a_slot_is_wished_by_its_start_on_the_wall(body: dict[str, Any]) -> None:
@@ -246,6 +267,12 @@ def test_a_slot_is_wished_by_its_start_on_the_wall(body: dict[str, Any]) -> None
         ({"first_free": 1}, ["first_free"]),
         ({"first_free": True, "conditions_accepted": 1}, ["conditions_accepted"]),
         ({"first_free": True, "conditions_accepted": None}, ["conditions_accepted"]),
+        ({"first_free": True, "conditions_accepted": "true"}, ["conditions_accepted"]),
+        ({"first_free": "true", "conditions_accepted": True}, ["first_free"]),
+        (forms.Form(first_free="true", conditions_accepted="1"), ["conditions_accepted"]),
+        ({"slot": "2026-12-٠3T10:15"}, ["slot"]),
+        ({"date": "٢٠٢٦-12-03", "start": "10:15"}, ["date"]),
+        ({"date": "2026-12-03", "start": "１０:15"}, ["date"]),
         ({"first_free": True, "seat": "x" * 100}, ["seat"]),
     ],
 )
@@ -284,7 +311,7 @@ def test_what_is_no_reference_is_refused(typed: str) -> None:
 
 
 def test_the_first_free_slot_is_wished_whatever_else_is_chosen() -> None:
-    body = {"first_free": "true", "slot": "2026-12-03T10:15"}
+    body = forms.Form(first_free="true", slot="2026-12-03T10:15")
     assert forms.read_wish(body, AES) == Wish(None, conditions_accepted=False)
 
 

@@ -15,6 +15,7 @@ from chalicelib.booking import Wish
 from chalicelib.model import Details, Person, SeatKey, State
 from tests.conftest import MONDAY
 
+PAUSE = manage.PAUSE
 NOW = MONDAY + timedelta(seconds=1)
 START = datetime(2026, 12, 17, 10, 0, tzinfo=ZoneInfo("Europe/Paris"))
 AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
@@ -87,6 +88,31 @@ def test_the_convocation_goes_out_again_once_in_two_minutes() -> None:
     letters = sent(*pairwise(images))
     assert [one.subject for one in letters] == ["Votre rendez-vous est confirmé : votre convocation"] * 2
     assert len(letters[0].attachments) == 2
+
+
+def test_the_convocation_goes_out_again_three_times_in_any_24_hours_and_then_the_owner_is_told() -> None:
+    request = confirmed()
+    images = [item(person().key)]
+    answers = []
+    for hours in (0, 1, 1.01, 2, 3, 23, 24.1, 24.5, 25.1):
+        answers.append(manage.send_convocation(request.token, NOW + timedelta(hours=hours))[1])
+        images.append(item(person().key))
+    assert answers == [True, True, True, True, False, False, True, False, True]
+    assert len(sent(*pairwise(images))) == 5  # the one at 1.01 hours came within two minutes
+
+
+def test_a_corrected_name_sends_its_convocation_also_after_three_and_counts_as_one_of_them() -> None:
+    request = confirmed()
+    for hours in (0, 1):
+        assert manage.send_convocation(request.token, NOW + timedelta(hours=hours))[1]
+    later = NOW + timedelta(hours=2)
+    before = item(person().key)
+    manage.correct(manage.view_correctable(request.token, later), "Awah", "Exemple", AWA.phone, now=later)
+    assert len(sent((before, item(person().key)))) == 1
+    assert not manage.send_convocation(request.token, NOW + timedelta(hours=3))[1]
+    before = item(person().key)
+    manage.correct(manage.view_correctable(request.token, later), "Awa", "Exemple", AWA.phone, now=later + PAUSE)
+    assert len(sent((before, item(person().key)))) == 1
 
 
 def test_a_request_that_is_not_confirmed_has_no_convocation_to_send_again() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,43 @@ def test_a_wish_for_the_link_is_answered_once(service: Service) -> None:
     outbox.deliver([change, change], now=NOW, send=post)
     assert [letter.subject for letter, _ in post.sent] == ["Votre lien pour gérer votre rendez-vous"]
     assert request.token in post.sent[0][0].text
+
+
+def asked_for(service: Service, request: appointment.Request, now: datetime) -> Change:
+    """The change that asking for the link makes of the address item."""
+    row = rows.LockRow(f"EMAIL#{booking.keys().address(AWA.email)}", f"SERVICE#{service.id}")
+    place = {"TableName": "guichet-test", "Key": {"pk": {"S": row.pk}, "sk": {"S": row.sk}}}
+    before = boto3.client("dynamodb").get_item(**place)["Item"]
+    appointment.ask_link(request.reference, AWA.email, now)
+    return "4", before, boto3.client("dynamodb").get_item(**place)["Item"]
+
+
+def test_the_marks_of_letters_are_bounded_and_a_change_that_comes_again_sends_nothing_twice(service: Service) -> None:
+    request, first = filed()
+    second = after(request, lambda token: appointment.confirm_request(token, NOW))
+    assert len(letters_for(first, second)) == 2
+    changes = [asked_for(service, request, NOW + timedelta(hours=9 * n)) for n in range(25)]
+    assert len(letters_for(*changes)) == 25
+    assert letters_for(first, second, *changes[-10:]) == []
+    person = locks.person(booking.keys().person("Awa", "Exemple", AWA.birth_date), "aes")
+    assert person is not None
+    newest = {f"link:{int((NOW + timedelta(hours=9 * n)).timestamp() * 1000)}" for n in range(15, 25)}
+    assert person.sent == {"confirm", "convocation", *newest}
+    cancelled = letters_for(after(request, lambda token: appointment.cancel_request(token, NOW)))
+    assert b"METHOD:CANCEL" in calendar_of(cancelled[0])
+
+
+def test_marks_of_links_never_put_out_the_only_mark_of_a_convocation(service: Service) -> None:
+    request, _ = filed()
+    appointment.confirm_request(request.token, NOW)
+    person = locks.person(booking.keys().person("Awa", "Exemple", AWA.birth_date), service.id)
+    assert person is not None
+    old = {"convocation:1795996800000", "moved:aes.20261203.1015.1", "reminder:aes.20261203.1015.1"}
+    full = replace(person, sent=frozenset({*old, *(f"link:{1795996800000 + n}" for n in range(30))}))
+    assert locks.mark_sent(full, "link:1795996800099")
+    kept = locks.person(person.key, service.id)
+    assert kept is not None
+    assert kept.sent == {*old, *(f"link:{1795996800000 + n}" for n in range(21, 30)), "link:1795996800099"}
 
 
 @pytest.mark.usefixtures("service")

@@ -162,7 +162,8 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "move, nothing free": ("move.html", {"request": request(State.CONFIRMED), "days": []}),
     "move, displaced": ("move.html", {"request": request(State.DISPLACED), "days": DAYS}),
     "move, slot taken": ("move.html", {"request": request(State.CONFIRMED), "days": DAYS, "problem": TAKEN}),
-    "sent again": ("sent.html", {"request": request(State.CONFIRMED)}),
+    "sent again": ("sent.html", {"request": request(State.CONFIRMED), "sent": True}),
+    "not sent again": ("sent.html", {"request": request(State.CONFIRMED), "sent": False}),
     "correct": ("correct.html", {"request": request(State.CONFIRMED), "values": FIELDS}),
     "correct, wrong": (
         "correct.html",

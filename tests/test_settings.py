@@ -50,6 +50,8 @@ def test_a_whole_environment_is_read_and_the_public_url_ends_without_a_slash() -
         ({"GUICHET_MAIL_RATE": "0"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
         ({"GUICHET_MAIL_RATE": "0.5"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
         ({"GUICHET_MAIL_RATE": "10000"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
+        ({"GUICHET_MAIL_RATE": "1٤"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
+        ({"GUICHET_ORIGIN_HOLDS": "٣"}, f"guichet: GUICHET_ORIGIN_HOLDS is wrong: {HOLDS}"),
         ({"GUICHET_PUBLIC_URL": ""}, "guichet: GUICHET_PUBLIC_URL is missing: the address people use"),
         ({"GUICHET_PUBLIC_URL": "example.org"}, "guichet: GUICHET_PUBLIC_URL is wrong: the address people use"),
         ({"GUICHET_ORIGIN_HOLDS": ""}, f"guichet: GUICHET_ORIGIN_HOLDS is missing: {HOLDS}"),

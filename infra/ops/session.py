@@ -54,8 +54,8 @@ def _week(value: str) -> str:
     return value
 
 
-_DAY = r"\d{4}-\d\d-\d\d"
-_CLOCK = r"\d\d:\d\d"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = "[0-9]{2}:[0-9]{2}"
 _day = _read(_DAY, date.fromisoformat, "a day like 2026-12-03")
 _clock = _read(_CLOCK, time.fromisoformat, "a time like 09:00")
 _moment = _read(f"{_DAY}T{_CLOCK}", datetime.fromisoformat, "a moment like 2026-12-07T09:00")
@@ -75,7 +75,7 @@ Week = Annotated[
     typer.Option(
         "--week",
         metavar="WEEK",
-        parser=_read(r"\d{4}-W\d\d", _week, "a week like 2026-W49"),
+        parser=_read("[0-9]{4}-W[0-9]{2}", _week, "a week like 2026-W49"),
         help="Like 2026-W49; this one if not given.",
     ),
 ]

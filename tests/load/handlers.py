@@ -211,7 +211,8 @@ class Monday:
             return request("GET", slots, page=page, service="aes") | asked
 
         def wish(body: Mapping[str, str], *, page: bool) -> Event:
-            return request("POST", holds, body=body, page=page, service="aes")
+            typed = body if page else {name: True if value == "true" else value for name, value in body.items()}
+            return request("POST", holds, body=typed, page=page, service="aes")
 
         def alone() -> Event:
             limit("0")

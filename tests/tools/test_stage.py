@@ -71,6 +71,8 @@ SENDER = "The address the letters come from"
         ({"MailFrom": None}, f"{SEEN}MailFrom is missing: {SENDER}"),
         ({"MailFrom": "rendez-vous"}, f"{SEEN}MailFrom is 'rendez-vous': {SENDER}"),
         ({"MailRate": "0"}, f"{SEEN}MailRate is 0: Letters a second - no more than SES grants"),
+        ({"MailRate": '"1٤"'}, f"{SEEN}MailRate is '1٤': Letters a second - no more than SES grants"),
+        ({"account": '"11112222333٣"'}, f"{SEEN}account is '11112222333٣': expected {ACCOUNT}"),
         ({"MailRate": "many"}, f"{SEEN}MailRate is 'many': Letters a second - no more than SES grants"),
         ({"MailRate": ""}, f"{SEEN}MailRate is None: Letters a second - no more than SES grants"),
         (
