@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chalicelib import booking, locks, log, mail, store, timetable
+from chalicelib import booking, locks, log, store, timetable
 from chalicelib.model import SeatKey, Service, State
 
 DELIVERED, BOUNCED, COMPLAINED = "delivered", "bounced", "complained"
@@ -48,7 +48,7 @@ def read(message: str) -> Feedback:
         stops = _get(_get(said, "bounce", dict), "bounceType", str) == LASTING
     elif name == "Complaint":
         stops = _get(said, "complaint", dict).get("complaintFeedbackType") != WELCOME
-    return Feedback(KINDS[name], mail.as_typed(to[0]), stops)
+    return Feedback(KINDS[name], to[0], stops)
 
 
 def _fields(of: Any) -> dict[str, Any]:

@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
+from chalicelib import names
 from chalicelib.booking import Wish
 from chalicelib.errors import InvalidFields
 from chalicelib.model import LANGUAGES, Details, Service, week_of
@@ -21,7 +22,9 @@ TOO_LONG = N_("Ce champ est trop long.")
 ODD_CHARACTERS = N_("Ce champ contient un caractère qui n’est pas accepté.")
 UNKNOWN = N_("Ce champ n’est pas attendu.")
 BAD_NAME = N_("Écrivez ce nom avec des lettres, comme sur votre pièce d’identité.")
+NOT_LATIN = N_("Recopiez ce nom en lettres latines, comme sur le passeport.")
 BAD_EMAIL = N_("Écrivez une adresse complète, par exemple nom@exemple.fr.")
+NOT_ASCII_EMAIL = N_("Écrivez cette adresse sans accent et sans lettre particulière avant le signe @.")
 NOT_SAME_EMAIL = N_("Les deux adresses ne sont pas les mêmes.")
 BAD_DATE = N_("Écrivez une date qui existe, par exemple 31 12 1990.")
 NOT_BORN = N_("La date de naissance doit être dans le passé.")
@@ -50,23 +53,8 @@ CORRECTION = ("first_name", "last_name", "phone")
 BUTTONS = ("checked", "change", "lang", "step")
 """What the buttons of the pages add to the details, and the check page its name."""
 
-_IN_NAMES = set(" '’.-")
-MOST_MARKS = 4
-"""Marks on one letter: no script needs more, and a hundred of them cover the lines above."""
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
 _PHONE = re.compile(r"\+?[0-9][0-9 .()-]{4,24}")
-_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _is_odd(value: str) -> bool:
-    """Control, unassigned or direction characters, which hide what a name looks like."""
-    return any(unicodedata.category(c) in {"Cc", "Cs", "Co", "Cn"} or c in _BIDI for c in value)
-
-
-def _is_name(value: str) -> bool:
-    """Letters of any script with their marks, and what stands between the parts of a name."""
-    kinds = "".join("M" if unicodedata.category(c)[0] == "M" else "L" if c.isalpha() else c for c in value)
-    return kinds[0] == "L" and set(kinds) <= {"L", "M", *_IN_NAMES} and "M" * (MOST_MARKS + 1) not in kinds
 
 
 def _number(text: str) -> int:
@@ -87,8 +75,11 @@ class Reader:
         self.body = body
         self.errors: dict[str, str] = {name[:60]: UNKNOWN for name in body if name not in known}
 
-    def text(self, name: str, most: int, *, required: bool = True) -> str:
-        """One line of text in NFC, trimmed; empty when it is wrong or missing."""
+    def text(self, name: str, most: int, *, required: bool = True, form: Literal["NFC", "NFKC"] = "NFC") -> str:
+        """Read one line of text, normalized and trimmed; empty when it is wrong or missing.
+
+        A text with an invisible character is refused here, in every field.
+        """
         value = self.body.get(name)
         if value is None or value == "":
             if required:
@@ -97,10 +88,10 @@ class Reader:
         if not isinstance(value, str):
             self.errors[name] = NOT_TEXT
             return ""
-        tidy = unicodedata.normalize("NFC", value).strip()
+        tidy = unicodedata.normalize(form, value).strip()
         if len(tidy) > most:
             self.errors[name] = TOO_LONG
-        elif _is_odd(tidy):
+        elif any(map(names.is_invisible, tidy)):
             self.errors[name] = ODD_CHARACTERS
         elif not tidy and required:
             self.errors[name] = MISSING
@@ -113,10 +104,10 @@ class Reader:
         return self.text(name, most).translate(_DIGITS)
 
     def name(self, name: str, *, required: bool = True) -> str:
-        """A person's name: letters, and the marks that names have."""
-        value = self.text(name, NAME_LENGTH, required=required)
-        if value and not _is_name(value):
-            self.errors[name] = BAD_NAME
+        """Read a person's name in Latin letters; full-width letters and ligatures become plain ones (NFKC)."""
+        value = self.text(name, NAME_LENGTH, required=required, form="NFKC")
+        if value and not names.is_name(value):
+            self.errors[name] = NOT_LATIN if names.has_other_script(value) else BAD_NAME
         return value
 
     def done(self) -> None:
@@ -229,7 +220,7 @@ def read_email(body: Mapping[str, Any]) -> str:
 def _email_twice(reader: Reader) -> str:
     email = _email(reader, "email")
     again = reader.text("email_confirmation", EMAIL_LENGTH)
-    if email and again and again.casefold() != reader.text("email", EMAIL_LENGTH).casefold():
+    if email and again and names.email_key(again) != names.email_key(email):
         reader.errors["email_confirmation"] = NOT_SAME_EMAIL
     return email
 
@@ -237,10 +228,10 @@ def _email_twice(reader: Reader) -> str:
 def read_correction(body: Mapping[str, Any]) -> tuple[str, str, str]:
     """First name, last name and phone, as they should be."""
     reader = Reader(body, CORRECTION)
-    names = reader.name("first_name"), reader.name("last_name")
+    full_name = reader.name("first_name"), reader.name("last_name")
     phone = _phone(reader)
     reader.done()
-    return *names, phone
+    return *full_name, phone
 
 
 def _phone(reader: Reader) -> str:
@@ -251,18 +242,16 @@ def _phone(reader: Reader) -> str:
 
 
 def _email(reader: Reader, name: str) -> str:
-    """An address whose syntax is right, its domain in ASCII; no look at the DNS."""
-    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  # costs 60 ms where unused
-
+    """Read an e-mail address that can receive a letter, in ASCII."""
     value = reader.text(name, EMAIL_LENGTH)
     if not value:
         return ""
     try:
-        checked = validate_email(value, check_deliverability=False, allow_quoted_local=False)
-    except EmailNotValidError:
-        reader.errors[name] = BAD_EMAIL
+        return names.deliverable_email(value)
+    except ValueError:
+        local, at, _ = value.rpartition("@")
+        reader.errors[name] = NOT_ASCII_EMAIL if at and not local.isascii() else BAD_EMAIL
         return ""
-    return checked.ascii_email or f"{checked.local_part}@{checked.ascii_domain}"
 
 
 def _month(value: str) -> int:

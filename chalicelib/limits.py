@@ -6,7 +6,7 @@ makes a program pay with captchas and with time, and leaves the way open to ever
 
 from datetime import datetime, timedelta
 
-from chalicelib import settings, store, tokens, visitors
+from chalicelib import names, settings, store, visitors
 from chalicelib.booking import CAPTCHA_TRIES, Hold, keys
 from chalicelib.errors import CaptchaRequired
 from chalicelib.model import State
@@ -62,7 +62,7 @@ def _nth(name: str, now: datetime, kept: timedelta) -> int:
 
 def domain_of(email: str) -> str:
     """The domain that somebody has registered: two labels, or three under a registry's own second level."""
-    domain = tokens.normal_address(email).rpartition("@")[2]
+    domain = names.email_key(email).rpartition("@")[2]
     if domain in PROVIDERS:
         return domain
     labels = domain.split(".")

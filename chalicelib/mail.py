@@ -15,14 +15,9 @@ from email.policy import EmailPolicy
 from email.utils import localtime, parseaddr
 from typing import Any
 
-from chalicelib import settings
+from chalicelib import names, settings
 
 _NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# The standard library's parser drops comments and raises four kinds of error: it does not judge what a visitor typed.
-_LOCAL = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])+"')
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 
 _REFUSED = {
     "MessageRejected",
@@ -188,19 +183,6 @@ def send(
     return str(answer["MessageId"])
 
 
-def as_typed(written: str) -> str:
-    """An address as its owner types it, from the form that SES takes: the domain out of punycode."""
-    local, at, domain = written.rpartition("@")
-    if "xn--" not in domain.lower():
-        return written
-    import idna  # noqa: PLC0415  one address in thousands
-
-    try:
-        return f"{local}{at}{idna.decode(domain)}"
-    except idna.IDNAError:
-        return written
-
-
 def _one_line(value: str) -> str:
     if _NOT_ON_A_LINE.search(value):
         raise ValueError("a header is one line of text")
@@ -214,14 +196,6 @@ def _mailbox(written: str) -> Address:
 
 
 def _address(written: str) -> Address:
-    """One address as SES takes it: the domain in punycode, the rest in ASCII; ValueError for anything else."""
-    local, _, domain = _one_line(written).rpartition("@")
-    if not domain.isascii():
-        import idna  # noqa: PLC0415  one address in thousands
-
-        domain = idna.encode(domain, uts46=True).decode("ascii")
-    if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
-        raise ValueError("not one address that SES can write to")
-    if local.startswith('"'):
-        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    """Return one address as SES takes it; ValueError for one that can receive no letter."""
+    local, _, domain = names.deliverable_email(_one_line(written)).rpartition("@")
     return Address(username=local, domain=domain)

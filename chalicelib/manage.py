@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib import appointment, files, filing, locks, log, places, store, timetable, tokens
+from chalicelib import appointment, files, filing, locks, log, names, places, store, timetable
 from chalicelib.appointment import Request
 from chalicelib.booking import keys
 from chalicelib.errors import AlreadyRequested, InvalidFields, LinkOver
@@ -66,7 +66,7 @@ def correct(found: Request, first_name: str, last_name: str, phone: str, *, now:
     if wanted == person.details:
         return found
     filed = person.as_filed or person.details
-    if not tokens.is_spelling(_name(wanted), _name(filed)):
+    if not names.is_spelling(_name(wanted), _name(filed)):
         raise InvalidFields({"last_name": ANOTHER_NAME})
     if person.corrected >= CORRECTIONS:
         raise InvalidFields({"last_name": NO_MORE})

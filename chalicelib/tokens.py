@@ -3,7 +3,6 @@
 import hmac
 import re
 import secrets
-import unicodedata
 from base64 import b32encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from enum import StrEnum
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from chalicelib import names
 from chalicelib.errors import CaptchaSpent, NotFound
 from chalicelib.model import SeatKey
 
@@ -24,18 +24,6 @@ LENGTH = 6
 
 _SECRET = re.compile(r"([a-z2-7]{52})([0-9a-f]{11})?([a-z2-7]{26})")
 _STAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
-_NO_DOTS = {"gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me"}
-_PLUS = _NO_DOTS | {
-    "outlook.com",
-    "outlook.fr",
-    "hotmail.com",
-    "hotmail.fr",
-    "live.com",
-    "live.fr",
-    "msn.com",
-}
-_PLUS |= {"icloud.com", "me.com", "mac.com", "fastmail.com", "fastmail.fm"}
-_SAME = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
 
 
 def new_secret() -> str:
@@ -161,12 +149,12 @@ class Keys:
         return hmac.compare_digest(self.edge.encode(), shown.encode())
 
     def person(self, first_name: str, last_name: str, birth_date: date) -> str:
-        """Key of a person: names in any order, case, accents or hyphens, and the date of birth."""
-        return _text(self._mac("person", *plain(f"{first_name} {last_name}"), birth_date.isoformat()))
+        """Return the key of a person: the name in any spelling (`names.person_key`), and the date of birth."""
+        return _text(self._mac("person", names.person_key(first_name, last_name), birth_date.isoformat()))
 
     def address(self, email: str) -> str:
-        """Key of an address, normalised."""
-        return _text(self._mac("address", normal_address(email)))
+        """Return the key of an e-mail address, in any spelling (`names.email_key`)."""
+        return _text(self._mac("address", names.email_key(email)))
 
     def challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
         """A new challenge for this hold: when it was made, chance, and a seal over both and the hold."""
@@ -243,47 +231,3 @@ def _ipv4(address: str) -> str:
         read = ip_address(address)
         return str(read.ipv4_mapped if isinstance(read, IPv6Address) and read.ipv4_mapped else read)
     return address
-
-
-def plain(name: str) -> list[str]:
-    """The words of a name, sorted, without case, accents or punctuation."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
-    return sorted(re.sub(r"[^\w]+", " ", bare).split())
-
-
-def is_spelling(new: str, old: str) -> bool:
-    """Is it the same name but for order, case, accents, hyphens, and one letter in four, two at most?"""
-    if plain(new) == plain(old):
-        return True
-    before = "".join(plain(old))
-    most = min(2, len(before) // 4)
-    return any(
-        _distance("".join(words), before) <= most for words in (plain(new), _in_order_of(plain(new), plain(old)))
-    )
-
-
-def _in_order_of(words: list[str], model: list[str]) -> list[str]:
-    """The words, each where the word of the model stands that is nearest to it: a letter may change their order."""
-    return sorted(
-        words, key=lambda word: min(range(len(model)), key=lambda n: _distance(word, model[n])) if model else 0
-    )
-
-
-def _distance(one: str, other: str) -> int:
-    """How many letters to put in, leave out or replace (Levenshtein)."""
-    row = list(range(len(other) + 1))
-    for n, letter in enumerate(one, 1):
-        last, row[0] = row[0], n
-        for m, match in enumerate(other, 1):
-            last, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, last + (letter != match))
-    return row[-1]
-
-
-def normal_address(email: str) -> str:
-    """One form for all spellings that reach the same mailbox: case, and dots and "+" where ignored."""
-    local, _, domain = email.strip().casefold().rpartition("@")
-    if domain in _PLUS:
-        local = local.partition("+")[0]
-    if domain in _NO_DOTS:
-        local = local.replace(".", "")
-    return f"{local}@{_SAME.get(domain, domain)}"

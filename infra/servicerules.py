@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 from zoneinfo import available_timezones
 
+from chalicelib import names
 from chalicelib.files import WEEKDAYS
 from chalicelib.model import LANGUAGES
 from infra.publicholidays import DEPARTMENTS
@@ -199,6 +200,15 @@ def _date(text: str) -> date | None:
         return None
 
 
+def _reply_to(document: Document) -> Iterator[Finding]:
+    """Apply the mailer's rule: with a `reply_to` that it refuses, no letter of the service leaves."""
+    try:
+        names.deliverable_email(document["reply_to"])
+    except ValueError:
+        wrong = f"no mail reaches {document['reply_to']}"
+        yield Finding(("reply_to",), wrong, "one e-mail address, like accueil@example.org")
+
+
 def _closures(document: Document) -> Iterator[Finding]:
     for number, closure in enumerate(document.get("closures", ())):
         path = ("closures", number)
@@ -296,5 +306,6 @@ _RULES: tuple[tuple[AbstractSet[str], Callable[[Document], Iterator[Finding]]], 
     ({"release", "public_holidays"}, _waiting),
     ({"release", "plannings", "slot_minutes"}, _shares),
     ({"times"}, _times),
+    ({"reply_to"}, _reply_to),
 )
 """Each rule, and the parts that it reads."""

@@ -75,7 +75,7 @@ class Walk:
 
     def details(self) -> dict[str, str]:
         """Somebody who is nobody, another one each time."""
-        name = "".join(secrets.choice("abcdefghij") for _ in range(8)).title()
+        name = "".join(secrets.choice("bcdfghijkl") for _ in range(8)).title()
         email = ADDRESS.format(name.lower())
         who = {"first_name": name, "last_name": "Exemple", "birth_name": "", "birth_date": "1990-05-17"}
         return who | {"email": email, "email_confirmation": email, "phone": "06 12 34 56 78", "language": "fr"}

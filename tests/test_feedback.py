@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import appointment, booking, feedback, locks, outbox, store
+from chalicelib import appointment, booking, feedback, forms, locks, outbox, store
 from chalicelib.appointment import Request
 from chalicelib.feedback import Feedback
 from chalicelib.model import Person, Seat, SeatKey, State
@@ -62,7 +62,7 @@ def person() -> Person:
             event("Complaint", complaint={"complaintFeedbackType": "not-spam"}),
             Feedback("complained", "awa@example.org"),
         ),
-        (bounce(to=["awa@xn--exemple--i1a.fr"]), Feedback("bounced", "awa@exemple-é.fr", stops=True)),
+        (bounce(to=["awa@xn--exemple--i1a.fr"]), Feedback("bounced", "awa@xn--exemple--i1a.fr", stops=True)),
         (bounce(to=["awa@xn--\u0000"]), Feedback("bounced", "awa@xn--\u0000", stops=True)),
     ],
 )
@@ -156,6 +156,22 @@ def test_a_bounce_takes_no_seat_from_who_has_confirmed() -> None:
     appointment.confirm_request(request.token, NOW)
     feedback.take(bounce(), LATER)
     assert seat(request).state is State.CONFIRMED
+    assert person().stopped == "bounced"
+
+
+@pytest.mark.usefixtures("service")
+def test_a_bounce_is_found_by_the_address_of_a_unicode_domain_too() -> None:
+    form = {
+        "first_name": "Awa",
+        "last_name": "Exemple",
+        "birth_date": "1990-05-17",
+        "email": "awa@exemple-é.fr",
+        "email_confirmation": "awa@EXEMPLE-É.fr",
+        "phone": "06 12 34 56 78",
+    }
+    request, _ = filed(forms.read_details(form, today=NOW.date(), language="fr"))
+    feedback.take(bounce(to=["awa@xn--exemple--i1a.fr"]), LATER)
+    assert seat(request).state is State.OPEN
     assert person().stopped == "bounced"
 
 

@@ -19,6 +19,7 @@ from moto.ses.models import ses_backends
 
 from chalicelib import mail
 from chalicelib.mail import Attachment, Letter, MailAway, MailRefused
+from tests import test_names
 
 LETTER = Letter(
     to="awa@example.org",
@@ -190,10 +191,8 @@ def test_a_broken_setting_is_no_fault_of_the_letter(field: str, tail: str) -> No
     [
         ("awa@exemple-é.fr", "awa@xn--exemple--i1a.fr"),
         ("awa@straße.example", "awa@xn--strae-oqa.example"),
-        ("awa@EXEMPLE.FR", "awa@EXEMPLE.FR"),
+        ("awa@EXEMPLE.FR", "awa@exemple.fr"),
         ("awa+rdv.o'exemple@example.org", "awa+rdv.o'exemple@example.org"),
-        ('"awa exemple"@example.org', '"awa exemple"@example.org'),
-        ('"awa\\"x"@example.org', '"awa\\"x"@example.org'),
         ("a" * 64 + "@" + ("b" * 60 + ".") * 3 + "org", "a" * 64 + "@" + ("b" * 60 + ".") * 3 + "org"),
     ],
 )
@@ -222,9 +221,10 @@ def test_an_address_is_written_as_ses_takes_it(typed: str, sent: str) -> None:
         "åwa@example.org",
         "awa@\u200b.org",
         "awa@" + "é" * 70 + ".org",
+        *test_names.UNDELIVERABLE,
     ],
 )
-def test_what_is_not_one_address_is_refused(typed: str) -> None:
+def test_what_is_not_one_address_or_can_receive_no_letter_is_refused(typed: str) -> None:
     with pytest.raises(MailRefused):
         written(replace(LETTER, to=typed))
 

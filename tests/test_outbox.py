@@ -46,13 +46,13 @@ def image(key: SeatKey) -> outbox.Image:
     return item
 
 
-def filed() -> tuple[appointment.Request, Change]:
+def filed(details: Details = AWA) -> tuple[appointment.Request, Change]:
     """A request, and the change of its seat that the stream carries."""
     kept = booking.place_hold("aes", booking.Wish(None, conditions_accepted=True), now=NOW)
     asked = booking.challenge(kept.id, NOW)
     booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW)
     before = image(kept.seat.key)
-    request = appointment.file_request(kept.id, AWA, now=NOW)
+    request = appointment.file_request(kept.id, details, now=NOW)
     return request, ("1", before, image(kept.seat.key))
 
 

@@ -449,7 +449,7 @@ def test_an_error_stands_above_with_a_link_and_beside_its_field() -> None:
     assert (box["tabindex"], "autofocus" in box) == ("-1", True)
     assert {"#first_name", "#birth_day"} <= {a["href"] for a in tags.all("a")}
     named = {a["id"]: a for a in tags.all("input") if "id" in a}
-    assert named["first_name"]["aria-describedby"] == "first_name-error"
+    assert named["first_name"]["aria-describedby"] == "first_name-error first_name-hint"
     assert named["birth_year"]["aria-invalid"] == "true"
     assert "aria-invalid" not in named["phone"]
     assert page("details, wrong").count(ERRORS["birth_date"]) == 2
@@ -458,6 +458,22 @@ def test_an_error_stands_above_with_a_link_and_beside_its_field() -> None:
 def test_what_was_typed_is_kept_and_cannot_become_markup() -> None:
     html = page("details", values={"last_name": '"><b>Æ'})
     assert 'value="&#34;&gt;&lt;b&gt;Æ"' in html
+
+
+@pytest.mark.parametrize(
+    ("language", "hint"),
+    [
+        ("fr", "En lettres latines, comme sur le passeport."),
+        ("en", "In Latin letters, as in the passport."),
+        ("ar", "بالحروف اللاتينية كما في جواز السفر."),
+    ],
+)
+def test_the_form_asks_for_the_name_in_latin_letters_and_writes_it_from_the_left(language: str, hint: str) -> None:
+    html = page("details", language)
+    fields = {a["id"]: a for a in Tags(html).all("input") if "id" in a}
+    assert html.count(hint) == 2
+    for field in ("first_name", "last_name"):
+        assert (fields[field]["dir"], fields[field]["aria-describedby"]) == ("ltr", f"{field}-hint")
 
 
 def test_the_fields_tell_the_browser_what_they_are_for() -> None:

@@ -124,9 +124,18 @@ def test_the_answers_are_six_characters_and_not_in_the_challenge() -> None:
 
 @pytest.mark.parametrize(
     ("first_name", "last_name"),
-    [("awa", "exemple"), ("EXEMPLE", "Àwa"), ("A\u0300wa", "Exemple"), ("Awa Exemple", ""), ("awa-exemple", "")],
+    [
+        ("awa", "exemple"),
+        ("EXEMPLE", "Àwa"),
+        ("A\u0300wa", "Exemple"),
+        ("Awa Exemple", ""),
+        ("awa-exemple", ""),
+        ("Awaexemple", ""),
+    ],
 )
-def test_a_person_is_the_same_in_any_order_case_accents_or_hyphens(first_name: str, last_name: str) -> None:
+def test_a_person_is_the_same_with_swapped_fields_and_in_any_case_accents_or_hyphens(
+    first_name: str, last_name: str
+) -> None:
     born = date(1990, 5, 17)
     assert KEYS.person(first_name, last_name, born) == KEYS.person("Awa", "Exemple", born)
 
@@ -136,7 +145,6 @@ def test_a_person_is_the_same_in_any_order_case_accents_or_hyphens(first_name: s
     [
         ("Awa", "Exemples", date(1990, 5, 17)),
         ("Awa", "Exemple", date(1990, 5, 18)),
-        ("Awaexemple", "", date(1990, 5, 17)),
         ("Awa Awa", "Exemple", date(1990, 5, 17)),
     ],
 )
@@ -150,25 +158,9 @@ def test_a_persons_key_cannot_be_made_again_without_the_secret_and_holds_no_name
     assert "exemple" not in KEYS.person("Awa", "Exemple", born)
 
 
-@pytest.mark.parametrize(
-    ("email", "normal"),
-    [
-        ("awa@example.org", "awa@example.org"),
-        (" AWA@Example.ORG ", "awa@example.org"),
-        ("a.wa@example.org", "a.wa@example.org"),
-        ("awa+rdv@example.org", "awa+rdv@example.org"),
-        ("a.w.a+rdv@gmail.com", "awa@gmail.com"),
-        ("awa@googlemail.com", "awa@gmail.com"),
-        ("A.Wa+1+2@ProtonMail.com", "awa@proton.me"),
-        ("awa@pm.me", "awa@proton.me"),
-        ("a.wa+rdv@outlook.fr", "a.wa@outlook.fr"),
-        ("awa+rdv@icloud.com", "awa@icloud.com"),
-        ("awa+rdv@fastmail.com", "awa@fastmail.com"),
-    ],
-)
-def test_an_address_is_the_same_in_every_spelling_that_reaches_it(email: str, normal: str) -> None:
-    assert tokens.normal_address(email) == normal
-    assert KEYS.address(email) == KEYS.address(normal)
+def test_the_key_of_an_address_is_the_same_in_every_spelling_and_another_with_another_secret() -> None:
+    assert KEYS.address("A.Wa+rdv@googlemail.com") == KEYS.address("awa@gmail.com")
+    assert KEYS.address("awa@example.org") != Keys("l" * 43).address("awa@example.org")
 
 
 def test_keys_of_different_purposes_differ_for_the_same_words() -> None:

@@ -59,7 +59,7 @@ def held(now: datetime = NOW) -> list[SeatKey]:
 
 
 def somebody(number: int) -> Details:
-    name = "Exemple " + "abcdefghij"[number % 10] * (1 + number // 10)
+    name = "Exemple " + "bcdfghijkl"[number % 10] * (1 + number // 10)
     return replace(AWA, last_name=name, email=f"awa{number}@example.org")
 
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib import locks, rows, store
+from chalicelib import locks, names, rows, store
 from chalicelib.errors import NotFound
 from chalicelib.model import Details, Person, Seat, State
 from chalicelib.rows import LockRow, PersonRow
-from chalicelib.tokens import normal_address, plain
 
 Watch = Callable[[Iterable[PersonRow]], Iterable[PersonRow]]
 
@@ -36,13 +35,13 @@ class Asked:
     email: str = ""
 
     def matches(self, row: PersonRow) -> bool:
-        """Is it them? Each word begins a word of the name; an address may be spelt as mailboxes allow."""
+        """Compare names and e-mail addresses in any spelling; each word begins a word of the name."""
         details = row.details
-        words = plain(f"{details['first_name']} {details['last_name']} {details['birth_name']}")
+        name = f"{details['first_name']} {details['last_name']} {details['birth_name']}"
         return (
-            all(any(word.startswith(asked) for word in words) for asked in plain(self.name))
+            names.has_beginnings(name, self.name)
             and self.reference.strip().upper() in {"", row.reference}
-            and (not self.email or normal_address(self.email) == normal_address(details["email"]))
+            and (not self.email or names.email_key(self.email) == names.email_key(details["email"]))
         )
 
 

@@ -16,7 +16,7 @@ from chalice.app import Request, Response
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from chalicelib import edge, feedback, files, forms, incoming, model, outbox, tokens, words
+from chalicelib import edge, feedback, files, forms, incoming, model, names, outbox, tokens, words
 from chalicelib.errors import CaptchaSpent, InvalidFields, NotFound
 from chalicelib.model import SeatKey
 from tests.conftest import document
@@ -312,6 +312,6 @@ def test_no_change_of_an_item_that_is_no_request_calls_for_a_letter(old: Any, ne
 @example("", "")
 @example("a", "İ")
 def test_any_two_names_are_compared(one: str, other: str) -> None:
-    assert tokens.is_spelling(one, one)
-    assert isinstance(tokens.is_spelling(one, other), bool)
+    assert names.is_spelling(one, one)
+    assert isinstance(names.is_spelling(one, other), bool)
     assert KEYS.person(one, other, date(1990, 5, 17)) == KEYS.person(other, one, date(1990, 5, 17))

@@ -50,7 +50,7 @@ class Person:
 
     @property
     def last_name(self) -> str:
-        return "Exemple-" + "".join("ABCDEFGHIJ"[int(digit)] for digit in str(self.number))
+        return "Exemple-" + "".join("BCDFGHIJKL"[int(digit)] for digit in str(self.number))
 
     @property
     def fields(self) -> dict[str, str]:

@@ -157,7 +157,7 @@ class Monday:
 
     def details(self) -> dict[str, str]:
         """Somebody who was never here."""
-        name = "".join("abcdefghij"[int(digit)] for digit in str(next(_numbers)))
+        name = "".join("bcdfghijkl"[int(digit)] for digit in str(next(_numbers)))
         email = f"{name}@example.org"
         own = {"first_name": "Awa", "last_name": f"Exemple {name}", "birth_name": "", "birth_date": "1990-05-17"}
         return own | {"email": email, "email_confirmation": email, "phone": "06 12 34 56 78", "language": "fr"}

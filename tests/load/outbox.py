@@ -91,7 +91,7 @@ def book(bookings: int) -> dict[str, str]:
             row.until = now + timedelta(minutes=15)
             batch.save(row)
     for number, ticket in enumerate(tickets):
-        name = "".join("abcdefghij"[int(digit)] for digit in str(number))
+        name = "".join("bcdfghijkl"[int(digit)] for digit in str(number))
         details = Details("Awa", name, "", date(1990, 5, 17), f"{name}@example.org", "06 12 34 56 78", "fr")
         filed = appointment.file_request(str(ticket), details, now=edge.now())
         store.confirm(filed.seat.key, filed.seat.hold, edge.now())

@@ -52,6 +52,7 @@ def states(name: str) -> dict[str, str]:
         (("--name", "exemple AWA"), ["AES-00001-AAAAA"]),
         (("--name", "dup zoe"), ["AES-00002-AAAAA"]),
         (("--name", "ÉTÉ"), ["AES-00002-AAAAA"]),
+        (("--name", "2"), []),
         (("--name", "wa"), []),
         (("--name", "awa dupont"), []),
         (("--reference", " aes-00002-aaaaa "), ["AES-00002-AAAAA"]),
@@ -65,6 +66,23 @@ def test_somebody_is_found_by_the_beginnings_of_names_the_reference_or_the_addre
     words: tuple[str, ...], who: list[str]
 ) -> None:
     assert found(*words) == who
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--name", "MUELLER"),
+        ("--name", "Muller Jose"),
+        ("--name", "mu eller"),
+        ("--name", "Joseexemple"),
+        ("--email", "a.wa@EXÄMPLE.org"),
+        ("--email", "a.wa@xn--exmple-cua.org"),
+    ],
+)
+def test_somebody_is_found_by_any_spelling_that_makes_the_same_person_or_mailbox(words: tuple[str, ...]) -> None:
+    become(2, first_name="José-Exemple", last_name="Müller", email="a.wa@xn--exmple-cua.org")
+    assert found(*words) == ["AES-00002-AAAAA"]
 
 
 @pytest.mark.usefixtures("two")

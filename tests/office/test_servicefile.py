@@ -554,6 +554,12 @@ KEYS = (
             '34: `reply_to` is the text "a@example.org, b@example.org"',
             "one e-mail address, like accueil@example.org",
         ),
+        (
+            "reply_to: guichet@example.org",
+            "reply_to: guichet@prefecture.internal",
+            "34: no mail reaches guichet@prefecture.internal",
+            "one e-mail address, like accueil@example.org",
+        ),
         ("Préfecture de l’Exemple", " ", "31: `office` is empty", "one line of 1 to 300 characters"),
         (
             "Préfecture de l’Exemple",

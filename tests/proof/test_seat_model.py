@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
-from chalicelib import appointment, booking, manage, memory, outbox, store, timetable, tokens, upkeep
+from chalicelib import appointment, booking, manage, memory, names, outbox, store, timetable, tokens, upkeep
 from chalicelib.booking import Wish
 from chalicelib.errors import CaptchaWrong, Refusal
 from chalicelib.mail import Letter
@@ -182,7 +182,7 @@ class Seats(RuleBasedStateMachine):
         assert sorted(self.sent) == sorted(self.model.letters())
 
     def send(self, letter: Letter, key: str, **_more: str) -> str:
-        self.sent.append((tokens.normal_address(letter.to), key.split(".")[1]))
+        self.sent.append((names.email_key(letter.to), key.split(".")[1]))
         return "sent"
 
     # Visitors
@@ -310,7 +310,7 @@ class Seats(RuleBasedStateMachine):
         details = replace(AWA, first_name=PEOPLE[who[0]], email=ADDRESSES[who[1]])
         person = booking.keys().person(details.first_name, details.last_name, details.birth_date)
         told = said(lambda: appointment.file_request(name, details, now=now))
-        mine = self.model.file(key, digest, person, tokens.normal_address(details.email), now)
+        mine = self.model.file(key, digest, person, names.email_key(details.email), now)
         self.promised(key, digest)
         if isinstance(told, str):
             self.agree(told, mine)

@@ -9,7 +9,6 @@ import itertools
 import json
 import random
 import re
-import string
 import sys
 import time
 from collections import Counter
@@ -276,7 +275,7 @@ class Person(Visitor):
         self.think(8)
         if self.chance.random() < 0.2:
             self.need(self.insist("view", f"/holds/{self.hold}"))
-        name = "".join(string.ascii_lowercase[int(digit)] for digit in str(self.number))
+        name = "".join("bcdfghijkl"[int(digit)] for digit in str(self.number))
         self.email = f"{name}@{self.crowd.plan.service}.example.org"
         details = {
             "first_name": "Awa",
