@@ -66,7 +66,7 @@ lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four c
 
 fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, then over HTTP: half an hour
 	@$(BIN)/python -m tests.attack.fuzz 20000
-	@EXAMPLES=5000 $(BIN)/pytest tests/attack/test_parsers.py
+	@EXAMPLES=5000 $(BIN)/pytest --hypothesis-profile=default tests/attack/test_parsers.py
 	@$(BIN)/python -m tests.attack.fuzz 1000 --stack
 
 simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (two minutes)

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from chalicelib import booking, locks, places, store, timetable, upkeep
 from chalicelib.booking import keys
+from chalicelib.chance import CHANCE
 from chalicelib.errors import AlreadyRequested, HoldOver, LinkOver, NoMovesLeft, NotFound, SlotTaken
 from chalicelib.model import Details, Person, Seat, SeatKey, Service, State, week_of
 from chalicelib.tokens import Ticket
 
 LINK_PAUSE = timedelta(minutes=2)
 """How long an address waits before it can ask for its link again."""
-_chance = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def confirm_request(token: str, now: datetime) -> Request:
     return found
 
 
-def cancel_request(token: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> Request:
+def cancel_request(token: str, now: datetime, *, chance: Callable[[], float] = CHANCE.random) -> Request:
     """Cancel; again is the same. The seat opens again later, at a moment nobody knows."""
     found = view_request(token, now)
     if found.state in {State.PENDING, State.CONFIRMED}:
@@ -171,7 +171,7 @@ def move_request(
     start: datetime,
     *,
     now: datetime,
-    chance: random.Random = _chance,
+    chance: random.Random = CHANCE,
 ) -> Request:
     """Move to another slot, whole or not at all: the new seat is taken and the old one given back in one transaction.
 

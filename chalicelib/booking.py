@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib import memory, settings, store, timetable, tokens, visitors
+from chalicelib.chance import CHANCE
 from chalicelib.errors import (
     AlreadyRequested,
     CaptchaRequired,
@@ -29,8 +30,6 @@ FULL = 3
 """One in so many of an hour's holds from one place have the service's whole time to confirm; the others are brief."""
 BRIEF = timedelta(minutes=30)
 """How long a brief request may wait for its confirmation."""
-
-_chance = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def place_hold(
     visit: str = "",
     address: str = "",
     new_secret: Callable[[], str] = tokens.new_secret,
-    chance: random.Random = _chance,
+    chance: random.Random = CHANCE,
 ) -> Hold:
     """Hold a free seat of the wished slot, or one of the earliest free; refuse with the nearest.
 

@@ -2,7 +2,6 @@
 
 import hmac
 import re
-import secrets
 import unicodedata
 from base64 import b32encode
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from enum import StrEnum
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from chalicelib.chance import CHANCE
 from chalicelib.errors import CaptchaSpent, NotFound
 from chalicelib.model import SeatKey
 
@@ -40,7 +40,7 @@ _SAME = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": 
 
 def new_secret() -> str:
     """256 random bits in 52 characters that survive a mail program which changes the case."""
-    return _text(secrets.token_bytes(32))
+    return _text(CHANCE.randbytes(32))
 
 
 def _text(digest: bytes) -> str:
@@ -147,7 +147,7 @@ class Keys:
         """Key of an address, normalised."""
         return _text(self._mac("address", normal_address(email)))
 
-    def challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
+    def challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = CHANCE.token_hex) -> str:
         """A new challenge for this hold: when it was made, chance, and a seal over both and the hold."""
         return self._stamped("challenge", hold, now, nonce(8))
 
@@ -158,7 +158,7 @@ class Keys:
             raise CaptchaSpent
         return made
 
-    def visit(self, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
+    def visit(self, now: datetime, *, nonce: Callable[[int], str] = CHANCE.token_hex) -> str:
         """A new ticket for a visitor."""
         return self._stamped("visit", "", now, nonce(8))
 

@@ -1,6 +1,6 @@
 """One running service for all the tests that need it: deployed as on AWS, its clock-driven functions every minute.
 
-A folder of tests takes it with `from tests.stackfixture import stack` in its conftest.
+A folder of tests takes it with `from tests.stackfixture import clock, stack` in its conftest.
 """
 
 import atexit
@@ -22,6 +22,11 @@ def started() -> Stack:
     life = ExitStack()
     atexit.register(life.close)
     return life.enter_context(running(port=port, answer=ANSWER, expiry="rate(1 minute)", release="rate(1 minute)"))
+
+
+@pytest.fixture(autouse=True)
+def clock() -> None:
+    """The running service has the machine's clock, and so do its tests."""
 
 
 @pytest.fixture(scope="session")

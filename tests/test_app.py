@@ -288,7 +288,7 @@ def release_after(service: Service, now: datetime) -> str:
 
 def wednesday(weeks: int = 1) -> datetime:
     """Ten o'clock on the Wednesday of the next week, or of one further on."""
-    today = datetime.now(PARIS).date()
+    today = edge.now().astimezone(PARIS).date()
     day = today - timedelta(days=today.weekday()) + timedelta(days=2 + 7 * weeks)
     return datetime(day.year, day.month, day.day, 10, 0, tzinfo=PARIS)
 
@@ -303,17 +303,17 @@ def taken() -> int:
     return len(list(found))
 
 
-def hold() -> str:
-    return str(post("/services/aes/holds", FIRST).data["hold"])
+def hold(sent: Mapping[str, Any] = FIRST) -> str:
+    return str(post("/services/aes/holds", sent).data["hold"])
 
 
 def seat_of(hold_id: str) -> Seat:
     return store.seat(booking.keys().read("hold", hold_id).seat)
 
 
-def passed() -> str:
+def passed(sent: Mapping[str, Any] = FIRST) -> str:
     """A hold whose captcha is passed."""
-    kept, now = hold(), edge.now()
+    kept, now = hold(sent), edge.now()
     asked = booking.challenge(kept, now)
     booking.answer_challenge(kept, asked.id, asked.picture, now=now)
     return kept
@@ -325,9 +325,9 @@ def link(hold_id: str) -> str:
     return str(booking.keys().link(seat.key, seat.hold))
 
 
-def filed() -> str:
+def filed(sent: Mapping[str, Any] = FIRST) -> str:
     """The token of a request that waits for its confirmation."""
-    kept = passed()
+    kept = passed(sent)
     assert post(f"/holds/{kept}/details", AWA).status == 202
     return link(kept)
 
@@ -818,7 +818,7 @@ def test_details_that_cannot_be_used_are_refused_by_field_and_the_place_is_kept(
 
 @pytest.mark.usefixtures("service")
 def test_a_person_born_tomorrow_is_refused() -> None:
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    tomorrow = (edge.now() + timedelta(days=1)).date().isoformat()
     assert fields(post(f"/holds/{passed()}/details", {**AWA, "birth_date": tomorrow})) == ["birth_date"]
 
 
@@ -1312,8 +1312,8 @@ def test_a_seat_that_waits_costs_as_many_calls_of_the_table_as_one_that_is_taken
 # Another date
 
 
-def confirmed() -> str:
-    token = filed()
+def confirmed(sent: Mapping[str, Any] = FIRST) -> str:
+    token = filed(sent)
     assert post(f"/requests/{token}/confirmation").data["state"] == "confirmed"
     return token
 
@@ -1336,7 +1336,7 @@ def test_a_program_moves_a_request_to_one_of_its_choices_and_goes_on_with_the_ne
 
 @pytest.mark.usefixtures("service")
 def test_a_person_changes_the_date_and_the_old_link_says_so() -> None:
-    token = confirmed()
+    token = confirmed(wish(0))
     person = Browser(f"/requests/{token}")
     person.follow("Changer de date")
     assert person.path == f"/requests/{token}/move"

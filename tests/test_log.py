@@ -6,7 +6,7 @@ from chalice.test import Client
 
 from app import app
 from chalicelib import booking, log, outbox, store, upkeep
-from tests.conftest import MONDAY, document, fill
+from tests.conftest import MONDAY, Clock, document, fill
 from tests.test_booking import NOW, proven
 
 JSON = {"Accept": "application/json"}
@@ -25,12 +25,15 @@ def test_a_line_says_which_run_it_is_about(capsys: pytest.CaptureFixture[str]) -
     assert lines(capsys, "done") == [{"event": "done", "run": "run-1", "number": 3}]
 
 
-def test_metrics_are_in_the_form_that_cloudwatch_reads_out_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_are_in_the_form_that_cloudwatch_reads_out_of_a_log(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    clock.now = MONDAY
     log.event("seats", {"SeatsFree": 3}, {"Service": "aes"})
     (line,) = lines(capsys, "seats")
     aws = line.pop("_aws")
     assert isinstance(aws, dict)
-    assert aws["Timestamp"] > 1_790_000_000_000
+    assert aws["Timestamp"] == 1_796_025_600_000
     told = {"Namespace": "Guichet", "Dimensions": [["Stage"], ["Stage", "Service"]], "Metrics": [{"Name": "SeatsFree"}]}
     assert aws["CloudWatchMetrics"] == [told]
     assert line == {"event": "seats", "run": "", "Stage": "laptop", "Service": "aes", "SeatsFree": 3}
