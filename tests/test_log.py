@@ -40,7 +40,10 @@ def test_metrics_are_in_the_form_that_cloudwatch_reads_out_of_a_log(
 
 
 @pytest.mark.usefixtures("service")
-def test_each_step_that_is_done_and_each_refusal_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_step_that_is_done_and_each_refusal_is_counted_once(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    clock.now = NOW
     with Client(app) as client:
         wish = {"first_free": True, "conditions_accepted": True}
         for body in (wish, {"first_free": True}):
@@ -55,7 +58,10 @@ def test_each_step_that_is_done_and_each_refusal_is_counted_once(capsys: pytest.
 
 
 @pytest.mark.usefixtures("service")
-def test_a_page_that_only_shows_the_details_once_more_is_no_request(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_that_only_shows_the_details_once_more_is_no_request(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    clock.now = NOW
     kept = proven()
     form = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
     with Client(app) as client:
