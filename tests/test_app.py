@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import urlencode, urljoin
 from zoneinfo import ZoneInfo
@@ -40,6 +41,7 @@ from chalicelib import (
     upkeep,
     words,
 )
+from chalicelib.chance import CHANCE
 from chalicelib.model import Seat, SeatKey, Service, State, week_of
 from tests.conftest import AWAY, calls, document, fill, says
 
@@ -897,6 +899,22 @@ def test_a_person_who_forgot_the_box_sees_the_week_of_the_slot_again_with_the_bo
 def test_the_same_hold_twice_is_two_places() -> None:
     assert hold() != hold()
     assert taken() == 2
+
+
+@pytest.mark.usefixtures("service")
+def test_with_the_same_clock_and_chance_the_service_draws_the_same_seat_and_the_same_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def drawn() -> tuple[str, str, str]:
+        monkeypatch.setattr(CHANCE, "source", Random("again"))  # noqa: S311  # to draw again
+        visit = get("/services/aes").headers["Set-Cookie"]
+        kept = hold()
+        challenge = post(f"/holds/{kept}/captcha").data["challenge"]
+        post(f"/holds/{kept}/end")
+        store.forget()
+        return visit, kept, challenge
+
+    assert drawn() == drawn()
 
 
 @pytest.mark.usefixtures("service")
