@@ -6,6 +6,12 @@ SERVICE := -n auto $(wildcard tests/test_*.py)
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/ready
+# A release, ten seconds before and on time; midnight before it; each day of a weekend; a slot's own start; the new year;
+# both changes of the clock, before and after; a leap day.
+CLOCKS := 2026-11-30T08:59:50+01:00 2026-11-30T09:00:00+01:00 2026-11-29T23:59:59.999+01:00 2026-11-30T00:00:00+01:00 \
+  2026-12-04T17:30:00+01:00 2026-12-05T12:00:00+01:00 2026-12-06T18:00:00+01:00 2026-12-02T10:00:00+01:00 \
+  2026-12-31T23:59:59.999+01:00 2027-01-01T00:00:00+01:00 2027-03-28T01:59:59.999+01:00 2027-03-28T03:00:00+02:00 \
+  2027-10-31T02:59:59.999+02:00 2027-10-31T02:00:00+01:00 2028-02-29T12:00:00+01:00
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
@@ -38,6 +44,12 @@ test-long: lint  ## what takes long: the proofs at full size, faults, every brok
 check: lint  ## format, lint, types and the service's unit tests, in under a minute
 	@$(BIN)/pytest $(SERVICE) -m "not slow"
 
+check-clocks: setup  ## the unit tests on a release, at midnight, on a weekend, ... (by faketime too, if installed)
+	@fake=$$(command -v faketime); for moment in $(CLOCKS); do \
+	  echo "$$moment: pytest --clock $$moment --seed $${SEED:-$$moment}"; \
+	  $${fake:+$$fake "$$moment"} $(BIN)/pytest $(SERVICE) tests/attack tests/office -m "not slow" \
+	    --clock "$$moment" --seed "$${SEED:-$$moment}" || exit 1; done
+
 lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -66,7 +78,7 @@ lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four c
 
 fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, then over HTTP: half an hour
 	@$(BIN)/python -m tests.attack.fuzz 20000
-	@EXAMPLES=5000 $(BIN)/pytest tests/attack/test_parsers.py
+	@EXAMPLES=5000 $(BIN)/pytest --hypothesis-profile=default tests/attack/test_parsers.py
 	@$(BIN)/python -m tests.attack.fuzz 1000 --stack
 
 simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (two minutes)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from chalicelib import booking, filing, limits, locks, places, store, timetable, upkeep
 from chalicelib.booking import Hold, keys
+from chalicelib.chance import CHANCE
 from chalicelib.errors import AlreadyRequested, HoldOver, InvalidFields, LinkOver, NoMovesLeft, NotFound, SlotTaken
 from chalicelib.model import Details, Person, Seat, SeatKey, Service, State, week_of
 from chalicelib.tokens import Ticket
@@ -17,7 +18,6 @@ LINK_PAUSE = timedelta(minutes=2)
 EMAIL_CHANGES = 2
 """How often the e-mail address of a request may be corrected."""
 EMAIL_FIXED = N_("Cette adresse e-mail ne peut plus être changée ici. Écrivez-nous pour la changer.")
-_chance = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def confirm_request(token: str, now: datetime) -> Request:
     return found
 
 
-def cancel_request(token: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> Request:
+def cancel_request(token: str, now: datetime, *, chance: Callable[[], float] = CHANCE.random) -> Request:
     """Cancel; again is the same. The seat opens again later, at a moment nobody knows."""
     found = view_request(token, now)
     if found.state in {State.PENDING, State.CONFIRMED}:
@@ -258,7 +258,7 @@ def move_request(
     start: datetime,
     *,
     now: datetime,
-    chance: random.Random = _chance,
+    chance: random.Random = CHANCE,
 ) -> Request:
     """Move to another slot, whole or not at all: the new seat is taken and the old one given back in one transaction.
 

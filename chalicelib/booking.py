@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib import claims, offers, settings, store, timetable, tokens, visitors
+from chalicelib.chance import CHANCE
 from chalicelib.errors import (
     AlreadyRequested,
     CaptchaRequired,
@@ -26,8 +27,6 @@ TAKING = timedelta(seconds=10)
 """How long after the right answer its seat may still be on the way: the timeout of the function that takes it."""
 BRIEF = timedelta(minutes=30)
 """How long a brief request may wait for its confirmation."""
-
-_chance = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ def place_hold(
     visit: str = "",
     address: str = "",
     new_secret: Callable[[], str] = tokens.new_secret,
-    chance: random.Random = _chance,
+    chance: random.Random = CHANCE,
 ) -> Hold:
     """Hold a free seat of the wished slot, or one of the earliest free; refuse with the nearest.
 
@@ -281,7 +280,7 @@ def answer_challenge(
     now: datetime,
     visit: str = "",
     address: str = "",
-    chance: random.Random = _chance,
+    chance: random.Random = CHANCE,
 ) -> Hold:
     """Check an answer; the right one gives the hold the time for the form, and a waiting hold its seat."""
     service, seat, ticket = _find(hold_id, now)

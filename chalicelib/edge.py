@@ -2,7 +2,6 @@
 
 import functools
 import json
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import Any
 from chalice.app import Chalice, Request, Response
 
 from chalicelib import booking, errors, forms, incoming, log, pages
+from chalicelib.chance import CHANCE
 from chalicelib.errors import InvalidFields, Refusal
 from chalicelib.model import LANGUAGES
 from chalicelib.words import N_, Words, preferred, words
@@ -84,9 +84,13 @@ CALENDAR = "public, max-age=0, s-maxage=1"
 YEAR = "public, max-age=31536000, immutable"
 
 
+clock: Callable[[], datetime] = functools.partial(datetime.now, UTC)
+"""What `now` reads. A test sets its own clock here."""
+
+
 def now() -> datetime:
     """The clock, read once a request, in whole milliseconds as the table keeps them."""
-    moment = datetime.now(UTC)
+    moment = clock()
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -243,7 +247,7 @@ def refuse(told: Problem, who: Visit, again: Reply | None = None) -> Response:
     reply = Reply(told.document(), page.template, context, told.status)
     response = answer(reply, who)
     if told.status in AWAY:
-        response.headers["Retry-After"] = str(random.SystemRandom().randint(1, 5))
+        response.headers["Retry-After"] = str(CHANCE.randint(1, 5))
     return response
 
 

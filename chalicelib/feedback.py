@@ -1,13 +1,13 @@
 """What SES says became of a letter: it arrived, it came back, or its reader called it unwanted."""
 
 import json
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from chalicelib import booking, locks, log, store, timetable
+from chalicelib.chance import CHANCE
 from chalicelib.model import SeatKey, Service, State
 
 DELIVERED, BOUNCED, COMPLAINED = "delivered", "bounced", "complained"
@@ -15,7 +15,6 @@ KINDS = {"Delivery": DELIVERED, "Bounce": BOUNCED, "Complaint": COMPLAINED}
 LASTING = "Permanent"
 WELCOME = "not-spam"
 """What a reader says who takes a letter out of the unwanted ones: a complaint by name only."""
-_chance = random.SystemRandom()
 
 
 class Odd(ValueError):
@@ -64,7 +63,7 @@ def _get(of: Any, name: str, kind: type) -> Any:
     return value
 
 
-def take(message: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> None:
+def take(message: str, now: datetime, *, chance: Callable[[], float] = CHANCE.random) -> None:
     """Count it; if no other letter may follow, stop those to this address and end a request that waits for it."""
     try:
         told = read(message)

@@ -6,12 +6,14 @@ A line may carry metrics in CloudWatch's embedded metric format: numbers that it
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from chalicelib import settings
 
 NAMESPACE = "Guichet"
+clock: Callable[[], float] = time.time
+"""What dates a metric, in seconds since 1970. A test sets its own clock here."""
 _run: ContextVar[str] = ContextVar("run", default="")
 
 
@@ -35,6 +37,6 @@ def event(
     if metrics:
         dimensions = [["Stage"], ["Stage", *by]] if by else [["Stage"]]
         told = {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": [{"Name": metric} for metric in metrics]}
-        line |= {"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [told]}}
+        line |= {"_aws": {"Timestamp": int(clock() * 1000), "CloudWatchMetrics": [told]}}
         line |= {"Stage": settings.current().stage, **(by or {}), **metrics}
     sys.stderr.write(json.dumps(line) + "\n")

@@ -1,6 +1,5 @@
 """What the owner of a request may do with it: the convocation again, a correction, their data, and erasing it."""
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +8,7 @@ from typing import Any
 from chalicelib import appointment, files, filing, locks, log, names, places, store, timetable
 from chalicelib.appointment import Request
 from chalicelib.booking import keys
+from chalicelib.chance import CHANCE
 from chalicelib.errors import AlreadyRequested, InvalidFields, LinkOver
 from chalicelib.model import Details, Person, Service, State
 from chalicelib.words import N_
@@ -17,7 +17,6 @@ PAUSE = timedelta(minutes=2)
 """How long an owner waits before the convocation is sent again."""
 CORRECTIONS = 3
 """How often a request may be corrected."""
-_chance = random.SystemRandom()
 ANOTHER_NAME = N_("Vous pouvez corriger une faute de frappe, pas donner le rendez-vous à une autre personne.")
 NO_MORE = N_("Vous avez déjà fait trois corrections. Écrivez-nous pour en faire une autre.")
 
@@ -116,7 +115,7 @@ def kept(service: Service, person: Person, state: State | None) -> dict[str, Any
     }
 
 
-def erase(token: str, now: datetime, *, chance: Callable[[], float] = _chance.random) -> Request:
+def erase(token: str, now: datetime, *, chance: Callable[[], float] = CHANCE.random) -> Request:
     """Delete all that is kept about the owner of a request, and cancel it if it is live. Again is the same.
 
     A live request ends and its items are deleted in one transaction; LinkOver when it moved at the same moment.

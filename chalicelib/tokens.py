@@ -2,7 +2,6 @@
 
 import hmac
 import re
-import secrets
 from base64 import b32encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from chalicelib import names
+from chalicelib.chance import CHANCE
 from chalicelib.errors import CaptchaSpent, NotFound
 from chalicelib.model import SeatKey
 
@@ -28,7 +28,7 @@ _STAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
 
 def new_secret() -> str:
     """256 random bits in 52 characters that survive a mail program which changes the case."""
-    return _text(secrets.token_bytes(32))
+    return _text(CHANCE.randbytes(32))
 
 
 def _text(digest: bytes) -> str:
@@ -156,7 +156,7 @@ class Keys:
         """Return the key of an e-mail address, in any spelling (`names.email_key`)."""
         return _text(self._mac("address", names.email_key(email)))
 
-    def challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
+    def challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = CHANCE.token_hex) -> str:
         """A new challenge for this hold: when it was made, chance, and a seal over both and the hold."""
         return self._stamped("challenge", hold, now, nonce(8))
 
@@ -167,7 +167,7 @@ class Keys:
             raise CaptchaSpent
         return made
 
-    def visit(self, now: datetime, *, nonce: Callable[[int], str] = secrets.token_hex) -> str:
+    def visit(self, now: datetime, *, nonce: Callable[[int], str] = CHANCE.token_hex) -> str:
         """A new ticket for a visitor."""
         return self._stamped("visit", "", now, nonce(8))
 

@@ -1,11 +1,11 @@
 """What the clock does: make seats agree with the rules ahead of their release, and end what ran out."""
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib import log, places, store, timetable
+from chalicelib.chance import CHANCE
 from chalicelib.model import Seat, Service, State, monday_of, week_of
 from chalicelib.timetable import Change
 
@@ -13,7 +13,6 @@ EVE = timedelta(hours=15)
 """So long before a release its seats must be there: on Sunday at 18:00 for Monday at 09:00."""
 EMPTY_WEEKS = 3
 """After so many weeks without a seat no further one is looked for: closures leave gaps."""
-_chance = random.SystemRandom()
 
 
 Watch = Callable[[Sequence[Change]], Iterable[Change]]
@@ -62,7 +61,7 @@ def weeks(service: Service, now: datetime) -> Iterator[tuple[str, list[Seat]]]:
         day += timetable.WEEK
 
 
-def expire(now: datetime, *, chance: Callable[[], float] = _chance.random) -> dict[str, int]:
+def expire(now: datetime, *, chance: Callable[[], float] = CHANCE.random) -> dict[str, int]:
     """End the holds and requests whose time has run out, and remind who comes soon; how many of each.
 
     A run cut short loses nothing.

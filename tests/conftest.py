@@ -2,8 +2,10 @@
 
 import gc
 import os
+import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import sleep
@@ -27,13 +29,53 @@ os.environ.update(
 
 from moto import mock_aws
 
-from chalicelib import rows, store, timetable, visitors
+from chalicelib import edge, log, rows, store, timetable, visitors
+from chalicelib.chance import CHANCE
 from chalicelib.model import Service
 
 gc.freeze()  # moto's and botocore's models stay: a tenth of the time went into looking at them
 gc.set_threshold(100_000, 50, 50)
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 """Monday 30 November 2026, 09:00 in Paris: a release of two weeks ahead."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the two options that every unit test depends on."""
+    parser.addoption("--clock", type=moment, default=MONDAY + timedelta(seconds=1), help="when each unit test begins")
+    parser.addoption("--seed", default="guichet", help="what the random draws of each unit test follow from")
+
+
+def moment(text: str) -> datetime:
+    """Read a moment that names its offset, like 2026-11-30T08:59:50+01:00."""
+    read = datetime.fromisoformat(text).astimezone(UTC)
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"{text} has no offset from UTC")
+    return read
+
+
+@dataclass
+class Clock:
+    """The clock of the HTTP layer in a unit test. It stands still until the test moves it."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, by: timedelta) -> None:
+        """Let time pass."""
+        self.now += by
+
+
+@pytest.fixture(autouse=True)
+def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Give the service the clock of `--clock`, and draws that follow from `--seed` and the name of the test."""
+    own = Clock(request.config.getoption("--clock"))
+    monkeypatch.setattr(edge, "clock", own)
+    monkeypatch.setattr(log, "clock", lambda: own().timestamp())
+    name = f"{request.config.getoption('--seed')} {request.node.nodeid}"
+    monkeypatch.setattr(CHANCE, "source", random.Random(name))  # noqa: S311  # a test repeats its draws
+    return own
 
 
 def document(**changes: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One running service for all the tests that need it: deployed as on AWS, its clock-driven functions every minute.
 
-A folder of tests takes it with `from tests.stackfixture import stack` in its conftest.
+A folder of tests takes it with `from tests.stackfixture import clock, stack` in its conftest.
 """
 
 import atexit
@@ -33,6 +33,11 @@ def write_services(folder: Path) -> None:
     """The services of infra/services, whose seats are taken at once: a test may run on a Monday at nine."""
     for file in SERVICES.glob("*.yaml"):
         (folder / file.name).write_text(f"{file.read_text('utf-8')}\nseat_after: choice\n", "utf-8")
+
+
+@pytest.fixture(autouse=True)
+def clock() -> None:
+    """The running service has the machine's clock, and so do its tests."""
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import urlencode, urljoin
 from zoneinfo import ZoneInfo
@@ -41,6 +42,7 @@ from chalicelib import (
     upkeep,
     words,
 )
+from chalicelib.chance import CHANCE
 from chalicelib.model import Seat, SeatKey, Service, State, week_of
 from tests.conftest import AWAY, calls, document, fill, says
 
@@ -289,7 +291,7 @@ def release_after(service: Service, now: datetime) -> str:
 
 def wednesday(weeks: int = 1) -> datetime:
     """Ten o'clock on the Wednesday of the next week, or of one further on."""
-    today = datetime.now(PARIS).date()
+    today = edge.now().astimezone(PARIS).date()
     day = today - timedelta(days=today.weekday()) + timedelta(days=2 + 7 * weeks)
     return datetime(day.year, day.month, day.day, 10, 0, tzinfo=PARIS)
 
@@ -304,17 +306,17 @@ def taken() -> int:
     return len(list(found))
 
 
-def hold() -> str:
-    return str(post("/services/aes/holds", FIRST).data["hold"])
+def hold(sent: Mapping[str, Any] = FIRST) -> str:
+    return str(post("/services/aes/holds", sent).data["hold"])
 
 
 def seat_of(hold_id: str) -> Seat:
     return store.seat(booking.keys().read("hold", hold_id).seat)
 
 
-def passed() -> str:
+def passed(sent: Mapping[str, Any] = FIRST) -> str:
     """A hold whose captcha is passed."""
-    kept, now = hold(), edge.now()
+    kept, now = hold(sent), edge.now()
     asked = booking.challenge(kept, now)
     booking.answer_challenge(kept, asked.id, asked.picture, now=now)
     return kept
@@ -326,9 +328,9 @@ def link(hold_id: str) -> str:
     return str(booking.keys().link(seat.key, seat.hold))
 
 
-def filed() -> str:
+def filed(sent: Mapping[str, Any] = FIRST) -> str:
     """The token of a request that waits for its confirmation."""
-    kept = passed()
+    kept = passed(sent)
     assert post(f"/holds/{kept}/details", AWA).status == 202
     return link(kept)
 
@@ -815,7 +817,7 @@ def test_details_that_cannot_be_used_are_refused_by_field_and_the_place_is_kept(
 
 @pytest.mark.usefixtures("service")
 def test_a_person_born_tomorrow_is_refused() -> None:
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    tomorrow = (edge.now() + timedelta(days=1)).date().isoformat()
     assert fields(post(f"/holds/{passed()}/details", {**AWA, "birth_date": tomorrow})) == ["birth_date"]
 
 
@@ -894,6 +896,22 @@ def test_a_person_who_forgot_the_box_sees_the_week_of_the_slot_again_with_the_bo
 def test_the_same_hold_twice_is_two_places() -> None:
     assert hold() != hold()
     assert taken() == 2
+
+
+@pytest.mark.usefixtures("service")
+def test_with_the_same_clock_and_chance_the_service_draws_the_same_seat_and_the_same_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def drawn() -> tuple[str, str, str]:
+        monkeypatch.setattr(CHANCE, "source", Random("again"))  # noqa: S311  # to draw again
+        visit = get("/services/aes").headers["Set-Cookie"]
+        kept = hold()
+        challenge = post(f"/holds/{kept}/captcha").data["challenge"]
+        post(f"/holds/{kept}/end")
+        store.forget()
+        return visit, kept, challenge
+
+    assert drawn() == drawn()
 
 
 @pytest.mark.usefixtures("service")
@@ -1310,8 +1328,8 @@ def test_a_seat_that_waits_costs_as_many_calls_of_the_table_as_one_that_is_taken
 # Another date
 
 
-def confirmed() -> str:
-    token = filed()
+def confirmed(sent: Mapping[str, Any] = FIRST) -> str:
+    token = filed(sent)
     assert post(f"/requests/{token}/confirmation").data["state"] == "confirmed"
     return token
 
@@ -1334,7 +1352,7 @@ def test_a_program_moves_a_request_to_one_of_its_choices_and_goes_on_with_the_ne
 
 @pytest.mark.usefixtures("service")
 def test_a_person_changes_the_date_and_the_old_link_says_so() -> None:
-    token = confirmed()
+    token = confirmed(wish(0))
     person = Browser(f"/requests/{token}")
     person.follow("Changer de date")
     assert person.path == f"/requests/{token}/move"

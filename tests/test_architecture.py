@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from collections import Counter
 from graphlib import TopologicalSorter
@@ -40,7 +41,7 @@ ROOMS = {
         "paper",
         "pages",
     },
-    "domain": {"model", "timetable", "letters", "names", "tokens", "errors", "words", "files"},
+    "domain": {"chance", "model", "timetable", "letters", "names", "tokens", "errors", "words", "files"},
     "plumbing": {"settings", "log"},
 }
 MAY_IMPORT = {
@@ -52,6 +53,17 @@ MAY_IMPORT = {
     "plumbing": ROOMS["plumbing"],
 }
 FILES = {path.stem: path for path in [ROOT / "app.py", *(ROOT / "chalicelib").glob("[!_]*.py")]}
+
+ENTRANCE = re.compile(
+    r"(datetime|date)\.(now|today|utcnow)|time\.(time|time_ns|localtime|gmtime)"
+    r"|secrets\.\w+|random\.SystemRandom|os\.urandom|uuid\.uuid\d"
+)
+UNIT_TESTS = sorted(
+    path
+    for folder in ("", "attack", "office", "proof", "tools")
+    for path in (ROOT / "tests" / folder).glob("*.py")
+    if path.name != "fuzz.py"  # `make fuzz` draws anew each time
+)
 
 
 def imports(module: str) -> tuple[set[str], set[str]]:
@@ -97,6 +109,38 @@ def test_numbers_are_read_in_digits_0_to_9_only() -> None:
     paths = [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py"), *(ROOT / "infra").rglob("*.py")]
     lines = [f"{path.name}: {line}" for path in paths for line in path.read_text("utf-8").splitlines()]
     assert [line for line in lines if many.search(line)] == []
+
+
+def entrances(path: Path) -> set[str]:
+    """What a file reads of the machine's clock and of its random sources."""
+    names = {
+        ast.unparse(node) for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)
+    }
+    return {name for name in names if ENTRANCE.fullmatch(name)}
+
+
+def test_time_and_chance_enter_the_service_where_a_test_can_set_them() -> None:
+    read = {module: entrances(path) for module, path in FILES.items()}
+    assert {module: names for module, names in read.items() if names} == {
+        "edge": {"datetime.now"},
+        "log": {"time.time"},
+        "chance": {"random.SystemRandom"},
+        "captcha_image": {"secrets.choice", "secrets.randbelow"},  # what the library under it draws from as well
+    }
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_a_unit_test_reads_neither_the_machines_clock_nor_its_chance(path: Path) -> None:
+    assert entrances(path) == set()
+
+
+def test_a_program_has_the_machines_clock_and_chance_without_being_told() -> None:
+    program = (
+        "import random; from datetime import UTC, datetime; from chalicelib import chance, edge;"
+        "assert type(chance.CHANCE.source) is random.SystemRandom;"
+        "assert edge.clock() <= datetime.now(UTC) <= edge.clock()"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT).returncode == 0  # noqa: S603  this Python
 
 
 def test_there_is_no_circle() -> None:

@@ -6,7 +6,7 @@ from chalice.test import Client
 
 from app import app
 from chalicelib import booking, log, outbox, store, upkeep
-from tests.conftest import MONDAY, document, fill
+from tests.conftest import MONDAY, Clock, document, fill
 from tests.test_booking import NOW, proven
 
 JSON = {"Accept": "application/json"}
@@ -25,19 +25,25 @@ def test_a_line_says_which_run_it_is_about(capsys: pytest.CaptureFixture[str]) -
     assert lines(capsys, "done") == [{"event": "done", "run": "run-1", "number": 3}]
 
 
-def test_metrics_are_in_the_form_that_cloudwatch_reads_out_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_are_in_the_form_that_cloudwatch_reads_out_of_a_log(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    clock.now = MONDAY
     log.event("seats", {"SeatsFree": 3}, {"Service": "aes"})
     (line,) = lines(capsys, "seats")
     aws = line.pop("_aws")
     assert isinstance(aws, dict)
-    assert aws["Timestamp"] > 1_790_000_000_000
+    assert aws["Timestamp"] == 1_796_025_600_000
     told = {"Namespace": "Guichet", "Dimensions": [["Stage"], ["Stage", "Service"]], "Metrics": [{"Name": "SeatsFree"}]}
     assert aws["CloudWatchMetrics"] == [told]
     assert line == {"event": "seats", "run": "", "Stage": "laptop", "Service": "aes", "SeatsFree": 3}
 
 
 @pytest.mark.usefixtures("service")
-def test_each_step_that_is_done_and_each_refusal_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_step_that_is_done_and_each_refusal_is_counted_once(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    clock.now = NOW
     with Client(app) as client:
         wish = {"first_free": True, "conditions_accepted": True}
         for body in (wish, {"first_free": True}):
@@ -52,7 +58,10 @@ def test_each_step_that_is_done_and_each_refusal_is_counted_once(capsys: pytest.
 
 
 @pytest.mark.usefixtures("service")
-def test_a_page_that_only_shows_the_details_once_more_is_no_request(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_that_only_shows_the_details_once_more_is_no_request(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    clock.now = NOW
     kept = proven()
     form = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
     with Client(app) as client:

@@ -1,7 +1,6 @@
 """What was done to a stage, or read of people, by this program: who, what, when, how it ended. Never a name."""
 
 import json
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from chalicelib import rows
+from chalicelib.chance import CHANCE
 from chalicelib.rows import Moment, Row
 from infra.ops import look
 from infra.ops.reach import caller
@@ -68,7 +68,7 @@ def looked(session: Session, what: str, people: int, **arguments: object) -> Non
 
 
 def _row(session: Session, what: str, arguments: dict[str, object], outcome: str) -> AuditRow:
-    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{secrets.token_hex(4)}")
+    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{CHANCE.token_hex(4)}")
     row.who, row.what, row.arguments, row.outcome = caller(session.region), what, _plain(arguments), outcome
     row.erase_at = int((session.now + KEPT).timestamp())
     return row

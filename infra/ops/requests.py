@@ -1,6 +1,5 @@
 """Requests of people: find one, show it, cancel it; and their rights: export, correct, erase."""
 
-import random
 from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from chalicelib import files, filing, forms, locks, manage, places, store, timetable
+from chalicelib.chance import CHANCE
 from chalicelib.errors import InvalidFields
 from chalicelib.model import State
 from infra.ops import look
@@ -20,7 +20,6 @@ requests = typer.Typer(
     name="requests", no_args_is_help=True, help="Requests of people, and their rights over what is kept."
 )
 
-_chance = random.SystemRandom()
 LIVE = {State.PENDING, State.CONFIRMED}
 Name = Annotated[str, typer.Option("--name", help="Names or their beginnings, in any order.")]
 Reference = Annotated[str, typer.Option("--reference", help="Like AES-7K3M9-QXPT2.")]
@@ -147,7 +146,7 @@ def cancel(
             "Cancel this request? It cannot be undone.", f"{found.person.reference}: {when}, {found.state}.", yes=yes
         )
         with act(session, "requests cancel", reference=found.person.reference) as done:
-            back = timetable.return_moment(service, seat.key, session.now, _chance.random())
+            back = timetable.return_moment(service, seat.key, session.now, CHANCE.random())
             done["cancelled"] += store.end_request(seat, State.WITHDRAWN, back, session.now)
             if on_seat(found.person).state is not State.WITHDRAWN:
                 raise Refused(f"{found.person.reference} changed meanwhile: look at it again")
@@ -245,7 +244,7 @@ def erase_(
         session.ask("Erase all that is kept about this person? It cannot be undone.", told, yes=yes)
         with act(session, "requests erase", reference=person.reference) as done:
             if seat and found.state in LIVE:  # the mailer has nobody to write to when the seat changes
-                back = timetable.return_moment(service, seat.key, session.now, _chance.random())
+                back = timetable.return_moment(service, seat.key, session.now, CHANCE.random())
                 keys = addresses(person)
                 if not filing.erase(seat, person, keys, ended=State.WITHDRAWN, opens_at=back, now=session.now):
                     raise Refused(f"{person.reference} moved or ended at this moment: look it up again")

@@ -17,9 +17,10 @@ from infra.laptop import Stack, release, warm
 from infra.package import ROOT
 from tests.browser.applicant import FULL, HEIGHT, NAMES, SERVICE, Applicant, Becomes, Starts, Window, Witness
 from tests.stack.visitor import Visitor, restart
+from tests.stackfixture import clock
 from tests.stackfixture import stack as running
 
-__all__ = ["running"]
+__all__ = ["clock", "running"]
 
 ARGUMENTS = [
     "--headless",

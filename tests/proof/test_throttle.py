@@ -48,8 +48,7 @@ def forget_throttles(patch: pytest.MonkeyPatch) -> None:
 
 
 def wait_alike(patch: pytest.MonkeyPatch) -> None:
-    same = SimpleNamespace(randint=lambda _least, most: most)
-    patch.setattr(edge, "random", SimpleNamespace(SystemRandom=lambda: same))
+    patch.setattr(edge, "CHANCE", SimpleNamespace(randint=lambda _least, most: most))
 
 
 def call_it_away(patch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
 """What `make rehearse` runs: too long for `make test`."""
 
-from tests.stackfixture import stack
+from tests.stackfixture import clock, stack
 
-__all__ = ["stack"]
+__all__ = ["clock", "stack"]

@@ -1,5 +1,5 @@
 """These tests share one running service."""
 
-from tests.stackfixture import stack
+from tests.stackfixture import clock, stack
 
-__all__ = ["stack"]
+__all__ = ["clock", "stack"]
