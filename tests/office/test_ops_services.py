@@ -12,7 +12,7 @@ from chalicelib.model import RULES, Service, State
 from chalicelib.rows import ServiceRow
 from infra import servicefile
 from tests.conftest import MONDAY, document, fill
-from tests.office.ops import acts, everything, ops, table
+from tests.office.ops import acts, everything, extra, ops, table
 from tests.office.test_closing import ERASED, NOW, book, key
 from tests.office.test_servicefile import GOOD, changed
 
@@ -104,7 +104,7 @@ def test_a_file_that_is_in_place_changes_nothing_and_asks_nothing() -> None:
 
 def test_changed_rules_and_seats_are_told_before_anything_is_done(folder: Path, placed: Service) -> None:
     book(key("2026-12-08", "09:15"))
-    assert places.add(key("2026-12-08", "11:00"), NOW, ERASED)
+    extra(key("2026-12-08", "11:00"), NOW)
     book(key("2026-12-08", "11:00"), 2)
     write(folder, ('from: "09:15"', 'from: "09:20"'), ("hold_seconds: 180", "hold_seconds: 240"))
     before = table()
@@ -212,7 +212,7 @@ def test_a_preview_leaves_out_weeks_that_are_closed_and_is_right_in_summer() -> 
 @pytest.mark.usefixtures("service")
 def test_a_preview_counts_what_the_office_closed_and_added() -> None:
     coming = key("2026-12-22", "09:15")
-    assert places.add(key("2026-12-22", "11:00", unit=3), MONDAY + timedelta(days=7), ERASED)
+    extra(key("2026-12-22", "11:00", unit=3), MONDAY + timedelta(days=7))
     assert store.create(coming, MONDAY + timedelta(days=7), ERASED)
     assert places.close(coming, "office", NOW)
     (first,) = ops("release", "preview", "aes", "--weeks", "1", "--json").json["releases"]
