@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import booking, convocation, letters, locks, log, mail, pages, settings, store
-from chalicelib.errors import TooManyRequests, TryAgain
+from chalicelib.errors import NotFound, TooManyRequests, TryAgain
 from chalicelib.model import Person, Seat, SeatKey, Service, State
 from chalicelib.words import Words, words
 
@@ -94,14 +94,14 @@ def deliver(
 
 
 def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
-    person = locks.person(wanted.person, wanted.service)
-    if person is None or not wanted.concerns(person) or wanted.mark in person.sent or not _stands(wanted, person):
+    person, service = locks.person(wanted.person, wanted.service), _service(wanted.service, now)
+    is_due = person is not None and wanted.concerns(person) and wanted.mark not in person.sent
+    if person is None or service is None or not is_due or not _stands(wanted, person):
         log.event("mail-skipped", letter=wanted.kind)
         return
     if person.stopped:
         log.event("mail-stopped", letter=wanted.kind, reason=person.stopped)
         return
-    service = store.service(wanted.service, now)
     try:
         key = f"{person.reference}.{wanted.mark}".replace(":", ".")
         send(letter(wanted.kind, service, person, now, until=wanted.until), key, reply_to=service.reply_to)
@@ -112,11 +112,22 @@ def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
     log.event("mail-sent", {"MailsSent": 1}, letter=wanted.kind, seat=person.seat.ref)
 
 
+def _service(service_id: str, now: datetime) -> Service | None:
+    """The service of a letter; None once it was withdrawn."""
+    try:
+        return store.service(service_id, now)
+    except NotFound:
+        return None
+
+
 def _stands(wanted: Due, person: Person) -> bool:
     """Is the appointment that a letter speaks of still to come? It may have been cancelled while the mail waited."""
     if wanted.kind not in WITH_CONVOCATION | {letters.REMINDER}:
         return True
-    seat = store.seat(person.seat)
+    try:
+        seat = store.seat(person.seat)
+    except NotFound:  # erased with its service
+        return False
     return seat.state is State.CONFIRMED and seat.hold == person.hold
 
 

@@ -117,6 +117,14 @@ def seats(service_id: str, week: str, *, consistent: bool = False) -> list[Seat]
         return [_seat(row) for row in SeatRow.query(_partition(service_id, week), consistent_read=consistent)]
 
 
+def all_seats(service_id: str) -> list[Seat]:
+    """Every seat of a service, of any week, read consistently: a Scan of the whole table."""
+    with rows.table():
+        return [
+            _seat(row) for row in SeatRow.scan(SeatRow.pk.startswith(_partition(service_id, "")), consistent_read=True)
+        ]
+
+
 _SHOWN = ["sk", "opens_at", "state", "until", "past_state", "reserve"]
 
 

@@ -18,7 +18,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib import rows, store
 from chalicelib.errors import TooManyRequests
 from chalicelib.model import OFFICE, Seat, SeatKey, Service, State
-from chalicelib.rows import Row, SeatRow
+from chalicelib.rows import Row, SeatRow, ServiceRow
 from chalicelib.timetable import Desks
 from infra.ops.session import Refused
 
@@ -181,6 +181,7 @@ def _write(
         with rows.table(), TransactWrite(connection=rows.connection().connection) as writes:
             for key in keys:
                 write(writes, key)
+            writes.condition_check(ServiceRow, "SERVICES", service_id, condition=ServiceRow.pk.exists())
             writes.update(TimetableRow("TIMETABLE", service_id), [TimetableRow.changes.set(count + 1)], as_read)
     except TransactWriteError as error:
         failed = {reason.code for reason in error.cancellation_reasons if reason}

@@ -12,11 +12,12 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.attributes import NumberAttribute
+from pynamodb.exceptions import DoesNotExist, PynamoDBException
 from rich.console import Console, RenderableType
 from rich.progress import track
 
-from chalicelib import rows, store
+from chalicelib import files, rows, store
 from chalicelib.errors import TooManyRequests, TryAgain
 from chalicelib.model import Service, monday_of, week_of
 from chalicelib.rows import ServiceRow
@@ -149,6 +150,11 @@ class Session:
             raise Refused(f"there is no service {name} on {self.stage}: {', '.join(sorted(known)) or 'there is none'}")
         return known[name]
 
+    def past_service(self, name: str) -> Service:
+        """The same, or one that was withdrawn and whose past applicants still have rights."""
+        document = withdrawn(name) if name not in {of.id for of in store.services(self.now)} else None
+        return files.service_from(document) if document else self.service(name)
+
     def week(self, service: Service, named: str | None) -> str:
         """The week that was asked for, or this one at the place."""
         return named or week_of(self.now.astimezone(service.zone).date())
@@ -194,3 +200,20 @@ def documents() -> dict[str, dict[str, Any]]:
     """The services of the stage as they are stored, by their ids."""
     with rows.table():
         return {row.sk: row.document for row in ServiceRow.query("SERVICES", consistent_read=True)}
+
+
+class WithdrawnRow(ServiceRow):
+    """The last file of a service that was withdrawn."""
+
+    erase_at = NumberAttribute()
+
+
+def withdrawn(service_id: str) -> dict[str, Any] | None:
+    """The last file of a service that was withdrawn; None if it never was, or long ago."""
+    row = WithdrawnRow("WITHDRAWN", service_id)
+    with rows.table():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist:
+            return None
+    return dict(row.document)

@@ -289,6 +289,9 @@ def test_a_seat_that_somebody_takes_while_the_rules_close_it_gets_no_neighbour()
         return found
 
     upkeep.agree(put, NOW, watch=meanwhile)
+    assert key("2026-12-10", "09:17") not in {
+        seat.key for seat in seats("2026-12-10")
+    }  # never made, not made and closed
     assert starts()[:3] == ["09:20", "09:27", "09:32"]
     assert starts(desk=2)[:3] == ["09:17", "09:22", "09:27"]
     assert desks_are_clear(put)
