@@ -65,6 +65,9 @@ _stage = _read(r"[a-z][a-z0-9-]{0,19}", str, "the name of a stage")
 StageName = Annotated[
     str, typer.Option("--stage", envvar="GUICHET_STAGE", parser=_stage, metavar="NAME", help="The stage to work on.")
 ]
+StageBefore = Annotated[
+    str | None, typer.Option("--stage", parser=_stage, metavar="NAME", help="The stage; also after the command.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
@@ -177,6 +180,7 @@ def _print(console: Console, part: RenderableType) -> None:
 def at(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[Session]:
     """A session on a stage. What refuses it, or keeps it from the table, becomes one line and the exit code."""
     clock = ctx.obj or _now  # tests give their own
+    stage = _stage_of(ctx, stage)
     session = Session(stage, reach(stage), as_json, clock, clock())
     try:
         yield session
@@ -187,6 +191,17 @@ def at(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[Session]:
         if why is None:
             raise
         _end(session, why, AWAY)
+
+
+def _stage_of(ctx: typer.Context, stage: str) -> str:
+    """The stage, by the option after the command or the one before it; wrong use if they differ."""
+    before: str | None = ctx.find_root().params.get("stage")
+    if before is None:
+        return stage
+    source = ctx.get_parameter_source("stage")
+    if source is not None and source.name == "COMMANDLINE" and stage != before:
+        raise typer.BadParameter(f"--stage {before} before the command and --stage {stage} after it")
+    return before
 
 
 def _end(session: Session, line: str, code: int) -> None:

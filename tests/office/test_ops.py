@@ -29,6 +29,7 @@ ENGINE: dict[str, Any] = {
     "AWS_SESSION_TOKEN": "token",
 }
 READS = [
+    ("status",),
     ("services", "list"),
     ("calendar", "aes"),
     ("figures", "aes"),
