@@ -77,12 +77,14 @@ def status(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Jso
 
 def _drawn(report: dict[str, Any], service: Service, counted: list[tuple[str, Counter[Status]]]) -> list[Any]:
     """A service on a few lines, with a table of its weeks."""
-    moment = report["next_release"]
-    release = f"{look.moment(moment, service.zone)}, {report['seats_made']} of {report['seats_planned']} seats made"
+    release = "none within a year"
+    if moment := report["next_release"]:
+        made = f"{report['seats_made']} of {look.count(report['seats_planned'], 'seat')} made"
+        release = f"{look.moment(moment, service.zone)}, {made}"
     refused = look.count(report["letters_stopped"], "applicant")
     lines = [
         f"{service.id}{' (hidden)' if service.hidden else ''}",
-        f"  next release: {release if moment else 'none within a year'}",
+        f"  next release: {release}",
         f"  letters: {report['letters_late']} late; {refused} whose address takes no letter",
     ]
     columns = [column for column in Status if any(counts[column] for _, counts in counted)]
@@ -114,7 +116,7 @@ def _release_problems(service: Service, moment: datetime | None, missing: int, n
 def _problems(service: Service, seats: list[Seat], now: datetime) -> Iterator[str]:
     late = [seat for seat in seats if timetable.ended_as(seat, now - LATE)]
     if late:
-        yield f"{look.count(len(late), 'seat')} of holds or requests that ran out: look at the log of the function `expiry`"
+        yield f"{look.count(len(late), 'seat')} not freed in time: look at the log of the function `expiry`"
     live = [seat.key for seat in seats if seat.state is not State.CLOSED and service.start_of(seat.key) > now]
     desks = Desks(service, live)
     for key in sorted(key for key in live if desks.overlapped(key)):

@@ -43,7 +43,7 @@ def test_a_healthy_stage_is_told_on_one_screen_and_ends_with_0() -> None:
         "week free coming too short notice",
     ]
     assert lines[5:] == [
-        "2026-W49 30 30",
+        "2026-W49 42 18",
         "2026-W50 60",
         "2026-W51 60",
         "Nothing needs a hand.",
@@ -96,7 +96,7 @@ def test_holds_and_requests_that_nobody_ends_need_a_hand() -> None:
     assert store.take(key(), "somebody", NOW + timedelta(minutes=3), NOW)
     assert problems(NOW + timedelta(minutes=12)) == []
     assert problems(NOW + timedelta(minutes=14)) == [
-        "aes: 1 seat of holds or requests that ran out: look at the log of the function `expiry`"
+        "aes: 1 seat not freed in time: look at the log of the function `expiry`"
     ]
 
 
