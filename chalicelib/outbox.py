@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib import booking, convocation, letters, locks, log, mail, pages, settings, store
-from chalicelib.errors import TooManyRequests, TryAgain
+from chalicelib.errors import NotFound, TooManyRequests, TryAgain
 from chalicelib.model import Person, Seat, SeatKey, Service, State
 from chalicelib.words import Words, words
 
@@ -105,14 +105,14 @@ def deliver(
 
 
 def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
-    person = _person(wanted)
-    if person is None or not wanted.concerns(person) or wanted.mark in person.sent or not _stands(wanted, person):
+    person, service = _person(wanted), _service(wanted.service, now)
+    is_due = person is not None and wanted.concerns(person) and wanted.mark not in person.sent
+    if person is None or service is None or not is_due or not _stands(wanted, person):
         log.event("mail-skipped", letter=wanted.kind)
         return
     if person.stopped:
         log.event("mail-stopped", letter=wanted.kind, reason=person.stopped)
         return
-    service = store.service(wanted.service, now)
     try:
         key = f"{person.reference}.{wanted.mark}".replace(":", ".")
         send(letter(wanted.kind, service, person, now, until=wanted.until), key, reply_to=service.reply_to)
@@ -131,12 +131,23 @@ def _person(wanted: Due) -> Person | None:
     return person
 
 
+def _service(service_id: str, now: datetime) -> Service | None:
+    """The service of a letter; None once it was withdrawn."""
+    try:
+        return store.service(service_id, now)
+    except NotFound:
+        return None
+
+
 def _stands(wanted: Due, person: Person) -> bool:
     """Is the request that a letter speaks of still as it says? It may have been cancelled while the letter waited."""
     states = STANDS.get(wanted.kind)
     if states is None:
         return True
-    seat = store.seat(person.seat)
+    try:
+        seat = store.seat(person.seat)
+    except NotFound:  # erased with its service
+        return False
     return seat.state in states and seat.hold == person.hold
 
 

@@ -35,11 +35,6 @@ def change(todo: Change, service: Service, now: datetime) -> bool:
     return store.update(seat.key, [SeatRow.opens_at.set(seat.opens_at)], unopened & SeatRow.reserve.does_not_exist())
 
 
-def add(key: SeatKey, opens_at: datetime, erase_at: datetime) -> bool:
-    """Make a seat that no rule gives; False if there is one."""
-    return store.create(key, opens_at, erase_at, extra=True)
-
-
 def close(key: SeatKey, by: str, now: datetime) -> bool:
     """Close a seat that nobody has: OPEN, waiting to return, or with a hold that ran out."""
     unused = (SeatRow.state == State.OPEN) | ((SeatRow.state == State.HELD) & (SeatRow.until < now - SKEW))

@@ -118,10 +118,18 @@ def seat_from(image: Mapping[str, Any]) -> Seat | None:
     return _seat(row)
 
 
-def seats(service_id: str, week: str) -> list[Seat]:
+def seats(service_id: str, week: str, *, consistent: bool = False) -> list[Seat]:
     """Every seat of a week, in order: one Query."""
     with rows.table():
-        return [_seat(row) for row in SeatRow.query(_partition(service_id, week))]
+        return [_seat(row) for row in SeatRow.query(_partition(service_id, week), consistent_read=consistent)]
+
+
+def all_seats(service_id: str) -> list[Seat]:
+    """Every seat of a service, of any week, read consistently: a Scan of the whole table."""
+    with rows.table():
+        return [
+            _seat(row) for row in SeatRow.scan(SeatRow.pk.startswith(_partition(service_id, "")), consistent_read=True)
+        ]
 
 
 _SHOWN = ["sk", "opens_at", "state", "until", "past_state", "reserve"]
@@ -191,10 +199,10 @@ def seat(key: SeatKey) -> Seat:
     return _seat(row)
 
 
-def create(key: SeatKey, opens_at: datetime, erase_at: datetime, *, extra: bool = False) -> bool:
+def create(key: SeatKey, opens_at: datetime, erase_at: datetime) -> bool:
     """Make a seat; False, and nothing changed, if it is there. The table erases it, and whom it had, at `erase_at`."""
     row = new_row(key, opens_at)
-    row.extra, row.erase_at = extra or None, int(erase_at.timestamp())
+    row.erase_at = int(erase_at.timestamp())
     return rows.written(lambda: row.save(SeatRow.pk.does_not_exist()))
 
 

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from chalicelib import log, places, store, timetable
 from chalicelib.chance import CHANCE
-from chalicelib.model import Seat, Service, State, monday_of, week_of
-from chalicelib.timetable import Change
+from chalicelib.model import Seat, SeatKey, Service, State, monday_of, week_of
+from chalicelib.timetable import Change, Do
 
 EVE = timedelta(hours=15)
 """So long before a release its seats must be there: on Sunday at 18:00 for Monday at 09:00."""
 EMPTY_WEEKS = 3
 """After so many weeks without a seat no further one is looked for: closures leave gaps."""
+PASSES = 2
 
 
 Watch = Callable[[Sequence[Change]], Iterable[Change]]
@@ -29,10 +30,30 @@ def release(now: datetime) -> Counter[str]:
 
 
 def agree(service: Service, now: datetime, *, watch: Watch = iter) -> Counter[str]:
-    """Make the seats of one service agree with its rules. Twice is once, and a run cut short loses nothing."""
+    """Make the seats of one service agree with its rules. Twice is once, and a run cut short loses nothing.
+
+    What was created is read again: a seat that an operator added to the same desk meanwhile closes the new one.
+    """
     done: Counter[str] = Counter()
+    for _ in range(PASSES):
+        made = _agree(service, now, watch)
+        done.update(made)
+        if not made[Do.CREATE] + made[Do.REOPEN]:
+            break
+    return done
+
+
+def _agree(service: Service, now: datetime, watch: Watch) -> Counter[str]:
+    done: Counter[str] = Counter()
+    stayed: list[SeatKey] = []
     for change in watch(changes(service, now)):
-        done[change.do] += places.change(change, service, now)
+        key = change.seat.key
+        if change.do in {Do.CREATE, Do.REOPEN} and timetable.Desks(service, stayed).overlapped(key):
+            continue
+        changed = places.change(change, service, now)
+        done[change.do] += changed
+        if change.do is Do.CLOSE and not changed:  # somebody took it after it was read
+            stayed.append(key)
     return done
 
 

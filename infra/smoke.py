@@ -83,8 +83,8 @@ class Walk:
     def open_seat(self) -> None:
         """One seat of the hidden service, by the ops program."""
         day = (self.today + AHEAD).isoformat()
-        words = ["seats", "add", SERVICE, day, "--from", "09:00", "--to", "09:05", "--desk", "1", "--yes"]
-        ops(self.deployment, *words)
+        words = ["seats", "add", SERVICE, day, "--from", "09:00", "--to", "09:05", "--desk", "1"]
+        ops(self.deployment, *words, "--force", "--yes")  # its rules are closed for good
 
     def hold(self) -> str | None:
         """A hold of that seat; None while the functions do not see it yet."""

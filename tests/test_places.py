@@ -63,7 +63,6 @@ def as_read(**fields: Any) -> Seat:
 
 
 WRITES: dict[str, tuple[Callable[[], bool], set[str]]] = {
-    "add": (lambda: places.add(KEY, NOW, LATER), set()),
     "rules close": (lambda: places.close(KEY, RULES, NOW), {"free", "waits", "coming", "set aside", "lapsed"}),
     "office closes": (
         lambda: places.close(KEY, OFFICE, NOW),
@@ -96,16 +95,10 @@ def test_a_write_changes_the_seats_that_it_is_for_and_no_others(write: str, seat
     assert (store.seat(KEY) != before) is (seat in may)
 
 
-@pytest.mark.parametrize("write", sorted(WRITES.keys() - {"add", "change create"}))
+@pytest.mark.parametrize("write", sorted(WRITES.keys() - {"change create"}))
 def test_a_write_makes_no_seat_where_there_is_none(write: str) -> None:
     assert not WRITES[write][0]()
     assert rows.SeatRow.count("SEATS#aes#2026-W49") == 0
-
-
-def test_a_seat_that_the_office_adds_is_marked_as_extra_and_free() -> None:
-    assert places.add(KEY, NOW, LATER)
-    assert store.seat(KEY) == Seat(KEY, NOW, extra=True)
-    assert store.take(KEY, "h", LATER, NOW)
 
 
 def test_a_closed_seat_is_taken_by_nobody_and_told_nothing_of_who_had_it() -> None:

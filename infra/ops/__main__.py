@@ -7,10 +7,12 @@ import typer
 from infra.ops.audit import audit
 from infra.ops.close import close
 from infra.ops.day import day
+from infra.ops.overview import status
 from infra.ops.release import release
 from infra.ops.requests import requests
 from infra.ops.seats import seats
 from infra.ops.services import services
+from infra.ops.session import StageBefore
 from infra.ops.weeks import calendar, figures
 
 app = typer.Typer(
@@ -20,9 +22,16 @@ app = typer.Typer(
     help="Run a stage of Guichet: its services, seats, releases and requests. "
     "Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot be reached.",
 )
+
+
+@app.callback()
+def stage_before(stage: StageBefore = None) -> None:
+    """Take `--stage` before the command too; `session.at` reads it."""
+
+
 for group in (services, release, seats, requests):
     app.add_typer(group)
-for command in (calendar, day, figures, close, audit):
+for command in (status, calendar, day, figures, close, audit):
     app.command()(command)
 
 if __name__ == "__main__":

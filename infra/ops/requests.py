@@ -76,7 +76,7 @@ def _one(session: Session, reference: str) -> Found:
 def _document(session: Session, found: Found) -> dict[str, Any]:
     person, key, details = found.person, found.person.seat, found.person.details
     until = found.seat.until if found.seat else None
-    service = session.service(person.service)
+    service = session.past_service(person.service)
     return {
         "reference": person.reference,
         "service": service.id,
@@ -105,7 +105,7 @@ def show(ctx: typer.Context, reference: One, stage: StageName = STAGE_DEFAULT, *
     with at(ctx, stage, as_json=as_json) as session:
         found = _one(session, reference)
         document = _document(session, found)
-        zone = session.service(found.person.service).zone
+        zone = session.past_service(found.person.service).zone
         looked(session, "requests show", 1, reference=found.person.reference)
         lines = [(name.replace("_", " "), _shown(value, zone)) for name, value in document.items() if value]
         session.show(document, look.table(("what", "value"), lines))
@@ -134,7 +134,7 @@ def cancel(
     """Cancel a request; the person gets a letter, and the seat opens again at a moment that nobody is told."""
     with at(ctx, stage, as_json=as_json) as session:
         found = _one(session, reference)
-        seat, service = found.seat, session.service(found.person.service)
+        seat, service = found.seat, session.past_service(found.person.service)
         if seat is None or found.state not in LIVE:
             raise Refused(f"{found.person.reference} is {found.told} already")
         when = f"{look.day(seat.key.day)} {seat.key.start:%H:%M}, desk {seat.key.unit}"
@@ -161,7 +161,7 @@ def export(ctx: typer.Context, reference: One, stage: StageName = STAGE_DEFAULT,
     """Everything that is kept about a person, as the JSON document to send them; with or without --json."""
     with at(ctx, stage, as_json=as_json) as session:
         found = _one(session, reference)
-        document = manage.kept(session.service(found.person.service), found.person, found.state)
+        document = manage.kept(session.past_service(found.person.service), found.person, found.state)
         looked(session, "requests export", 1, reference=found.person.reference)
         session.show(document, look.as_json(document))
 
@@ -235,7 +235,7 @@ def erase_(
     """Erase all that is kept about a person; a live request is cancelled, without a letter. It cannot be undone."""
     with at(ctx, stage, as_json=as_json) as session:
         found = _one(session, reference)
-        person, seat, service = found.person, found.seat, session.service(found.person.service)
+        person, seat, service = found.person, found.seat, session.past_service(found.person.service)
         document = {"reference": person.reference, "was": found.told, "erased": not dry_run}
         told = f"{person.reference}: {found.told}."
         if dry_run:

@@ -1,14 +1,17 @@
 """Seats by hand: more of them, or again those that the office closed."""
 
 from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any
 
 import typer
 
-from chalicelib import places, store, timetable
-from chalicelib.errors import NotFound
-from chalicelib.model import OFFICE, Closure, Seat, SeatKey, Service, State, week_of
+from chalicelib import store, timetable
+from chalicelib.model import Closure, Seat, SeatKey, Service, State, week_of
 from infra.ops import look
 from infra.ops.audit import act
+from infra.ops.desks import Plan, by_office, plan_to_add, plan_to_reopen, unusual
+from infra.ops.desks import add as add_seats
+from infra.ops.desks import reopen as reopen_seats
 from infra.ops.session import (
     REFUSED,
     STAGE_DEFAULT,
@@ -21,6 +24,7 @@ from infra.ops.session import (
     Opens,
     Refused,
     ServiceId,
+    Session,
     StageName,
     To,
     Yes,
@@ -31,6 +35,11 @@ from infra.ops.status import status
 seats = typer.Typer(
     name="seats", no_args_is_help=True, help="Seats by hand: more of them, or again those that the office closed."
 )
+
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Also off the slot grid, outside the hours, on closed days, at an unknown desk."),
+]
 
 
 @seats.command()
@@ -44,48 +53,85 @@ def add(
     desks: AtDesks,
     opens: Opens = None,
     stage: StageName = STAGE_DEFAULT,
+    force: Force = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Open extra seats, now or at a moment. A seat that is there is told and not touched."""
+    """Open extra seats, now or at a moment. A seat that is there stays as it is; none may overlap another of its desk.
+
+    A desk belongs to its service: the same number in another service is another desk.
+    """
     with at(ctx, stage, as_json=as_json) as session:
         of = session.service(service)
         moment = max(opens.replace(tzinfo=of.zone) if opens else session.now, session.now)
         keys = _keys(of, day, start, end, desks)
         _in_time(of, keys, moment)
-        there = [seat for key in keys if (seat := _found(key))]
-        new = [key for key in keys if key not in {seat.key for seat in there}]
-        made = 0
-        if new and not dry_run:
+        plan = plan_to_add(of, keys)
+        to_make, made = plan.fits, list[SeatKey]()
+        odd = _odd(session, of, to_make, force=force)
+        if to_make and not dry_run:
             when = "now" if moment == session.now else look.moment(moment, of.zone)
             if moment == session.now:  # later ones can be closed again until then
-                session.ask(
-                    f"Open {look.count(len(new), 'seat')} on {look.day(day)} now? Who is faster has them.", yes=yes
-                )
+                question = f"Open {look.count(len(to_make), 'seat')} on {look.day(day)} now? Who is faster has them."
+                session.ask(question, *odd, yes=yes)
             facts = {"service": of.id, "day": day, "start": start, "end": end, "desks": desks, "opens": when}
-            with act(session, "seats add", **facts) as done:
-                for key in session.track("seats")(new):
-                    done["made"] += places.add(key, moment, of.erase_at(key))
-            made = done["made"]
-        told = [(seat.key, status(of, seat, session.now)) for seat in there]
+            with act(session, "seats add", **facts, forced=len(odd) or None) as done:
+                for step in add_seats(of, keys, moment):
+                    made += step.fits
+                    done["made"] += len(step.fits)
+                    plan = step
+        there = [(seat.key, status(of, seat, session.now)) for seat in plan.there]
         document = {
             "service": of.id,
             "dry_run": dry_run,
             "opens_at": moment,
-            "to_make": len(new),
-            "made": made,
-            "there": [{"start": key.start, "desk": key.unit, "state": state} for key, state in told],
+            "to_make": len(to_make),
+            "made": len(made),
+            "there": [{"start": key.start, "desk": key.unit, "state": state} for key, state in there],
+            "not_made": _overlaps(of, plan, session.now),
         }
-        what = f"{look.count(len(new), 'seat')} to make" if dry_run else f"{look.count(made, 'seat')} made"
+        what = f"{look.count(len(to_make), 'seat')} to make" if dry_run else f"{look.count(len(made), 'seat')} made"
+        what += f", {len(plan.overlaps)} not made" if plan.overlaps else ""
         lines = [f"{look.day(day)}: {what}, open from {look.moment(moment, of.zone)}."]
         if week_of(day) not in timetable.open_weeks(of, moment):
             shown = look.moment(timetable.opens_at(of, week_of(day)), of.zone)
             lines.append(f"Visitors see week {week_of(day)} from {shown} on.")
-        lines += [f"{key.start:%H:%M} desk {key.unit} is there already: {state}" for key, state in told]
+        lines += [f"{key.start:%H:%M} desk {key.unit} is there already: {state}" for key, state in there]
+        lines += _overlap_lines(of, plan, session.now, "made")
         session.show(document, *lines)
-        if not new:
+        if plan.overlaps or not to_make:
             raise typer.Exit(REFUSED)
+
+
+def _odd(session: Session, service: Service, keys: list[SeatKey], *, force: bool) -> list[str]:
+    """Say what is unusual about these seats, a line each; Refused without `--force`."""
+    lines = [f"{key.start:%H:%M} desk {key.unit}: {why}" for key in keys if (why := unusual(service, key))]
+    if lines and not force:
+        for line in lines:
+            session.tell(line)
+        raise Refused(f"no seat was made: {look.count(len(lines), 'seat')} of {len(keys)} would need --force")
+    return lines
+
+
+def _overlaps(service: Service, plan: Plan, now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "start": key.start,
+            "desk": key.unit,
+            "overlaps": other.key.start,
+            "state": status(service, other, now),
+        }
+        for key, other in plan.overlaps
+    ]
+
+
+def _overlap_lines(service: Service, plan: Plan, now: datetime, what: str) -> list[str]:
+    return [
+        f"{key.start:%H:%M} desk {key.unit} was not {what}: it overlaps the seat of {other.key.start:%H:%M}, "
+        f"which is {status(service, other, now)}"
+        for key, other in plan.overlaps
+    ]
 
 
 def _keys(service: Service, day: date, start: time, end: time, desks: list[int]) -> list[SeatKey]:
@@ -104,13 +150,6 @@ def _in_time(service: Service, keys: list[SeatKey], opens: datetime) -> None:
     if service.start_of(keys[0]) - opens < service.limits.notice:
         hours = service.limits.notice / timedelta(hours=1)
         raise Refused(f"a seat of {keys[0].start:%H:%M} must open at least {hours:g} hours before")
-
-
-def _found(key: SeatKey) -> Seat | None:
-    try:
-        return store.seat(key)
-    except NotFound:
-        return None
 
 
 @seats.command()
@@ -134,31 +173,35 @@ def reopen(
         closed = [
             seat
             for seat in store.seats(of.id, week_of(day))
-            if seat.state is State.CLOSED and seat.closed == OFFICE and of.start_of(seat.key) > session.now
+            if by_office(seat) and of.start_of(seat.key) > session.now
             if hours.covers(seat.key, of.slot)
         ]
         waiting = [seat for seat in closed if _is_owed(seat, session.now)]
-        todo = [seat for seat in closed if seat not in waiting]
-        made = 0
-        if todo and not dry_run:
-            session.ask(f"Open {look.count(len(todo), 'seat')} again? Who is faster has them.", yes=yes)
+        grid = set(timetable.seats_of(of, week_of(day)))  # these first, if the slot has another length now
+        keys = sorted((seat.key for seat in closed if seat not in waiting), key=lambda key: (key not in grid, key))
+        plan = plan_to_reopen(of, keys)
+        to_reopen, reopened = len(plan.fits), 0
+        if to_reopen and not dry_run:
+            session.ask(f"Open {look.count(to_reopen, 'seat')} again? Who is faster has them.", yes=yes)
             with act(session, "seats reopen", service=of.id, day=day, start=start, end=end, desks=desks) as done:
-                for seat in session.track("seats")(todo):
-                    done["reopened"] += places.reopen(seat.key, OFFICE, seat.opens_at)
-            made = done["reopened"]
+                for step in reopen_seats(of, keys):
+                    done["reopened"] += len(step.fits)
+                    plan = step
+            reopened = done["reopened"]
         document = {
             "service": of.id,
             "dry_run": dry_run,
-            "to_reopen": len(todo),
-            "reopened": made,
+            "to_reopen": to_reopen,
+            "reopened": reopened,
             "waiting": len(waiting),
+            "not_reopened": _overlaps(of, plan, session.now),
         }
-        what = f"{look.count(len(todo) if dry_run else made, 'seat')} {'to open' if dry_run else 'opened'} again"
+        what = f"{look.count(to_reopen if dry_run else reopened, 'seat')} {'to open' if dry_run else 'opened'} again"
         lines = [f"{look.day(day)}: {what}."]
         if waiting:
             lines.append(f"{look.count(len(waiting), 'seat')} left closed: the person may still choose another.")
-        session.show(document, *lines)
-        if not todo:
+        session.show(document, *lines, *_overlap_lines(of, plan, session.now, "opened"))
+        if plan.overlaps or not to_reopen:
             raise typer.Exit(REFUSED)
 
 

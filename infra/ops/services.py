@@ -18,6 +18,7 @@ from infra import servicefile
 from infra.ops import look
 from infra.ops.audit import act
 from infra.ops.session import REFUSED, STAGE_DEFAULT, DryRun, Json, Session, StageName, Yes, at, documents
+from infra.ops.withdraw import withdraw
 
 services = typer.Typer(
     name="services", no_args_is_help=True, help="Service files: check them, put them in place, list what is there."
@@ -25,6 +26,9 @@ services = typer.Typer(
 KEPT = "kept"
 SHORT = 30
 """Characters of a value that is shown; of a longer one only the name."""
+Hidden = Annotated[
+    bool, typer.Option("--hidden", help="Leave the services off the home page until they are put without it.")
+]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files, one service each.")]
 
 
@@ -37,6 +41,9 @@ class Effect:
     new: bool
     rules: tuple[dict[str, Any], ...]
     seats: Counter[str]
+    opens: Counter[tuple[str, datetime]]
+    """New seats by their week and the moment when they open."""
+    made_at: datetime
 
     @property
     def is_none(self) -> bool:
@@ -56,6 +63,13 @@ class Effect:
         yield f"  {counts or 'no seat changes'}"
         if self.seats[KEPT]:
             yield f"  {look.count(self.seats[KEPT], 'seat')} kept: booked outside the new hours"
+        for (week, moment), number in sorted(self.opens.items()):
+            when = "as soon as they are made" if moment == self.made_at else look.moment(moment, self.service.zone)
+            yield f"  week {week}: {look.count(number, 'seat')}, open {when}"
+        if self.service.hidden:
+            yield "  hidden: the home page leaves it out; only who knows its address can book"
+        elif self.new or any(rule["rule"] == "listing" for rule in self.rules):
+            yield "  public: everybody sees it on the home page from now on"
 
 
 _WILL = {
@@ -99,6 +113,7 @@ def put(
     paths: Files,
     stage: StageName = STAGE_DEFAULT,
     *,
+    hidden: Hidden = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -107,11 +122,22 @@ def put(
     with at(ctx, stage, as_json=as_json) as session:
         read = _read(session, paths)
         there = documents()
-        effects = [_effect(document, there.get(document["id"]), session.now) for document in read.documents]
+        files_read = [document | ({"listing": "hidden"} if hidden else {}) for document in read.documents]
+        effects = [_effect(document, there.get(document["id"]), session.now) for document in files_read]
         document = {
             "put": not dry_run,
             "services": [
-                {"id": effect.service.id, "new": effect.new, "rules": effect.rules, "seats": effect.seats}
+                {
+                    "id": effect.service.id,
+                    "new": effect.new,
+                    "hidden": effect.service.hidden,
+                    "rules": effect.rules,
+                    "seats": effect.seats,
+                    "opens": [
+                        {"week": week, "opens_at": moment, "seats": number}
+                        for (week, moment), number in sorted(effect.opens.items())
+                    ],
+                }
                 for effect in effects
             ],
             "warnings": [asdict(note) for note in read.warnings],
@@ -127,13 +153,21 @@ def put(
         with act(session, "services put", services=names, rules=rules) as done:
             _store([effect.document for effect in todo])
             done["put"] = len(todo)
-        session.show(document, *(lines if yes else ()), f"In place: {', '.join(names)}.")
+        lines = [*(lines if yes else ()), f"In place: {', '.join(names)}."]
+        if hidden:
+            lines.append(
+                "To show them later: put the same files without --hidden, and without `listing: hidden` in them."
+            )
+        session.show(document, *lines)
 
 
 def _effect(document: dict[str, Any], old: dict[str, Any] | None, now: datetime) -> Effect:
     service = files.service_from(document)
     rules = () if old is None else tuple(_differences(old, document))
-    seats = Counter(str(change.do) for change in upkeep.changes(service, now))
+    changes = upkeep.changes(service, now)
+    seats = Counter(str(change.do) for change in changes)
+    created = [change.seat for change in changes if change.do is Do.CREATE]
+    opens = Counter((seat.key.week, max(seat.opens_at, now)) for seat in created)
     seats[KEPT] = sum(
         seat.state in {State.PENDING, State.CONFIRMED}
         and not seat.extra
@@ -143,7 +177,7 @@ def _effect(document: dict[str, Any], old: dict[str, Any] | None, now: datetime)
         for hours in [set(timetable.seats_of(service, week))]
         for seat in found
     )
-    return Effect(service, document, old is None, rules, seats)
+    return Effect(service, document, old is None, rules, seats, opens, now)
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "") -> Iterator[dict[str, Any]]:
@@ -179,3 +213,6 @@ def list_(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json
             lines.append((service.id, name, f"{service.minutes} min", " ".join(map(str, desks)), when))
         drawn = look.table(("service", "name", "slot", "desks", "next release"), lines)
         session.show({"services": document}, drawn if lines else "There is no service.")
+
+
+services.command()(withdraw)

@@ -12,11 +12,12 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.attributes import NumberAttribute
+from pynamodb.exceptions import DoesNotExist, PynamoDBException
 from rich.console import Console, RenderableType
 from rich.progress import track
 
-from chalicelib import rows, store
+from chalicelib import files, rows, store
 from chalicelib.errors import TooManyRequests, TryAgain
 from chalicelib.model import Service, monday_of, week_of
 from chalicelib.rows import ServiceRow
@@ -63,6 +64,9 @@ _stage = _read(r"[a-z][a-z0-9-]{0,19}", str, "the name of a stage")
 
 StageName = Annotated[
     str, typer.Option("--stage", envvar="GUICHET_STAGE", parser=_stage, metavar="NAME", help="The stage to work on.")
+]
+StageBefore = Annotated[
+    str | None, typer.Option("--stage", parser=_stage, metavar="NAME", help="The stage; also after the command.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -149,6 +153,11 @@ class Session:
             raise Refused(f"there is no service {name} on {self.stage}: {', '.join(sorted(known)) or 'there is none'}")
         return known[name]
 
+    def past_service(self, name: str) -> Service:
+        """The same, or one that was withdrawn and whose past applicants still have rights."""
+        document = withdrawn(name) if name not in {of.id for of in store.services(self.now)} else None
+        return files.service_from(document) if document else self.service(name)
+
     def week(self, service: Service, named: str | None) -> str:
         """The week that was asked for, or this one at the place."""
         return named or week_of(self.now.astimezone(service.zone).date())
@@ -171,6 +180,7 @@ def _print(console: Console, part: RenderableType) -> None:
 def at(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[Session]:
     """A session on a stage. What refuses it, or keeps it from the table, becomes one line and the exit code."""
     clock = ctx.obj or _now  # tests give their own
+    stage = _stage_of(ctx, stage)
     session = Session(stage, reach(stage), as_json, clock, clock())
     try:
         yield session
@@ -181,6 +191,17 @@ def at(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[Session]:
         if why is None:
             raise
         _end(session, why, AWAY)
+
+
+def _stage_of(ctx: typer.Context, stage: str) -> str:
+    """The stage, by the option after the command or the one before it; wrong use if they differ."""
+    before: str | None = ctx.find_root().params.get("stage")
+    if before is None:
+        return stage
+    source = ctx.get_parameter_source("stage")
+    if source is not None and source.name == "COMMANDLINE" and stage != before:
+        raise typer.BadParameter(f"--stage {before} before the command and --stage {stage} after it")
+    return before
 
 
 def _end(session: Session, line: str, code: int) -> None:
@@ -194,3 +215,20 @@ def documents() -> dict[str, dict[str, Any]]:
     """The services of the stage as they are stored, by their ids."""
     with rows.table():
         return {row.sk: row.document for row in ServiceRow.query("SERVICES", consistent_read=True)}
+
+
+class WithdrawnRow(ServiceRow):
+    """The last file of a service that was withdrawn."""
+
+    erase_at = NumberAttribute()
+
+
+def withdrawn(service_id: str) -> dict[str, Any] | None:
+    """The last file of a service that was withdrawn; None if it never was, or long ago."""
+    row = WithdrawnRow("WITHDRAWN", service_id)
+    with rows.table():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist:
+            return None
+    return dict(row.document)

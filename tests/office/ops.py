@@ -8,8 +8,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from chalicelib import files, locks
-from chalicelib.model import Person
+from chalicelib import files, locks, store
+from chalicelib.model import Person, SeatKey
 from chalicelib.rows import PersonRow, Row, connection
 from infra.ops.__main__ import app
 from tests.office.test_closing import NOW
@@ -51,6 +51,13 @@ def become(number: int, **details: str) -> Person:
     other = replace(person.details, **details)  # type: ignore[arg-type]  # texts only
     locks.person_row(person.key, "aes").update([PersonRow.details.set(files.details_to(other))])
     return replace(person, details=other)
+
+
+def extra(key: SeatKey, opens_at: datetime) -> None:
+    """Make a seat that no rule gives."""
+    row = store.new_row(key, opens_at)
+    row.extra = True
+    row.save()
 
 
 def table() -> list[dict[str, Any]]:

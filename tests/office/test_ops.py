@@ -13,14 +13,14 @@ from chalicelib import outbox, places
 from chalicelib.errors import TooManyRequests
 from chalicelib.model import Service
 from chalicelib.rows import Row, connection
-from infra.ops import look
+from infra.ops import desks, look
 from infra.ops.audit import AuditRow, act
 from infra.ops.reach import caller, reach, reason
 from infra.ops.session import Refused, Session
 from tests.office.ops import META, acts, everything, ops, table
 from tests.office.test_closing import NOW, book, key
 
-ADD = ("seats", "add", "aes", "2026-12-10", "--from", "11:00", "--to", "11:10", "--desk", "1")
+ADD = ("seats", "add", "aes", "2026-12-10", "--from", "11:00", "--to", "11:10", "--desk", "1", "--force")
 ENGINE: dict[str, Any] = {
     "AWS_ACCESS_KEY_ID": "of somebody",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -29,6 +29,7 @@ ENGINE: dict[str, Any] = {
     "AWS_SESSION_TOKEN": "token",
 }
 READS = [
+    ("status",),
     ("services", "list"),
     ("calendar", "aes"),
     ("figures", "aes"),
@@ -255,6 +256,7 @@ def test_an_act_is_kept_with_who_what_when_how_it_ended_and_its_counts() -> None
             "end": "11:10",
             "desks": [1],
             "opens": "now",
+            "forced": 2,
         },
         "outcome": "done",
         "counts": {"made": 2},
@@ -351,10 +353,10 @@ def test_acts_are_told_newest_first_over_the_months_since_a_day() -> None:
 
 @pytest.mark.usefixtures("service")
 def test_an_act_that_finds_the_table_away_is_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object) -> bool:
+    def away(*_: object) -> None:
         raise TooManyRequests
 
-    monkeypatch.setattr(places, "add", away)
+    monkeypatch.setattr(desks, "_write", away)
     ran = ops(*ADD, "--yes", "--json")
     assert (ran.code, ran.json) == (3, {"error": "the table asks to slow down: try again in a minute"})
     assert [one["outcome"] for one in acts()] == ["failed"]

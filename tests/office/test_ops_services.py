@@ -12,11 +12,19 @@ from chalicelib.model import RULES, Service, State
 from chalicelib.rows import ServiceRow
 from infra import servicefile
 from tests.conftest import MONDAY, document, fill
-from tests.office.ops import acts, everything, ops, table
+from tests.office.ops import acts, everything, extra, ops, table
 from tests.office.test_closing import ERASED, NOW, book, key
 from tests.office.test_servicefile import GOOD, changed
 
 AES = changed(("id: essai", "id: aes"), ('{department: "42"}', '{department: "67"}'))
+
+OPENS = (
+    "  week 2026-W49: 48 seats, open as soon as they are made",
+    "  week 2026-W50: 48 seats, open as soon as they are made",
+    "  week 2026-W51: 30 seats, open as soon as they are made",
+    "  week 2026-W51: 18 seats, open Thursday 3 December 2026 18:00",
+    "  week 2026-W52: 24 seats, open Monday 7 December 2026 09:00",
+)
 
 
 @pytest.fixture
@@ -86,13 +94,43 @@ def test_new_services_are_put_together_and_their_seats_follow() -> None:
     assert ran.out.splitlines() == [
         "aes: a new service",
         "  168 seats to create",
+        *OPENS,
+        "  public: everybody sees it on the home page from now on",
         "essai: a new service",
         "  168 seats to create",
+        *OPENS,
+        "  public: everybody sees it on the home page from now on",
         "In place: aes, essai.",
     ]
     assert {service.id for service in store.services(NOW)} == {"aes", "essai"}
     assert [row.sk for row in ServiceRow.query("SERVICES")] == ["aes", "essai"]
     assert acts()[0]["arguments"] == {"services": ["aes", "essai"]}
+
+
+@pytest.mark.usefixtures("folder", "table")
+def test_a_hidden_service_is_stored_as_such_and_shown_when_its_file_is_put_without() -> None:
+    ran = ops("services", "put", "aes.yaml", "--hidden", "--yes")
+    assert "  hidden: the home page leaves it out; only who knows its address can book" in ran.out.splitlines()
+    assert ran.out.splitlines()[-1] == (
+        "To show them later: put the same files without --hidden, and without `listing: hidden` in them."
+    )
+    assert store.service("aes", NOW).hidden
+    assert ops("services", "put", "aes.yaml", "--hidden").out.splitlines()[0] == "aes: nothing changes"
+    shown = ops("services", "put", "aes.yaml", "--yes").out.splitlines()
+    assert "  listing: hidden -> none" in shown
+    assert "  public: everybody sees it on the home page from now on" in shown
+    assert not store.service("aes", NOW).hidden
+
+
+@pytest.mark.usefixtures("folder", "table")
+def test_a_program_is_told_too_when_the_seats_of_a_new_service_open() -> None:
+    told = put("--dry-run")
+    assert (told["new"], told["hidden"], told["opens"][-1]) == (
+        True,
+        False,
+        {"week": "2026-W52", "opens_at": "2026-12-07T08:00:00.000Z", "seats": 24},
+    )
+    assert sum(one["seats"] for one in told["opens"]) == 168
 
 
 @pytest.mark.usefixtures("placed")
@@ -104,7 +142,7 @@ def test_a_file_that_is_in_place_changes_nothing_and_asks_nothing() -> None:
 
 def test_changed_rules_and_seats_are_told_before_anything_is_done(folder: Path, placed: Service) -> None:
     book(key("2026-12-08", "09:15"))
-    assert places.add(key("2026-12-08", "11:00"), NOW, ERASED)
+    extra(key("2026-12-08", "11:00"), NOW)
     book(key("2026-12-08", "11:00"), 2)
     write(folder, ('from: "09:15"', 'from: "09:20"'), ("hold_seconds: 180", "hold_seconds: 240"))
     before = table()
@@ -112,6 +150,8 @@ def test_changed_rules_and_seats_are_told_before_anything_is_done(folder: Path, 
     assert dry == {
         "id": "aes",
         "new": False,
+        "hidden": False,
+        "opens": [],
         "rules": [
             {"rule": "plannings", "before": plannings("09:15"), "after": plannings("09:20")},
             {"rule": "times.hold_seconds", "before": 180, "after": 240},
@@ -212,7 +252,7 @@ def test_a_preview_leaves_out_weeks_that_are_closed_and_is_right_in_summer() -> 
 @pytest.mark.usefixtures("service")
 def test_a_preview_counts_what_the_office_closed_and_added() -> None:
     coming = key("2026-12-22", "09:15")
-    assert places.add(key("2026-12-22", "11:00", unit=3), MONDAY + timedelta(days=7), ERASED)
+    extra(key("2026-12-22", "11:00", unit=3), MONDAY + timedelta(days=7))
     assert store.create(coming, MONDAY + timedelta(days=7), ERASED)
     assert places.close(coming, "office", NOW)
     (first,) = ops("release", "preview", "aes", "--weeks", "1", "--json").json["releases"]

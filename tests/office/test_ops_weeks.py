@@ -8,8 +8,8 @@ import pytest
 from chalicelib import places, store
 from chalicelib.model import Service, State
 from tests.conftest import MONDAY, document, fill
-from tests.office.ops import ops
-from tests.office.test_closing import ERASED, NOW, book, key, run
+from tests.office.ops import extra, ops
+from tests.office.test_closing import NOW, book, key, run
 from tests.office.test_closing import TUESDAY as CLOSED_TUESDAY
 
 WEEK = ("--week", "2026-W50")
@@ -28,7 +28,7 @@ def test_a_calendar_counts_each_slot_by_what_its_seats_are() -> None:
     book(key(start="09:20"), 2, confirmed=False)
     assert store.take(key(start="09:25"), "somebody", NOW + timedelta(minutes=3), NOW)
     assert places.close(key(start="09:30"), "office", NOW)
-    assert places.add(key(start="11:00"), MONDAY + timedelta(days=1), ERASED)
+    extra(key(start="11:00"), MONDAY + timedelta(days=1))
     book(key(start="09:35"), 3)
     assert store.end_request(store.seat(key(start="09:35")), State.WITHDRAWN, NOW + timedelta(hours=9), NOW)
     assert [slot("2026-12-08", start) for start in ("09:15", "09:20", "09:25", "09:30", "11:00", "09:35", "09:40")] == [
@@ -164,10 +164,10 @@ def few(**changes: Any) -> Service:
 @pytest.mark.usefixtures("table")
 def test_an_extra_seat_that_opened_later_does_not_delay_a_week_that_was_full() -> None:
     put = few()
-    extra = key("2026-12-15", "09:15")
-    store.seat_row(extra).delete()
+    seat = key("2026-12-15", "09:15")
+    store.seat_row(seat).delete()
     hold_all(put, "2026-W51")
-    assert places.add(extra, MONDAY - timedelta(seconds=1), ERASED)
+    extra(seat, MONDAY - timedelta(seconds=1))
     (release,) = figures()["releases"]
     assert (release["seats"], release["seconds_until_full"]) == (3, 1.5)
 
