@@ -15,10 +15,10 @@ import yaml
 from infra import servicefile
 from infra.laptop import STAGE as LAPTOP
 from infra.package import ROOT
+from infra.smoke import SMOKE
 from infra.stacks import APP, DATA, EDGE, CannotDeploy, template
 
 STAGES = ROOT / "infra" / "stages"
-SMOKE = ROOT / "infra" / "smoke.yaml"
 MADE = {"Stage", "SecretVersion", "Origin", "Pass", "CaptchaAnswer"}
 """Parameters that no file gives: deployment knows them, or they are the laptop's."""
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
