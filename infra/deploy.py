@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.model import State
 from chalicelib.tokens import Keys
 from infra import smoke, stage
-from infra.package import package
-from infra.stacks import BEFORE, LIVE, NEVER_MADE, NOT_MADE, CannotDeploy, Client, Deployment, Plan
+from infra.package import CannotDeploy, Client, package
+from infra.stacks import BEFORE, LIVE, NEVER_MADE, NOT_MADE, Deployment, Plan
 from infra.stage import Stage
 
 EDGE_REGION = "us-east-1"

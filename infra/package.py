@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from compileall import compile_dir
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -24,6 +24,9 @@ BUILD = ROOT / "build"
 WHEELS = BUILD / "wheels"
 KEPT = ROOT / ".chalice" / "deployments"
 
+Client = Callable[[str], Any]
+"""A boto3 client of the stage's account and region, by the name of its service."""
+
 UNREAD = re.compile(
     r"""
       botocore/data/(?!(dynamodb|ses|sts)/)[^/]+/   # the other 400 services of AWS
@@ -37,6 +40,13 @@ UNREAD = re.compile(
     re.VERBOSE,
 )
 SPOKEN_TO = {"dynamodb", "email", "sts"}  # as botocore's list of endpoints names them: email is SES
+
+
+class CannotDeploy(SystemExit):
+    """The stage cannot be changed; the message is the one line that says why and what to do."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(f"guichet: {line}")
 
 
 def package(stage: str, *, out: Path = BUILD) -> Path:

@@ -26,8 +26,8 @@ from chalicelib import files, store, timetable
 from chalicelib.model import SeatKey, Service
 from chalicelib.tokens import Keys
 from infra import servicefile
-from infra.package import ROOT
-from infra.stacks import CannotDeploy, Deployment
+from infra.package import ROOT, CannotDeploy
+from infra.stacks import Deployment
 
 SMOKE = ROOT / "infra" / "smoke.yaml"
 AHEAD = timedelta(days=3)

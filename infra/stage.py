@@ -14,9 +14,9 @@ import yaml
 
 from infra import servicefile
 from infra.laptop import STAGE as LAPTOP
-from infra.package import ROOT
+from infra.package import ROOT, CannotDeploy
 from infra.smoke import SMOKE
-from infra.stacks import APP, DATA, EDGE, CannotDeploy, template
+from infra.stacks import APP, DATA, EDGE, template
 
 STAGES = ROOT / "infra" / "stages"
 MADE = {"Stage", "SecretVersion", "Origin", "Pass", "CaptchaAnswer"}

@@ -14,8 +14,9 @@ from chalicelib import appointment, booking, files, forms, locks, manage, rows, 
 from chalicelib.errors import NothingFree, SlotTaken
 from infra import servicefile, smoke
 from infra.deploy import appointments
+from infra.package import CannotDeploy
 from infra.smoke import Broken, Walk
-from infra.stacks import CannotDeploy, Deployment
+from infra.stacks import Deployment
 
 PARIS = ZoneInfo("Europe/Paris")
 MONDAY_MIDNIGHT = datetime(2026, 11, 23, tzinfo=PARIS)
