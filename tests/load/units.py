@@ -214,8 +214,8 @@ def somewhere() -> Iterator[None]:
         yield
         return
     port = next(port for port in range(FIRST_PORT, FIRST_PORT + 100) if is_free(port))
-    with tempfile.TemporaryDirectory(prefix="guichet-") as folder, engine(port, Path(folder), smtp="") as endpoint:
-        os.environ["AWS_ENDPOINT_URL"] = endpoint
+    with tempfile.TemporaryDirectory(prefix="guichet-") as folder, engine(port, Path(folder), smtp="") as started:
+        os.environ["AWS_ENDPOINT_URL"] = started.url
         yield
 
 
