@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.model import State
 from chalicelib.tokens import Keys
 from infra import smoke, stage
-from infra.package import CannotDeploy, Client, package
+from infra.package import CannotDeploy, Client, failed, package
 from infra.stacks import BEFORE, LIVE, NEVER_MADE, NOT_MADE, Deployment, Plan
 from infra.stage import Stage
 
@@ -235,7 +236,8 @@ def asker(*, yes: bool) -> Ask:
             return
         if not sys.stdin.isatty():
             raise CannotDeploy("nothing was changed: this needs a terminal to ask at, or YES=1")
-        if input(f"{question} [y/N] ").strip().casefold() not in {"y", "yes"}:
+        print(f"{question} [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
             raise CannotDeploy("nothing was changed")
 
     return ask
@@ -273,6 +275,12 @@ def main(words: list[str], *, connect: Callable[[str], Client] = clients, now: C
             destroy(deployment, edge, erase=given.erase, ask=ask, now=now())
     except (BotoCoreError, ClientError) as error:
         raise CannotDeploy(f"AWS: {' '.join(str(error).split())}") from error
+    except subprocess.CalledProcessError as error:
+        raise failed(error) from error
+    except KeyboardInterrupt as error:
+        raise CannotDeploy(
+            "stopped: what CloudFormation has begun goes on; `make deploy` says when it is still at work"
+        ) from error
 
 
 if __name__ == "__main__":

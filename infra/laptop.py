@@ -24,6 +24,7 @@ import yaml
 from botocore.config import Config
 
 from infra import inbox
+from infra.command import no_arguments
 from infra.guard import die_with_parent
 from infra.package import ROOT, package
 from infra.stacks import Deployment
@@ -317,4 +318,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments("infra.laptop", "Run the whole service on this machine until Ctrl-C. GUICHET_PORT chooses the port.")
     main()

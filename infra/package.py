@@ -1,5 +1,6 @@
 """Make what CloudFormation deploys: template and Lambda zip of `chalice package`, less what no function reads."""
 
+import argparse
 import fcntl
 import gzip
 import hashlib
@@ -18,6 +19,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from chalicelib import pages
+from infra.command import stage_name
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
@@ -155,5 +157,23 @@ def undocumented(of: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in of.items() if name != "documentation" or not isinstance(value, str)}
 
 
+def failed(error: subprocess.CalledProcessError) -> CannotDeploy:
+    """Return the line about a program that failed: its name, and the last line that it wrote."""
+    lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
+    name = " ".join(Path(str(part)).name for part in error.cmd[:4])
+    return CannotDeploy(f"cannot package the functions: `{name}` failed: {lines[-1] if lines else 'no reason given'}")
+
+
+def main(words: list[str]) -> None:
+    """Read the command line, package, and print the path of the template."""
+    parser = argparse.ArgumentParser(prog="python -m infra.package", description="Package the functions of a stage.")
+    parser.add_argument("stage", type=stage_name)
+    stage = parser.parse_args(words).stage
+    try:
+        print(package(stage))
+    except subprocess.CalledProcessError as error:
+        raise failed(error) from error
+
+
 if __name__ == "__main__":
-    print(package(sys.argv[1]))
+    main(sys.argv[1:])
