@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from chalicelib import pages
+from chalicelib import pages, words
 from infra.command import stage_name
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +81,7 @@ def copy_sources(project: Path) -> Path:
     unwanted = ignore_patterns("__pycache__", "*.po", "*.pot", "*.cfg", "deployments", "deployed")
     for folder in ("chalicelib", ".chalice"):
         copytree(ROOT / folder, project / folder, ignore=unwanted)
+    words.check(project / "chalicelib" / "locale")
     for file in ("app.py", "requirements.txt"):
         copyfile(ROOT / file, project / file)
     environment = pages.environment()
@@ -115,10 +116,16 @@ def run_chalice(stage: str, project: Path, wheels: Path, out: Path) -> None:
         *("--template-format", "yaml", "--merge-template", str(ROOT / "infra" / "app.yaml"), str(out.absolute())),
     ]
     settled = {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3"}  # any region: nothing depends on it
-    settled |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
-    done = subprocess.run(command, env=os.environ | settled, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=os.environ | settled | offline(wheels), check=True, capture_output=True, text=True
+    )
     if "Could not install dependencies" in done.stdout + done.stderr:  # it goes on without them
         raise subprocess.CalledProcessError(1, command, done.stdout, done.stderr)
+
+
+def offline(wheels: Path) -> dict[str, str]:
+    """Return the variables that let pip use these wheels only. It splits a list of paths at spaces, but not a URL."""
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.absolute().as_uri()}
 
 
 def slim(package: Path) -> None:
