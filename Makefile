@@ -62,13 +62,13 @@ format: setup  ## put the code in its format
 	@$(BIN)/ruff check --fix .
 
 deploy: setup  ## put STAGE=... in an AWS account, as infra/stages/STAGE.yaml says (YES=1 does not ask)
-	@$(BIN)/python -m infra.deploy deploy $(STAGE) $(if $(YES),--yes)
+	@$(BIN)/python -m infra.deploy deploy '$(STAGE)' $(if $(YES),--yes)
 
 rollback: setup  ## turn the functions of STAGE=... back to what they were before the last deployment
-	@$(BIN)/python -m infra.deploy rollback $(STAGE) $(if $(YES),--yes)
+	@$(BIN)/python -m infra.deploy rollback '$(STAGE)' $(if $(YES),--yes)
 
 destroy: setup  ## take STAGE=... away; its table stays (docs/deploy.md)
-	@$(BIN)/python -m infra.deploy destroy $(STAGE) $(if $(YES),--yes) $(if $(ERASE),--erase $(ERASE))
+	@$(BIN)/python -m infra.deploy destroy '$(STAGE)' $(if $(YES),--yes) $(if $(ERASE),--erase '$(ERASE)')
 
 rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (ten minutes)
 	@$(BIN)/pytest tests/rehearsal

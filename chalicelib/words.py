@@ -18,6 +18,20 @@ _BEFORE = re.compile("(?<=«) | (?=[?!:;»])")
 """Where French wants a space that does not break."""
 
 
+class NoTranslations(SystemExit):
+    """A catalogue is missing; the message is the one line that operators read."""
+
+
+def check(locale: Path = LOCALE) -> None:
+    """Stop the program, rather than show French to everybody, when a catalogue was not compiled."""
+    missing = [name for name in LANGUAGES if name != "fr" and not gettext.find("guichet", locale, [name])]
+    if missing:
+        raise NoTranslations(f"guichet: the translations are missing ({', '.join(missing)}): run `make setup`")
+
+
+check()
+
+
 def N_(message: str) -> str:  # noqa: N802  # gettext's own name for a message that is translated later
     """Mark a message for the catalogues without translating it here."""
     return message
@@ -93,11 +107,7 @@ class Words:
 def words(language: str) -> Words:
     """The words of one of `model.LANGUAGES`; French for any other."""
     language = language if language in LANGUAGES else "fr"
-    catalogue = (
-        gettext.NullTranslations()
-        if language == "fr"
-        else gettext.translation("guichet", LOCALE, [language], fallback=True)
-    )
+    catalogue = gettext.NullTranslations() if language == "fr" else gettext.translation("guichet", LOCALE, [language])
     return Words(language, catalogue.gettext, catalogue.ngettext)
 
 

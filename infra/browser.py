@@ -7,6 +7,8 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
+from infra.command import no_arguments
+
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -46,4 +48,5 @@ def find() -> str:
 
 
 if __name__ == "__main__":
+    no_arguments("infra.browser", "Find or install a Chromium for the browser tests, and print its path.")
     print(find())

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,18 +16,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.model import State
 from chalicelib.tokens import Keys
 from infra import smoke, stage
-from infra.package import package
-from infra.stacks import BEFORE, LIVE, NEVER_MADE, NOT_MADE, CannotDeploy, Client, Deployment, Plan
-from infra.stage import SMOKE, Stage
+from infra.package import CannotDeploy, Client, failed, package
+from infra.stacks import BEFORE, LIVE, NEVER_MADE, NOT_MADE, Deployment, Plan
+from infra.stage import Stage
 
 EDGE_REGION = "us-east-1"
 RESERVED, LEFT = 558, 100
 """What the functions reserve of the account's concurrency, the mailer's one included; what AWS wants left over."""
 LEAST_SECRET = re.compile(r"\S{43,}")
 Ask = Callable[[str], None]
+Clock = Callable[[], datetime]
 
 
-def deploy(wanted: Stage, deployment: Deployment, edge: Deployment, *, ask: Ask) -> None:
+def deploy(wanted: Stage, deployment: Deployment, edge: Deployment, *, ask: Ask, now: Clock) -> None:
     """Bring all stacks of a stage up to date, put its services in place, and walk through it once."""
     check_account(wanted, deployment)
     data = deployment.data(wanted.data)
@@ -48,19 +50,24 @@ def deploy(wanted: Stage, deployment: Deployment, edge: Deployment, *, ask: Ask)
         ask(f"{wanted.name} was rolled back. Turn {len(back)} functions forward to the last deployment again?")
         deployment.point(LIVE, back)
     host = at_edge(wanted, deployment, edge, Keys(secret).edge, ask)
-    files = [str(file) for file in (*wanted.services, SMOKE)]
+    files = [str(file) for file in (*wanted.services, smoke.SMOKE)]
     if (effect := smoke.ops(deployment, "services", "put", "--dry-run", *files)) and not all_the_same(effect):
         say(effect.rstrip())
         ask("Put these services in place?")
         smoke.ops(deployment, "services", "put", "--yes", *files)
         deployment.release()
     api = address(deployment)
-    for step in smoke.Walk(deployment, api, Keys(secret), datetime.now(UTC).date()).steps():
+    for step in smoke.run(smoke.Walk(deployment, api, Keys(secret), now())):
         say(f"  ok: {step}")
     page = wanted.app.get("PublicUrl", api)
-    say(f"page: {page}/", f"api: {page}", f"ops: .venv/bin/python -m infra.ops --stage {wanted.name} --help")
+    say(f"page: {page}/", f"api: {page}", ops_line(wanted))
     if host:
         say(f"DNS: the CNAME of {wanted.edge['Domain']} must be {host}")
+
+
+def ops_line(wanted: Stage) -> str:
+    """Return the command that runs the operator program on this stage."""
+    return f"ops: AWS_DEFAULT_REGION={wanted.region} GUICHET_STAGE={wanted.name} .venv/bin/python -m infra.ops --help"
 
 
 def at_edge(wanted: Stage, deployment: Deployment, edge: Deployment, shown: str, ask: Ask) -> str:
@@ -172,9 +179,9 @@ def rollback(deployment: Deployment, *, ask: Ask) -> None:
     say(f"{deployment.stage} runs as before. `make deploy` goes forward again.")
 
 
-def destroy(deployment: Deployment, edge: Deployment, *, erase: str, ask: Ask) -> None:
+def destroy(deployment: Deployment, edge: Deployment, *, erase: str, ask: Ask, now: datetime) -> None:
     """Take a stage away; what people have entered stays, unless `erase` is the name of its table."""
-    live = appointments(deployment, datetime.now(UTC).date().isoformat())
+    live = appointments(deployment, now.date().isoformat())
     if live:
         raise CannotDeploy(
             f"{deployment.stage} has {live} appointments to come: cancel or close them with the ops program first"
@@ -196,14 +203,15 @@ def destroy(deployment: Deployment, edge: Deployment, *, erase: str, ask: Ask) -
 
 
 def appointments(deployment: Deployment, today: str) -> int:
-    """How many seats from today on somebody has."""
+    """Count the seats from today on that somebody has, less what an interrupted smoke test left."""
     table = deployment.client("dynamodb")
     values = {":pending": {"S": State.PENDING}, ":confirmed": {"S": State.CONFIRMED}, ":today": {"S": today}}
+    values[":smoke"] = {"S": f"SEATS#{smoke.service().id}#"}
     pages = table.get_paginator("scan").paginate(
         TableName=deployment.table,
         Select="COUNT",
         ConsistentRead=True,
-        FilterExpression="#state IN (:pending, :confirmed) AND sk >= :today",
+        FilterExpression="#state IN (:pending, :confirmed) AND sk >= :today AND NOT begins_with(pk, :smoke)",
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues=values,
     )
@@ -228,7 +236,8 @@ def asker(*, yes: bool) -> Ask:
             return
         if not sys.stdin.isatty():
             raise CannotDeploy("nothing was changed: this needs a terminal to ask at, or YES=1")
-        if input(f"{question} [y/N] ").strip().casefold() not in {"y", "yes"}:
+        print(f"{question} [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
             raise CannotDeploy("nothing was changed")
 
     return ask
@@ -240,7 +249,12 @@ def clients(region: str) -> Client:
     return lambda service: session.client(service, config=config)
 
 
-def main(words: list[str], *, connect: Callable[[str], Client] = clients) -> None:
+def clock() -> datetime:
+    """Return the time. The whole program takes it from here."""
+    return datetime.now(UTC)
+
+
+def main(words: list[str], *, connect: Callable[[str], Client] = clients, now: Clock = clock) -> None:
     """Read the command line, do it, and turn what AWS refuses into one line."""
     parser = argparse.ArgumentParser(prog="python -m infra.deploy")
     parser.add_argument("do", choices=("deploy", "rollback", "destroy"))
@@ -249,18 +263,24 @@ def main(words: list[str], *, connect: Callable[[str], Client] = clients) -> Non
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--erase", default="", metavar="TABLE", help="destroy: erase this table too")
     given = parser.parse_args(words)
-    wanted = stage.read(given.stage, given.file, today=datetime.now(UTC).date())
+    wanted = stage.read(given.stage, given.file, today=now().date())
     deployment = Deployment(wanted.name, connect(wanted.region))
     edge, ask = Deployment(wanted.name, connect(EDGE_REGION)), asker(yes=given.yes)
     try:
         if given.do == "deploy":
-            deploy(wanted, deployment, edge, ask=ask)
+            deploy(wanted, deployment, edge, ask=ask, now=now)
         elif given.do == "rollback":
             rollback(deployment, ask=ask)
         else:
-            destroy(deployment, edge, erase=given.erase, ask=ask)
+            destroy(deployment, edge, erase=given.erase, ask=ask, now=now())
     except (BotoCoreError, ClientError) as error:
         raise CannotDeploy(f"AWS: {' '.join(str(error).split())}") from error
+    except subprocess.CalledProcessError as error:
+        raise failed(error) from error
+    except KeyboardInterrupt as error:
+        raise CannotDeploy(
+            "stopped: what CloudFormation has begun goes on; `make deploy` says when it is still at work"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -24,6 +25,7 @@ import yaml
 from botocore.config import Config
 
 from infra import inbox
+from infra.command import no_arguments
 from infra.guard import die_with_parent
 from infra.package import ROOT, package
 from infra.stacks import Deployment
@@ -49,12 +51,38 @@ class CannotRun(SystemExit):
 
 
 @dataclass(frozen=True)
+class Engine:
+    """A running MiniStack: its URL, the guard process that ends with it, and its log."""
+
+    url: str
+    guard: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.url.rpartition(":")[2])
+
+    def wait(self, pause: float = 1.0) -> str:
+        """Wait until it ends, or until nothing listens on its port; return what it logged."""
+        while self.guard.poll() is None and not is_free(self.port):
+            time.sleep(pause)
+        return self.logged()
+
+    def logged(self) -> str:
+        """Return the log. The guard removes the file when MiniStack ends; it can be read as long as it is open."""
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+
+@dataclass(frozen=True)
 class Stack:
     """Where the parts of a running service are."""
 
     endpoint: str
     inbox: str
     table: str = f"guichet-{STAGE}"
+    engine: Engine | None = None
 
     @property
     def api(self) -> str:
@@ -86,13 +114,13 @@ def running(
 
     `services` is the folder of the service files.
     """
-    port = port or next(candidate for candidate in range(FIRST_PORT, FIRST_PORT + 100) if is_free(candidate))
+    port = port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="guichet-"))
     try:
         if shutil.disk_usage(folder).free < ROOM:
             raise CannotRun(DISK_FULL)
-        with inbox.serving() as box, engine(port, folder, smtp=box.smtp) as endpoint:
-            stack = Stack(endpoint, box.url)
+        with inbox.serving() as box, engine(port, folder, smtp=box.smtp) as started:
+            stack = Stack(started.url, box.url, engine=started)
             parameters = {
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
@@ -119,10 +147,22 @@ def is_free(port: int) -> bool:
     return True
 
 
+def free_port() -> int:
+    """Return the first free port from FIRST_PORT on; CannotRun if there is none among a hundred."""
+    for candidate in range(FIRST_PORT, FIRST_PORT + 100):
+        if is_free(candidate):
+            return candidate
+    raise CannotRun(f"guichet: ports {FIRST_PORT} to {FIRST_PORT + 99} are in use: set GUICHET_PORT to a free one")
+
+
 @contextmanager
-def engine(port: int, folder: Path, *, smtp: str, auth: bool = True) -> Iterator[str]:
-    """MiniStack on this port, checking every role if `auth`, with all its files in this folder; its URL."""
-    log = folder / "engine.log"
+def engine(
+    port: int, folder: Path, *, smtp: str, auth: bool = True, environ: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Engine]:
+    """Run MiniStack on this port, with all its files in this folder; it checks every role if `auth`.
+
+    `environ` adds to the environment of MiniStack and of the functions.
+    """
     guard_of, program = (str(ROOT / "infra" / name) for name in ("guard.py", "engine.py"))
     guarded = [sys.executable, guard_of, str(folder), sys.executable, "-P", program]
     settings = {
@@ -137,20 +177,22 @@ def engine(port: int, folder: Path, *, smtp: str, auth: bool = True) -> Iterator
         "IOT_MTLS_ENABLED": "0",  # would listen on a port of its own
         "SFTP_ENABLED": "0",  # the same
     }
-    with log.open("wb") as out:
+    env = {**quiet(folder), **settings, **environ}
+    with (folder / "engine.log").open("w+b") as log:
         guard = subprocess.Popen(
-            guarded, stdin=subprocess.PIPE, stdout=out, stderr=out, env=quiet(folder) | settings, start_new_session=True
+            guarded, stdin=subprocess.PIPE, stdout=log, stderr=log, env=env, start_new_session=True
         )
-    url = f"http://{HOST}:{port}"
-    try:
-        until = time.monotonic() + PATIENCE
-        while not answers(f"{url}/_ministack/health"):
-            if guard.poll() is not None or time.monotonic() > until:
-                raise cannot(f"start MiniStack on port {port}", log.read_text(errors="replace"))
-            time.sleep(0.1)
-        yield url
-    finally:
-        guard.communicate()  # closes its stdin: it ends the engine and the workers
+        started = Engine(f"http://{HOST}:{port}", guard, log)
+        try:
+            until = time.monotonic() + PATIENCE
+            while not answers(f"{started.url}/_ministack/health"):
+                if guard.poll() is not None or time.monotonic() > until:
+                    guard.communicate()
+                    raise cannot(f"start MiniStack on port {port}", started.logged())
+                time.sleep(0.1)
+            yield started
+        finally:
+            guard.communicate()  # closes its stdin: it ends the engine and the workers
 
 
 def quiet(folder: Path) -> dict[str, str]:
@@ -235,16 +277,21 @@ def warm(stack: Stack) -> None:
         list(pool.map(lambda visit: answers(stack.api + visit[0], visit[1]), visits))
 
 
-def asked_port() -> int:
-    """What GUICHET_PORT says, 0 when it is not set."""
-    wish = os.environ.get("GUICHET_PORT", "")
+def port_of(wish: str) -> int:
+    """Read a value of GUICHET_PORT, 0 for an empty one; CannotRun if it is not a port number."""
     if not wish:
         return 0
     if not re.fullmatch("[0-9]+", wish) or not 0 < int(wish) < 65536:  # noqa: PLR2004 - ports are 16 bits
-        raise CannotRun(f"guichet: GUICHET_PORT must be a port number, not {wish!r}")
-    if not is_free(int(wish)):
-        raise CannotRun(f"guichet: port {wish} is in use: set GUICHET_PORT to another one")
+        raise CannotRun(f"guichet: GUICHET_PORT must be a port number from 1 to 65535, not {wish!r}")
     return int(wish)
+
+
+def asked_port() -> int:
+    """Return the port that GUICHET_PORT names, 0 when it is not set; CannotRun if it cannot be used."""
+    port = port_of(os.environ.get("GUICHET_PORT", ""))
+    if port and not is_free(port):
+        raise CannotRun(f"guichet: port {port} is in use: set GUICHET_PORT to another one")
+    return port
 
 
 def lines(stack: Stack) -> tuple[str, ...]:
@@ -253,15 +300,25 @@ def lines(stack: Stack) -> tuple[str, ...]:
     return f"page: {stack.api}/", f"api: {stack.api}", f"inbox: {stack.inbox}", f"ops: {ops}"
 
 
+def ended(log: str) -> str:
+    """Return the line that says that MiniStack ended by itself."""
+    if os.strerror(errno.ENOSPC) in log:
+        return DISK_FULL
+    return "guichet: MiniStack ended, and all bookings are lost: start it again with `make run`"
+
+
 def main() -> None:
-    """Run until Ctrl-C, SIGTERM, or the end of the program that started this one."""
+    """Run until Ctrl-C, SIGTERM, or the end of the program that started this one; exit with 1 when MiniStack ends."""
     die_with_parent()
     for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first too: a shell's "&" makes Python ignore it
         signal.signal(asked, lambda *_: sys.exit(0))
     try:
         with running(port=asked_port(), answer=os.environ.get("GUICHET_CAPTCHA_ANSWER", "")) as stack:
             print(*lines(stack), "ready", sep="\n", flush=True)
-            signal.pause()
+            if stack.engine:
+                line = ended(stack.engine.wait())
+                print(line, file=sys.stderr, flush=True)  # at once: removing the files takes seconds
+                sys.exit(1)
     except subprocess.CalledProcessError as error:
         raise cannot(f"run {' '.join(error.cmd[:4])}", f"{error.stdout}\n{error.stderr}") from error
     except OSError as error:
@@ -271,4 +328,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments("infra.laptop", "Run the whole service on this machine until Ctrl-C. GUICHET_PORT chooses the port.")
     main()

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra.browser import find
+from infra.command import no_arguments
 from infra.laptop import Stack, running
 
 PACKAGE = "lighthouse@12.8.2"
@@ -41,4 +42,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments("infra.lighthouse", "Run Lighthouse on the first pages.")
     main()

@@ -1,5 +1,6 @@
 """Make what CloudFormation deploys: template and Lambda zip of `chalice package`, less what no function reads."""
 
+import argparse
 import fcntl
 import gzip
 import hashlib
@@ -8,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from compileall import compile_dir
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -17,12 +18,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from chalicelib import pages
+from chalicelib import pages, words
+from infra.command import stage_name
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
 WHEELS = BUILD / "wheels"
 KEPT = ROOT / ".chalice" / "deployments"
+
+Client = Callable[[str], Any]
+"""A boto3 client of the stage's account and region, by the name of its service."""
 
 UNREAD = re.compile(
     r"""
@@ -37,6 +42,13 @@ UNREAD = re.compile(
     re.VERBOSE,
 )
 SPOKEN_TO = {"dynamodb", "email", "sts"}  # as botocore's list of endpoints names them: email is SES
+
+
+class CannotDeploy(SystemExit):
+    """The stage cannot be changed; the message is the one line that says why and what to do."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(f"guichet: {line}")
 
 
 def package(stage: str, *, out: Path = BUILD) -> Path:
@@ -69,6 +81,7 @@ def copy_sources(project: Path) -> Path:
     unwanted = ignore_patterns("__pycache__", "*.po", "*.pot", "*.cfg", "deployments", "deployed")
     for folder in ("chalicelib", ".chalice"):
         copytree(ROOT / folder, project / folder, ignore=unwanted)
+    words.check(project / "chalicelib" / "locale")
     for file in ("app.py", "requirements.txt"):
         copyfile(ROOT / file, project / file)
     environment = pages.environment()
@@ -103,10 +116,16 @@ def run_chalice(stage: str, project: Path, wheels: Path, out: Path) -> None:
         *("--template-format", "yaml", "--merge-template", str(ROOT / "infra" / "app.yaml"), str(out.absolute())),
     ]
     settled = {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3"}  # any region: nothing depends on it
-    settled |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
-    done = subprocess.run(command, env=os.environ | settled, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=os.environ | settled | offline(wheels), check=True, capture_output=True, text=True
+    )
     if "Could not install dependencies" in done.stdout + done.stderr:  # it goes on without them
         raise subprocess.CalledProcessError(1, command, done.stdout, done.stderr)
+
+
+def offline(wheels: Path) -> dict[str, str]:
+    """Return the variables that let pip use these wheels only. It splits a list of paths at spaces, but not a URL."""
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.absolute().as_uri()}
 
 
 def slim(package: Path) -> None:
@@ -145,5 +164,23 @@ def undocumented(of: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in of.items() if name != "documentation" or not isinstance(value, str)}
 
 
+def failed(error: subprocess.CalledProcessError) -> CannotDeploy:
+    """Return the line about a program that failed: its name, and the last line that it wrote."""
+    lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
+    name = " ".join(Path(str(part)).name for part in error.cmd[:4])
+    return CannotDeploy(f"cannot package the functions: `{name}` failed: {lines[-1] if lines else 'no reason given'}")
+
+
+def main(words: list[str]) -> None:
+    """Read the command line, package, and print the path of the template."""
+    parser = argparse.ArgumentParser(prog="python -m infra.package", description="Package the functions of a stage.")
+    parser.add_argument("stage", type=stage_name)
+    stage = parser.parse_args(words).stage
+    try:
+        print(package(stage))
+    except subprocess.CalledProcessError as error:
+        raise failed(error) from error
+
+
 if __name__ == "__main__":
-    print(package(sys.argv[1]))
+    main(sys.argv[1:])

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ import boto3
 
 from chalicelib.model import SeatKey
 from chalicelib.store import seat_row
+from infra.command import one_line, stage_name
 
 Item = dict[str, Any]
 DynamoDB = Any
@@ -25,11 +27,12 @@ LOCKS = ("PERSON#", "EMAIL#")
 
 
 def moment(text: str) -> datetime:
-    """An aware moment; ValueError for one without its offset from UTC."""
-    read = datetime.fromisoformat(text)
-    if read.tzinfo is None:
-        raise ValueError(text)
-    return read
+    """Read an aware moment from the command line."""
+    with suppress(ValueError):
+        read = datetime.fromisoformat(text)
+        if read.tzinfo is not None:
+            return read
+    raise argparse.ArgumentTypeError(f"{text!r} is no moment with its offset, like 2026-11-30T08:55:00+01:00")
 
 
 def restore(table: str, at: datetime, *, client: DynamoDB, wait: Callable[[float], None] = time.sleep) -> str:
@@ -97,17 +100,25 @@ def put_back(table: str, missing: Iterator[Item], *, client: DynamoDB) -> int:
 def main(arguments: list[str], *, client: DynamoDB = None) -> None:
     """Read the command line, and do it."""
     parser = argparse.ArgumentParser(prog="python -m infra.restore")
-    parser.add_argument("stage")
+    parser.add_argument("stage", type=stage_name)
     parser.add_argument("moment", type=moment, help="with its offset: 2026-11-30T08:55:00+01:00")
     parser.add_argument("--put-back", action="store_true")
     chosen = parser.parse_args(arguments)
-    client = client or boto3.client("dynamodb")
-    table = f"guichet-{chosen.stage}"
-    beside = restore(table, chosen.moment, client=client)
+    with one_line(chosen.stage):
+        client = client or boto3.client("dynamodb")
+        bring_back(f"guichet-{chosen.stage}", chosen.moment, client=client, write=chosen.put_back)
+
+
+def bring_back(table: str, at: datetime, *, client: DynamoDB, write: bool) -> None:
+    """Restore a table beside itself and show what differs; with `write`, put back what is missing."""
+    beside = restore(table, at, client=client)
     was, live = items(beside, client=client), items(table, client=client)
-    for what, number in sorted(compare(was, live).items()):
+    differences = compare(was, live)
+    for what, number in sorted(differences.items()):
         print(f"{number:6} {what}")
-    if chosen.put_back:
+    if not differences:
+        print(f"no differences: {table} has the same {len(live)} items as at that moment")
+    if write:
         print(f"{put_back(table, lost(was, live, datetime.now(UTC)), client=client):6} put back")
     print(f"when it is no longer needed: aws dynamodb delete-table --table-name {beside}")
 

@@ -1,7 +1,7 @@
-"""A walk through a deployed stage as a person does it: one appointment is booked, confirmed and given up again.
+"""The smoke test of a deployed stage: book, confirm and erase one appointment as an applicant does.
 
-No back door: who deploys may read the secret of the stage, and with it solves the captcha and makes the letter's link.
-The letters go to SES's mailbox simulator; the mailer's mark says that they have left.
+The deployer may read the stage's secret. The test uses it to solve the captcha and to make the link of the e-mail.
+The e-mails go to SES's mailbox simulator; the mailer's marks on the person item show that they were sent.
 """
 
 import json
@@ -10,128 +10,193 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, timedelta
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from datetime import time as wall_time
+from functools import cache, cached_property
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from chalicelib.tokens import Keys, digest
-from infra.package import ROOT
-from infra.stacks import CannotDeploy, Deployment
+from botocore.exceptions import BotoCoreError, ClientError
 
-SERVICE = "essai"
+from chalicelib import files, store, timetable
+from chalicelib.model import SeatKey, Service
+from chalicelib.tokens import Keys
+from infra import servicefile
+from infra.package import ROOT, CannotDeploy
+from infra.stacks import Deployment
+
+SMOKE = ROOT / "infra" / "smoke.yaml"
 AHEAD = timedelta(days=3)
-PATIENCE = 90.0  # seconds: functions remember services for a minute; a first letter may take as long
-ADDRESS = "success+{}@simulator.amazonses.com"
+START = wall_time(9)
+OPENED = timedelta(hours=1)
+"""The seat opened this long ago, so that a clock a few minutes fast does not make it a seat to come."""
+PATIENCE = 90.0  # seconds: functions cache services for a minute; a first e-mail may take as long
+EMAIL = "success+{}@simulator.amazonses.com"
 T = TypeVar("T")
+Item = dict[str, Any]
 
 
 class Broken(CannotDeploy):
-    """A step of the walk had another answer than it must have."""
+    """A step of the smoke test had another answer than expected."""
+
+
+@cache
+def service() -> Service:
+    """The hidden service, from its file. Its closures do not end before 2099, so any day serves to check it."""
+    (document,) = servicefile.read([SMOKE], today=date.min).documents
+    return files.service_from(document)
+
+
+def seat_key(now: datetime) -> SeatKey:
+    """Return the seat to book: in a week that the hidden service shows at `now`, and for as long as the test runs."""
+    return SeatKey(now.astimezone(service().zone).date() + AHEAD, START, 1, service().id)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """The steps, on a stage whose API is at this address."""
+    """The steps of one smoke test, on a stage whose API is at this URL."""
 
     deployment: Deployment
     api: str
     keys: Keys
-    today: date
+    now: datetime
     patience: float = PATIENCE
+    answers: list[str] = field(default_factory=list)
+    """The latest answer of the API, for the message of a failure."""
+
+    @cached_property
+    def seat(self) -> SeatKey:
+        """The seat that the test books."""
+        return seat_key(self.now)
 
     def steps(self) -> Iterator[str]:
-        """Do one step after the other; each is named when it is done. Broken if one is not."""
-        self.until("/health", lambda: self.call("GET", "/health")[0] == HTTPStatus.OK or None)
+        """Do one step after the other, and name each when it is done. Broken if one fails. Nothing is left behind."""
+        page = f"/services/{service().id}"
+        self.until("the API", lambda: self.call("GET", "/health")[0] == HTTPStatus.OK or None)
         yield "the API answers"
-        self.until("the hidden service", lambda: self.call("GET", f"/services/{SERVICE}")[0] == HTTPStatus.OK or None)
-        self.open_seat()
-        hold = self.until("a hold", self.hold)
-        yield "a seat can be held"
+        self.until("the hidden service", lambda: self.call("GET", page)[0] == HTTPStatus.OK or None)
+        self.clear()  # what an interrupted run left
+        passed = False
         try:
+            self.open_seat()
+            hold = self.until("a hold", self.hold)
+            yield "a seat can be held"
             yield from self.book(hold)
+            passed = True
         finally:
-            self.close_seat(hold)
+            with suppress(*(() if passed else (BotoCoreError, ClientError))):  # the first failure is the one to report
+                self.clear()
         yield "nothing is left of it"
 
     def book(self, hold: str) -> Iterator[str]:
-        """From the captcha to the erasure."""
+        """Go from the captcha to the erasure. A hold that waits for its seat gets it, and a new id, at the captcha."""
         challenge = self.answered(201, "POST", f"/holds/{hold}/captcha")["challenge"]
         answer = {"challenge": challenge, "answer": self.keys.picture_answer(challenge)}
-        self.answered(200, "POST", f"/holds/{hold}/captcha/answer", answer)
+        hold = str(self.answered(200, "POST", f"/holds/{hold}/captcha/answer", answer).get("hold", hold))
         yield "the captcha is shown, and accepts what it shows"
-        self.answered(202, "POST", f"/holds/{hold}/details", self.details())
-        ticket = self.keys.read("hold", hold)
-        link = f"/requests/{self.keys.link(ticket.seat, digest(ticket.secret))}"
-        self.until("the first letter", lambda: "confirm" in self.sent(hold) or None)
+        self.answered(202, "POST", f"/holds/{hold}/details", self.details)
+        link = f"/requests/{self.keys.link(self.seat, self.item(self.seat)['hold']['S'])}"
+        self.until("the first e-mail", lambda: "confirm" in self.sent() or None)
         yield "a request is filed, and its letter has left"
         self.answered(200, "POST", f"{link}/confirmation")
-        self.until("the convocation", lambda: "convocation" in self.sent(hold) or None)
+        self.until("the convocation", lambda: "convocation" in self.sent() or None)
         yield "it is confirmed, and the convocation has left"
         self.answered(200, "POST", f"{link}/erasure")
         yield "it is erased"
 
+    @cached_property
     def details(self) -> dict[str, str]:
-        """Somebody who is nobody, another one each time."""
+        """The details of an invented person, another one in each run."""
         name = "".join(secrets.choice("bcdfghijkl") for _ in range(8)).title()
-        email = ADDRESS.format(name.lower())
+        email = EMAIL.format(name.lower())
         who = {"first_name": name, "last_name": "Exemple", "birth_name": "", "birth_date": "1990-05-17"}
         return who | {"email": email, "email_confirmation": email, "phone": "06 12 34 56 78", "language": "fr"}
 
     def open_seat(self) -> None:
-        """One seat of the hidden service, by the ops program."""
-        day = (self.today + AHEAD).isoformat()
-        words = ["seats", "add", SERVICE, day, "--from", "09:00", "--to", "09:05", "--desk", "1"]
-        ops(self.deployment, *words, "--force", "--yes")  # its rules are closed for good
+        """Open one seat of the hidden service. The rules of its file give none."""
+        row = store.new_row(self.seat, self.now - OPENED)
+        row.extra, row.erase_at = True, int(service().erase_at(self.seat).timestamp())
+        self.table.put_item(TableName=self.deployment.table, Item=row.serialize())
 
     def hold(self) -> str | None:
-        """A hold of that seat; None while the functions do not see it yet."""
-        wish = {"first_free": True, "conditions_accepted": True}
-        status, said = self.call("POST", f"/services/{SERVICE}/holds", wish)
+        """Hold that seat; None while the functions do not see it yet."""
+        wish = {"date": self.seat.day.isoformat(), "start": f"{START:%H:%M}", "conditions_accepted": True}
+        status, said = self.call("POST", f"/services/{service().id}/holds", wish)
         return str(said["hold"]) if status == HTTPStatus.CREATED else None
 
-    def sent(self, hold: str) -> str:
-        """Which letters of the hold's request have left."""
-        table, seat = self.deployment.client("dynamodb"), self.seat(hold)
-        if "person" not in seat:
-            return ""
-        key = {"pk": {"S": f"PERSON#{seat['person']['S']}"}, "sk": {"S": f"SERVICE#{SERVICE}"}}
-        found = table.get_item(TableName=self.deployment.table, Key=key, ConsistentRead=True).get("Item", {})
-        return str(found.get("sent", {}).get("S", ""))
+    def sent(self) -> str:
+        """Return which e-mails of the request were sent."""
+        person = self.item(self.seat).get("person", {}).get("S", "")
+        return str(self.read(_lock("PERSON", person)).get("sent", {}).get("S", "")) if person else ""
 
-    def seat(self, hold: str) -> dict[str, Any]:
-        """The item of the hold's seat."""
-        found = self.deployment.client("dynamodb").get_item(
-            TableName=self.deployment.table, Key=self.key(hold), ConsistentRead=True
-        )
-        item: dict[str, Any] = found.get("Item", {})
+    @cached_property
+    def table(self) -> Any:  # noqa: ANN401 - boto3 ships no types
+        """The client of the stage's table."""
+        return self.deployment.client("dynamodb")
+
+    def item(self, key: SeatKey) -> Item:
+        """Read the item of a seat."""
+        row = store.seat_row(key)
+        return self.read({"pk": {"S": row.pk}, "sk": {"S": row.sk}})
+
+    def read(self, key: Item) -> Item:
+        """Read an item consistently; empty if there is none."""
+        found = self.table.get_item(TableName=self.deployment.table, Key=key, ConsistentRead=True)
+        item: Item = found.get("Item", {})
         return item
 
-    def key(self, hold: str) -> dict[str, Any]:
-        """The key of the hold's seat."""
-        seat = self.keys.read("hold", hold).seat
-        sk = f"{seat.day.isoformat()}T{seat.start:%H%M}#{seat.unit:03}"
-        return {"pk": {"S": f"SEATS#{SERVICE}#{seat.week}"}, "sk": {"S": sk}}
+    def clear(self) -> None:
+        """Delete every seat of the hidden service that visitors see, and what is kept of its applicant.
 
-    def close_seat(self, hold: str) -> None:
-        """Give the seat back and take it away."""
-        self.call("POST", f"/holds/{hold}/end")
-        self.deployment.client("dynamodb").delete_item(TableName=self.deployment.table, Key=self.key(hold))
+        The seat comes last: an interrupted run leaves what leads to the rest.
+        """
+        who = self.details
+        self.forget(self.keys.person(who["first_name"], who["last_name"], date.fromisoformat(who["birth_date"])))
+        for week in timetable.weeks_to_create(service(), self.now):
+            pages = self.table.get_paginator("query").paginate(
+                TableName=self.deployment.table,
+                ConsistentRead=True,
+                KeyConditionExpression="pk = :week",
+                ExpressionAttributeValues={":week": {"S": f"SEATS#{service().id}#{week}"}},
+            )
+            for seat in [item for page in pages for item in page["Items"]]:
+                if person := seat.get("person", {}).get("S", ""):
+                    self.forget(person)
+                self.delete({name: seat[name] for name in ("pk", "sk")})
+
+    def forget(self, person: str) -> None:
+        """Delete a person item of the hidden service, and the lock of its e-mail address."""
+        if item := self.read(_lock("PERSON", person)):
+            email = json.loads(item["details"]["S"])["email"]
+            self.delete(_lock("EMAIL", self.keys.address(email)))
+            self.delete(_lock("PERSON", person))
+
+    def delete(self, key: Item) -> None:
+        """Delete one item, if it is there."""
+        self.table.delete_item(TableName=self.deployment.table, Key=key)
 
     def answered(self, status: int, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """The answer of a step; Broken if it has another status."""
+        """Return the answer of a step; Broken if it has another status."""
         got, said = self.call(method, path, body)
         if got != status:
-            where = path.partition("/")[2].split("/")
-            raise Broken(
-                f"smoke test: {method} /{where[0]}/…/{where[-1]} answered {got} {said.get('type', '')}, not {status}"
-            )
+            raise self.broken(f"expected {status}")
         return said
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """Send JSON, read JSON; 0 where nothing answers."""
+        """Send JSON and read JSON; the status is 0 when there is no answer."""
+        status, said = self.send(method, path, body)
+        parts = path.split("/")
+        shown = path if parts[1] not in {"holds", "requests"} else f"/{parts[1]}/…/{parts[-1]}"  # an id is a secret
+        code = str(said.get("type", "")).rpartition("/")[2] if status >= HTTPStatus.BAD_REQUEST else ""
+        self.answers[:] = [f"{method} {shown} answered {f'{status} {code}'.strip()}" if status else "nothing answers"]
+        return status, said
+
+    def send(self, method: str, path: str, body: object) -> tuple[int, dict[str, Any]]:
+        """Send one request over HTTP."""
         sent = json.dumps(body).encode() if body is not None else (b"" if method == "POST" else None)
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         try:
@@ -144,13 +209,26 @@ class Walk:
             return 0, {}
 
     def until(self, what: str, look: Callable[[], T | None]) -> T:
-        """What `look` finds, when it finds something; Broken if it does not in time."""
+        """Return what `look` returns, once that is something; Broken if it stays None for too long."""
         end = time.monotonic() + self.patience
-        while (found := look()) is None:
+        while (value := look()) is None:
             if time.monotonic() > end:
-                raise Broken(f"smoke test: {what} did not come within {self.patience:.0f} seconds at {self.api}")
-            time.sleep(0.5)
-        return found
+                raise self.broken(f"{what} did not come within {self.patience:.0f} seconds at {self.api}")
+            time.sleep(min(0.5, self.patience))
+        return value
+
+    def broken(self, expected: str) -> Broken:
+        """Return the error of a failed step: the latest answer, what was expected, and what to do."""
+        stage = self.deployment.stage
+        return Broken(
+            f"smoke test: {self.answers[-1]}; {expected}. {stage} is deployed and fails its test: find the cause in "
+            "the logs of its functions, then deploy again, or roll back if visitors fail too (docs/deploy.md)"
+        )
+
+
+def _lock(kind: str, key: str) -> Item:
+    """Return the key of a person's or an e-mail address's item for the hidden service."""
+    return {"pk": {"S": f"{kind}#{key}"}, "sk": {"S": f"SERVICE#{service().id}"}}
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -159,6 +237,18 @@ def _json(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return read if isinstance(read, dict) else {}
+
+
+def run(walk: Walk) -> Iterator[str]:
+    """Do the steps of a smoke test. If AWS refuses what the test itself does, CannotDeploy does not blame the stage."""
+    try:
+        yield from walk.steps()
+    except (BotoCoreError, ClientError) as error:
+        why = " ".join(str(error).split())
+        raise CannotDeploy(
+            f"smoke test: AWS: {why}. {walk.deployment.stage} is deployed, and its test could not be made: "
+            "do not roll back for this; deploy again once it is put right"
+        ) from error
 
 
 def ops(deployment: Deployment, *words: str) -> str:

@@ -8,7 +8,7 @@ guichet-STAGE-edge    infra/edge.yaml, in us-east-1: only for a stage with a dom
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError, WaiterError
 
-from infra.package import ROOT
+from infra.bucket import Bucket
+from infra.package import ROOT, CannotDeploy, Client
 
 DATA = ROOT / "infra" / "data.yaml"
 APP = ROOT / "infra" / "app.yaml"
@@ -31,16 +32,6 @@ NOT_MADE = {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}
 """The stack exists in name only: it is made, not changed."""
 NEVER_MADE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"}
 """Its creation failed or was never begun: nothing in it was ever used."""
-
-Client = Callable[[str], Any]
-"""A boto3 client of the stage's account and region, by the name of its service."""
-
-
-class CannotDeploy(SystemExit):
-    """The stage cannot be changed; the message is the one line that says why and what to do."""
-
-    def __init__(self, line: str) -> None:
-        super().__init__(f"guichet: {line}")
 
 
 class _Tags(yaml.SafeLoader):
@@ -114,17 +105,9 @@ class Deployment:
         return f"guichet-{self.stage}"
 
     @cached_property
-    def bucket(self) -> str:
-        """The bucket that code and templates go through, made when it is not there."""
-        place = self.client("sts").get_caller_identity()["Account"], self.client("s3").meta.region_name
-        name = f"guichet-packages-{place[0]}-{place[1]}"
-        s3 = self.client("s3")
-        try:
-            s3.head_bucket(Bucket=name)
-        except ClientError:
-            where = {} if place[1] == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": place[1]}}
-            s3.create_bucket(Bucket=name, **where)
-        return name
+    def bucket(self) -> Bucket:
+        """The bucket that code and templates go through."""
+        return Bucket(self.client)
 
     def data(self, parameters: Mapping[str, str]) -> Plan | None:
         """What would change in the data stack; None if nothing."""
@@ -139,12 +122,12 @@ class Deployment:
         document = template(package)
         code = package.with_name("deployment.zip").read_bytes()
         key = f"{hashlib.sha256(code).hexdigest()}.zip"
-        self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=code)
+        self.bucket.upload(key, code)
         values = {**parameters, "SecretVersion": self.secret_version()}
         revision = hashlib.sha256(json.dumps([document, key, values], sort_keys=True).encode()).hexdigest()
         for resource in document["Resources"].values():
             if resource["Type"] == "AWS::Serverless::Function":
-                resource["Properties"]["CodeUri"] = {"Bucket": self.bucket, "Key": key}
+                resource["Properties"]["CodeUri"] = {"Bucket": self.bucket.name, "Key": key}
                 resource["Properties"]["AutoPublishCodeSha256"] = revision  # other settings are another version too
         return self.plan(self.app_stack, document, values)
 
@@ -169,15 +152,15 @@ class Deployment:
         if status not in READY | NOT_MADE:
             raise CannotDeploy(f"{stack} is {status}: {_WAY_OUT.get(status, _WAIT_FOR_IT).format(stage=self.stage)}")
         text = json.dumps(document, ensure_ascii=False).encode()
-        s3, key = self.client("s3"), f"{stack}-{hashlib.sha256(text).hexdigest()}.template"
-        s3.put_object(Bucket=self.bucket, Key=key, Body=text)
+        key = f"{stack}-{hashlib.sha256(text).hexdigest()}.template"
+        self.bucket.upload(key, text)
         name = f"guichet-{datetime.now(UTC):%Y%m%d%H%M%S%f}"
         values = {"Stage": self.stage, **parameters}
         cloud.create_change_set(
             StackName=stack,
             ChangeSetName=name,
             ChangeSetType="CREATE" if status in NOT_MADE else "UPDATE",
-            TemplateURL=s3.generate_presigned_url("get_object", {"Bucket": self.bucket, "Key": key}).partition("?")[0],
+            TemplateURL=self.bucket.url(key),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(values.items())],
             Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             Tags=[{"Key": key, "Value": value} for key, value in sorted(self.tags.items())],

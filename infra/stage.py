@@ -13,15 +13,15 @@ import boto3
 import yaml
 
 from infra import servicefile
+from infra.command import NAME
 from infra.laptop import STAGE as LAPTOP
-from infra.package import ROOT
-from infra.stacks import APP, DATA, EDGE, CannotDeploy, template
+from infra.package import ROOT, CannotDeploy
+from infra.smoke import SMOKE
+from infra.stacks import APP, DATA, EDGE, template
 
 STAGES = ROOT / "infra" / "stages"
-SMOKE = ROOT / "infra" / "smoke.yaml"
 MADE = {"Stage", "SecretVersion", "Origin", "Pass", "CaptchaAnswer"}
 """Parameters that no file gives: deployment knows them, or they are the laptop's."""
-NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def _file(path: Path, shown: Path) -> dict[str, Any]:
         given = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise CannotDeploy(f"{shown} is not there: copy infra/stages/example.yaml and change what it says") from error
+    except OSError as error:
+        raise CannotDeploy(f"{shown} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         raise CannotDeploy(f"{shown}:{mark.line + 1 if mark else 1}: this is not YAML") from error

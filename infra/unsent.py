@@ -3,6 +3,7 @@
 What was sent in the meantime is not sent twice: the mailer looks for its mark, as ever.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import boto3
 
+from infra.command import one_line, stage_name
 from infra.stacks import LIVE
 
 HIDDEN = 900  # seconds for the mailer to take a whole batch
@@ -71,5 +73,14 @@ def give(stage: str, record: dict[str, Any], *, client: Client) -> None:
         raise NotSent(f"guichet: the mailer gave up change {number} again: see its log, guichet-{stage}-mailer")
 
 
+def main(words: list[str], *, client: Client = boto3.client) -> None:
+    """Read the command line, and do it."""
+    parser = argparse.ArgumentParser(prog="python -m infra.unsent", description="Give the mailer unsent changes again.")
+    parser.add_argument("stage", type=stage_name)
+    stage = parser.parse_args(words).stage
+    with one_line(stage):
+        print(f"{send_again(stage, client=client)} changes given to the mailer")
+
+
 if __name__ == "__main__":
-    print(f"{send_again(sys.argv[1])} changes given to the mailer")
+    main(sys.argv[1:])

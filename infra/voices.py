@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from infra.command import no_arguments
+
 VOICES = Path(__file__).parent.parent / "chalicelib" / "voices"
 DIGITS = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
 SPEAKERS = (  # espeak-ng voice, words a minute, pitch: unlike one another, all slow enough to be written down
@@ -57,4 +59,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments("infra.voices", "Make the spoken digits of the captcha again, in chalicelib/voices.")
     main()

@@ -2,6 +2,9 @@
 
 import gettext
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import cache
@@ -16,7 +19,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from chalicelib.model import LANGUAGES
-from chalicelib.words import LOCALE, Words, preferred, words
+from chalicelib.words import LOCALE, NoTranslations, Words, check, preferred, words
 
 TRANSLATED = [language for language in LANGUAGES if language != "fr"]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w*\}|</?\w+|%(?!\()")
@@ -161,3 +164,24 @@ def test_an_unknown_language_reads_french() -> None:
     assert words("xx").language == "fr"
     assert words("ar").direction == "rtl"
     assert words("en").direction == "ltr"
+
+
+def test_a_program_without_compiled_catalogues_stops_with_one_line(tmp_path: Path) -> None:
+    check()
+    with pytest.raises(NoTranslations) as stopped:
+        check(tmp_path)
+    assert str(stopped.value) == "guichet: the translations are missing (en, ar): run `make setup`"
+    english = tmp_path / "en" / "LC_MESSAGES"
+    english.mkdir(parents=True)
+    (english / "guichet.mo").write_bytes(b"")
+    with pytest.raises(NoTranslations, match=r"\(ar\)"):
+        check(tmp_path)
+
+
+def test_the_service_does_not_start_without_compiled_catalogues(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("*.mo", "__pycache__")
+    shutil.copytree(LOCALE.parent, tmp_path / "chalicelib", ignore=ignored)
+    shutil.copy(LOCALE.parent.parent / "app.py", tmp_path)
+    program = [sys.executable, "-c", "import app"]
+    done = subprocess.run(program, cwd=tmp_path, check=False, capture_output=True, text=True)  # noqa: S603  this Python
+    assert (done.returncode, done.stderr) == (1, "guichet: the translations are missing (en, ar): run `make setup`\n")

@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import rows
 from chalicelib.errors import TooManyRequests, TryAgain
-from infra.laptop import FIRST_PORT, HOST, KEYS, REGION, STAGE
+from infra.laptop import FIRST_PORT, HOST, KEYS, REGION, STAGE, port_of
 
 TRIES = 1
 """How often a call is tried again: nobody queues behind this program. More would keep a mistaken port waiting."""
@@ -32,7 +32,9 @@ def table_of(stage: str) -> str:
 def reach(stage: str) -> str:
     """Turn the rows to the table of this stage; its region. The laptop's engine has keys and a place of its own."""
     if stage == STAGE:
-        os.environ.setdefault("AWS_ENDPOINT_URL", f"http://{HOST}:{os.environ.get('GUICHET_PORT') or FIRST_PORT}")
+        os.environ.setdefault(
+            "AWS_ENDPOINT_URL", f"http://{HOST}:{port_of(os.environ.get('GUICHET_PORT', '')) or FIRST_PORT}"
+        )
         os.environ.update(KEYS, AWS_DEFAULT_REGION=REGION)
         for own in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):  # the operator's keys are not for the engine
             os.environ.pop(own, None)

@@ -4,6 +4,7 @@ Every check of schemathesis but one: what `unsupported_method` wants (405) is AP
 The holds and links of the paths are live ones four times in five: an invented one is refused before anything is tried.
 """
 
+import argparse
 import os
 import random
 import sys
@@ -251,14 +252,18 @@ def quiet() -> Iterator[None]:
 
 def main() -> None:
     """Attack until so many calls are made; 1 if a fault was found."""
-    wanted, found, began = int(sys.argv[1]), Found(), perf_counter()
+    parser = argparse.ArgumentParser(prog="python -m tests.attack.fuzz")
+    parser.add_argument("calls", type=int, help="how many calls to make")
+    parser.add_argument("--stack", action="store_true", help="over HTTP, on a stack of its own")
+    chosen = parser.parse_args()
+    wanted, found, began = chosen.calls, Found(), perf_counter()
 
     def go_on(service: Here | There) -> None:
         while (made := sum(found.calls.values())) < wanted and not found.faults:
             attack(min(wanted - made, ROUND), service, seed=random.SystemRandom().randrange(10**6), found=found)
             print(f"{sum(found.calls.values())} calls in {perf_counter() - began:.0f} s", flush=True)
 
-    if "--stack" in sys.argv:
+    if chosen.stack:
         go_on(There(started()))
     else:
         with mock_aws(), quiet():

@@ -3,8 +3,8 @@
 The calls alternate, on the real `app`. The time that moto takes to play the table is left out: it is not the service's.
 """
 
+import argparse
 import statistics
-import sys
 from time import process_time
 from typing import Any
 
@@ -48,8 +48,11 @@ def measured(rounds: int) -> tuple[list[float], list[float]]:
 
 def main() -> None:
     """Measure, and print the medians."""
+    parser = argparse.ArgumentParser(prog="python -m tests.attack.timing")
+    parser.add_argument("rounds", type=int, help="how many requests of each kind to measure")
+    rounds = parser.parse_args().rounds
     with mock_aws(), quiet():
-        known, unknown = measured(int(sys.argv[1]))
+        known, unknown = measured(rounds)
     one, other = statistics.median(known), statistics.median(unknown)
     quartiles = [f"{quarter:.2f}" for quarter in statistics.quantiles(known)]
     print(f"known {one:.2f} ms, unknown {other:.2f} ms of its work; quartiles of the known {', '.join(quartiles)}")

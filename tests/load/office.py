@@ -4,6 +4,7 @@ On the engine that AWS_ENDPOINT_URL names, else on one of its own; on a table of
 was ended, so a seat that is ended twice shows; one that was lost stays held.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -93,12 +94,15 @@ def sweep() -> dict[str, float]:
 
 def main() -> None:
     """Print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load.office")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
     with somewhere():
         with fresh_table():
             swept = sweep()
         with fresh_table():
             released = release()
-    if "--json" in sys.argv:
+    if chosen.json:
         print(json.dumps({"release": released, "sweep": swept}))
         return
     for name, figures in (("release", released), ("sweep", swept)):

@@ -4,9 +4,9 @@ On the engine that AWS_ENDPOINT_URL names, else on one of its own. Write units a
 of a read by key; those of a Query, which the engine counts otherwise than AWS, follow from the sizes of its items.
 """
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -214,16 +214,19 @@ def somewhere() -> Iterator[None]:
         yield
         return
     port = next(port for port in range(FIRST_PORT, FIRST_PORT + 100) if is_free(port))
-    with tempfile.TemporaryDirectory(prefix="guichet-") as folder, engine(port, Path(folder), smtp="") as endpoint:
-        os.environ["AWS_ENDPOINT_URL"] = endpoint
+    with tempfile.TemporaryDirectory(prefix="guichet-") as folder, engine(port, Path(folder), smtp="") as started:
+        os.environ["AWS_ENDPOINT_URL"] = started.url
         yield
 
 
 def main() -> None:
     """Print the table, or the steps as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load.units")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
     with somewhere():
         steps = play()
-    if "--json" in sys.argv[1:]:
+    if chosen.json:
         print(json.dumps([asdict(step) for step in steps]))
         return
     print(f"{'step':<26}{'calls':>6}{'write units':>13}{'read units':>12}")

@@ -77,8 +77,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """Roles are not checked here: the engine knows no sender by name (tests/stack checks them)."""
     folder = tmp_path_factory.mktemp("engine")
     port = next(candidate for candidate in range(4800, 4900) if is_free(candidate))
-    with inbox.serving() as box, engine(port, folder, smtp=box.smtp, auth=False) as endpoint:
-        yield Desk(endpoint, tmp_path_factory.mktemp("desk"))
+    with inbox.serving() as box, engine(port, folder, smtp=box.smtp, auth=False) as started:
+        yield Desk(started.url, tmp_path_factory.mktemp("desk"))
 
 
 def test_without_a_yes_nothing_is_made(desk: Desk) -> None:

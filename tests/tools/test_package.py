@@ -9,7 +9,7 @@ import botocore
 from jinja2 import Environment, ModuleLoader
 
 from chalicelib import pages
-from infra.package import ROOT, copy_sources, trim
+from infra.package import ROOT, copy_sources, offline, trim
 
 DATA = Path(botocore.__file__).parent / "data"
 
@@ -31,3 +31,15 @@ def test_every_template_travels_as_python(tmp_path: Path) -> None:
     names = [path.name for path in (ROOT / "chalicelib" / "templates").iterdir()]
     assert [name for name in names if compiled.get_template(name).name != name] == []
     assert len(names) > 20
+
+
+def test_every_catalogue_travels_compiled(tmp_path: Path) -> None:
+    locale = copy_sources(tmp_path) / "chalicelib" / "locale"
+    assert sorted(str(path.relative_to(locale)) for path in locale.rglob("guichet.*")) == [
+        "ar/LC_MESSAGES/guichet.mo",
+        "en/LC_MESSAGES/guichet.mo",
+    ]
+
+
+def test_pip_finds_the_wheels_of_a_folder_whose_path_has_a_space() -> None:
+    assert offline(Path("/tmp/a b/wheels"))["PIP_FIND_LINKS"] == "file:///tmp/a%20b/wheels"  # noqa: S108 - not opened

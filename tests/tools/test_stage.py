@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra import stage
-from infra.stacks import APP, DATA, EDGE, CannotDeploy, template
+from infra.package import CannotDeploy
+from infra.stacks import APP, DATA, EDGE, template
 
 TODAY = date(2026, 11, 23)
 GOOD = {

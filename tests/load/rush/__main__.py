@@ -59,6 +59,7 @@ from urllib.request import Request, urlopen
 from chalicelib import store
 from chalicelib.model import Seat, SeatKey, State
 from chalicelib.rows import LockRow, SeatRow, ServiceRow
+from infra.command import no_arguments
 from infra.guard import die_with_parent
 from infra.laptop import STAGE, Stack, answers, running
 from infra.ops.reach import reach
@@ -349,4 +350,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments(
+        "tests.load.rush", "Play a release with a crowd. Its settings are variables: see `make rush` in README."
+    )
     main()

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
+from infra.command import no_arguments
 from infra.package import ROOT
 from tests.load.simulation import against, plots
 from tests.load.simulation.inputs import Crowd, Limits, costs, recorded
@@ -170,4 +171,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    no_arguments("tests.load.simulation", "Simulate releases and write the figures into docs/capacity.md.")
     main()
