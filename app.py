@@ -152,7 +152,9 @@ def new_challenge(visit: Visit, hold: str) -> Reply:
 def answer_challenge(visit: Visit, hold: str) -> Reply:
     """Check what was read or heard."""
     challenge, answer = forms.read_answer(visit.body())
-    return views.hold_step(booking.answer_challenge(hold, challenge, answer, now=visit.now, visit=visit.ticket))
+    return views.hold_step(
+        booking.answer_challenge(hold, challenge, answer, now=visit.now, visit=visit.ticket, address=visit.address)
+    )
 
 
 # request

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib import memory, settings, store, timetable, tokens, visitors
+from chalicelib import claims, offers, settings, store, timetable, tokens, visitors
 from chalicelib.errors import (
     AlreadyRequested,
     CaptchaRequired,
@@ -15,18 +15,15 @@ from chalicelib.errors import (
     HoldOver,
     NotFound,
     NothingFree,
-    NotOpenYet,
-    SlotTaken,
     TooManyRequests,
 )
-from chalicelib.model import Seat, SeatKey, Service, State, week_of
-from chalicelib.tokens import Keys, Kind, Ticket
+from chalicelib.model import Seat, SeatAfter, SeatKey, Service, State, week_of
+from chalicelib.tokens import Keys, Ticket
 
-TRIES = 3
-"""How many seats one attempt may ask for."""
+TRIES = claims.TRIES
 CAPTCHA_TRIES = 5
-FULL = 3
-"""One in so many of an hour's holds from one place have the service's whole time to confirm; the others are brief."""
+TAKING = timedelta(seconds=10)
+"""How long after the right answer its seat may still be on the way: the timeout of the function that takes it."""
 BRIEF = timedelta(minutes=30)
 """How long a brief request may wait for its confirmation."""
 
@@ -43,10 +40,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A seat kept for one visitor, and how far they are; `left` are the whole seconds until its time is over.
+    """A seat kept for one visitor, and how far they are; its time is over at `until`, `left` whole seconds from now.
 
-    One that is not `kept` yet has no seat: its visitor passes the captcha first. One that is `brief` must be confirmed
-    soon after it is filed.
+    A waiting hold, which is not `kept` yet, has no seat: its visitor passes the captcha first.
     """
 
     id: str
@@ -55,8 +51,22 @@ class Hold:
     start: datetime
     can_extend: bool
     left: int
-    kept: bool = True
-    brief: bool = False
+    until: datetime | None
+
+    @property
+    def kept(self) -> bool:
+        """Does it have a seat?"""
+        return self.seat.until is not None
+
+    @property
+    def brief(self) -> bool:
+        """Must its request be confirmed soon after it is filed?"""
+        return self.seat.brief
+
+    @property
+    def instead_of(self) -> datetime | None:
+        """The slot that the visitor had chosen, if they have this one because it was gone after the captcha."""
+        return self.seat.wished and self.seat.wished.astimezone(self.service.zone)
 
     @property
     def time_to_confirm(self) -> timedelta:
@@ -97,33 +107,16 @@ def calendar(service_id: str, week: str | None, now: datetime) -> timetable.Cale
     """A week as visitors see it; without one named, the week of the first free slot, or else this one."""
     service = store.service(service_id, now)
     if week is None:
-        first = _earliest(service, now)
+        first = offers.earliest(service, now)
         week = first[0].week if first else week_of(now.astimezone(service.zone).date())
-    elif week not in _weeks_shown(service, now):
+    elif week not in offers.weeks_shown(service, now):
         raise NotFound
     return timetable.calendar(service, week, store.seats_seen(service_id, week, now), now)
 
 
-def _weeks_shown(service: Service, now: datetime) -> list[str]:
-    return timetable.weeks_to_create(service, now)
-
-
 def free_seats(service: Service, now: datetime) -> list[SeatKey]:
     """All seats of the service that look free, earliest first."""
-    return [
-        key
-        for week in timetable.open_weeks(service, now)
-        for key in timetable.free_seats(service, store.seats_seen(service.id, week, now), now)
-    ]
-
-
-def _earliest(service: Service, now: datetime) -> list[SeatKey]:
-    """The first few of one week: no week after the first one with free seats is read."""
-    most = None if memory.is_busy(service.id, now) else timetable.EARLIEST
-    for week in timetable.open_weeks(service, now):
-        if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now, most):
-            return first
-    return []
+    return offers.free_seats(service, now)
 
 
 # Holding
@@ -141,64 +134,43 @@ def place_hold(
 ) -> Hold:
     """Hold a free seat of the wished slot, or one of the earliest free; refuse with the nearest.
 
-    `visit` is the visitor's ticket, `address` where they come from. A place that had all its holds of this hour gets
-    a hold that takes its seat after the captcha.
+    `visit` is the visitor token, `address` the IP address. In a crowd, and for a client network that had all its holds
+    of this hour, the hold is waiting: it takes its seat after the captcha, and costs no write.
     """
     service = store.service(service_id, now)
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
     if wish.start is None:
-        candidates = _earliest(service, now)
+        candidates = offers.earliest(service, now)
         if not candidates:
             raise NothingFree(timetable.next_release(service, now))
     else:
-        candidates = _of_slot(service, wish.start, now)
+        candidates = offers.of_slot(service, wish.start, now)
+    client = claims.client(keys(), visit, address, now)
+    waits = _waits(service, now) or visitors.is_crowded(client.network)
     free = list(candidates)
-    for _ in range(min(TRIES, len(free))):
-        key = (memory.beside(service.id, free, now) if wish.start is None else None) or chance.choice(free)
+    for _ in range(min(claims.TRIES, len(free))):
+        key = offers.one_of(service, free, now, chance) if wish.start is None else chance.choice(free)
         free.remove(key)
         ticket = keys().hold(key, secret=new_secret)
+        if waits or (service.seat_after is SeatAfter.CROWD and offers.is_new(key, now)):
+            return _waiting(service, ticket, wish, now)
         seat = Seat(key, opens_at=now, state=State.HELD, hold=tokens.digest(ticket.secret))
-        origin = keys().origin(address, now) if settings.current().origin_holds else ""
-        if visitors.is_crowded(origin):
-            return _hold(service, seat, keys().sealed_as(Kind.LATE, ticket), now)
-        until = now + service.limits.hold
-        if store.take(key, seat.hold, until, now):
-            kind = _kind(origin, visit, now)
-            if kind is Kind.LATE:
+        seat = replace(seat, until=now + service.limits.hold)
+        if store.take(key, seat.hold, now + service.limits.hold, now):
+            number = claims.count(client, now)
+            if claims.is_over(number):
                 store.give_back(key, seat.hold, now)
-            else:
-                _end_other(visit, seat, now)
-                seat = replace(seat, until=until)
-            return _hold(service, seat, keys().sealed_as(kind, ticket), now)
-    raise _taken(service, wish.start or service.start_of(candidates[0]), now)
+                return _waiting(service, ticket, wish, now)
+            return _hold(service, claims.settle(client, seat, number, now), ticket, now)
+    raise offers.refusal(service, wish.start or service.start_of(candidates[0]), now)
 
 
-def _kind(origin: str, visit: str, now: datetime) -> Kind:
-    """Count a hold, and say how much it may ask for: the more from one place in an hour, the less."""
-    if not origin:
-        return Kind.HOLD
-    nth, most = visitors.count(origin, now), settings.current().origin_holds
-    if nth > most:
-        visitors.crowded(origin)
-        return Kind.LATE
-    known = keys().visited(visit, now) is not None
-    return Kind.HOLD if known and nth <= most // FULL else Kind.BRIEF
-
-
-def _end_other(visit: str, seat: Seat, now: datetime) -> None:
-    """A ticket has one live hold: the seat of the one before goes back."""
-    if keys().visited(visit, now) is None:
-        return
-    ended = ""
-    for _ in range(TRIES):
-        other = visitors.hold_of(visit, seat.key, seat.hold, now, ended=ended)
-        if other is None:
-            return
-        store.give_back(*other, now)
-        ended = other[1]
-    store.give_back(seat.key, seat.hold, now)  # somebody asks and asks with one ticket
-    raise TooManyRequests
+def _waits(service: Service, now: datetime) -> bool:
+    """Does every hold of the service take its seat after the captcha now?"""
+    if service.seat_after is SeatAfter.CROWD:
+        return timetable.has_crowd(service, now)
+    return service.seat_after is SeatAfter.CAPTCHA
 
 
 def ticket(visit: str, now: datetime) -> str:
@@ -207,46 +179,44 @@ def ticket(visit: str, now: datetime) -> str:
     return keys().visit(now) if age is None or age > tokens.VISIT_LIFE / 2 else ""
 
 
-def _of_slot(service: Service, start: datetime, now: datetime) -> list[SeatKey]:
-    """The seats of one slot that look free; refuse when there is none, and say why."""
-    week = week_of(start.date())
-    seats = store.seats_seen(service.id, week, now) if week in _weeks_shown(service, now) else []
-    here = [seat for seat in seats if service.start_of(seat.key) == start]
-    if not here:
-        raise NotFound
-    if free := timetable.free_seats(service, here, now):
-        return free
-    if coming := [seat.opens_at for seat in here if seat.is_coming(now)]:
-        raise NotOpenYet(min(coming).astimezone(service.zone))
-    raise _taken(service, start, now)
-
-
-def _taken(service: Service, wished: datetime, now: datetime) -> SlotTaken | NothingFree:
-    """The refusal for a slot that is gone: with what is near, or with when more will open."""
-    if free := free_seats(service, now):
-        return SlotTaken(timetable.nearest(service, free, wished))
-    return NothingFree(timetable.next_release(service, now))
-
-
 def _hold(service: Service, seat: Seat, ticket: Ticket, now: datetime) -> Hold:
-    left = int((seat.until - now).total_seconds()) if seat.until else 0
-    can_extend = seat.state is State.HELD and left > 0 and seat.extensions < service.limits.extensions
-    brief, kept = ticket.kind is not Kind.HOLD, seat.until is not None
-    return Hold(str(ticket), service, seat, service.start_of(seat.key), can_extend, max(left, 0), kept, brief)
+    until = seat.until or ticket.until
+    left = max(int((until - now).total_seconds()), 0) if until else 0
+    extends = seat.state is State.HELD and left > 0 and seat.extensions < service.limits.extensions
+    return Hold(str(ticket), service, seat, service.start_of(seat.key), extends and bool(seat.until), left, until)
+
+
+def _waiting(service: Service, hold: Ticket, wish: Wish, now: datetime) -> Hold:
+    ticket = keys().waiting(hold, now + service.limits.waiting, first_free=wish.start is None)
+    return _hold(service, _no_seat(ticket, now), ticket, now)
+
+
+def _no_seat(ticket: Ticket, now: datetime) -> Seat:
+    """What stands for the seat of a waiting hold; it has no end."""
+    return Seat(ticket.seat, opens_at=now, state=State.HELD, hold=tokens.digest(ticket.secret))
 
 
 def _find(hold_id: str, now: datetime) -> tuple[Service, Seat, Ticket]:
-    """The seat that this hold has, or will have after the captcha; HoldOver when it no longer has it."""
+    """The seat that this hold has, with the id of that seat; what stands for it while the hold is waiting.
+
+    HoldOver when it no longer has one, or was waiting for too long. TooManyRequests while an answer is taking it.
+    """
     ticket = keys().read("hold", hold_id)
-    service = store.service(ticket.seat.service, now)
-    seat, hold = store.seat(ticket.seat), tokens.digest(ticket.secret)
-    if seat.holds(hold, now):
+    service, hold = store.service(ticket.seat.service, now), tokens.digest(ticket.secret)
+    if ticket.until is None:
+        seat = store.seat(ticket.seat)
+        if not seat.holds(hold, now):
+            raise HoldOver
         return service, seat, ticket
-    if ticket.kind is not Kind.LATE or seat.hold == hold:
-        raise HoldOver
-    if not seat.is_free(now):
-        raise _taken(service, service.start_of(seat.key), now)
-    return service, Seat(seat.key, seat.opens_at, State.HELD, hold), ticket
+    passed = visitors.passed(hold)
+    if passed is None:
+        if ticket.until <= now:
+            raise HoldOver
+        return service, _no_seat(ticket, now), ticket
+    seat = store.seat(passed.seat)
+    if seat.holds(hold, now):
+        return service, seat, keys().seated(ticket, seat.key)
+    raise TooManyRequests if now - passed.at < TAKING else HoldOver
 
 
 def view_hold(hold_id: str, now: datetime) -> Hold:
@@ -256,18 +226,25 @@ def view_hold(hold_id: str, now: datetime) -> Hold:
 
 
 def end_hold(hold_id: str, now: datetime) -> Service:
-    """Give an unfinished hold's seat back at once. Twice is once; AlreadyRequested, and no change, after a request."""
+    """Give an unfinished hold's seat back at once; a waiting hold has none.
+
+    Twice is once; AlreadyRequested, and no change, after a request.
+    """
     ticket = keys().read("hold", hold_id)
     digest = tokens.digest(ticket.secret)
-    if not store.give_back(ticket.seat, digest, now):
-        seat = store.seat(ticket.seat)
+    passed = visitors.passed(digest) if ticket.until else None
+    if ticket.until and not passed:
+        return store.service(ticket.seat.service, now)
+    key = passed.seat if passed else ticket.seat
+    if not store.give_back(key, digest, now):
+        seat = store.seat(key)
         if seat.state is not State.HELD and seat.holds(digest, now):
             raise AlreadyRequested
     return store.service(ticket.seat.service, now)
 
 
 def extend_hold(hold_id: str, now: datetime) -> Hold:
-    """Add one more period to a hold that still runs; one that had all of them stays as it is."""
+    """Add one more period to a hold that still runs. A waiting hold, or one that had all of them, stays as it is."""
     hold = view_hold(hold_id, now)
     if not hold.can_extend or hold.seat.until is None:
         return hold
@@ -295,36 +272,47 @@ def challenge_of(challenge_id: str) -> Challenge:
     return Challenge(challenge_id, keys().picture_answer(challenge_id), keys().sound_answer(challenge_id))
 
 
-def answer_challenge(hold_id: str, challenge_id: str, answer: str, *, now: datetime, visit: str = "") -> Hold:
-    """Check an answer; the right one gives the hold the time for the form."""
+def answer_challenge(
+    hold_id: str,
+    challenge_id: str,
+    answer: str,
+    *,
+    now: datetime,
+    visit: str = "",
+    address: str = "",
+    chance: random.Random = _chance,
+) -> Hold:
+    """Check an answer; the right one gives the hold the time for the form, and a waiting hold its seat."""
     service, seat, ticket = _find(hold_id, now)
     if seat.proven or seat.state is not State.HELD:
         return _hold(service, seat, ticket, now)
     made = keys().challenged_at(challenge_id, seat.hold, now)
     right = _is_right(challenge_id, answer)
     if seat.until is None:
-        tries = visitors.tried(seat.hold, made, now, most=CAPTCHA_TRIES, right=right)
-        if tries is None:
-            raise CaptchaSpent
         if not right:
-            raise CaptchaWrong(CAPTCHA_TRIES - tries)
-        seat = replace(seat, proven=True, until=now + service.limits.form)
-        if not store.take(seat.key, seat.hold, now + service.limits.form, now, proven=True):
-            raise _taken(service, service.start_of(seat.key), now)
-        _end_other(visit, seat, now)
-        return _hold(service, seat, ticket, now)
+            raise _wrong(visitors.missed(seat.hold, made, now, most=CAPTCHA_TRIES))
+        client = claims.client(keys(), visit, address, now)
+        new = claims.take_after_captcha(service, ticket, made, client, now=now, most=CAPTCHA_TRIES, chance=chance)
+        return _hold(service, new, keys().seated(ticket, new.key), now) if new else _passed(hold_id, now)
     if not right:
-        tries = store.miss(seat.key, seat.hold, made, now, most=CAPTCHA_TRIES)
-        if tries is None:
-            raise CaptchaSpent
-        raise CaptchaWrong(CAPTCHA_TRIES - tries)
+        raise _wrong(store.miss(seat.key, seat.hold, made, now, most=CAPTCHA_TRIES))
     until = now + service.limits.form
     if store.prove(seat.key, seat.hold, made, until, now, most=CAPTCHA_TRIES):
         return _hold(service, replace(seat, proven=True, until=until, extensions=0), ticket, now)
+    return _passed(hold_id, now)
+
+
+def _passed(hold_id: str, now: datetime) -> Hold:
+    """The hold, if another answer passed its captcha; CaptchaSpent if none did."""
     hold = view_hold(hold_id, now)
     if not hold.seat.proven:
         raise CaptchaSpent
     return hold
+
+
+def _wrong(tries: int | None) -> CaptchaWrong | CaptchaSpent:
+    """The refusal of the last of so many wrong answers; None for a challenge that is spent."""
+    return CaptchaSpent() if tries is None else CaptchaWrong(CAPTCHA_TRIES - tries)
 
 
 def _is_right(challenge_id: str, answer: str) -> bool:

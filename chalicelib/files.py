@@ -5,7 +5,7 @@ from datetime import date, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from chalicelib.model import Closure, Details, Limits, Moment, Opening, Release, Service, Text
+from chalicelib.model import Closure, Details, Limits, Moment, Opening, Release, SeatAfter, Service, Text
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -56,6 +56,7 @@ def service_from(document: Mapping[str, Any]) -> Service:
             closures=closures,
             holidays=frozenset(date.fromisoformat(day) for day in document.get("holidays", ())),
             hidden=document.get("listing") == "hidden",
+            seat_after=SeatAfter(document.get("seat_after", SeatAfter.CROWD)),
         )
     except ODD as error:
         raise ValueError(f"{part}: {error!r}") from error

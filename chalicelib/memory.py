@@ -83,6 +83,12 @@ def week(service_id: str, name: str, now: datetime) -> list[Seat] | None:
     return list(known.shown.values())
 
 
+def seat(key: SeatKey) -> Seat | None:
+    """A seat as `week` shows it; None where its week was not read."""
+    known = _weeks.get((key.service, key.week))
+    return known.shown.get(key) if known else None
+
+
 def keep(service_id: str, name: str, seats: Sequence[Seat], now: datetime) -> None:
     """A week was read."""
     if len(_weeks) >= MOST_WEEKS:

@@ -27,6 +27,17 @@ class State(StrEnum):
     MOVED = "moved"
 
 
+class SeatAfter(StrEnum):
+    """When a hold takes its seat."""
+
+    CROWD = "crowd"
+    """Around a release, and while a seat is newly open, after the captcha; else at once."""
+    CAPTCHA = "captcha"
+    """Always after the captcha."""
+    CHOICE = "choice"
+    """At once, as soon as the slot is chosen."""
+
+
 LANGUAGES = ("fr", "en", "ar")
 RULES, OFFICE = "rules", "office"
 """Who closed a seat: a change of the service's file, or somebody at the office."""
@@ -91,8 +102,9 @@ class Seat:
 
     `until` ends a hold, the time to confirm, or the time to choose again. `past` is the hold of the request that ended
     as `past_state`. `closed` says by whom (`RULES`, `OFFICE`), `extra` that no rule gave this seat, `reserve` for which
-    closing it is set aside. The last four count for the figures of a week: holds it had, requests that were given up
-    or ran out, and its first hold.
+    closing it is set aside. `holds_had` to `first_at` count for the figures of a week: holds it had, requests that were
+    given up or ran out, and its first hold. The request of a `brief` hold must be confirmed soon. `wished` is the start
+    of the slot that the visitor had chosen, if they got this seat instead.
     """
 
     key: SeatKey
@@ -114,6 +126,8 @@ class Seat:
     freed: int = 0
     expired: int = 0
     first_at: datetime | None = None
+    brief: bool = False
+    wished: datetime | None = None
 
     def is_free(self, now: datetime) -> bool:
         """May somebody take it? The same rule as `store.FREE`, the condition of the hold."""
@@ -221,6 +235,16 @@ class Limits:
     remind: timedelta = timedelta(hours=48)
     moves: int = 2
 
+    @property
+    def waiting(self) -> timedelta:
+        """How long a waiting hold may take for the captcha: nobody else lacks a seat meanwhile."""
+        return self.hold + self.form
+
+    @property
+    def longest_hold(self) -> timedelta:
+        """How long a hold can last, with all its extensions, once the captcha is passed, or is waiting for it."""
+        return self.hold + self.form * (1 + self.extensions)
+
 
 Text = Mapping[str, str]
 """One text in each language: `{"fr": …, "en": …, "ar": …}`."""
@@ -250,6 +274,7 @@ class Service:
     closures: tuple[Closure, ...] = ()
     holidays: frozenset[date] = frozenset()
     hidden: bool = False
+    seat_after: SeatAfter = SeatAfter.CROWD
 
     @property
     def minutes(self) -> int:

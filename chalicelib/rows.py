@@ -108,6 +108,8 @@ class SeatRow(Row):
     freed = NumberAttribute(null=True)
     expired = NumberAttribute(null=True)
     first_at = Moment(null=True)
+    brief = BooleanAttribute(null=True)
+    wished = Moment(null=True)
     erase_at = NumberAttribute(null=True)
 
 
@@ -123,10 +125,15 @@ class LockRow(Row):
 
 
 class CountRow(Row):
-    """A number that is kept for a while: holds from one place in an hour, tries at a challenge before a seat."""
+    """A number that is kept for a while: holds from one place in an hour, tries at a challenge before a seat.
+
+    After the right answer to such a challenge, `seat` is the seat that the hold takes, and `passed_at` when that began.
+    """
 
     number = NumberAttribute()
     challenge = NumberAttribute(null=True)
+    seat = UnicodeAttribute(null=True)
+    passed_at = Moment(null=True)
     erase_at = NumberAttribute()
 
 

@@ -99,6 +99,8 @@ def _seat(row: SeatRow) -> Seat:
         freed=int(row.freed or 0),
         expired=int(row.expired or 0),
         first_at=row.first_at,
+        brief=bool(row.brief),
+        wished=row.wished,
     )
 
 
@@ -167,6 +169,12 @@ def seats_seen(service_id: str, week: str, now: datetime) -> list[Seat]:
     return known
 
 
+def seat_seen(key: SeatKey, now: datetime) -> Seat | None:
+    """One seat as a calendar shows it, from this process's memory where it knows the week; None if it is not there."""
+    seats_seen(key.service, key.week, now)
+    return memory.seat(key)
+
+
 def seat(key: SeatKey) -> Seat:
     """One seat, read consistently; NotFound if it never was."""
     row = seat_row(key)
@@ -199,7 +207,8 @@ def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> boo
 
 
 _HOLD = (SeatRow.hold, SeatRow.until, SeatRow.filed_at)
-_STEPS = (SeatRow.proven, SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries)
+_PROGRESS = (SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries, SeatRow.brief)
+_STEPS = (SeatRow.proven, SeatRow.wished, *_PROGRESS)
 _PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
 
 
@@ -208,12 +217,11 @@ def without_hold() -> list[Action]:
     return [gone.remove() for gone in (*_HOLD, SeatRow.person, *_STEPS)]
 
 
-def fresh(*, proven: bool = False) -> list[Action]:
+def fresh(*, proven: bool = False, wished: datetime | None = None) -> list[Action]:
     """What a new hold does away with: how far the one before was, and what became of the request before."""
-    actions: list[Action] = [gone.remove() for gone in (*_STEPS, *_PAST)]
-    if proven:
-        actions[0] = SeatRow.proven.set(True)
-    return actions
+    passed = SeatRow.proven.set(True) if proven else SeatRow.proven.remove()
+    instead = SeatRow.wished.set(wished) if wished else SeatRow.wished.remove()
+    return [passed, instead, *(gone.remove() for gone in (*_PROGRESS, *_PAST))]
 
 
 def counted(now: datetime) -> list[Action]:
@@ -228,14 +236,23 @@ def free(now: datetime) -> Condition:
     return condition
 
 
-def take(key: SeatKey, hold: str, until: datetime, now: datetime, *, proven: bool = False) -> bool:
+def take(
+    key: SeatKey,
+    hold: str,
+    until: datetime,
+    now: datetime,
+    *,
+    proven: bool = False,
+    wished: datetime | None = None,
+) -> bool:
     """Hold a seat: one conditional update, one write unit. False when somebody else has it.
 
-    `proven` is for who passed the captcha before there was a seat.
+    `proven` is for a visitor who passed the captcha before there was a seat, `wished` the start of the slot that they
+    had chosen when this seat is of another one.
     """
     actions: list[Action] = [SeatRow.state.set(State.HELD), SeatRow.hold.set(hold), SeatRow.until.set(until)]
     actions += [SeatRow.person.remove(), SeatRow.filed_at.remove(), *counted(now)]
-    actions += fresh(proven=proven)
+    actions += fresh(proven=proven, wished=wished)
     with _asked(key.service, now):
         took = update(key, actions, free(now))
     memory.taken(key, now, by_us=took)
@@ -246,6 +263,11 @@ def _held(hold: str, now: datetime) -> Condition:
     """The hold has the seat and has not run out."""
     condition: Condition = (SeatRow.hold == hold) & (SeatRow.state == State.HELD) & (SeatRow.until > now)
     return condition
+
+
+def make_brief(key: SeatKey, hold: str, now: datetime) -> bool:
+    """Note that the request of this hold must be confirmed soon."""
+    return update(key, [SeatRow.brief.set(True)], _held(hold, now))
 
 
 def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extensions: int) -> bool:

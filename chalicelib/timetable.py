@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from heapq import nsmallest
 from itertools import groupby, islice
 from types import MappingProxyType
 
@@ -18,6 +19,10 @@ A_YEAR = 53
 BACK_BEFORE = timedelta(hours=24)
 """A seat that was given back is open again at least this long before its slot."""
 SATURDAY = 6
+BEFORE_RELEASE, AFTER_OPENING = timedelta(minutes=1), timedelta(minutes=15)
+"""A crowd is expected from so long before a release until so long after it, and so long after a single seat opens."""
+LONGEST_WAIT = 5
+"""For how many weeks at most a moment on a public holiday is taken to wait for the next working day."""
 
 
 # The rules
@@ -96,6 +101,29 @@ def next_release(service: Service, now: datetime) -> datetime | None:
         if coming:
             return min(coming).astimezone(service.zone)
     return None
+
+
+@lru_cache(maxsize=128)
+def _moments_near(service: Service, day: date) -> tuple[datetime, ...]:
+    """The release moments of a service that may have a crowd on this day of UTC, in order."""
+    monday, ahead = monday_of(week_of(day)), service.release.weeks_ahead
+    weeks = (week_of(monday + (ahead + n) * WEEK) for n in range(-LONGEST_WAIT, 2))
+    near = {at for week in weeks for at, _ in _moments(service, week) if abs((at.date() - day).days) <= 1}
+    return tuple(sorted(near))
+
+
+def has_crowd(service: Service, now: datetime) -> bool:
+    """Tell whether a release makes a crowd likely: from one minute before any of its moments until 15 minutes after.
+
+    The first instant counts, the last one does not. Reads nothing; the moments near a day are cached.
+    """
+    moments = _moments_near(service, now.astimezone(UTC).date())
+    return any(at - BEFORE_RELEASE <= now < at + AFTER_OPENING for at in moments)
+
+
+def is_new(opens_at: datetime, now: datetime) -> bool:
+    """Tell whether a seat opened within the last 15 minutes: a freed seat has a crowd of its own."""
+    return opens_at <= now < opens_at + AFTER_OPENING
 
 
 def open_weeks(service: Service, now: datetime) -> list[str]:
@@ -250,6 +278,11 @@ def nearest(service: Service, free: Iterable[SeatKey], wished: datetime, most: i
     """Up to `most` free slots, nearest to the wished one."""
     starts = {service.start_of(key) for key in free}
     return sorted(sorted(starts, key=lambda start: (abs(start - wished), start))[:most])
+
+
+def nearest_seats(service: Service, free: Iterable[SeatKey], wished: datetime, most: int) -> list[SeatKey]:
+    """Up to `most` free seats, nearest to the wished slot first; of two as near, the earlier."""
+    return nsmallest(most, free, key=lambda key: (abs(service.start_of(key) - wished), key))
 
 
 def return_moment(service: Service, key: SeatKey, now: datetime, chance: float) -> datetime:

@@ -22,7 +22,7 @@ LETTERS = "abcdefhjkmnprstuvwxyz23456789"
 """Characters of a picture, without those that look alike (0 and o, 1, i and l) or, tilted, like 8 or 9 (g, q)."""
 LENGTH = 6
 
-_SECRET = re.compile(r"([a-z2-7]{52})([a-z2-7]{26})")
+_SECRET = re.compile(r"([a-z2-7]{52})([0-9a-f]{11})?([a-z2-7]{26})")
 _STAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
 _NO_DOTS = {"gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me"}
 _PLUS = _NO_DOTS | {
@@ -47,6 +47,11 @@ def _text(digest: bytes) -> str:
     return b32encode(digest).decode().rstrip("=").lower()
 
 
+def _stamp_of(moment: datetime | None) -> str:
+    """A moment in milliseconds since 1970, as an id carries it; empty without one."""
+    return f"{round(moment.timestamp() * 1000):011x}" if moment else ""
+
+
 def digest(secret: str) -> str:
     """What is stored of a secret: its SHA-256."""
     return _text(sha256(secret.encode()).digest())
@@ -56,27 +61,31 @@ class Kind(StrEnum):
     """What an id that names a seat is for: the purpose of its seal."""
 
     HOLD = "hold"
-    BRIEF = "brief hold"
-    """A hold whose request has half an hour to be confirmed."""
-    LATE = "late hold"
-    """The same, and its seat is taken only once the captcha is passed."""
+    WAITING = "waiting hold"
+    """A hold that takes its seat once the captcha is passed: the seat it names, or the nearest free one."""
+    WAITING_FIRST = "waiting hold, first free"
+    """The same for the first free slot: the seat it names, or the earliest free one."""
     LINK = "link"
 
 
-HOLDS = (Kind.HOLD, Kind.BRIEF, Kind.LATE)
+WAITING = (Kind.WAITING, Kind.WAITING_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An id that a person carries: which seat, the secret that opens it, and a seal that shows it is ours."""
+    """An id that a person carries: which seat, the secret that opens it, and a seal that shows it is ours.
+
+    `until` is the end of a waiting hold; the table knows nothing of it.
+    """
 
     seat: SeatKey
     secret: str
     seal: str
     kind: Kind
+    until: datetime | None = None
 
     def __str__(self) -> str:
-        return f"{self.seat.ref}.{self.secret}{self.seal}"
+        return f"{self.seat.ref}.{self.secret}{_stamp_of(self.until)}{self.seal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +102,14 @@ class Keys:
         """A new hold id for this seat."""
         return self._sealed(Kind.HOLD, seat, secret())
 
-    def sealed_as(self, kind: Kind, hold: Ticket) -> Ticket:
-        """The same hold, as one of another kind."""
-        return self._sealed(kind, hold.seat, hold.secret)
+    def waiting(self, hold: Ticket, until: datetime, *, first_free: bool) -> Ticket:
+        """The same hold without a seat: it takes one once the captcha is passed, and ends at `until`."""
+        kind = Kind.WAITING_FIRST if first_free else Kind.WAITING
+        return self._sealed(kind, hold.seat, hold.secret, until)
+
+    def seated(self, hold: Ticket, seat: SeatKey) -> Ticket:
+        """The id of a hold, waiting or not, once it has this seat. Its secret, so its digest, stays the same."""
+        return self._sealed(Kind.HOLD, seat, hold.secret)
 
     def link(self, seat: SeatKey, hold: str) -> Ticket:
         """The token in a letter's links: made again at will from the hold's digest, so it is never stored."""
@@ -105,8 +119,9 @@ class Keys:
         """Is this the link of that hold? In constant time."""
         return bool(hold) and hmac.compare_digest(self.link(link.seat, hold).secret, link.secret)
 
-    def _sealed(self, kind: Kind, seat: SeatKey, secret: str) -> Ticket:
-        return Ticket(seat, secret, _text(self._mac(f"{kind} seal", seat.ref, secret)[:16]), kind)
+    def _sealed(self, kind: Kind, seat: SeatKey, secret: str, until: datetime | None = None) -> Ticket:
+        parts = [seat.ref, secret, *([_stamp_of(until)] if until else ())]
+        return Ticket(seat, secret, _text(self._mac(f"{kind} seal", *parts)[:16]), kind, until)
 
     def read(self, purpose: str, value: str) -> Ticket:
         """Read a `hold` id or a `link` token, in any case; NotFound, without the table, if not ours."""
@@ -118,9 +133,11 @@ class Keys:
             seat = SeatKey.parse(ref)
         except ValueError as error:
             raise NotFound from error
-        for kind in HOLDS if purpose == Kind.HOLD else (Kind.LINK,):
-            ticket = self._sealed(kind, seat, match[1])
-            if hmac.compare_digest(ticket.seal, match[2]):
+        until = datetime.fromtimestamp(int(match[2], 16) / 1000, UTC) if match[2] else None
+        hold = WAITING if until else (Kind.HOLD,)
+        for kind in hold if purpose == Kind.HOLD else (Kind.LINK,):
+            ticket = self._sealed(kind, seat, match[1], until)
+            if hmac.compare_digest(ticket.seal, match[3]):
                 return ticket
         raise NotFound
 

@@ -58,6 +58,7 @@ def service_page(service: Service, visit: Visit) -> Reply:
         "address": service.address,
         "contact": service.contact,
         "next_release": release and release.isoformat(),
+        "seat_after": str(service.seat_after),
     }
     context = {"service": service, "next_release": release, "conditions_missing": False}
     shown = {**context, "office": service.office, "step": DESCRIPTION}
@@ -131,18 +132,20 @@ def calendar_again(visit: Visit, refusal: Refusal, service: str) -> Reply | None
 def _hold_data(hold: Hold) -> dict[str, Any]:
     seat = hold.seat
     proven = seat.proven or seat.state is not State.HELD
-    data = {
+    data: dict[str, Any] = {
         "hold": hold.id,
         "service": hold.service.id,
         "date": f"{hold.start:%Y-%m-%d}",
         "start": f"{hold.start:%H:%M}",
         "end": f"{hold.start + hold.service.slot:%H:%M}",
-        "expires_at": seat.until.astimezone(hold.service.zone).isoformat(timespec="seconds") if seat.until else None,
+        "expires_at": hold.until.astimezone(hold.service.zone).isoformat(timespec="seconds") if hold.until else None,
         "expires_in": hold.left,
         "can_extend": hold.can_extend,
         "captcha": "passed" if proven else "required",
         "state": str(seat.state) if hold.kept else "waiting",
     }
+    if hold.instead_of:
+        data["instead_of"] = {"date": f"{hold.instead_of:%Y-%m-%d}", "start": f"{hold.instead_of:%H:%M}"}
     if seat.state is not State.HELD:
         data["reference"] = booking.keys().reference(hold.service.id, seat.hold)
     return data
@@ -206,7 +209,8 @@ def start_again(visit: Visit, refusal: Refusal, **ids: str) -> Reply | None:
     if not isinstance(refusal, errors.HoldOver | errors.LinkOver | errors.SlotTaken | errors.NothingFree):
         return None
     service = store.service(next(iter(ids.values())).partition(".")[0].lower(), visit.now)
-    return Reply({}, "problem.html", {"retry": None, "service": service})
+    release = refusal.next_release if isinstance(refusal, errors.NothingFree) else None
+    return Reply({}, "problem.html", {"retry": None, "service": service, "next_release": release})
 
 
 def captcha_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:

@@ -4,6 +4,7 @@ No address: a place of origin is a keyed digest of this clock hour. Nobody is re
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.update import Action
@@ -59,18 +60,63 @@ def hold_of(visit: str, key: SeatKey, hold: str, now: datetime, *, ended: str = 
     return SeatKey.parse(there.seat), there.hold
 
 
-def tried(hold: str, challenge: int, now: datetime, *, most: int, right: bool) -> int | None:
-    """Count an answer given before there is a seat; which one it is, or None if the challenge is spent or replaced.
+class Passed(NamedTuple):
+    """The seat that a waiting hold takes since its captcha was passed, and when that was."""
 
-    The right one spends the challenge: it is good for one hold, also if its seat is given back and free again.
-    """
-    step = most if right else 1
-    row = CountRow(f"LATE#{hold}", "TRIES")
+    seat: SeatKey
+    at: datetime
+
+
+def passed(hold: str) -> Passed | None:
+    """What became of a waiting hold, read consistently; None while its captcha is not passed."""
+    row = _late(hold)
+    with rows.table():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist:
+            return None
+    return Passed(SeatKey.parse(row.seat), row.passed_at) if row.seat and row.passed_at else None
+
+
+def missed(hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
+    """Count a wrong answer of a waiting hold; tries so far, or None if the challenge is spent or was replaced."""
+    row = _late(hold)
     keep = CountRow.erase_at.set(int((now + KEPT).timestamp()))
-    first = CountRow.challenge.does_not_exist() | (CountRow.challenge < challenge)
-    if rows.written(lambda: row.update([CountRow.challenge.set(challenge), CountRow.number.set(step), keep], first)):
+    first = _NOT_PASSED & (CountRow.challenge.does_not_exist() | (CountRow.challenge < challenge))
+    if rows.written(lambda: row.update([CountRow.challenge.set(challenge), CountRow.number.set(1), keep], first)):
         return 1
-    again = (CountRow.challenge == challenge) & (CountRow.number < most)
-    if not rows.written(lambda: row.update([CountRow.number.add(step), keep], again)):
+    again = _NOT_PASSED & (CountRow.challenge == challenge) & (CountRow.number < most)
+    if not rows.written(lambda: row.update([CountRow.number.add(1), keep], again)):
         return None
     return int(row.number)
+
+
+def pass_captcha(hold: str, challenge: int, seat: SeatKey, now: datetime, *, most: int, keep: timedelta) -> bool:
+    """Spend the challenge of a waiting hold, and name the seat that it takes now.
+
+    False if the challenge is spent or was replaced, or another answer passed. Kept as long as the hold can last.
+    """
+    fresh = CountRow.challenge.does_not_exist() | (CountRow.challenge < challenge)
+    again = (CountRow.challenge == challenge) & (CountRow.number < most)
+    actions: list[Action] = [CountRow.challenge.set(challenge), CountRow.number.set(most), CountRow.seat.set(seat.ref)]
+    actions += [CountRow.passed_at.set(now), CountRow.erase_at.set(int((now + max(KEPT, keep)).timestamp()))]
+    return rows.written(lambda: _late(hold).update(actions, _NOT_PASSED & (fresh | again)))
+
+
+def name_seat(hold: str, seat: SeatKey) -> None:
+    """Name another seat, after the one before went to somebody else. Only the answer that passed may do it."""
+    with rows.table():
+        _late(hold).update([CountRow.seat.set(seat.ref)])
+
+
+def reopen(hold: str) -> None:
+    """Let a waiting hold that got no seat answer again, with the same answer or a new challenge."""
+    with rows.table():
+        _late(hold).update([CountRow.number.set(0), CountRow.seat.remove(), CountRow.passed_at.remove()])
+
+
+def _late(hold: str) -> CountRow:
+    return CountRow(f"LATE#{hold}", "TRIES")
+
+
+_NOT_PASSED = CountRow.seat.does_not_exist()

@@ -37,6 +37,7 @@ API_STAGE = "api"
 BUCKET = f"guichet-packages-{ACCOUNT}-{REGION}"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # the engine's administrator
 FIRST_PORT = 4566
+SERVICES = ROOT / "infra" / "services"
 ROOM = 500_000_000  # bytes: every worker unpacks the zip
 DISK_FULL = f"guichet: the disk is full: {tempfile.gettempdir()} needs {ROOM // 1_000_000} MB"
 PATIENCE = 60.0  # seconds for the engine to answer
@@ -78,9 +79,13 @@ def running(
     answer: str = "",
     expiry: str = "rate(1 minute)",
     release: str = "rate(1 hour)",
+    services: Path = SERVICES,
     origin_holds: str = "0",
 ) -> Iterator[Stack]:
-    """The service, deployed and with open seats, for as long as the block lasts; port 0 is the first free one."""
+    """The service, deployed and with open seats, for as long as the block lasts; port 0 is the first free one.
+
+    `services` is the folder of the service files.
+    """
     port = port or next(candidate for candidate in range(FIRST_PORT, FIRST_PORT + 100) if is_free(candidate))
     folder = Path(tempfile.mkdtemp(prefix="guichet-"))
     try:
@@ -98,7 +103,7 @@ def running(
                 "ReleaseSchedule": release,
             }
             install(stack, folder, parameters)
-            seed(stack, folder)
+            seed(stack, folder, services)
             warm(stack)
             yield stack
     finally:
@@ -203,9 +208,9 @@ def play_feedback(stack: Stack) -> None:
         stack.client("ses").set_identity_notification_topic(Identity=MAIL_FROM, NotificationType=kind, SnsTopic=topic)
 
 
-def seed(stack: Stack, folder: Path) -> None:
-    """Put every service of infra/services in place and open its seats."""
-    files = sorted(map(str, (ROOT / "infra" / "services").glob("*.yaml")))
+def seed(stack: Stack, folder: Path, services: Path) -> None:
+    """Put every service of a folder in place and open its seats."""
+    files = sorted(map(str, services.glob("*.yaml")))
     command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *files]
     env = quiet(folder) | {"AWS_ENDPOINT_URL": stack.endpoint}
     subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)

@@ -79,6 +79,9 @@ def warnings(document: Document) -> Iterator[Finding]:
     if rest and given == week:
         wrong = f"the other moments open all {week:,} seats of a week: nothing is left for this one"
         yield Finding(("release", "moments", rest[0]), wrong, "fewer seats at the others")
+    if document.get("seat_after") == "choice" and document.get("listing") != "hidden":
+        wrong = "every seat is taken before the captcha: programs take most of a release before people can"
+        yield Finding(("seat_after",), wrong, "crowd, or captcha")
     last = max(_of_week(moment["day"], moment["at"]) for moment in release["moments"])
     first = min(WEEKDAYS.index(day) * DAY + hours.start for hours in _hours(document) for day in hours.days)
     left = (first + release["weeks_ahead"] * 7 * DAY - last) // 60

@@ -59,6 +59,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "documents_note": [text],
         "otherwise": [text],
         "times": {"notice_hours": 49},
+        "seat_after": "choice",  # the order of steps that most tests walk; tests/test_crowd.py has the others
         **changes,
     }
 

@@ -6,11 +6,13 @@ A folder of tests takes it with `from tests.stackfixture import stack` in its co
 import atexit
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from infra.inbox import any_port
-from infra.laptop import Stack, running
+from infra.laptop import SERVICES, Stack, running
 
 ANSWER = "TEST42"  # what every challenge of this stack accepts
 
@@ -21,7 +23,16 @@ def started() -> Stack:
     port = any_port()  # another pytest may start its own at the same time
     life = ExitStack()
     atexit.register(life.close)
-    return life.enter_context(running(port=port, answer=ANSWER, expiry="rate(1 minute)", release="rate(1 minute)"))
+    services = Path(life.enter_context(TemporaryDirectory(prefix="guichet-services-")))
+    write_services(services)
+    clocks = {"expiry": "rate(1 minute)", "release": "rate(1 minute)"}
+    return life.enter_context(running(port=port, answer=ANSWER, services=services, **clocks))
+
+
+def write_services(folder: Path) -> None:
+    """The services of infra/services, whose seats are taken at once: a test may run on a Monday at nine."""
+    for file in SERVICES.glob("*.yaml"):
+        (folder / file.name).write_text(f"{file.read_text('utf-8')}\nseat_after: choice\n", "utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {
     "app": {"app"},
     "edge": {"edge", "views"},
-    "use cases": {"booking", "appointment", "manage", "upkeep", "outbox", "feedback", "forms"},
+    "use cases": {"booking", "claims", "offers", "appointment", "manage", "upkeep", "outbox", "feedback", "forms"},
     "adapters": {
         "rows",
         "store",

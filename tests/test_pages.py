@@ -16,7 +16,7 @@ from jinja2 import UndefinedError
 from chalicelib import files, letters, outbox, pages, timetable
 from chalicelib.appointment import Request
 from chalicelib.booking import Hold
-from chalicelib.model import LANGUAGES, Details, Person, Seat, SeatKey, State
+from chalicelib.model import LANGUAGES, Details, Person, Seat, SeatAfter, SeatKey, State
 from tests.test_words import speech
 
 NOW = datetime(2026, 11, 30, 8, 0, 1, tzinfo=UTC)
@@ -30,8 +30,10 @@ KEY = SeatKey(date(2026, 12, 3), time(10, 15), 1, "aes")
 START = AES.start_of(KEY)
 TOKEN = f"{KEY.ref}.{'a' * 78}"
 SEAT = Seat(KEY, opens_at=NOW, state=State.HELD, hold="h", until=NOW + timedelta(minutes=3))
-HOLD = Hold(TOKEN, AES, SEAT, START, can_extend=True, left=179)
+HOLD = Hold(TOKEN, AES, SEAT, START, can_extend=True, left=179, until=SEAT.until)
 LAST = replace(HOLD, can_extend=False)
+WAITING = replace(LAST, seat=replace(SEAT, until=None), left=1080, until=NOW + timedelta(minutes=18))
+INSTEAD = replace(HOLD, seat=replace(SEAT, proven=True, wished=START - timedelta(minutes=10)))
 AWA = Details("Awa", "D’Exemple", "Ñandú", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
 PERSON = Person("p", "aes", KEY, "h", AWA, "AES-7K3M9-QXPT2", NOW)
 FIELDS = {
@@ -98,6 +100,14 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "home, nothing offered": ("home.html", {"services": []}),
     "notice": ("service.html", {"service": AES, "next_release": NEXT, "conditions_missing": False}),
     "notice, box missing": ("service.html", {"service": AES, "next_release": NEXT, "conditions_missing": True}),
+    "notice, captcha first": (
+        "service.html",
+        {"service": replace(AES, seat_after=SeatAfter.CAPTCHA), "next_release": NEXT, "conditions_missing": False},
+    ),
+    "notice, seats taken at once": (
+        "service.html",
+        {"service": replace(AES, seat_after=SeatAfter.CHOICE), "next_release": NEXT, "conditions_missing": False},
+    ),
     "calendar": ("slots.html", {**SLOTS, "calendar": calendar("09:20", "10:15")}),
     "calendar, all free": ("slots.html", {**SLOTS, "calendar": calendar(), "conditions_accepted": False}),
     "calendar, full": ("slots.html", {**SLOTS, "calendar": calendar("never")}),
@@ -124,7 +134,9 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         "captcha.html",
         {**CAPTCHA, "sound": "data:audio/wav;base64,AA==", "problem": WRONG},
     ),
+    "captcha, waiting": ("captcha.html", {**CAPTCHA, "hold": WAITING}),
     "details": ("details.html", {"hold": HOLD, "values": {}}),
+    "details, another slot": ("details.html", {"hold": INSTEAD, "values": {}}),
     "details, wrong": ("details.html", {"hold": LAST, "values": FIELDS, "errors": ERRORS}),
     "check": ("check.html", {"hold": HOLD, "values": FIELDS}),
     "done": ("done.html", {"hold": LAST, "reference": "AES-7K3M9-QXPT2", "confirm_before": NOW}),
@@ -158,9 +170,13 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "manage, sent": ("manage.html", {"values": {}, "sent": True}),
     "ended": ("ended.html", {"service": AES}),
     "hold over": ("problem.html", {"problem": OVER, "retry": None, "service": AES}),
+    "nothing free": (
+        "problem.html",
+        {"problem": Told("nothing-free", "Rien."), "retry": None, "service": AES, "next_release": NEXT},
+    ),
     "away": ("problem.html", {"problem": Told("try-again", "Attendez.", 503), "retry": "slots", "service": None}),
 }
-WITH_FORM = {"details", "details, wrong", "check"}
+WITH_FORM = {"details", "details, another slot", "details, wrong", "check"}
 """Where a change of language takes along what was typed."""
 EVERY = list(product(PAGES, LANGUAGES))
 
@@ -474,6 +490,50 @@ def test_a_hold_says_until_when_and_can_be_given_up(name: str) -> None:
         page(name)
     )
     assert f"../../holds/{TOKEN}/end" in [a.get("action") for a in Tags(page(name)).all("form")]
+
+
+def test_a_waiting_hold_says_that_nothing_is_kept_yet_until_when_it_can_pass_and_why() -> None:
+    text = text_of(page("captcha, waiting"))
+    assert "Cette plage horaire n’est pas encore gardée pour vous." in text
+    assert "tout le monde passe d’abord ce contrôle" in text
+    assert (
+        "Vous pouvez passer ce contrôle jusqu’à 9 h 18. À l’ouverture de cette page, il vous reste 18 minutes." in text
+    )
+    until = next(a for a in Tags(page("captcha, waiting")).all("p") if a.get("id") == "until")
+    told = " ".join([text, *until.values()])
+    assert "Votre place est gardée" not in told
+    assert "n’est plus gardée" not in told
+    assert until["data-left"] == "1080"
+
+
+def test_who_got_another_slot_reads_which_one_it_replaces_and_how_to_give_it_back() -> None:
+    text = text_of(page("details, another slot"))
+    assert (
+        "La plage du jeudi 3 décembre 2026 à 10 h 05 a été prise par une autre personne pendant le contrôle de "
+        "sécurité. À la place, nous vous gardons celle du jeudi 3 décembre 2026 à 10 h 15." in text
+    )
+    assert f"../../holds/{TOKEN}/end" in [a.get("action") for a in Tags(page("details, another slot")).all("form")]
+    assert "Vous avez une autre plage horaire" not in text_of(page("details"))
+    assert "Vous avez une autre plage horaire" in text_of(page("check", hold=INSTEAD))
+
+
+@pytest.mark.parametrize(
+    ("name", "crowd", "instead", "always"),
+    [
+        ("notice", True, True, False),
+        ("notice, captcha first", False, True, True),
+        ("notice, seats taken at once", False, False, False),
+    ],
+)
+def test_the_notice_says_when_a_seat_is_taken(name: str, *, crowd: bool, instead: bool, always: bool) -> None:
+    text = text_of(page(name))
+    assert ("D’une minute avant une ouverture à 15 minutes après" in text) is crowd
+    assert ("nous vous donnons la plage libre la plus proche" in text) is instead
+    assert ("Nous la prenons pour vous après un contrôle de sécurité" in text) is always
+
+
+def test_when_nothing_is_free_after_the_captcha_the_page_says_when_seats_open() -> None:
+    assert "Prochaine ouverture : lundi 7 décembre 2026 à 9 h" in text_of(page("nothing free"))
 
 
 def test_a_hold_that_had_all_its_time_offers_no_more() -> None:

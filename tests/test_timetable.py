@@ -549,3 +549,111 @@ def test_a_seat_given_back_within_a_day_of_its_slot_stays_closed_whatever_the_no
     seat = Seat(key("2026-12-03"), back, past="h", past_state=State.CANCELLED)
     assert timetable.stays_closed(short, seat)
     assert timetable.return_moment(short, key("2026-12-04"), now, 1.0) == moment("2026-12-03T09:15+00:00")
+
+
+# Crowds
+
+
+@pytest.mark.parametrize(
+    ("now", "crowded"),
+    [
+        # summer: Monday 09:00 in Paris is 07:00 UTC
+        ("2026-07-06T06:58:59.999+00:00", False),
+        ("2026-07-06T06:59:00+00:00", True),
+        ("2026-07-06T07:00:00+00:00", True),
+        ("2026-07-06T07:14:59.999+00:00", True),
+        ("2026-07-06T07:15:00+00:00", False),
+        # winter: 08:00 UTC
+        ("2026-11-30T07:05:00+00:00", False),
+        ("2026-11-30T07:58:59.999+00:00", False),
+        ("2026-11-30T07:59:00+00:00", True),
+        ("2026-11-30T08:14:59.999+00:00", True),
+        ("2026-11-30T08:15:00+00:00", False),
+        # other days at that time, and that day at others
+        ("2026-12-01T08:00:00+00:00", False),
+        ("2026-11-30T20:00:00+00:00", False),
+        # the Mondays after the switch-overs of 29 March and 25 October 2026
+        ("2026-03-30T07:00:00+00:00", True),
+        ("2026-03-30T08:00:00+00:00", False),
+        ("2026-10-26T08:00:00+00:00", True),
+        ("2026-10-26T07:00:00+00:00", False),
+        # the first Monday after a year of 53 weeks
+        ("2027-01-04T08:00:00+00:00", True),
+    ],
+)
+def test_a_crowd_is_from_one_minute_before_a_release_to_fifteen_minutes_after_it(now: str, *, crowded: bool) -> None:
+    assert timetable.has_crowd(AES, moment(now)) is crowded
+
+
+@pytest.mark.parametrize(
+    ("at", "moments"),
+    [
+        # a moment that the clocks skip, 02:30 on 29 March, comes at 03:30 summer time; one that they repeat comes first
+        ("02:30", ["2026-03-29T01:30:00+00:00", "2026-10-25T00:30:00+00:00"]),
+        ("03:30", ["2026-03-29T01:30:00+00:00", "2026-10-25T02:30:00+00:00"]),
+    ],
+)
+def test_a_crowd_in_the_hour_of_a_switch_over_comes_once(at: str, moments: list[str]) -> None:
+    sunday = service(release={"weeks_ahead": 2, "moments": [{"day": "sunday", "at": at}]})
+    for day in ("2026-03-28", "2026-10-24"):
+        start = moment(f"{day}T22:00:00+00:00")
+        minutes = [start + timedelta(minutes=n) for n in range(12 * 60)]
+        crowded = [at for at in minutes if timetable.has_crowd(sunday, at)]
+        assert len(crowded) == 16
+        assert (crowded[1].isoformat(), crowded[-1] - crowded[0]) in [(at, timedelta(minutes=15)) for at in moments]
+
+
+def test_each_of_several_moments_has_a_crowd_and_one_around_midnight_has_it_on_both_days() -> None:
+    drips = service(
+        release={
+            "weeks_ahead": 2,
+            "moments": [
+                {"day": "monday", "at": "00:00", "seats": 20},
+                {"day": "wednesday", "at": "12:00", "seats": 20},
+                {"day": "sunday", "at": "23:55"},
+            ],
+        }
+    )
+    crowded = [
+        "2026-12-06T23:54:00+01:00",  # a Sunday, and the Monday after it
+        "2026-12-07T00:14:59+01:00",
+        "2026-12-09T11:59:00+01:00",
+        "2026-12-09T12:14:59+01:00",
+    ]
+    quiet = ["2026-12-06T23:53:59+01:00", "2026-12-07T00:15:00+01:00", "2026-12-09T11:58:59+01:00"]
+    assert [timetable.has_crowd(drips, moment(now)) for now in [*crowded, *quiet]] == [True] * 4 + [False] * 3
+
+
+def test_where_a_release_waits_for_the_working_day_so_does_its_crowd() -> None:
+    release = {"weeks_ahead": 2, "on_holiday": "next_working_day", "moments": [{"day": "friday", "at": "09:00"}]}
+    waits = service(release=release, holidays=["2026-12-25", "2026-12-28"])
+    assert not timetable.has_crowd(waits, moment("2026-12-25T08:00:00+00:00"))
+    assert not timetable.has_crowd(waits, moment("2026-12-28T08:00:00+00:00"))
+    assert timetable.has_crowd(waits, moment("2026-12-29T08:00:00+00:00"))
+    assert timetable.has_crowd(waits, moment("2027-01-01T08:00:00+00:00"))
+
+
+def test_a_release_that_waits_for_weeks_has_its_crowd_when_it_comes() -> None:
+    shut = [(date(2026, 12, 14) + timedelta(days=n)).isoformat() for n in range(22)]
+    release = {"weeks_ahead": 0, "on_holiday": "next_working_day", "moments": [{"day": "monday", "at": "09:00"}]}
+    waits = service(release=release, holidays=shut)
+    assert timetable.opens_at(waits, "2026-W51") == moment("2027-01-05T08:00:00+00:00")
+    assert timetable.has_crowd(waits, moment("2027-01-05T08:00:00+00:00"))
+    assert not timetable.has_crowd(waits, moment("2026-12-14T08:00:00+00:00"))
+
+
+def test_a_crowd_of_another_zone_is_by_its_own_clock() -> None:
+    tahiti = service(timezone="Pacific/Tahiti")
+    assert timetable.has_crowd(tahiti, moment("2026-11-30T19:00:00+00:00"))
+    assert not timetable.has_crowd(tahiti, moment("2026-11-30T08:00:00+00:00"))
+
+
+def test_a_seat_is_new_for_fifteen_minutes() -> None:
+    assert [timetable.is_new(NOW, NOW + timedelta(minutes=m)) for m in (-1, 0, 14, 15)] == [False, True, True, False]
+    assert timetable.is_new(NOW, NOW + timedelta(minutes=15) - TICK)
+
+
+def test_of_seats_as_near_the_earlier_slot_comes_first() -> None:
+    free = [key("2026-12-03", at) for at in ("09:15", "10:20", "10:10", "10:30")]
+    near = timetable.nearest_seats(AES, free, AES.start_of(key("2026-12-03", "10:15")), 3)
+    assert [f"{seat.start:%H:%M}" for seat in near] == ["10:10", "10:20", "10:30"]

@@ -96,7 +96,7 @@ def test_one_solved_captcha_takes_one_seat_also_where_the_seat_comes_after_it(cr
     solved = answered(late)
     assert post(f"/holds/{late}/captcha/answer", solved).data["captcha"] == "passed"
     assert post(f"/holds/{late}/end").data["state"] == "ended"
-    refused(post(f"/holds/{late}/captcha/answer", solved), 409, "captcha-spent")
+    refused(post(f"/holds/{late}/captcha/answer", solved), 429, "too-many-requests")  # hold-over ten seconds later
     assert taken() == 1 == len({crowded})
 
 

@@ -45,6 +45,7 @@ def write_services(folder: Path) -> list[Path]:
     paths = []
     for name, opening in openings.items():
         changes = {"id": name, "name": NAMES[name], "plannings": [{"desks": [1], "openings": [opening]}]}
+        changes["seat_after"] = "choice"
         if name == FULL:
             changes["times"] = {**real["times"], "hold_seconds": 1800}
         paths.append(folder / f"{name}.yaml")

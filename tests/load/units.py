@@ -144,9 +144,9 @@ class Stream:
 
 
 def put_service(**changes: Any) -> None:
-    """Put the seed's service in place, with what the caller wants otherwise."""
+    """Put the seed's service in place, each seat taken at once, with what the caller wants otherwise."""
     document = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
-    store.put_service(document | changes)
+    store.put_service(document | {"seat_after": "choice"} | changes)
 
 
 def play() -> list[Step]:

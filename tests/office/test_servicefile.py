@@ -265,8 +265,9 @@ CLOCK = 'a time from "00:00" to "23:59", like "09:15"'
 DAYS = "monday, tuesday, wednesday, thursday, friday, saturday or sunday"
 DEPARTMENT = '"01" to "95" ("2A" and "2B" for Corsica), "971" to "978", "986", "987" or "988"'
 KEYS = (
-    "one of id, name, listing, timezone, slot_minutes, plannings, closures, public_holidays, release, times, limits,"
-    " office, address, contact, reply_to, rights_address, intro, not_for, documents, documents_note, otherwise"
+    "one of id, name, listing, timezone, slot_minutes, plannings, closures, public_holidays, release, seat_after,"
+    " times, limits, office, address, contact, reply_to, rights_address, intro, not_for, documents, documents_note,"
+    " otherwise"
 )
 
 
@@ -422,6 +423,12 @@ KEYS = (
             "next_day",
             '18: `on_holiday` is the text "next_day" (did you mean `next_working_day`?)',
             "same_day or next_working_day",
+        ),
+        (
+            "slot_minutes: 5",
+            "slot_minutes: 5\nseat_after: captchas",
+            '5: `seat_after` is the text "captchas" (did you mean `captcha`?)',
+            "crowd, captcha or choice",
         ),
         (
             "slot_minutes: 5",

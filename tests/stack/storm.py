@@ -58,7 +58,7 @@ def document(service: str) -> dict[str, Any]:
     today = datetime.now(UTC).date()
     closure = {"first": today.isoformat(), "last": (today + timedelta(days=365)).isoformat()}
     release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
-    return made | {"id": service, "closures": [closure], "release": release}
+    return made | {"id": service, "closures": [closure], "release": release, "seat_after": "choice"}
 
 
 def seated(stack: Stack, api: str, service: str) -> Place:
