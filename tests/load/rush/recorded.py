@@ -38,7 +38,7 @@ class Position:
         if outcome == OK and step in {"hold", "answer"}:
             self.hold = str(body.get("hold") or self.hold)  # the answer names another hold when the slot was lost
         if outcome == OK and step == "hold":
-            self.waiting = self.digest if body.get("state") == "waiting" or not body.get("expires_at") else ""
+            self.waiting = self.digest if body.get("state") == "waiting" else ""
         waiting = self.waiting
         if outcome == OK and step == "answer":
             self.waiting = ""
