@@ -332,7 +332,7 @@ def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
     assert (of["chance_ratio"], of["people_held_in_time"]) == (None, 1)
     assert (of["drain_seconds"], of["attempts_per_win"], of["refusals"]) == (0.5, 2.0, {"slot-taken": 1})
     assert of["service_seconds_by_step"]["hold"] == {"count": 2, "p50": 0.7, "p95": 0.7, "p99": 0.7, "mean": 0.6}
-    assert of["write_units"]["per_win"] == 5.0  # create, hold, its ticket, confirm, mail
+    assert of["write_units"]["per_win"] == 6.0  # create, hold, its visitor token and client network, confirm, mail
     assert of["write_units"]["per_loser_at_most"] == 1.0
 
 

@@ -34,7 +34,7 @@ STEPS = [
     "end",
 ]  # in the order of a visit
 PRICE = {"answer": "captcha", "details": "details", "confirm": "confirm"}
-TICKET = 1.0  # write unit that notes a hold on its visitor's ticket
+NOTES = 2.0  # write units that note a hold under its visitor token and its client network
 BUSY = 10  # seconds
 SHOWN = 20  # rejections on the page
 CUTS = (0.5, 0.95, 0.99)
@@ -214,13 +214,13 @@ def _units(
     if not units or not done:
         return {}
     spent = seats * units["create"] + sum(told[step, OK] * units[price] for step, price in PRICE.items())
-    spent += taken * (units["hold"] + TICKET) + told["details", OK] * units["mail mark 1"] + done * units["mail mark 2"]
+    spent += taken * (units["hold"] + NOTES) + told["details", OK] * units["mail mark 1"] + done * units["mail mark 2"]
     losers = visitors - done
     return {
         "per_win": round(spent / done, 2),
         "per_loser_at_most": round(told["hold", "refused"] * units["loser of the table"] / losers, 2) if losers else 0,
-        "how": "computed: units of tests/load/units.py, and 1 for the ticket, times what was done; each refusal counted"
-        " as one at the table, though those of the memory cost nothing",
+        "how": "computed: units of tests/load/units.py, and 2 for visitor token and client network, times what was done;"
+        " each refusal counted as one at the table, though those of the memory cost nothing",
     }
 
 
