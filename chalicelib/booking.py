@@ -140,14 +140,15 @@ def place_hold(
     service = store.service(service_id, now)
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
+    waits = _waits(service, now)
     if wish.start is None:
-        candidates = offers.earliest(service, now)
+        candidates = offers.earliest(service, now, spread=waits)  # else all who wait would meet at ten seats
         if not candidates:
             raise NothingFree(timetable.next_release(service, now))
     else:
         candidates = offers.of_slot(service, wish.start, now)
     client = claims.client(keys(), visit, address, now)
-    waits = _waits(service, now) or visitors.is_crowded(client.network)
+    waits = waits or visitors.is_crowded(client.network)
     free = list(candidates)
     for _ in range(min(claims.TRIES, len(free))):
         key = offers.one_of(service, free, now, chance) if wish.start is None else chance.choice(free)

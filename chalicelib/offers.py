@@ -23,12 +23,12 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
     ]
 
 
-def earliest(service: Service, now: datetime) -> list[SeatKey]:
-    """The first few free seats of one week; all of it when the service is busy.
+def earliest(service: Service, now: datetime, *, spread: bool = False) -> list[SeatKey]:
+    """The first few free seats of one week; with `spread`, or when the service is busy, all of that week.
 
     No week after the first one with free seats is read.
     """
-    most = None if memory.is_busy(service.id, now) else timetable.EARLIEST
+    most = None if spread or memory.is_busy(service.id, now) else timetable.EARLIEST
     for week in timetable.open_weeks(service, now):
         if first := timetable.earliest(service, store.seats_seen(service.id, week, now), now, most):
             return first

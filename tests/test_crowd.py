@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from random import Random
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -134,6 +136,7 @@ def test_a_service_file_can_ask_for_the_captcha_first_always_or_never(
 ) -> None:
     store.put_service(document(seat_after=rule))
     assert [hold(at(service, "2026-12-03T10:15"), now).kept for now in (NOW, QUIET)] == kept
+    assert hold(at(service, "2026-12-15T09:15")).kept is kept[0]  # it opened a second ago
 
 
 def test_a_service_file_with_another_word_for_it_is_refused() -> None:
@@ -243,12 +246,28 @@ def test_who_lost_the_slot_gets_the_nearest_free_seat_and_is_told_which_one_it_r
     assert [(seat.key, seat.wished) for seat in held() if seat.hold != "other"] == [(passed.seat.key, wish.start)]
 
 
-def test_who_asked_for_the_first_free_slot_and_lost_it_gets_the_earliest_one(service: Service) -> None:
-    kept = hold()
-    lose_all_but(service, {"03 10:25", "08 10:15", "10 09:15"} - {f"{kept.start:%d %H:%M}"})
-    passed = solve(kept)
-    assert f"{passed.start:%d %H:%M}" == "03 10:25"
-    assert passed.instead_of == kept.start
+class Draw(Random):
+    """Chance that always draws the first, or the last."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(0)
+        self.at = at
+
+    def choice(self, seq: Any) -> Any:
+        return seq[self.at]
+
+
+def test_who_asked_for_the_first_free_slot_and_lost_it_gets_one_of_the_earliest(service: Service) -> None:
+    for wish, gets in ((FIRST, "03 09:15"), (at(service, "2026-12-03T10:25"), "03 10:20")):
+        kept = booking.place_hold("aes", wish, now=NOW, chance=Draw(-1))
+        assert f"{kept.start:%d %H:%M}" == "03 10:25"  # drawn from the whole week: all who wait name different seats
+        lose_all_but(service, {"03 09:15", "03 10:20"})
+        to = asked(kept)
+        passed = booking.answer_challenge(kept.id, to.id, to.picture, now=NOW, chance=Draw(0))
+        assert (f"{passed.start:%d %H:%M}", passed.instead_of) == (gets, kept.start)
+        for key in timetable.seats_of(service, "2026-W49"):
+            store.update(key, [rows.SeatRow.state.set(State.OPEN)], rows.SeatRow.pk.exists())
+        memory.forget()
 
 
 def test_another_desk_of_the_same_slot_is_no_other_slot(service: Service) -> None:
@@ -312,8 +331,9 @@ def test_when_the_table_throttles_the_seat_the_same_answer_is_good_again(service
     finally:
         events.unregister("before-call.dynamodb.UpdateItem", throttle)
     assert len(throttled) == 1
-    with pytest.raises(errors.TooManyRequests):  # from memory, and the answer is not spent by it
+    with calls(operation="UpdateItem") as written, pytest.raises(errors.TooManyRequests):  # from memory
         answer(kept, to, NOW + SECOND / 20)
+    assert written == []
     assert answer(kept, to, NOW + SECOND).seat.key == kept.seat.key
 
 

@@ -127,11 +127,22 @@ class Office:
         """Those of weeks that were released: what a refusal names as near."""
         return [key for key in self.offered(now) if released_at(key, self.service) <= now]
 
-    def take(self, key: SeatKey, hold: str, now: datetime) -> None:
+    def take(self, key: SeatKey, hold: str, now: datetime, *, proven: bool = False) -> None:
         place = self.seats[key]
         place.clear()
         place.past = place.past_state = place.reserve = ""
-        place.state, place.hold, place.until = "held", hold, now + HOLD
+        place.state, place.hold, place.until = "held", hold, now + (FORM if proven else HOLD)
+        place.proven = proven
+
+    def after_captcha(self, key: SeatKey, placed: datetime, now: datetime) -> SeatKey | str:
+        """The seat that a waiting hold of this seat gets for the right answer, or why it gets none."""
+        if now >= placed + HOLD + FORM:
+            return OVER
+        if self.is_offered(self.seats[key], now):
+            return key
+        wished = self.seats[key].start
+        near = sorted(self.offered_weeks(now), key=lambda other: (abs(self.seats[other].start - wished), other))
+        return near[0] if near else "NothingFree"
 
     def view(self, key: SeatKey, hold: str, now: datetime) -> str:
         place = self.seats[key]

@@ -5,11 +5,12 @@ The calls are those of a clean run, so a new one is cut without a word here; a n
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -17,9 +18,9 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 import app
-from chalicelib import appointment, booking, errors, feedback, manage, outbox, store, upkeep
+from chalicelib import appointment, booking, errors, feedback, manage, outbox, rows, store, timetable, tokens, upkeep
 from chalicelib.booking import Wish
-from chalicelib.model import Details, State
+from chalicelib.model import Details, SeatKey, State
 from infra import closing
 from tests.conftest import MONDAY
 from tests.proof import inprocess
@@ -48,11 +49,11 @@ class Scene:
     def place(self, slot: int = 0) -> booking.Hold:
         return booking.place_hold("aes", Wish(self.slots[slot], conditions_accepted=True), now=NOW)
 
-    def held(self) -> None:
-        self.hold = self.place().id
+    def held(self, slot: int = 0) -> None:
+        self.hold = self.place(slot).id
 
-    def asked(self) -> None:
-        self.held()
+    def asked(self, slot: int = 0) -> None:
+        self.held(slot)
         made = booking.challenge(self.hold, NOW)
         self.challenge, self.answer = made.id, made.sound
 
@@ -291,3 +292,51 @@ def test_a_wrong_answer_that_is_lost_counts_as_a_try_and_no_more() -> None:
         with pytest.raises(errors.CaptchaWrong) as told:
             scene.prove("wrong")
         assert told.value.tries_left == 2
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["the slot is free", "the slot is gone"])
+def test_an_answer_in_a_crowd_that_is_cut_anywhere_gives_one_seat_or_a_new_start_and_never_two(
+    monkeypatch: pytest.MonkeyPatch, *, gone: bool
+) -> None:
+    defaults = booking.place_hold.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "new_secret", tokens.new_secret)  # who begins anew has another hold
+    ends = Counter[str]()
+    for number, after, killed in product(range(7), (False, True), (False, True)):
+        with inprocess.engine() as engine:
+            scene = Scene(engine)
+            store.put_service({**SMALL, "seat_after": "captcha"})
+            visit = booking.keys().visit(NOW)
+            scene.asked()
+            if gone:
+                key = booking.keys().read("hold", scene.hold).seat
+                booking.calendar("aes", key.week, NOW)
+                store.update(key, [rows.SeatRow.state.set(State.CLOSED)], rows.SeatRow.pk.exists())
+
+            def answer(now: datetime, scene: Scene = scene, visit: str = visit) -> booking.Hold:
+                return booking.answer_challenge(scene.hold, scene.challenge, scene.answer, now=now, visit=visit)
+
+            with cut(engine, number, after=after, killed=killed), suppress(Killed, errors.Refusal):
+                answer(NOW)
+            if killed:
+                store.forget()
+            with suppress(errors.Refusal):
+                answer(NOW + timedelta(seconds=1))
+            try:
+                kept = answer(NOW + timedelta(seconds=11))
+                ends["went on"] += 1
+            except errors.HoldOver:
+                assert owned(scene.hold) == []
+                scene.asked(1)
+                kept = answer(NOW)
+                ends["began anew"] += 1
+            assert owned(scene.hold) == [kept.seat.key]
+            assert booking.view_hold(scene.hold, NOW).id == kept.id
+    assert set(ends) == {"went on", "began anew"}
+
+
+def owned(hold_id: str) -> list[SeatKey]:
+    """The seats in the table that this hold has."""
+    digest = tokens.digest(booking.keys().read("hold", hold_id).secret)
+    weeks = timetable.weeks_to_create(store.service("aes", NOW), NOW)
+    return [seat.key for week in weeks for seat in store.seats("aes", week) if seat.hold == digest]
