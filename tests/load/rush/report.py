@@ -219,8 +219,8 @@ def _units(
     return {
         "per_win": round(spent / done, 2),
         "per_loser_at_most": round(told["hold", "refused"] * units["loser of the table"] / losers, 2) if losers else 0,
-        "how": "computed: units of tests/load/units.py, and 2 for visitor token and client network, times what was done;"
-        " each refusal counted as one at the table, though those of the memory cost nothing",
+        "how": "computed: units of tests/load/units.py, and 2 for visitor token and client network, times what was"
+        " done; each refusal counted as one at the table, though those of the memory cost nothing",
     }
 
 
