@@ -109,6 +109,7 @@ def running(
     expiry: str = "rate(1 minute)",
     release: str = "rate(1 hour)",
     services: Path = SERVICES,
+    origin_holds: str = "0",
 ) -> Iterator[Stack]:
     """The service, deployed and with open seats, for as long as the block lasts; port 0 is the first free one.
 
@@ -126,7 +127,7 @@ def running(
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # this inbox takes what comes
                 "Reserve": "no",  # there is no room for 558 processes; the engine runs ten of a function
-                "OriginHolds": "0",  # all who try it come from one address
+                "OriginHolds": origin_holds,  # 0: all who try it come from one address
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
             }

@@ -286,7 +286,7 @@ def check(history: Iterable[Operation], opens: Mapping[str, float], rules: Rules
                 seats[one.seat].append(replace(one, end=math.inf))
         else:
             seats[one.seat].append(one)
-    found = [*_unheard(seats, lost), *_twice(seats)]
+    found = [*_unheard(seats, lost), *_twice(seats), *_two_seats(seats)]
     for seat, done in sorted(seats.items()):
         if seat not in opens:
             found.append(Rejection(seat, f"{told(done[0])}, but there is no such seat", done[0].kind))
@@ -322,3 +322,16 @@ def _twice(seats: Mapping[str, list[Operation]]) -> Iterator[Rejection]:
     for seat, one in last.items():
         if one.hold and held[one.hold] > 1:
             yield Rejection(seat, f"{one.hold[:8]} has {held[one.hold]} seats in the table", "table")
+
+
+def _two_seats(seats: Mapping[str, Sequence[Operation]]) -> Iterator[Rejection]:
+    """Reject a hold that was given two seats. A hold that loses its slot gets one seat, under whatever id."""
+    given: defaultdict[str, set[str]] = defaultdict(set)
+    for seat, done in seats.items():
+        for operation in done:
+            if operation.kind == "hold" and operation.outcome == OK:
+                given[operation.hold].add(seat)
+    for hold, its_seats in given.items():
+        if len(its_seats) > 1:
+            listed = ", ".join(sorted(its_seats))
+            yield Rejection(min(its_seats), f"the hold {hold[:8]} was given {len(its_seats)} seats: {listed}")

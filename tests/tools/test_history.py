@@ -149,6 +149,18 @@ def test_one_hold_has_one_seat() -> None:
     assert [wrong.why for wrong in found] == ["a has 2 seats in the table", "a has 2 seats in the table"]
 
 
+def test_one_hold_is_given_one_seat_even_when_the_first_is_free_again() -> None:
+    other = SEAT[:-1] + "2"
+    given = [
+        op("hold", "a", 20, until=920.0),
+        op("end", "a", 30),
+        replace(op("hold", "a", 40, until=940.0), seat=other),
+    ]
+    found = check(given, {SEAT: 10.0, other: 10.0}, RULES)
+    assert [wrong.why for wrong in found] == [f"the hold a was given 2 seats: {SEAT}, {other}"]
+    assert check([*given[:2], replace(given[2], hold="b")], {SEAT: 10.0, other: 10.0}, RULES) == []
+
+
 def test_clocks_apart_and_whole_seconds_are_allowed_for() -> None:
     early = op("hold", "a", 9, until=189.0)
     assert why(early, rules=replace(RULES, slack=0.5)).startswith("hold a ok")

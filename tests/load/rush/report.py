@@ -15,6 +15,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tests.load.history import OK, Operation, Rejection, Rules, check
+from tests.load.rush import fairness
+from tests.load.rush.plan import PEOPLE
 
 STEPS = [
     "notice",
@@ -31,8 +33,8 @@ STEPS = [
     "cancel",
     "end",
 ]  # in the order of a visit
-PRICE = {"hold": "hold", "answer": "captcha", "details": "details", "confirm": "confirm"}
-TICKET = 1.0  # write unit that notes a hold on its visitor's ticket
+PRICE = {"answer": "captcha", "details": "details", "confirm": "confirm"}
+NOTES = 2.0  # write units that note a hold under its visitor token and its client network
 BUSY = 10  # seconds
 SHOWN = 20  # rejections on the page
 CUTS = (0.5, 0.95, 0.99)
@@ -55,6 +57,7 @@ class Result:
         hold, waited = of["service_seconds_by_step"].get("hold", {}), of["waited_seconds_by_step"].get("hold", {})
         drain = "never" if of["drain_seconds"] is None else f"{of['drain_seconds']:.1f} s"
         yield f"seats opened {of['seats']:,}, held {of['held']:,}, confirmed {of['confirmed']:,}; drained in {drain}"
+        yield from fairness.lines(of)
         yield (
             f"doubles {of['doubles']}, lost {of['lost']}, 5xx {of['fives']}, no answer {of['silent']};"
             f" history of {of['operations']:,} operations: {'rejected' if of['rejected'] else 'accepted'}"
@@ -109,26 +112,28 @@ def judge(
     firsts = first_holds(given)
     first, last = min(one["start"] for one in asked), max(one["start"] + one["seconds"] for one in asked)
     attempts = sum(count for (step, _), count in told.items() if step == "hold")
+    shares, unfair = fairness.judge(records, history, opened=opened, seats=len(opens))
     figures: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": dict(machine),
         "where": wish["url"] or "laptop",
-        "settings": {name: value for name, value in wish.items() if name not in {"answer", "inbox"}},
+        "settings": {name: value for name, value in wish.items() if name != "inbox"},
         "rate": wish["rate"],
         "workers": wish["workers"],
         "haste": wish["haste"],
         "visitors": wish["visitors"],
-        "bots": len({one["visitor"] for one in asked} - {one["visitor"] for one in asked if one["step"] == "notice"}),
+        "bots": sum(of["visitors"] for group, of in shares["groups"].items() if group != PEOPLE),
         "seats": len(opens),
         "held": len(firsts),
         "confirmed": len({one.hold for one in history if one.kind == "confirm" and one.outcome == OK}),
         "cancelled": len({one.hold for one in history if one.kind == "cancel" and one.outcome == OK}),
+        **shares,
         "doubles": _doubles(rejected),
         "lost": len(lost),
         "fives": fives,
         "silent": silent,
         "no_letter": waited,
-        "broken": [*_broken(rejected, lost, people), *_unkind(fives, silent, waited)],
+        "broken": [*_broken(rejected, lost, people), *unfair, *_unkind(fives, silent, waited)],
         "rejected": [{"seat": one.seat, "kind": one.kind, "why": one.why} for one in rejected],
         "operations": len(history),
         "requests": len(asked),
@@ -139,7 +144,7 @@ def judge(
         "refusals": dict(Counter(one["code"] for one in asked if one["code"]).most_common()),
         "service_seconds_by_step": {step: cuts for step in STEPS if (cuts := waits(records, step, "seconds"))},
         "waited_seconds_by_step": {step: cuts for step in STEPS if (cuts := waits(records, step, "waited"))},
-        "write_units": _units(units, told, len(opens), wish["visitors"]),
+        "write_units": _units(units, told, len(given), len(opens), wish["visitors"]),
     }
     return Result(figures, course(history, opened))
 
@@ -201,19 +206,21 @@ def waits(records: Sequence[Mapping[str, Any]], step: str, what: str) -> dict[st
     return {"count": len(took), **cuts, "mean": round(fmean(took), 4)}
 
 
-def _units(units: Mapping[str, float], told: Counter[tuple[str, str]], seats: int, visitors: int) -> dict[str, Any]:
+def _units(
+    units: Mapping[str, float], told: Counter[tuple[str, str]], taken: int, seats: int, visitors: int
+) -> dict[str, Any]:
     """What a booking and a loser cost, from the price of each step and how often it was done."""
     done = told["confirm", OK]
     if not units or not done:
         return {}
     spent = seats * units["create"] + sum(told[step, OK] * units[price] for step, price in PRICE.items())
-    spent += told["hold", OK] * TICKET + told["details", OK] * units["mail mark 1"] + done * units["mail mark 2"]
+    spent += taken * (units["hold"] + NOTES) + told["details", OK] * units["mail mark 1"] + done * units["mail mark 2"]
     losers = visitors - done
     return {
         "per_win": round(spent / done, 2),
         "per_loser_at_most": round(told["hold", "refused"] * units["loser of the table"] / losers, 2) if losers else 0,
-        "how": "computed: units of tests/load/units.py, and 1 for the ticket, times what was done; each refusal counted"
-        " as one at the table, though those of the memory cost nothing",
+        "how": "computed: units of tests/load/units.py, and 2 for visitor token and client network, times what was"
+        " done; each refusal counted as one at the table, though those of the memory cost nothing",
     }
 
 
@@ -257,6 +264,7 @@ def page(result: Result) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>A rush on Guichet</title><style>{STYLE}</style>'
         f"<h1>A rush: {of['visitors']:,} visitors, {of['seats']:,} seats</h1><p>{facts}</p><ul>{lines}</ul>"
+        f"<h2>Who got the seats</h2>{fairness.table(of)}"
         f"<h2>Seats</h2>{seats_plot(result)}<h2>Waiting</h2>{waits_plot(of)}"
         f"<table><tr><th>step<th>count<th>p50 (s)<th>p95<th>p99<th>mean{steps}</table>"
         f"<h2>Refusals</h2>{refusals_plot(of)}{rejected}</html>\n"

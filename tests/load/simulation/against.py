@@ -44,10 +44,13 @@ def played(laptop: Laptop, one: dict[str, Any]) -> dict[str, float]:
 
 
 def last_rush() -> dict[str, Any] | None:
-    """What is needed of the last rush: from build/rush where there was one, which is then recorded."""
+    """What is needed of the last rush: from build/rush where there was one, which is then recorded.
+
+    The simulation takes the seat when it is chosen, so a rush with another SEAT_AFTER is not compared.
+    """
     measured: dict[str, Any] = recorded()
-    if RUSH.exists():
-        of = json.loads(RUSH.read_text("utf-8"))
+    of = json.loads(RUSH.read_text("utf-8")) if RUSH.exists() else {}
+    if of.get("settings", {}).get("seat_after") == "choice":
         waited = of["waited_seconds_by_step"]
         figures = {name: of[name] for name in ("drain_seconds", "attempts_per_win")}
         figures |= {code: of["refusals"].get(code, 0) for code in ("nothing-free", "slot-taken")}

@@ -1,6 +1,6 @@
-"""`make rush` on the laptop, simulated: its people, lines and workers; only the service times are given.
+"""`make rush SEAT_AFTER=choice` on the laptop, simulated: its people, lines and workers; only service times are given.
 
-People as tests/load/rush/crowd.py plays them, as far as the seat; what comes after it waits in other lines.
+People as tests/load/rush/people.py plays them, as far as the seat; what comes after it waits in other lines.
 """
 
 import random

@@ -1,0 +1,101 @@
+"""Who got the seats of a rush, by group: people and each kind of program; and what the service promises about it."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.load.history import OK, Operation
+from tests.load.rush.plan import HAMMERING, KINDS, PEOPLE
+
+IN_TIME = 120.0
+"""Seconds after the opening within which people hold their share of the seats."""
+LEAST = 0.95
+"""That share."""
+Groups = Mapping[str, Mapping[str, int]]
+
+
+def judge(
+    records: Sequence[Mapping[str, Any]], history: Sequence[Operation], *, opened: float, seats: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the figures for each group, and the promises that are broken, in words."""
+    group_of = {record["hold"]: record["group"] for record in records if record.get("hold")}
+    visitors: defaultdict[str, set[int]] = defaultdict(set)
+    for record in records:
+        visitors[record["group"]].add(record["visitor"])
+    held: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    confirmed: defaultdict[str, set[str]] = defaultdict(set)
+    for done in history:
+        group = group_of.get(done.hold)
+        if group is None or done.outcome != OK:
+            continue
+        if done.kind == "hold":
+            held[group][done.seat] = min(held[group].get(done.seat, done.end), done.end)
+        elif done.kind == "confirm":
+            confirmed[group].add(done.hold)
+    groups = {
+        group: {"visitors": len(visitors[group]), "held": len(held[group]), "confirmed": len(confirmed[group])}
+        for group in (PEOPLE, *KINDS)
+        if group in visitors
+    }
+    in_time = sum(moment <= opened + IN_TIME for moment in held[PEOPLE].values())
+    changed_minds = {record["visitor"] for record in records if record["step"] == "changed mind"}
+    figures = {"groups": groups, "chance_ratio": chance_ratio(groups), "people_held_in_time": in_time}
+    takers = len(visitors[PEOPLE] - changed_minds)
+    return figures, list(broken(groups, in_time=in_time, seats=seats, takers=takers))
+
+
+def chance_ratio(groups: Groups) -> float | None:
+    """Divide the seats held per program by the seats held per person.
+
+    0 when programs hold nothing; None without programs, or when people hold nothing.
+    """
+    people = groups.get(PEOPLE, {"visitors": 0, "held": 0})
+    programs = [figures for group, figures in groups.items() if group != PEOPLE]
+    if not programs:
+        return None
+    held = sum(figures["held"] for figures in programs)
+    if not held:
+        return 0.0
+    if not people["held"]:
+        return None
+    visitors = sum(figures["visitors"] for figures in programs)
+    return float(f"{held / visitors / (people['held'] / people['visitors']):.3g}")
+
+
+def broken(groups: Groups, *, in_time: int, seats: int, takers: int) -> Iterator[str]:
+    """Return the broken promises. `takers` are the people who did not leave of their own accord."""
+    if HAMMERING in groups and (held := groups[HAMMERING]["held"]):
+        yield f"programs that cannot pass the captcha held {held} of {seats} seats"
+    if takers >= seats and in_time < LEAST * seats:
+        yield (
+            f"people held {in_time} of {seats} seats within {IN_TIME / 60:.0f} minutes of the opening:"
+            f" fewer than {LEAST:.0%}"
+        )
+
+
+def lines(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Return the lines of the verdict about the groups."""
+    for group, visitors, of_visitors, held, of_seats, confirmed in rows(figures):
+        yield f"{group}: {visitors} visitors ({of_visitors}), held {held} seats ({of_seats}), confirmed {confirmed}"
+    ratio = figures["chance_ratio"]
+    chance = "not known: no programs, or people hold nothing" if ratio is None else f"{ratio:g} times that of a person"
+    yield f"chance of a program to hold a seat: {chance}"
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """Return the groups as an HTML table."""
+    body = "".join("<tr><td>" + "<td>".join(row) for row in rows(figures))
+    return (
+        "<table><tr><th>group<th>visitors<th>of all visitors<th>seats held<th>of all seats<th>confirmed"
+        + body
+        + "</table>"
+    )
+
+
+def rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Return the figures of each group as text."""
+    everybody = sum(group["visitors"] for group in figures["groups"].values())
+    for name, group in figures["groups"].items():
+        visitors, held, confirmed = group["visitors"], group["held"], group["confirmed"]
+        shares = f"{visitors / everybody:.1%}", f"{held / figures['seats']:.1%}"
+        yield name, f"{visitors:,}", shares[0], f"{held:,}", shares[1], f"{confirmed:,}"
