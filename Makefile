@@ -46,9 +46,9 @@ check: lint  ## format, lint, types and the service's unit tests, in under a min
 
 check-clocks: setup  ## the unit tests on a release, at midnight, on a weekend, ... (by faketime too, if installed)
 	@fake=$$(command -v faketime); for moment in $(CLOCKS); do \
-	  echo "$$moment: pytest --clock $$moment --seed $${SEED:-$$moment}"; \
+	  echo "pytest --shuffle --clock $$moment --seed $${SEED:-$$moment}"; \
 	  $${fake:+$$fake "$$moment"} $(BIN)/pytest $(SERVICE) tests/attack tests/office -m "not slow" \
-	    --clock "$$moment" --seed "$${SEED:-$$moment}" || exit 1; done
+	    --shuffle --clock "$$moment" --seed "$${SEED:-$$moment}" || exit 1; done
 
 lint: setup  ## format, lint and types
 	@$(BIN)/ruff format --check .

@@ -40,9 +40,16 @@ MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the two options that every unit test depends on."""
+    """Add the options that say when a unit test begins, what it draws, and in which order all run."""
     parser.addoption("--clock", type=moment, default=MONDAY + timedelta(seconds=1), help="when each unit test begins")
+    parser.addoption("--shuffle", action="store_true", help="run the tests in an order that follows from --seed")
     parser.addoption("--seed", default="guichet", help="what the random draws of each unit test follow from")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the tests in an order drawn from `--seed`, if that is asked for: none may depend on the one before it."""
+    if config.getoption("--shuffle"):
+        random.Random(config.getoption("--seed")).shuffle(items)  # noqa: S311  # to draw again
 
 
 def moment(text: str) -> datetime:

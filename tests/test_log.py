@@ -2,14 +2,11 @@ import json
 from datetime import timedelta
 
 import pytest
-from chalice.test import Client
 
-from app import app
 from chalicelib import booking, log, outbox, store, upkeep
 from tests.conftest import MONDAY, Clock, document, fill
+from tests.test_app import FIRST, FORM, get, post, send
 from tests.test_booking import NOW, proven
-
-JSON = {"Accept": "application/json"}
 
 
 def lines(capsys: pytest.CaptureFixture[str], event: str) -> list[dict[str, object]]:
@@ -44,15 +41,9 @@ def test_each_step_that_is_done_and_each_refusal_is_counted_once(
     capsys: pytest.CaptureFixture[str], clock: Clock
 ) -> None:
     clock.now = NOW
-    with Client(app) as client:
-        wish = {"first_free": True, "conditions_accepted": True}
-        for body in (wish, {"first_free": True}):
-            client.http.post(
-                "/services/aes/holds",
-                headers={**JSON, "Content-Type": "application/json"},
-                body=json.dumps(body).encode(),
-            )
-        client.http.get("/services/aes/slots", headers=JSON)
+    for body in (FIRST, {"first_free": True}):
+        post("/services/aes/holds", body)
+    get("/services/aes/slots")
     counted = [(line.get("Holds"), line.get("Refusals"), line.get("Code")) for line in lines(capsys, "request")]
     assert counted == [(1, None, None), (None, 1, "conditions-not-accepted"), (None, None, None)]
 
@@ -63,9 +54,7 @@ def test_a_page_that_only_shows_the_details_once_more_is_no_request(
 ) -> None:
     clock.now = NOW
     kept = proven()
-    form = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
-    with Client(app) as client:
-        client.http.post(f"/holds/{kept.id}/details", headers=form, body=b"change=x")
+    send("POST", f"/holds/{kept.id}/details", FORM, b"change=x")
     (line,) = lines(capsys, "request")
     assert (line["status"], "Requests" in line) == (200, False)
 
