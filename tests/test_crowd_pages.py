@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib import booking, edge, memory, rows, store
+from chalicelib import booking, edge, memory, rows, store, timetable
 from chalicelib.model import SeatKey, Service, State
 from tests.conftest import document, fill
 from tests.test_app import AWA, AWA_TYPED, FIRST, Browser, get, link, post, refused, taken, wednesday, wish
@@ -25,14 +25,18 @@ def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
     return put
 
 
-def lose(minute: int) -> None:
-    """Both desks of this slot go to somebody else, and every process knows."""
-    day = wednesday()
-    for unit in (1, 2):
-        key = SeatKey(day.date(), day.replace(minute=minute).time(), unit, "aes")
+def lose(*keys: SeatKey) -> None:
+    """These seats go to somebody else, and every process knows."""
+    for key in keys:
         row = store.seat_row(key)
         row.update([rows.SeatRow.state.set(State.CONFIRMED), rows.SeatRow.until.set(edge.now() + timedelta(days=1))])
     memory.forget()
+
+
+def desks(minute: int) -> list[SeatKey]:
+    """Both seats of a slot of next Wednesday."""
+    day = wednesday()
+    return [SeatKey(day.date(), day.replace(minute=minute).time(), unit, "aes") for unit in (1, 2)]
 
 
 def solved(hold: str) -> dict[str, str]:
@@ -49,7 +53,7 @@ def test_a_program_waits_answers_gets_another_slot_and_files_by_its_old_id(servi
     assert post(f"/holds/{hold}/extension").data["expires_at"] == placed.data["expires_at"]
     assert taken() == 0
     refused(post(f"/holds/{hold}/details", AWA), 409, "captcha-required")
-    lose(5)
+    lose(*desks(5))
     passed = post(f"/holds/{hold}/captcha/answer", solved(hold))
     assert (passed.status, passed.data["state"], passed.data["start"]) == (200, "held", "10:00")
     assert passed.data["instead_of"] == {"date": f"{wednesday():%Y-%m-%d}", "start": "10:05"}
@@ -69,7 +73,7 @@ def test_a_person_who_lost_the_slot_is_told_on_the_next_page_and_can_go_on_or_gi
         person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT}10:05")
         assert person.title == "Contrôle de sécurité"
         assert "n’est pas encore gardée pour vous" in person.answer.text
-        lose(5)
+        lose(*desks(5))
         challenge = next(form.fields["challenge"] for form in person.page.forms if "challenge" in form.fields)
         person.press("Étape suivante", answer=booking.keys().picture_answer(challenge))
         assert person.title == "Coordonnées personnelles"
@@ -86,13 +90,12 @@ def test_a_person_who_lost_the_slot_is_told_on_the_next_page_and_can_go_on_or_gi
             assert person.title == "Votre place est rendue"
 
 
-@pytest.mark.usefixtures("service")
-def test_when_nothing_is_free_after_the_captcha_both_are_told_when_seats_open() -> None:
+def test_when_nothing_is_free_after_the_captcha_both_are_told_when_seats_open(service: Service) -> None:
     hold = post("/services/aes/holds", FIRST).data["hold"]
     answer = solved(hold)
     person = Browser(f"/holds/{hold}")
-    for minute in (0, 5, 10):
-        lose(minute)
+    for week in timetable.open_weeks(service, edge.now()):
+        lose(*(seat.key for seat in store.seats("aes", week)))
     release = refused(post(f"/holds/{hold}/captcha/answer", answer), 409, "nothing-free")["next_release"]
     assert release is not None
     person.press("Étape suivante", answer=answer["answer"], challenge=answer["challenge"])
