@@ -187,7 +187,7 @@ def seat(key: SeatKey, *, full: bool) -> dict[str, Any]:
 def event(number: int, now: datetime) -> dict[str, Any]:
     """What API Gateway sends: the first free, for somebody with a ticket of the notice and an address of their own."""
     page = number % PAGES == 0
-    body = {"first_free": "true", "conditions_accepted": "true"}
+    body = {"first_free": True, "conditions_accepted": True}
     route = {"resourcePath": "/services/{service}/holds", "httpMethod": "POST", "path": "/api/services/aes/holds"}
     return {
         "headers": {

@@ -67,6 +67,9 @@ class Scene:
     def file(self) -> appointment.Request:
         return appointment.file_request(self.hold, AWA, now=NOW)
 
+    def readdress(self) -> appointment.Request:
+        return appointment.change_email(self.hold, "awa@example.net", now=NOW)
+
     def filed(self) -> None:
         self.proven()
         self.token = self.file().token
@@ -155,6 +158,7 @@ CASES = {
     "the right answer": Case(Scene.asked, Scene.prove, "answer_challenge"),
     "a wrong answer": Case(Scene.asked, lambda scene: scene.prove("wrong"), "answer_challenge"),
     "the details": Case(Scene.proven, Scene.file, "send_details request_function"),
+    "correcting the address": Case(Scene.filed, Scene.readdress, "correct_email"),
     "confirming": Case(Scene.filed, Scene.confirm, "confirm_request"),
     "cancelling": Case(Scene.confirmed, Scene.cancel, "cancel_request"),
     "moving": Case(Scene.confirmed, Scene.move, "move_request"),
