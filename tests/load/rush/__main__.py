@@ -72,7 +72,7 @@ from tests.load.history import Rules
 from tests.load.rush import report
 from tests.load.rush.plan import CannotRush, Plan, Wish, asked, keys, part, programs
 from tests.load.rush.recorded import history
-from tests.load.rush.target import Target, open_seats, place, stage
+from tests.load.rush.target import Target, open_seats, stage
 
 LOOK = 3.0  # seconds between two lines
 SETTLE = 8.0  # seconds between the last to arrive and the opening
@@ -161,31 +161,30 @@ def machine() -> dict[str, Any]:
 def play(wish: Wish) -> bool:
     """The whole rush, from an empty service to its verdict; True for a broken promise."""
     before, began = machine(), time.monotonic()
-    with stage(wish) as target, tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
-        service = f"rush-{secrets.token_hex(3)}"
-        with place(service, target.own, wish):
-            opened = keys(service, wish.seats, datetime.now(UTC).date())
-            opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=wish.visitors / wish.rate + SETTLE)
-            open_seats(opened, opens_at)
-            print(f"{wish.visitors:,} visitors, {wish.seats:,} seats of {service} at {target.url}", flush=True)
-            if not target.inbox:
-                print("no INBOX to read the letters in: the walk ends at the request, nothing is confirmed", flush=True)
-            records = rush(wish, target, service=service, opens_at=opens_at.timestamp(), folder=Path(folder))
-            start = time.time()
-            seats = [seat for week in sorted({key.week for key in opened}) for seat in store.seats(service, week)]
-            looked = (start, time.time())
-            units = prices(target.own.endpoint) if target.own else {}
-            result = report.judge(
-                wish=asdict(wish) | {"haste": wish.haste},
-                machine=before,
-                records=records,
-                history=history(records, seats, looked),
-                table=[(seat.key.ref, str(seat.state), seat.hold, seat.person) for seat in seats],
-                opens={key.ref: opens_at.timestamp() for key in opened},
-                rules=Rules(slack=0.05 if wish.stage == STAGE else 2.0, grain=1.0),
-                units=units,
-            )
-            tell(result, time.monotonic() - began)  # before the stack is put away, which may take a minute
+    service = f"rush-{secrets.token_hex(3)}"
+    with stage(wish, service) as target, tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
+        opened = keys(service, wish.seats, datetime.now(UTC).date())
+        opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=wish.visitors / wish.rate + SETTLE)
+        open_seats(opened, opens_at)
+        print(f"{wish.visitors:,} visitors, {wish.seats:,} seats of {service} at {target.url}", flush=True)
+        if not target.inbox:
+            print("no INBOX to read the letters in: the walk ends at the request, nothing is confirmed", flush=True)
+        records = rush(wish, target, service=service, opens_at=opens_at.timestamp(), folder=Path(folder))
+        start = time.time()
+        seats = [seat for week in sorted({key.week for key in opened}) for seat in store.seats(service, week)]
+        looked = (start, time.time())
+        units = prices(target.own.endpoint) if target.own else {}
+        result = report.judge(
+            wish=asdict(wish) | {"haste": wish.haste},
+            machine=before,
+            records=records,
+            history=history(records, seats, looked),
+            table=[(seat.key.ref, str(seat.state), seat.hold, seat.person) for seat in seats],
+            opens={key.ref: opens_at.timestamp() for key in opened},
+            rules=Rules(slack=0.05 if wish.stage == STAGE else 2.0, grain=1.0),
+            units=units,
+        )
+        tell(result, time.monotonic() - began)  # before the stack is put away, which may take a minute
     return bool(result.figures["broken"])
 
 

@@ -43,14 +43,30 @@ class Target:
 
 
 @contextmanager
-def stage(wish: Wish) -> Iterator[Target]:
-    """Reach the stage to rush, or start the stack on this machine. The table's models are turned to it."""
-    if not wish.url:
+def stage(wish: Wish, service: str) -> Iterator[Target]:
+    """Reach the stage to rush, or start the stack on this machine, with the service in place.
+
+    The table's models are turned to the stage's table. Everything of the service is gone afterwards.
+    """
+    with tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
+        file = Path(folder) / f"{service}.yaml"
+        file.write_text(json.dumps(document(service, wish.seat_after)), "utf-8")  # JSON is YAML
+        if wish.url:
+            with elsewhere(wish, service, file) as target:
+                yield target
+            return
         print("starting the stack on this machine", flush=True)
-        with running(origin_holds=str(template(APP)["Parameters"]["OriginHolds"]["Default"])) as stack:
+        origin_holds = str(template(APP)["Parameters"]["OriginHolds"]["Default"])
+        with running(origin_holds=origin_holds, services=file.parent) as stack:
             os.environ["AWS_ENDPOINT_URL"] = stack.endpoint
-            yield Target(stack.api, stack.inbox, secret(STAGE, reach(STAGE)), stack)
-        return
+            target = Target(stack.api, stack.inbox, secret(STAGE, reach(STAGE)), stack)
+            warm(stack, service)
+            yield target
+
+
+@contextmanager
+def elsewhere(wish: Wish, service: str, file: Path) -> Iterator[Target]:
+    """Reach a stage that runs already, and put the service in place there."""
     alive(wish.url)
     if wish.stage == STAGE:
         parts = urlsplit(wish.url)
@@ -58,7 +74,17 @@ def stage(wish: Wish) -> Iterator[Target]:
     region = reach(wish.stage)
     if wish.stage != STAGE and (people := sum(1 for _ in LockRow.scan(LockRow.pk.startswith("PERSON#")))):
         raise CannotRush(f"guichet: {wish.stage} has appointments of {people} people: rush a stage that has none")
-    yield Target(wish.url, wish.inbox, secret(wish.stage, region))
+    target = Target(wish.url, wish.inbox, secret(wish.stage, region))
+    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", "--stage", wish.stage, str(file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        raise CannotRush(done.stderr.strip() or f"guichet: the service could not be put on {wish.stage}")
+    try:
+        print(f"waiting {MEMORY:.0f} s until every function knows the service", flush=True)
+        time.sleep(MEMORY)
+        yield target
+    finally:
+        remove(service)
 
 
 def secret(stage_name: str, region: str) -> str:
@@ -88,34 +114,6 @@ def alive(url: str) -> None:
             f"guichet: {url} is behind CloudFront, which would replace the visitors' addresses by yours: "
             "give the URL of API Gateway (EndpointURL, an output of the stack guichet-STAGE)"
         )
-
-
-@contextmanager
-def place(service: str, own: Stack | None, wish: Wish) -> Iterator[None]:
-    """The service in place, as ops put it, and everything of it gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
-        file = Path(folder) / f"{service}.yaml"
-        file.write_text(json.dumps(document(service, wish.seat_after)), "utf-8")  # JSON is YAML
-        command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", "--stage", wish.stage, str(file)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if done.returncode:
-        raise CannotRush(done.stderr.strip() or f"guichet: the service could not be put on {wish.stage}")
-    try:
-        if own:
-            functions = own.client("lambda")
-            for name in ("page", "slots", "hold", "captcha", "request"):  # they remember the services for a minute
-                known = functions.get_function_configuration(FunctionName=f"guichet-{STAGE}-{name}")
-                functions.update_function_configuration(
-                    FunctionName=known["FunctionName"], MemorySize=known["MemorySize"]
-                )
-            warm(own, service)
-        else:
-            print(f"waiting {MEMORY:.0f} s until every function knows the service", flush=True)
-            time.sleep(MEMORY)
-        yield
-    finally:
-        if not own:
-            remove(service)
 
 
 def warm(own: Stack, service: str) -> None:
