@@ -1,4 +1,4 @@
-"""Service files: check them, put them in place, list what is there."""
+"""Service files: check them, put them in place, list and withdraw what is there."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,9 @@ from infra.ops.session import REFUSED, STAGE_DEFAULT, DryRun, Json, Session, Sta
 from infra.ops.withdraw import withdraw
 
 services = typer.Typer(
-    name="services", no_args_is_help=True, help="Service files: check them, put them in place, list what is there."
+    name="services",
+    no_args_is_help=True,
+    help="Service files: check them, put them in place, list and withdraw what is there.",
 )
 KEPT = "kept"
 SHORT = 30
