@@ -187,7 +187,8 @@ def seat(key: SeatKey, *, full: bool) -> dict[str, Any]:
 def event(number: int, now: datetime) -> dict[str, Any]:
     """What API Gateway sends: the first free, for somebody with a ticket of the notice and an address of their own."""
     page = number % PAGES == 0
-    body = {"first_free": True, "conditions_accepted": True}
+    wish = {"first_free": True, "conditions_accepted": True}
+    body = urlencode(dict.fromkeys(wish, "true")) if page else json.dumps(wish)
     route = {"resourcePath": "/services/{service}/holds", "httpMethod": "POST", "path": "/api/services/aes/holds"}
     return {
         "headers": {
@@ -199,7 +200,7 @@ def event(number: int, now: datetime) -> dict[str, Any]:
         "pathParameters": {"service": "aes"},
         "stageVariables": None,
         "requestContext": route | {"identity": {"sourceIp": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"}},
-        "body": (urlencode if page else json.dumps)(body),
+        "body": body,
         "isBase64Encoded": False,
     }
 
