@@ -152,7 +152,8 @@ def erase(person: Person, addresses: Sequence[str]) -> None:
     mine = (LockRow.hold == person.hold) & (LockRow.seat == person.seat.ref)
     for row in (*locks_of(person, addresses), _row_of(person)):
         rows.written(partial(row.delete, mine))
-    forget_replaced(person)
+    if not person.replaced:
+        forget_replaced(person)
 
 
 def locks_of(person: Person, addresses: Sequence[str]) -> list[LockRow]:

@@ -32,8 +32,12 @@ def _owned(token: str, now: datetime, *states: State) -> tuple[Request, Person]:
 
 def _kept(found: Request) -> Person | None:
     """The person of a request that has ended, as long as its seat went to nobody else."""
-    person = locks.person(found.seat.person, found.service.id) if found.seat.person else None
-    return person if person and person.hold == _hold(found) else None
+    if not found.seat.person:
+        return None
+    person = locks.person(found.seat.person, found.service.id)
+    if person and person.hold == _hold(found):
+        return person
+    return locks.replaced(found.seat.person, found.service.id, _hold(found))
 
 
 def _hold(found: Request) -> str:

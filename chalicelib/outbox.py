@@ -20,7 +20,9 @@ CANCELS = {letters.CANCELLED, letters.WITHDRAWN, letters.DISPLACED}
 AGAIN = {letters.MOVED, letters.DISPLACED, letters.REMINDER}
 """Letters that one request may call for more than once, each time about another seat."""
 LIVE = {State.PENDING, State.CONFIRMED}
-STANDS = {letters.CONFIRM: LIVE} | {kind: {State.CONFIRMED} for kind in (*WITH_CONVOCATION, letters.REMINDER)}
+STANDS = {letters.CONFIRM: LIVE, letters.ATTEMPT: LIVE} | {
+    kind: {State.CONFIRMED} for kind in (*WITH_CONVOCATION, letters.REMINDER)
+}
 """The states that a request must still be in when its letter leaves."""
 
 
@@ -55,7 +57,7 @@ def due(old: Image | None, new: Image | None) -> Due | None:
         return Due(letters.CONVOCATION, f"{letters.CONVOCATION}:{wanted_at}", person, service)
     if attempt := locks.attempted(old, new):
         person, service, attempt_at = attempt
-        return Due(letters.ATTEMPT, f"{letters.ATTEMPT}:{attempt_at}", person, service)
+        return Due(letters.ATTEMPT, f"{letters.ATTEMPT}:{attempt_at}", person, service, hold=new["hold"]["S"])
     after, before = store.seat_from(new), store.seat_from(old) if old else None
     return _due(before, after) if before and after else None
 

@@ -436,3 +436,12 @@ def test_a_copy_calls_for_no_letter_of_its_own() -> None:
     copy = locks.replaced_row(person().key, "aes", request.seat.hold)
     copy.refresh()
     assert outbox.due(None, copy.serialize()) is None
+
+
+def test_the_old_link_of_a_replaced_request_erases_its_copy_and_nothing_of_the_newer_one() -> None:
+    request = confirmed()
+    appointment.cancel_request(request.token, NOW)
+    newer = filed(start=ANOTHER)
+    manage.erase(request.token, NOW)
+    assert locks.replaced(person().key, "aes", request.seat.hold) is None
+    assert appointment.view_request(newer.token, NOW).person

@@ -20,6 +20,7 @@ WEEK = timedelta(days=7)
 BOOKED = {"pending", "confirmed"}
 ABOUT_A_SEAT = {"moved", "displaced", "reminder"}
 ABOUT_WHAT_COMES = {"convocation", "moved", "reminder"}
+ABOUT_WHAT_LIVES = {"confirm", "attempt"}
 OVER, LINK_OVER, TWICE = "HoldOver", "LinkOver", "AlreadyRequested"
 
 
@@ -73,6 +74,7 @@ class Lock:
     filed: datetime
     moves: int = 0
     sent: set[str] = field(default_factory=set)
+    attempt: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Office:
     seats: dict[SeatKey, Place] = field(default_factory=dict)
     people: dict[str, Lock] = field(default_factory=dict)
     addresses: dict[str, Lock] = field(default_factory=dict)
+    replaced: dict[tuple[str, str], Lock] = field(default_factory=dict)
+    """By person and hold: what is kept of a request that ended, for its last letters, after the person's next one."""
     due: list[Letter] = field(default_factory=list)
     returns: list[tuple[SeatKey, datetime]] = field(default_factory=list)
     """Seats that were given back in this call, and when: the moment they open again is not ours to choose."""
@@ -196,11 +200,14 @@ class Office:
             return place.state if place.person == person else OVER
         if not place.proven:
             return "CaptchaRequired"
-        for of, name in ((self.addresses, address), (self.people, person)):
-            lock = of.get(name)
-            if lock and lock.hold != hold and self.counts(lock, now):
+        for lock in (self.addresses.get(address), self.people.get(person)):
+            if lock and self.counts(lock, now):
+                self.tell_owner(lock, now)
                 return TWICE
-            of[name] = Lock(key, hold, person, address, now)
+        if old := self.people.get(person):
+            self.replaced[person, old.hold] = old
+        self.addresses[address] = Lock(key, hold, person, address, now)
+        self.people[person] = Lock(key, hold, person, address, now)
         place.state, place.person, place.address, place.filed = "pending", person, address, now
         place.until = min(now + CONFIRM, place.start)
         place.proven, place.extensions, place.challenge, place.tries = False, 0, -1, 0
@@ -208,13 +215,16 @@ class Office:
         return "pending"
 
     def counts(self, lock: Lock, now: datetime) -> bool:
-        """Does a lock still keep others out? While its hold may be filed, and while the request is this one's own."""
+        """Does a lock keep others out? While the request is this one's own, and its appointment is to come."""
         place = self.seats[lock.seat]
-        if place.hold != lock.hold or place.start <= now or place.until is None:
-            return False
-        if place.state == "held":
-            return place.until >= now - SKEW
-        return place.state in BOOKED and place.person == lock.person
+        return place.hold == lock.hold and place.start > now and place.state in BOOKED and place.person == lock.person
+
+    def tell_owner(self, lock: Lock, now: datetime) -> None:
+        """Whose request kept somebody out is told, once a day."""
+        owner = self.people[lock.person]
+        if owner.attempt is None or owner.attempt < now - timedelta(days=1):
+            owner.attempt = now
+            self.due.append(Letter("attempt", owner.person, owner.seat, owner.hold))
 
     def look(self, key: SeatKey, hold: str, now: datetime) -> str:
         """What a link shows."""
@@ -302,12 +312,14 @@ class Office:
         place, seen = self.seats[key], self.look(key, hold, now)
         if seen in {"moved", LINK_OVER}:
             return LINK_OVER
+        self.replaced.pop((place.person, hold), None)
         lock = self.people.get(place.person)
         if lock is not None and lock.hold == hold:
             address = self.addresses.get(lock.address)
             if address and address.hold == hold:
                 del self.addresses[lock.address]
             del self.people[lock.person]
+            self.replaced = {kept: of for kept, of in self.replaced.items() if kept[0] != lock.person}
         if seen == "displaced":
             place.past_state = "cancelled"
             self.stop_waiting(place)
@@ -365,12 +377,16 @@ class Office:
         sent = []
         for letter in self.due:
             lock = self.people.get(letter.person)
-            if lock is None or (lock.hold, lock.seat) != (letter.hold, letter.seat):
+            if lock is None or lock.hold != letter.hold:
+                lock = self.replaced.get((letter.person, letter.hold))
+            if lock is None or (letter.kind != "attempt" and lock.seat != letter.seat):
                 continue
             mark = f"{letter.kind} {letter.seat.ref}" if letter.kind in ABOUT_A_SEAT else letter.kind
-            place = self.seats[letter.seat]
-            stands = place.state == "confirmed" and place.hold == letter.hold
-            if mark not in lock.sent and (stands or letter.kind not in ABOUT_WHAT_COMES):
+            place = self.seats[lock.seat]
+            lives = place.state in BOOKED and place.hold == letter.hold
+            comes = lives and place.state == "confirmed"
+            stands = lives if letter.kind in ABOUT_WHAT_LIVES else comes or letter.kind not in ABOUT_WHAT_COMES
+            if stands and (letter.kind == "attempt" or mark not in lock.sent):
                 lock.sent.add(mark)
                 sent.append((lock.address, letter.kind))
         self.due.clear()
