@@ -21,8 +21,6 @@ BACK_BEFORE = timedelta(hours=24)
 SATURDAY = 6
 BEFORE_RELEASE, AFTER_OPENING = timedelta(minutes=1), timedelta(minutes=15)
 """A crowd is expected from so long before a release until so long after it, and so long after a single seat opens."""
-LONGEST_WAIT = 5
-"""For how many weeks at most a moment on a public holiday is taken to wait for the next working day."""
 
 
 # The rules
@@ -105,9 +103,12 @@ def next_release(service: Service, now: datetime) -> datetime | None:
 
 @lru_cache(maxsize=128)
 def _moments_near(service: Service, day: date) -> tuple[datetime, ...]:
-    """The release moments of a service that may have a crowd on this day of UTC, in order."""
+    """The release moments of a service that may have a crowd on this day of UTC, in order.
+
+    A moment that waits for longer than a week comes together with the one of the next week: three weeks are enough.
+    """
     monday, ahead = monday_of(week_of(day)), service.release.weeks_ahead
-    weeks = (week_of(monday + (ahead + n) * WEEK) for n in range(-LONGEST_WAIT, 2))
+    weeks = (week_of(monday + (ahead + n) * WEEK) for n in (-1, 0, 1))
     near = {at for week in weeks for at, _ in _moments(service, week) if abs((at.date() - day).days) <= 1}
     return tuple(sorted(near))
 

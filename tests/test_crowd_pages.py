@@ -1,10 +1,11 @@
 """The crowd as programs and browsers meet it, by the contract."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from chalicelib import booking, edge, memory, rows, store
+from chalicelib import booking, edge, memory, rows, settings, store
 from chalicelib.model import SeatKey, Service, State
 from tests.conftest import document, fill
 from tests.test_app import AWA, AWA_TYPED, FIRST, Browser, get, link, post, refused, taken, wednesday, wish
@@ -104,3 +105,22 @@ def test_when_nothing_is_free_after_the_captcha_both_are_told_when_seats_open() 
 @pytest.mark.usefixtures("service")
 def test_a_service_says_when_its_seats_are_taken() -> None:
     assert get("/services/aes").data["seat_after"] == "captcha"
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Holds are counted by the client network."""
+    monkeypatch.setenv("GUICHET_ORIGIN_HOLDS", "3")
+    settings.current.cache_clear()
+    yield
+    settings.current.cache_clear()
+
+
+@pytest.mark.usefixtures("service", "counted")
+def test_the_seat_is_counted_for_the_client_network_that_sent_the_answer() -> None:
+    hold = post("/services/aes/holds", wish(5)).data["hold"]
+    post(f"/holds/{hold}/captcha/answer", solved(hold))
+    (row,) = rows.CountRow.scan(rows.CountRow.pk.startswith("ORIGIN#"))
+    hours = (edge.now(), edge.now() - timedelta(minutes=1))  # the hour may have turned
+    assert row.pk in {f"ORIGIN#{booking.keys().origin('127.0.0.1', hour)}" for hour in hours}
+    assert int(row.number) == 1

@@ -642,6 +642,15 @@ def test_a_release_that_waits_for_weeks_has_its_crowd_when_it_comes() -> None:
     assert not timetable.has_crowd(waits, moment("2026-12-14T08:00:00+00:00"))
 
 
+def test_a_crowd_around_midnight_in_utc_is_on_both_days() -> None:
+    london = service(
+        timezone="Europe/London",
+        release={"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}, {"day": "wednesday", "at": "23:50"}]},
+    )
+    crowded = ["2026-12-06T23:59:00+00:00", "2026-12-07T00:14:59+00:00", "2026-12-10T00:04:59+00:00"]
+    assert [timetable.has_crowd(london, moment(now)) for now in crowded] == [True] * 3
+
+
 def test_a_crowd_of_another_zone_is_by_its_own_clock() -> None:
     tahiti = service(timezone="Pacific/Tahiti")
     assert timetable.has_crowd(tahiti, moment("2026-11-30T19:00:00+00:00"))
