@@ -70,7 +70,7 @@ rollback: setup  ## turn the functions of STAGE=... back to what they were befor
 destroy: setup  ## take STAGE=... away; its table stays (docs/deploy.md)
 	@$(BIN)/python -m infra.deploy destroy '$(STAGE)' $(if $(YES),--yes) $(if $(ERASE),--erase '$(ERASE)')
 
-rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (ten minutes)
+rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take each permission away (a quarter of an hour)
 	@$(BIN)/pytest tests/rehearsal
 
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)

@@ -1,5 +1,6 @@
 """How each program ends when it is used wrongly: one clear line, exit code 1 or 2, and no traceback."""
 
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
 
 from infra import deploy, package, restore, stage, unsent
@@ -190,3 +192,40 @@ def test_a_program_that_fails_while_packaging_is_one_line() -> None:
 def test_the_stage_of_a_folder_is_not_named_by_its_path() -> None:
     with pytest.raises(CannotDeploy, match=r"^guichet: '\.\./prod' is no name of a stage"):
         stage.named("../prod")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            KeyboardInterrupt(),
+            "guichet: stopped: what CloudFormation has begun goes on; `make deploy` says when it is still at work",
+        ),
+        (NoCredentialsError(), "guichet: AWS: Unable to locate credentials"),
+        (
+            subprocess.CalledProcessError(1, ["pip", "download"], "", "no such host\n"),
+            "guichet: cannot package the functions: `pip download` failed: no such host",
+        ),
+    ],
+)
+def test_what_stops_a_deployment_is_one_line(error: BaseException, line: str) -> None:
+    def client(_: str) -> Any:
+        raise error
+
+    with pytest.raises(CannotDeploy) as refused:
+        deploy.main(["rollback", "example"], connect=lambda _: client)
+    assert str(refused.value) == line
+
+
+class Terminal(io.StringIO):
+    """A terminal at which somebody types this."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "no\n"])
+def test_any_answer_but_yes_changes_nothing(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    with pytest.raises(CannotDeploy, match=r"^guichet: nothing was changed$"):
+        deploy.asker(yes=False)("Do this?")
