@@ -131,7 +131,9 @@ def erase(token: str, now: datetime, *, chance: Callable[[], float] = CHANCE.ran
     if found.seat.state in {State.PENDING, State.CONFIRMED} and _hold(found) == found.seat.hold:
         ended = State.CANCELLED if found.state is not State.EXPIRED else State.EXPIRED
         back = timetable.return_moment(found.service, found.seat.key, now, chance())
-        if person is None:  # an erasure of an earlier version was cut before the seat
+        if person is None or person.replaced:  # an appointment that is over, whose person has a newer request
+            if person:
+                locks.erase(person, _addresses(person))
             store.end_request(found.seat, ended, back, now, early=True)
         elif not filing.erase(found.seat, person, _addresses(person), ended=ended, opens_at=back, now=now):
             return erase(token, now, chance=chance)  # it moved or ended at this moment
