@@ -5,7 +5,6 @@ What acts on AWS is run up to its first call, or on a table that moto plays. `aw
 
 import importlib.util
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import boto3
 import pytest
 
 from chalicelib import store
-from infra import restore
+from infra import restore, unsent
 from infra.ops.__main__ import app
 from infra.package import ROOT
 from tests.conftest import document
@@ -123,12 +122,9 @@ def test_a_documented_restoration_is_right_use(line: str) -> None:
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("line", [line for name, line in modules() if name == "infra.unsent" and line])
-def test_a_documented_sending_of_letters_is_right_use(
-    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_documented_sending_of_letters_is_right_use(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     boto3.client("sqs").create_queue(QueueName="guichet-test-unsent")
-    monkeypatch.setattr(sys, "argv", ["unsent", *words_of(line)])
-    runpy.run_module("infra.unsent", run_name="__main__")
+    unsent.main(words_of(line))
     assert capsys.readouterr().out.startswith("0 ")
 
 
