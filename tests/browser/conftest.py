@@ -47,6 +47,7 @@ def write_services(folder: Path) -> list[Path]:
     for name, opening in openings.items():
         changes = {"id": name, "name": NAMES[name], "plannings": [{"desks": [1], "openings": [opening]}]}
         changes["seat_after"] = "choice"
+        changes["limits"] = {**real["limits"], "domain_requests": 0}  # all invented people write from one e-mail domain
         if name == FULL:
             changes["times"] = {**real["times"], "hold_seconds": 1800}
         paths.append(folder / f"{name}.yaml")

@@ -92,7 +92,7 @@ def book(bookings: int) -> dict[str, str]:
             batch.save(row)
     for number, ticket in enumerate(tickets):
         name = "".join("bcdfghijkl"[int(digit)] for digit in str(number))
-        details = Details("Awa", name, "", date(1990, 5, 17), f"{name}@example.org", "06 12 34 56 78", "fr")
+        details = Details("Awa", name, "", date(1990, 5, 17), f"awa@{name.lower()}.example", "06 12 34 56 78", "fr")
         filed = appointment.file_request(str(ticket), details, now=edge.now())
         store.confirm(filed.seat.key, filed.seat.hold, edge.now())
         people[filed.reference] = filed.person.key if filed.person else ""

@@ -58,7 +58,8 @@ def document(service: str) -> dict[str, Any]:
     today = datetime.now(UTC).date()
     closure = {"first": today.isoformat(), "last": (today + timedelta(days=365)).isoformat()}
     release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
-    return made | {"id": service, "closures": [closure], "release": release, "seat_after": "choice"}
+    limits = made["limits"] | {"domain_requests": 0}
+    return made | {"id": service, "closures": [closure], "release": release, "limits": limits, "seat_after": "choice"}
 
 
 def seated(stack: Stack, api: str, service: str) -> Place:

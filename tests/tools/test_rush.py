@@ -94,7 +94,7 @@ def test_each_visitor_has_a_client_network_and_an_email_domain_of_its_own() -> N
     numbers = [identity(visitor, persona) for visitor in (0, 1, 255, 256, 999_999) for persona in range(5)]
     assert len({network(number) for number in numbers}) == len({mailbox(number, "rush-1") for number in numbers}) == 25
     assert (network(0), network(257), network(identity(999_999, 4))) == ("10.0.0.0", "10.0.1.1", "10.76.75.63")
-    assert mailbox(123, "rush-1") == "awa@v123.rush-1.example.org"
+    assert mailbox(123, "rush-1") == "awa@v123-rush-1.example"
 
 
 @pytest.mark.parametrize("appended", ["", ", 203.0.113.9"], ids=["local stack", "API Gateway"])

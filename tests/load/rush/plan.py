@@ -144,7 +144,7 @@ def network(number: int) -> str:
 
 def mailbox(number: int, service: str) -> str:
     """The e-mail address of an identity, in a domain of its own."""
-    return f"awa@v{number}.{service}.example.org"
+    return f"awa@v{number}-{service}.example"
 
 
 def edge_headers(edge: str, address: str) -> dict[str, str]:
