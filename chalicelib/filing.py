@@ -197,12 +197,13 @@ def erase(
     """End a live request as `ended` and delete its person item and locks.
 
     Return False when the request moved or ended since it was read; then nothing was deleted. `addresses` are the lock
-    keys of its e-mail address.
+    keys of its e-mail address. A lock that a newer request has replaced stays: the appointment was over by then.
     """
     mine = (PersonRow.hold == person.hold) & (PersonRow.seat == person.seat.ref)
+    own = locks.locks_of(person, addresses)
 
     def write(writes: TransactWrite) -> None:
-        for row in locks.locks_of(person, addresses):
+        for row in own:
             writes.delete(row, LockRow.pk.does_not_exist() | (LockRow.hold == person.hold))
         writes.delete(locks.person_row(person.key, person.service), PersonRow.pk.does_not_exist() | mine)
         actions = [*store.ended_as(seat.hold, ended, opens_at), SeatRow.person.remove()]
@@ -210,10 +211,13 @@ def erase(
 
     for _ in range(TRIES):
         try:
-            done = not rows.transacted(write)
+            failed = rows.transacted(write)
         except rows.Conflict:
             continue
-        if done:
+        if not failed:
             locks.forget_replaced(person)
-        return done
+            return True
+        if any(failed[len(own) :]):
+            return False
+        own = [row for row, lost in zip(own, failed, strict=False) if not lost]
     raise TooManyRequests

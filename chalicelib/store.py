@@ -318,11 +318,11 @@ def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetim
 def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: int) -> bool:
     """Let a hold that passed the captcha pass `due` more before its details are taken. The seat stays held.
 
-    All challenges made until now are spent: the next one needs a new answer.
+    All challenges made before now are spent. One made at this moment is not: the page that says so carries it.
     """
     actions: list[Action] = [SeatRow.proven.remove(), SeatRow.captchas_due.set(due), SeatRow.checked.set(True)]
     actions += [SeatRow.brief.set(True), SeatRow.tries.set(most)]
-    actions.append(SeatRow.challenge.set(int(now.timestamp() * 1000)))
+    actions.append(SeatRow.challenge.set(int(now.timestamp() * 1000) - 1))
     return update(key, actions, _held(hold, now) & SeatRow.proven.exists())
 
 

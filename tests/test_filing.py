@@ -250,6 +250,22 @@ def test_a_move_that_loses_to_a_cancellation_says_that_the_link_is_over() -> Non
     assert isinstance(appointment._why_not_moved(appointment.view_request(request.token, NOW)), errors.LinkOver)  # noqa: SLF001  # what is said then
 
 
+def test_an_erasure_after_the_appointment_leaves_the_locks_that_a_newer_request_has_replaced() -> None:
+    request = confirmed()
+    corrected(request, "Awah")
+    late = START + timedelta(days=1)
+    key = replace(request.seat.key, day=date(2026, 12, 29))
+    store.create(key, NOW, late + timedelta(days=60))
+    store.take(key, "newer", late + timedelta(hours=1), late, proven=True)
+    ben = replace(BEN, email=AWA.email)  # a family that shares a mailbox
+    newer = Person(booking.keys().person("Ben", "Exemple", BEN.birth_date), "aes", key, "newer", ben, "AES-3", late)
+    until, own = late + timedelta(hours=2), booking.keys().address(AWA.email)
+    rule = appointment.counts(store.service("aes", late), late)
+    assert filing.file(newer, own, until, now=late, erase_at=until, counts=rule)
+    assert manage.erase(request.token, late).state is State.CANCELLED
+    assert lock_items() == {f"PERSON#{newer.key}", address(ben)}
+
+
 # Correcting the e-mail address
 
 

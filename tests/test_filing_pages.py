@@ -122,3 +122,28 @@ def test_a_person_over_a_limit_passes_another_captcha_and_types_nothing_twice(cl
         assert typed in person.answer.text
     person.press("Valider et terminer")
     assert person.title == "Votre demande est enregistrée. Il reste à la confirmer."
+
+
+@pytest.mark.usefixtures("service")
+def test_the_captcha_on_the_page_that_asks_for_another_one_is_accepted_at_the_first_answer(clock: Clock) -> None:
+    person = at_further_captcha(clock)
+    answer_captcha(person)
+    assert person.title == "Vérifiez avant de valider"
+
+
+def at_further_captcha(clock: Clock) -> Browser:
+    """A person whose details are sent and owe a further captcha."""
+    over_the_limit()
+    kept = passed({"date": f"{wednesday():%Y-%m-%d}", "start": "10:05", "conditions_accepted": True})
+    clock.move(TICK)
+    person = Browser(f"/holds/{kept}")
+    person.press("Étape suivante", **AWA_TYPED)
+    person.press("Valider et terminer")
+    assert person.title == "Contrôle de sécurité"
+    return person
+
+
+def answer_captcha(person: Browser) -> None:
+    """Type what the picture on the page shows."""
+    challenge = next(form.fields["challenge"] for form in person.page.forms if "challenge" in form.fields)
+    person.press("Étape suivante", answer=booking.keys().picture_answer(challenge))
