@@ -24,7 +24,7 @@ from chalicelib.tokens import Keys, Ticket
 TRIES = claims.TRIES
 CAPTCHA_TRIES = 5
 TAKING = timedelta(seconds=10)
-"""How long after the right answer its seat may still be on the way: the timeout of the function that takes it."""
+"""How long after the right answer the write of its seat may still follow: the timeout of the captcha function."""
 BRIEF = timedelta(minutes=30)
 """How long a brief request may wait for its confirmation."""
 
@@ -141,7 +141,7 @@ def place_hold(
         raise ConditionsNotAccepted
     waits = _waits(service, now)
     if wish.start is None:
-        candidates = offers.earliest(service, now, spread=waits)  # else all who wait would meet at ten seats
+        candidates = offers.earliest(service, now, spread=waits)  # else all would name the same ten
         if not candidates:
             raise NothingFree(timetable.next_release(service, now))
     else:
@@ -192,14 +192,14 @@ def _waiting(service: Service, hold: Ticket, wish: Wish, now: datetime) -> Hold:
 
 
 def _no_seat(ticket: Ticket, now: datetime) -> Seat:
-    """What stands for the seat of a waiting hold; it has no end."""
+    """Return a placeholder for the seat of a waiting hold. It has no `until`."""
     return Seat(ticket.seat, opens_at=now, state=State.HELD, hold=tokens.digest(ticket.secret))
 
 
 def _find(hold_id: str, now: datetime) -> tuple[Service, Seat, Ticket]:
-    """The seat that this hold has, with the id of that seat; what stands for it while the hold is waiting.
+    """Return the seat that this hold has, and its current id; a placeholder while the hold is waiting.
 
-    HoldOver when it no longer has one, or was waiting for too long. TooManyRequests while an answer is taking it.
+    Raises HoldOver when it no longer has a seat or waited too long, TooManyRequests while an answer is taking the seat.
     """
     ticket = keys().read("hold", hold_id)
     service, hold = store.service(ticket.seat.service, now), tokens.digest(ticket.secret)
@@ -305,7 +305,7 @@ def answer_challenge(
 
 
 def _passed(hold_id: str, now: datetime) -> Hold:
-    """The hold, if another answer passed its captcha; CaptchaSpent if none did."""
+    """Return the hold if another answer passed its captcha. Raise CaptchaSpent if none did."""
     hold = view_hold(hold_id, now)
     if not hold.seat.proven:
         raise CaptchaSpent
@@ -313,7 +313,7 @@ def _passed(hold_id: str, now: datetime) -> Hold:
 
 
 def _wrong(tries: int | None) -> CaptchaWrong | CaptchaSpent:
-    """The refusal of the last of so many wrong answers; None for a challenge that is spent."""
+    """Return the refusal of a wrong answer. `tries` counts those of its challenge; None if the challenge is spent."""
     return CaptchaSpent() if tries is None else CaptchaWrong(CAPTCHA_TRIES - tries)
 
 

@@ -1,6 +1,6 @@
-"""What a hold costs its visitor: one live hold for each visitor token, a count for each client network.
+"""The limits on holds: one live hold for each visitor token, and a count for each client network.
 
-Also how a waiting hold gets its seat after the captcha.
+A waiting hold gets its seat here, after the captcha.
 """
 
 import random
@@ -15,7 +15,7 @@ from chalicelib.tokens import Keys, Ticket
 TRIES = 3
 """How many seats one attempt may ask for."""
 FULL = 3
-"""One in so many of an hour's holds of a client network have the whole time to confirm; the others are brief."""
+"""The first 1/FULL of a client network's holds in an hour have the whole time to confirm; the others are brief."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class Client:
 
 
 def client(keys: Keys, visit: str, address: str, now: datetime) -> Client:
-    """The client of a request, from its cookie and its IP address."""
+    """Return the client of a request, from its cookie and its IP address."""
     network = keys.origin(address, now) if settings.current().origin_holds else ""
     return Client(visit if keys.visited(visit, now) is not None else "", network)
 
 
 def count(client: Client, now: datetime) -> int:
-    """Count a hold that got its seat; how many its network had this hour, 0 if not counted."""
+    """Count a hold that got its seat. Return how many its network had this hour, 0 if not counted."""
     if not client.network:
         return 0
     number = visitors.count(client.network, now)
@@ -43,7 +43,7 @@ def count(client: Client, now: datetime) -> int:
 
 
 def is_over(number: int) -> bool:
-    """Tell whether a network has had all the holds of its hour that need no captcha."""
+    """Tell whether a network has used up the holds of this hour that take a seat before the captcha."""
     return number > settings.current().origin_holds
 
 
@@ -73,7 +73,7 @@ def _end_other(client: Client, seat: Seat, now: datetime) -> None:
             return
         store.give_back(*other, now)
         ended = other[1]
-    store.give_back(seat.key, seat.hold, now)  # another request with the same token runs at the same moment
+    store.give_back(seat.key, seat.hold, now)  # other requests with the same token keep replacing this hold
     raise TooManyRequests
 
 
@@ -89,7 +89,7 @@ def take_after_captcha(
 ) -> Seat | None:
     """Take a seat for a waiting hold whose challenge was answered right; None if the challenge is spent.
 
-    Before anything is written, refuse when nothing is free. The challenge is spent in the same write that names the
+    Refuse before any write when nothing is free. The challenge is spent in the same write that names the
     seat: of several right answers only one goes on, so a hold never gets two seats. When every seat it tried is gone,
     or the table throttles, the answer may be sent again.
     """

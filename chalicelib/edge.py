@@ -162,7 +162,7 @@ def visit(request: Request, now: datetime) -> Visit:
         preferred(request.headers.get("accept-language", "")),
     )
     depth = request.path.count("/") - 1
-    full = str(request.context.get("path", "/")).encode(errors="replace").decode()  # a page links to it
+    full = str(request.context.get("path", "/")).encode(errors="replace").decode()  # pages link to it
     root = "../" * depth
     if request.path == "/" and not full.endswith("/"):
         root = full.rpartition("/")[2] + "/"

@@ -23,7 +23,7 @@ LAST_LETTERS = timedelta(days=14)
 """How long a letter can wait to be sent: the queue of failed letters keeps it for this long."""
 
 NOT_COPIED = {"wanted_at", "wanted_2", "wanted_3", "attempt_at"}
-"""What would call for a letter if it were copied."""
+"""Attributes that would trigger a letter if they were copied."""
 
 Counts = Callable[[SeatKey, str, str], bool]
 """Tells whether a lock keeps others out, by the seat, the hold and the person that it names."""

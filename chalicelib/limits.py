@@ -14,7 +14,7 @@ from chalicelib.model import State
 MOST_CAPTCHAS = 3
 """How many further captchas one request may owe."""
 ANSWERS = 2
-"""After so many answers "already requested" to one client network in an hour, the next one costs a captcha."""
+"""Of the answers "already requested" to one client network in an hour, every second one costs a captcha."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _PROVIDERS = """
 aol.com bbox.fr bluewin.ch club-internet.fr fastmail.com fastmail.fm free.fr gmail.com gmx.com gmx.de gmx.fr
@@ -24,7 +24,7 @@ skynet.be tutanota.com wanadoo.fr web.de yahoo.ca yahoo.co.uk yahoo.com yahoo.de
 yandex.com yandex.ru ymail.com zoho.com
 """
 PROVIDERS = frozenset(_PROVIDERS.split())
-"""E-mail domains where each mailbox costs its owner something. A domain of one's own has as many as one likes."""
+"""E-mail providers where each mailbox costs its user something. The owner of another domain creates any number."""
 REGISTRIES = {"ac", "asso", "co", "com", "edu", "gouv", "gov", "net", "nom", "org"}
 """Second levels that belong to a registry, as in `co.uk`: what is registered there has three labels."""
 
@@ -32,8 +32,8 @@ REGISTRIES = {"ac", "asso", "co", "com", "edu", "gouv", "gov", "net", "nom", "or
 def check(hold: Hold, email: str, address: str, now: datetime) -> None:
     """Count a filing, once for each hold, and raise CaptchaRequired while it owes a captcha.
 
-    It owes one for each full limit that its client network, its IPv6 prefixes or its e-mail domain has used up. Costs a
-    write unit for a domain that is no well-known provider's, and two for an IPv6 address.
+    It owes one for each full limit that its client network, its IPv6 prefixes or its e-mail domain has used up. Costs
+    one write unit for a domain other than a well-known provider's, and two for an IPv6 address.
     """
     seat = hold.seat
     due = seat.captchas_due if seat.checked else max(seat.captchas_due, _over_limits(hold, email, address, now))
@@ -43,7 +43,7 @@ def check(hold: Hold, email: str, address: str, now: datetime) -> None:
 
 
 def _over_limits(hold: Hold, email: str, address: str, now: datetime) -> int:
-    """How many times over the limits this filing is: 0 within all of them."""
+    """Count the filing. Return how many times the most exceeded limit was used up before it; 0 within all limits."""
     limits, counted = hold.service.limits, []
     domain = domain_of(email)
     if limits.domain_requests and domain not in PROVIDERS:
@@ -61,7 +61,7 @@ def _nth(name: str, now: datetime, kept: timedelta) -> int:
 
 
 def domain_of(email: str) -> str:
-    """The domain that somebody has registered: two labels, or three under a registry's own second level."""
+    """Return the registered domain of an e-mail address: two labels, or three under a registry's second level."""
     domain = names.email_key(email).rpartition("@")[2]
     if domain in PROVIDERS:
         return domain
@@ -72,7 +72,7 @@ def domain_of(email: str) -> str:
 def already_requested(hold: Hold, address: str, now: datetime) -> None:
     """Count an answer "already requested"; every second one of a client network costs the hold another captcha.
 
-    So asking who has an appointment costs a captcha for every second question. The seat stays held.
+    This slows down a program that asks who has an appointment. The seat stays held.
     """
     if hold.seat.state is not State.HELD or not settings.current().origin_holds:
         return

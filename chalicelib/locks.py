@@ -20,7 +20,7 @@ from chalicelib.rows import LockRow, Moment, PersonRow
 
 DAY = timedelta(days=1)
 MOST_DATED = 10
-"""How many dated marks of one kind of letter are kept: those of three days, while the stream keeps a change for one."""
+"""How many dated marks of each kind of letter are kept: about three days of them. The stream repeats one day."""
 Register = tuple[Moment, Moment, Moment]
 """The attributes with the last three times of something, newest first."""
 ASKED: Register = (LockRow.asked_at, LockRow.asked_2, LockRow.asked_3)
@@ -113,7 +113,7 @@ def push(times: Register, now: datetime) -> list[Action]:
 
 
 def _rested(times: Register, now: datetime, pause: timedelta) -> Condition:
-    """The condition that the last time is longer ago than `pause`, and the last but two longer than a day."""
+    """Return the condition that the latest time is over `pause` ago, and the third latest over a day ago."""
     newest, _, third = times
     rested = newest.does_not_exist() | (newest < now - pause)
     few: Condition = rested & (third.does_not_exist() | (third < now - DAY))
@@ -129,7 +129,7 @@ def spend_correction(person: Person) -> bool:
 def note_attempt(key: str, service_id: str, hold: str, now: datetime) -> None:
     """Note on a live request that somebody tried to make another one for its person or e-mail address.
 
-    The stream tells the mailer, and it the owner: at most once a day.
+    The mailer reads it from the stream and tells the owner, at most once a day.
     """
     rested = PersonRow.attempt_at.does_not_exist() | (PersonRow.attempt_at < now - DAY)
     row = person_row(key, service_id)
@@ -218,7 +218,7 @@ def attempted(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[st
 
 
 def _noted(name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """What a moment that was noted on a person item says, if it is new."""
+    """Return person key, service and moment of this attribute of a person item, if it is new or has changed."""
     if not new["pk"]["S"].startswith("PERSON#") or name not in new or not new["sk"]["S"].startswith("SERVICE#"):
         return None
     if old is not None and old.get(name) == new[name]:

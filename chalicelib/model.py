@@ -104,10 +104,10 @@ class Seat:
     as `past_state`. `closed` says by whom (`RULES`, `OFFICE`), `extra` that no rule gave this seat, `reserve` for which
     closing it is set aside.
 
-    `generation` counts the corrected e-mail addresses of its request, of which each ends the links sent before;
+    `generation` counts the corrections of its request's e-mail address. Each one ends the links sent before;
     `emails_refused` counts those that were refused. The request of a `brief` hold must be confirmed soon. It owes
-    `captchas_due` further captchas over a limit; the limits were `checked` when its details came. `wished` is the start
-    of the slot that the visitor had chosen, if they got this seat instead.
+    `captchas_due` further captchas over a limit; `checked` says that the limits were applied to its details. `wished`
+    is the start of the slot that the visitor had chosen, if they got this seat instead.
 
     `holds_had` to `first_at` count for the figures of a week: holds it had, requests that were given up or ran out, and
     its first hold.
@@ -238,20 +238,20 @@ class Limits:
     remind: timedelta = timedelta(hours=48)
     moves: int = 2
     domain_requests: int = 10
-    """Requests a day of one e-mail domain that is no well-known provider's, before each needs another captcha."""
+    """Requests a day from one e-mail domain before another captcha is due. Well-known providers are not counted."""
     ipv6_48_requests: int = 30
-    """Requests an hour of one IPv6 /48, likewise."""
+    """Requests an hour from one IPv6 /48 before another captcha is due."""
     ipv6_32_requests: int = 300
-    """Requests an hour of one IPv6 /32, likewise."""
+    """Requests an hour from one IPv6 /32 before another captcha is due."""
 
     @property
     def waiting(self) -> timedelta:
-        """How long a waiting hold may take for the captcha: nobody else lacks a seat meanwhile."""
+        """How long the captcha of a waiting hold may take. It can be long because the hold occupies no seat."""
         return self.hold + self.form
 
     @property
     def longest_hold(self) -> timedelta:
-        """How long a hold can last, with all its extensions, once the captcha is passed, or is waiting for it."""
+        """How long a hold can last at most, from its creation: captcha, form and every extension."""
         return self.hold + self.form * (1 + self.extensions)
 
 
@@ -329,7 +329,7 @@ class Person:
     the details before they were corrected, `corrected` times. `names` are the person keys of the corrected names, which
     are locked too. `generation` counts the corrections of the e-mail address. `stopped` says why the e-mail address
     takes no more letters. `replaced` marks the copy that is kept for the last letters of an ended request.
-    `wanted_3` is the last but two time that the convocation was sent on demand.
+    `wanted_3` is when the convocation was sent on demand for the third time, counted from the latest.
     """
 
     key: str

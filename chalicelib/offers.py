@@ -50,14 +50,14 @@ def of_slot(service: Service, start: datetime, now: datetime) -> list[SeatKey]:
 
 
 def refusal(service: Service, wished: datetime, now: datetime) -> SlotTaken | NothingFree:
-    """The refusal for a slot that is gone: with what is near, or with when more will open."""
+    """Return the refusal for a slot that is taken: with the nearest free slots, or with the next release."""
     if free := free_seats(service, now):
         return SlotTaken(timetable.nearest(service, free, wished))
     return NothingFree(timetable.next_release(service, now))
 
 
 def one_of(service: Service, free: list[SeatKey], now: datetime, chance: random.Random) -> SeatKey:
-    """One of the earliest seats: the next on this process's way through a busy service, else drawn."""
+    """Return one of the earliest seats: the next in this process's range of a busy service, otherwise a random one."""
     return memory.beside(service.id, free, now) or chance.choice(free)
 
 
@@ -70,11 +70,11 @@ def is_new(key: SeatKey, now: datetime) -> bool:
 def for_waiting(
     service: Service, hold: Ticket, now: datetime, chance: random.Random, *, spread: bool
 ) -> SeatKey | None:
-    """The seat to try for a waiting hold whose captcha is passed; None if nothing is free.
+    """Return the seat to try for a waiting hold whose captcha is passed; None if nothing is free.
 
-    Its own seat, while it is free and still offered. Else one of the nearest slot, or for the first free slot one of
-    the earliest as ever. With `spread` it is drawn among the nearest, so that visitors who lost one slot after the
-    other do not meet again at the next.
+    It is the hold's own seat while that is free and still offered. Otherwise it is a seat of the nearest slot; for a
+    hold of the first free slot, one of the earliest seats. With `spread` it is a random one of the nearest seats, so
+    that visitors who lost the same slot do not compete again for the next one.
     """
     own = store.seat_seen(hold.seat, now)
     if own and own.is_free(now) and timetable.is_offered(service, own.key, now):

@@ -126,7 +126,7 @@ def _deliver(wanted: Due, now: datetime, send: Callable[..., str]) -> None:
 
 
 def _person(wanted: Due) -> Person | None:
-    """The person of the request that a letter is about; a copy where a newer request has replaced it."""
+    """Return the person item of a letter's request, or its copy if a newer request has replaced it."""
     person = locks.person(wanted.person, wanted.service)
     if wanted.hold and (person is None or person.hold != wanted.hold):
         return locks.replaced(wanted.person, wanted.service, wanted.hold)
@@ -134,7 +134,7 @@ def _person(wanted: Due) -> Person | None:
 
 
 def _service(service_id: str, now: datetime) -> Service | None:
-    """The service of a letter; None once it was withdrawn."""
+    """Return the service of a letter; None once it was withdrawn."""
     try:
         return store.service(service_id, now)
     except NotFound:
@@ -142,7 +142,7 @@ def _service(service_id: str, now: datetime) -> Service | None:
 
 
 def _stands(wanted: Due, person: Person) -> bool:
-    """Is the request that a letter speaks of still as it says? It may have been cancelled while the letter waited."""
+    """Tell whether the request is still in a state that its letter is about. It may have been cancelled meanwhile."""
     states = STANDS.get(wanted.kind)
     if states is None:
         return True

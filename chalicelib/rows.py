@@ -138,9 +138,9 @@ class LockRow(Row):
 
 
 class CountRow(Row):
-    """A number that is kept for a while: holds from one place in an hour, tries at a challenge before a seat.
+    """A counter that is kept for a while: holds of a client network in an hour, answers of a waiting hold.
 
-    After the right answer to such a challenge, `seat` is the seat that the hold takes, and `passed_at` when that began.
+    After the right answer of a waiting hold, `seat` is the seat that the hold takes, and `passed_at` is when it passed.
     """
 
     number = NumberAttribute()

@@ -43,7 +43,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     if answer and stage != LAPTOP:
         raise WrongSetting("guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage: remove it")
     sends = "GUICHET_MAIL_FROM" in environ  # the mailer alone
-    limits = "GUICHET_ORIGIN_HOLDS" in environ  # those that take a seat for a visitor
+    limits = "GUICHET_ORIGIN_HOLDS" in environ  # the functions that count client networks: hold, captcha, request
     holds = need("GUICHET_ORIGIN_HOLDS", "[0-9]{1,4}", "holds an hour from one address, 0 for any") if limits else "0"
     rate = need("GUICHET_MAIL_RATE", "[1-9][0-9]{0,3}", "letters a second, from 1 to 9999") if sends else "1"
     return Settings(

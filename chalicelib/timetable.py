@@ -106,7 +106,7 @@ def next_release(service: Service, now: datetime) -> datetime | None:
 def _moments_near(service: Service, day: date) -> tuple[datetime, ...]:
     """The release moments of a service that may have a crowd on this day of UTC, in order.
 
-    A moment that waits for longer than a week comes together with the one of the next week: three weeks are enough.
+    Three weeks are enough: a moment that holidays delay by over a week coincides with that of the following week.
     """
     monday, ahead = monday_of(week_of(day)), service.release.weeks_ahead
     weeks = (week_of(monday + (ahead + n) * WEEK) for n in (-1, 0, 1))
@@ -124,7 +124,7 @@ def has_crowd(service: Service, now: datetime) -> bool:
 
 
 def is_new(opens_at: datetime, now: datetime) -> bool:
-    """Tell whether a seat opened within the last 15 minutes: a freed seat has a crowd of its own."""
+    """Tell whether a seat opened within the last 15 minutes: a freed seat attracts a crowd as well."""
     return opens_at <= now < opens_at + AFTER_OPENING
 
 

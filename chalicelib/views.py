@@ -169,7 +169,7 @@ def captcha_passed(hold: Hold, body: Mapping[str, Any], visit: Visit) -> Reply:
 
 
 def carried(body: Mapping[str, Any]) -> dict[str, str]:
-    """The details that a page carries through a further captcha, so that nothing is typed twice."""
+    """Return the details that a page carries through a further captcha, so that nothing is typed twice."""
     return {name: body[name] for name in (*forms.DETAILS, "step") if isinstance(body.get(name), str)}
 
 

@@ -73,7 +73,7 @@ class Passed(NamedTuple):
 
 
 def passed(hold: str) -> Passed | None:
-    """What became of a waiting hold, read consistently; None while its captcha is not passed."""
+    """Read which seat a waiting hold takes, consistently; None while its captcha is not passed."""
     row = _late(hold)
     with rows.table():
         try:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 """The name of a stage."""
 ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "TableNotFoundException", "ResourceNotFoundException")
-"""How the code of an error ends that says that a queue or a table does not exist."""
+"""The endings of AWS error codes for a queue or a table that does not exist."""
 
 
 def no_arguments(module: str, about: str) -> None:

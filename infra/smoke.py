@@ -46,7 +46,7 @@ class Broken(CannotDeploy):
 
 @cache
 def service() -> Service:
-    """The hidden service, from its file. Its closures do not end before 2099, so any day serves to check it."""
+    """Read the hidden service from its file. The result does not depend on `today`: its closure lasts until 2099."""
     (document,) = servicefile.read([SMOKE], today=date.min).documents
     return files.service_from(document)
 
@@ -145,14 +145,14 @@ class Walk:
 
     def read(self, key: Item) -> Item:
         """Read an item consistently; empty if there is none."""
-        found = self.table.get_item(TableName=self.deployment.table, Key=key, ConsistentRead=True)
-        item: Item = found.get("Item", {})
+        answer = self.table.get_item(TableName=self.deployment.table, Key=key, ConsistentRead=True)
+        item: Item = answer.get("Item", {})
         return item
 
     def clear(self) -> None:
         """Delete every seat of the hidden service that visitors see, and what is kept of its applicant.
 
-        The seat comes last: an interrupted run leaves what leads to the rest.
+        The seat comes last: it names the person, so the next run can finish an interrupted one.
         """
         who = self.details
         self.forget(self.keys.person(who["first_name"], who["last_name"], date.fromisoformat(who["birth_date"])))

@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from pynamodb.attributes import NumberAttribute
-from pynamodb.exceptions import DoesNotExist, TransactWriteError
+from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from chalicelib import rows, store
-from chalicelib.errors import TooManyRequests
 from chalicelib.model import OFFICE, Seat, SeatKey, Service, State
 from chalicelib.rows import Row, SeatRow, ServiceRow
 from chalicelib.timetable import Desks
@@ -77,12 +76,12 @@ def plan_to_reopen(service: Service, keys: Sequence[SeatKey]) -> Plan:
 
 
 def _week(service: Service, keys: Sequence[SeatKey]) -> dict[SeatKey, Seat]:
-    """All seats of the week of these keys, read consistently."""
+    """Read all seats of the week of these keys, consistently."""
     return {seat.key: seat for key in keys[:1] for seat in store.seats(service.id, key.week, consistent=True)}
 
 
 def by_office(seat: Seat) -> bool:
-    """Has an operator closed it?"""
+    """Tell whether an operator closed this seat."""
     return seat.state is State.CLOSED and seat.closed == OFFICE
 
 
@@ -135,9 +134,9 @@ def _carry_out(
     plan: Callable[[Service, Sequence[SeatKey]], Plan],
     write: Callable[[TransactWrite, SeatKey], None],
 ) -> Iterator[Plan]:
-    """Write what fits, and give it after each transaction; what does not fit comes last.
+    """Write the seats that fit, and yield those of each transaction. The last plan has the seats that do not fit.
 
-    A plan that is outdated is made again. Refused when that happens too often.
+    An outdated plan is made again, ATTEMPTS times at most; then raise Refused.
     """
     written: list[SeatKey] = []
     for _ in range(ATTEMPTS):
@@ -177,16 +176,16 @@ def _write(
 ) -> None:
     """Write these seats all or none, in 2 write units each; Outdated if anything is not as it was read."""
     as_read = TimetableRow.changes == count if count else TimetableRow.changes.does_not_exist()
+
+    def fill(writes: TransactWrite) -> None:
+        for key in keys:
+            write(writes, key)
+        writes.condition_check(ServiceRow, "SERVICES", service_id, condition=ServiceRow.pk.exists())
+        writes.update(TimetableRow("TIMETABLE", service_id), [TimetableRow.changes.set(count + 1)], as_read)
+
     try:
-        with rows.table(), TransactWrite(connection=rows.connection().connection) as writes:
-            for key in keys:
-                write(writes, key)
-            writes.condition_check(ServiceRow, "SERVICES", service_id, condition=ServiceRow.pk.exists())
-            writes.update(TimetableRow("TIMETABLE", service_id), [TimetableRow.changes.set(count + 1)], as_read)
-    except TransactWriteError as error:
-        failed = {reason.code for reason in error.cancellation_reasons if reason}
-        if failed & {rows.REASON_FAILED, "TransactionConflict"}:
-            raise Outdated from error
-        if failed & rows.REASONS_BUSY:
-            raise TooManyRequests from error
-        raise
+        failed = rows.transacted(fill)
+    except rows.Conflict as conflict:
+        raise Outdated from conflict
+    if failed:
+        raise Outdated

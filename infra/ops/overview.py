@@ -28,7 +28,7 @@ MADE_BEFORE = timetable.WEEK - timedelta(hours=2)
 
 @dataclass(frozen=True)
 class Letters:
-    """The letters of a service: how many are late, and how many applicants can be reached no more."""
+    """The letters of a service: how many are late, and how many applicants have an address that takes no letter."""
 
     late: int
     stopped: int
@@ -67,10 +67,10 @@ def status(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Jso
             )
             drawn += _drawn(report[-1], service, counted)
         document = {"services": report, "unsent": unsent, "problems": problems}
-        told = [f"needs a hand: {problem}" for problem in problems] or ["Nothing needs a hand."]
+        summary = [f"needs a hand: {problem}" for problem in problems] or ["Nothing needs a hand."]
         if unsent is None:
-            told.append("The queue of letters given up could not be read.")
-        session.show(document, *drawn, *told)
+            summary.append("The queue of letters given up could not be read.")
+        session.show(document, *drawn, *summary)
         if problems:
             raise typer.Exit(REFUSED)
 
@@ -93,12 +93,13 @@ def _drawn(report: dict[str, Any], service: Service, counted: list[tuple[str, Co
 
 
 def _release(service: Service, moment: datetime | None, now: datetime) -> tuple[int, int]:
-    """How many seats the next release should open, and how many of them are not there."""
+    """Count the seats that the next release should open, and those of them that are not made yet."""
     if moment is None:
         return 0, 0
     weeks = timetable.weeks_to_create(service, now)
-    planned = sum(seats for week in weeks for at_, seats in timetable.releases(service, week) if at_ == moment)
-    missing = sum(c.do in {Do.CREATE, Do.REOPEN} and c.seat.opens_at == moment for c in upkeep.changes(service, now))
+    planned = sum(seats for week in weeks for opens, seats in timetable.releases(service, week) if opens == moment)
+    new = [change.seat for change in upkeep.changes(service, now) if change.do in {Do.CREATE, Do.REOPEN}]
+    missing = sum(seat.opens_at == moment for seat in new)
     return planned, missing
 
 
@@ -156,7 +157,7 @@ def _letters(service: Service, seats: list[Seat], persons: Persons, now: datetim
 
 
 def _is_sent(seat: Seat, sent: list[str]) -> bool:
-    """Has the applicant the first letter? Of the convocation it is not known when it was due."""
+    """Tell whether the first letter was sent. The table does not say when a convocation was due."""
     return seat.state not in {State.PENDING, State.CONFIRMED} or letters.CONFIRM in sent
 
 

@@ -121,9 +121,9 @@ def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
 
 def _people(service_id: str, now: datetime) -> tuple[int, datetime]:
     """How many person items the service still has, and when the last is erased. No detail is read."""
-    theirs = PersonRow.pk.startswith("PERSON#") & (PersonRow.sk == f"SERVICE#{service_id}")
+    of_service = PersonRow.pk.startswith("PERSON#") & (PersonRow.sk == f"SERVICE#{service_id}")
     with rows.table():
-        kept = [int(row.erase_at) for row in PersonRow.scan(theirs, attributes_to_get=["pk", "sk", "erase_at"])]
+        kept = [int(row.erase_at) for row in PersonRow.scan(of_service, attributes_to_get=["pk", "sk", "erase_at"])]
     return len(kept), max((datetime.fromtimestamp(at, UTC) for at in kept), default=now)
 
 
@@ -140,12 +140,12 @@ def _close_rules(document: dict[str, Any] | None, today: str) -> dict[str, Any] 
 
 
 def _is_closed(document: dict[str, Any]) -> bool:
-    """Has a withdrawal that was cut off closed it?"""
+    """Tell whether an interrupted withdrawal has closed the service already."""
     return any(closure.get("last") == FOR_GOOD for closure in document.get("closures", ()))
 
 
 def _close(seat: Seat, now: datetime) -> bool:
-    """Close a seat that nobody has. Those that the rules gave open again if the file is put in place again."""
+    """Close a seat that nobody has. A seat of the rules opens again when the file is put in place again."""
     if seat.state not in {State.OPEN, State.HELD}:
         return False
     return places.close(seat.key, OFFICE if seat.extra or seat.reserve else RULES, now)

@@ -36,7 +36,7 @@ class Position:
     def learn(self, step: str, outcome: str, body: Mapping[str, Any]) -> dict[str, str]:
         """Take in an answer. Return what its record says about the hold."""
         if outcome == OK and step in {"hold", "answer"}:
-            self.hold = str(body.get("hold") or self.hold)  # the answer names another hold when the slot was lost
+            self.hold = str(body.get("hold") or self.hold)  # the right answer of a waiting hold gives it a new id
         if outcome == OK and step == "hold":
             self.waiting = self.digest if body.get("state") == "waiting" else ""
         waiting = self.waiting

@@ -132,7 +132,7 @@ class Visitor(FastHttpUser):
         """Ask once, and note when, how long, and what came back."""
         accept = "text/html" if page else "application/json"
         method = "GET" if body is None else "POST"
-        wanted = time.time()
+        queued = time.time()
         with self.crowd.lines[FUNCTION[step]]:
             start = time.time()
             given = self.client.request(
@@ -152,7 +152,7 @@ class Visitor(FastHttpUser):
             "start": start,
             "end": end if outcome != UNKNOWN else None,
             "seconds": end - start,
-            "waited": end - wanted,
+            "waited": end - queued,
             "status": status,
             "outcome": outcome,
             "code": code,
