@@ -68,6 +68,14 @@ def test_a_stage_elsewhere_is_named() -> None:
     assert (wish.url, wish.stage) == ("https://example.org/api", "trial")
 
 
+@pytest.mark.parametrize(
+    ("url", "at_once"),
+    [("", 2), ("http://127.0.0.1:4566/api", 2), ("http://localhost:4566/api", 2), ("https://example.org/api", 10_000)],
+)
+def test_two_requests_at_once_go_to_each_function_of_this_machine(url: str, at_once: int) -> None:
+    assert asked({"URL": url, "STAGE": "trial"}).at_once == at_once
+
+
 def test_programs_of_all_kinds_have_equal_shares_over_all_workers() -> None:
     wish = replace(
         asked({"VISITORS": "1000", "BOTS": "0.2", "KINDS": "hammering, solving,many,solving"}),

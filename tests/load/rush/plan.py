@@ -87,7 +87,7 @@ def asked(env: Mapping[str, str]) -> Wish:
         seats=number("SEATS", 200, MOST_SEATS),
         rate=number("RATE", 60, 100_000),
         workers=number("WORKERS", 1, os.cpu_count() or 1),
-        at_once=number("AT_ONCE", 10_000 if url else HERE_AT_ONCE, 10_000),
+        at_once=number("AT_ONCE", HERE_AT_ONCE if here else 10_000, 10_000),
         inbox=env.get("INBOX", ""),
         bots=share_of_programs(env.get("BOTS") or str(BOTS)),
         kinds=kinds_of_programs(env.get("KINDS") or HAMMERING),
