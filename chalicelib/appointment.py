@@ -70,7 +70,7 @@ def file_request(hold_id: str, details: Details, *, now: datetime, address: str 
             counts=counts(service, now),
         )
     except AlreadyRequested:
-        limits.already_requested(hold, address, now)
+        limits.already_requested(hold, details.email, address, now)
         raise
     if not done:  # the same form a moment ago, or the hold is over
         seat = booking.check_hold(hold_id, now).seat

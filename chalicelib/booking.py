@@ -297,7 +297,7 @@ def answer_challenge(
     if not right:
         raise _wrong(store.miss(seat.key, seat.hold, made, now, most=CAPTCHA_TRIES))
     until = now + service.limits.form
-    due = seat.captchas_due if seat.checked else 0
+    due = seat.captchas_due if seat.checked_for else 0
     if store.prove(seat.key, seat.hold, made, until, now, most=CAPTCHA_TRIES, due=due):
         passed = replace(seat, proven=True, captchas_due=max(due - 1, 0)) if due else replace(seat, proven=True)
         return _hold(service, passed if due else replace(passed, until=until, extensions=0), ticket, now)

@@ -58,25 +58,29 @@ def _change(change: Change, counts: Counts, now: datetime) -> bool:
         if any((*failed[:start], *failed[end:])):
             return False
         for lock, lost in zip(change.locks, failed[start:end], strict=True):
-            if lost:
-                _judge(lock, others, counts, now)
+            if lost and _judge(lock, others, counts, now) == change.hold:
+                return False  # the same form was sent a moment ago
     raise TooManyRequests
 
 
-def _judge(lock: LockRow, others: dict[str, LockRow], counts: Counts, now: datetime) -> None:
-    """Read the lock that is in the way. Raise AlreadyRequested if it counts, else note it as one to replace."""
+def _judge(lock: LockRow, others: dict[str, LockRow], counts: Counts, now: datetime) -> str:
+    """Read the lock that is in the way, and return its hold; empty if it is gone.
+
+    Raise AlreadyRequested if it counts for another hold, else note it as one to replace.
+    """
     there = PersonRow(lock.pk, lock.sk)
     others.pop(lock.pk, None)
     with rows.table():
         try:
             there.refresh(consistent_read=True)
         except DoesNotExist:  # erased a moment ago
-            return
+            return ""
     owner = there.person or there.pk.partition("#")[2]
-    if counts(SeatKey.parse(there.seat), there.hold, owner):
+    if there.hold != lock.hold and counts(SeatKey.parse(there.seat), there.hold, owner):
         locks.note_attempt(owner, there.sk.removeprefix("SERVICE#"), there.hold, now)
         raise AlreadyRequested
     others[lock.pk] = there
+    return str(there.hold)
 
 
 def _write(writes: TransactWrite, change: Change, others: dict[str, LockRow], now: datetime) -> None:
@@ -209,13 +213,13 @@ def erase(
         actions = [*store.ended_as(seat.hold, ended, opens_at), SeatRow.person.remove()]
         writes.update(store.seat_row(seat.key), actions, store.live(seat, ended, now, early=True))
 
+    locks.forget_replaced(person)  # first: after the transaction no link leads to the copies any more
     for _ in range(TRIES):
         try:
             failed = rows.transacted(write)
         except rows.Conflict:
             continue
         if not failed:
-            locks.forget_replaced(person)
             return True
         if any(failed[len(own) :]):
             return False

@@ -30,15 +30,16 @@ REGISTRIES = {"ac", "asso", "co", "com", "edu", "gouv", "gov", "net", "nom", "or
 
 
 def check(hold: Hold, email: str, address: str, now: datetime) -> None:
-    """Count a filing, once for each hold, and raise CaptchaRequired while it owes a captcha.
+    """Count a filing, once for each e-mail domain that owes a captcha for the hold, and raise CaptchaRequired while it owes a captcha.
 
     It owes one for each full limit that its client network, its IPv6 prefixes or its e-mail domain has used up. Costs
     one write unit for a domain other than a well-known provider's, and two for an IPv6 address.
     """
-    seat = hold.seat
-    due = seat.captchas_due if seat.checked else max(seat.captchas_due, _over_limits(hold, email, address, now))
+    due = hold.seat.captchas_due
+    if hold.seat.checked_for != _checked_for(email, now):
+        due = max(due, _over_limits(hold, email, address, now))
     if due:
-        _require(hold, min(due, MOST_CAPTCHAS), now)
+        _require(hold, min(due, MOST_CAPTCHAS), email, now)
         raise CaptchaRequired
 
 
@@ -69,7 +70,7 @@ def domain_of(email: str) -> str:
     return ".".join(labels[-3:] if labels[-2:-1] and labels[-2] in REGISTRIES else labels[-2:])
 
 
-def already_requested(hold: Hold, address: str, now: datetime) -> None:
+def already_requested(hold: Hold, email: str, address: str, now: datetime) -> None:
     """Count an answer "already requested"; every second one of a client network costs the hold another captcha.
 
     This slows down a program that asks who has an appointment. The seat stays held.
@@ -78,8 +79,14 @@ def already_requested(hold: Hold, address: str, now: datetime) -> None:
         return
     network = keys().origin(address, now)
     if visitors.add_one(f"ORIGIN#{network}", "ALREADY", now, HOUR) % ANSWERS == 0:
-        _require(hold, 1, now)
+        _require(hold, 1, email, now)
 
 
-def _require(hold: Hold, due: int, now: datetime) -> None:
-    store.require_captchas(hold.seat.key, hold.seat.hold, due, now, most=CAPTCHA_TRIES)
+def _require(hold: Hold, due: int, email: str, now: datetime) -> None:
+    seat, domain = hold.seat, _checked_for(email, now)
+    store.require_captchas(seat.key, seat.hold, due, now, most=CAPTCHA_TRIES, checked_for=domain)
+
+
+def _checked_for(email: str, now: datetime) -> str:
+    """Return the key of an e-mail domain: another domain on the same hold is counted as well."""
+    return keys().domain(domain_of(email), now)

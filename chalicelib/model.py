@@ -106,8 +106,8 @@ class Seat:
 
     `generation` counts the corrections of its request's e-mail address. Each one ends the links sent before;
     `emails_refused` counts those that were refused. The request of a `brief` hold must be confirmed soon. It owes
-    `captchas_due` further captchas over a limit; `checked` says that the limits were applied to its details. `wished`
-    is the start of the slot that the visitor had chosen, if they got this seat instead.
+    `captchas_due` further captchas over a limit; the limits were `checked_for` the key of an e-mail domain when its
+    details came. `wished` is the start of the slot that the visitor had chosen, if they got this seat instead.
 
     `holds_had` to `first_at` count for the figures of a week: holds it had, requests that were given up or ran out, and
     its first hold.
@@ -136,7 +136,7 @@ class Seat:
     first_at: datetime | None = None
     brief: bool = False
     captchas_due: int = 0
-    checked: bool = False
+    checked_for: str = ""
     wished: datetime | None = None
 
     def is_free(self, now: datetime) -> bool:

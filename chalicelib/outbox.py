@@ -65,7 +65,7 @@ def due(old: Image | None, new: Image | None) -> Due | None:
 def _due(before: Seat, after: Seat) -> Due | None:
     if after.state is State.PENDING and (before.state, before.generation) != (State.PENDING, after.generation):
         # once for each e-mail address that the request was given
-        mark = f"{letters.CONFIRM}:{after.generation}" if after.generation else letters.CONFIRM
+        mark = first_mark(after.generation)
         return replace(_of(letters.CONFIRM, after), mark=mark, until=after.until, generation=after.generation)
     if before.state is after.state:
         return _of(letters.REMINDER, after) if after.reminded and not before.reminded else None
@@ -76,6 +76,11 @@ def _due(before: Seat, after: Seat) -> Due | None:
     if before.state in LIVE and after.past_state and after.past_state is not State.MOVED:
         return replace(_of(str(after.past_state), before), until=after.until)
     return None
+
+
+def first_mark(generation: int) -> str:
+    """Return the mark of the letter with the link to confirm, after so many corrections of the e-mail address."""
+    return f"{letters.CONFIRM}:{generation}" if generation else letters.CONFIRM
 
 
 def _of(kind: str, seat: Seat) -> Due:

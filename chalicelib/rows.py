@@ -114,7 +114,7 @@ class SeatRow(Row):
     emails_refused = NumberAttribute(null=True)
     brief = BooleanAttribute(null=True)
     captchas_due = NumberAttribute(null=True)
-    checked = BooleanAttribute(null=True)
+    checked_for = UnicodeAttribute(null=True)
     wished = Moment(null=True)
     erase_at = NumberAttribute(null=True)
 

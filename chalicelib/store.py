@@ -104,7 +104,7 @@ def _seat(row: SeatRow) -> Seat:
         first_at=row.first_at,
         brief=bool(row.brief),
         captchas_due=int(row.captchas_due or 0),
-        checked=bool(row.checked),
+        checked_for=row.checked_for or "",
         wished=row.wished,
     )
 
@@ -221,7 +221,7 @@ def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> boo
 
 _HOLD: list[Attribute[Any]] = [SeatRow.hold, SeatRow.until, SeatRow.filed_at, SeatRow.brief]
 _PROGRESS: list[Attribute[Any]] = [SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries]
-_PROGRESS += [SeatRow.captchas_due, SeatRow.checked, SeatRow.emails_refused]
+_PROGRESS += [SeatRow.captchas_due, SeatRow.checked_for, SeatRow.emails_refused]
 _STEPS: list[Attribute[Any]] = [SeatRow.proven, SeatRow.wished, *_PROGRESS]
 _PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
 
@@ -315,12 +315,16 @@ def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetim
     return update(key, actions, _held(hold, now) & unproven & (fresh | tried))
 
 
-def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: int) -> bool:
+def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: int, checked_for: str) -> bool:
     """Let a hold that passed the captcha pass `due` more before its details are taken. The seat stays held.
 
     All challenges made before now are spent. One made at this moment is not: the page that says so carries it.
     """
-    actions: list[Action] = [SeatRow.proven.remove(), SeatRow.captchas_due.set(due), SeatRow.checked.set(True)]
+    actions: list[Action] = [
+        SeatRow.proven.remove(),
+        SeatRow.captchas_due.set(due),
+        SeatRow.checked_for.set(checked_for),
+    ]
     actions += [SeatRow.brief.set(True), SeatRow.tries.set(most)]
     actions.append(SeatRow.challenge.set(int(now.timestamp() * 1000) - 1))
     return update(key, actions, _held(hold, now) & SeatRow.proven.exists())

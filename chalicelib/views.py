@@ -177,6 +177,8 @@ def extended(hold: Hold, visit: Visit) -> Reply:
     """A hold has one more period; what was typed into the form of the details is kept."""
     if hold.seat.proven and not visit.wants_json:
         return step_again(hold, visit.body())
+    if hold.seat.state is State.HELD and not visit.wants_json and (values := carried(visit.body())):
+        return _captcha_page(hold, visit, values=values)
     return hold_step(hold)
 
 

@@ -191,7 +191,7 @@ class Walk:
         status, said = self.send(method, path, body)
         parts = path.split("/")
         shown = path if parts[1] not in {"holds", "requests"} else f"/{parts[1]}/…/{parts[-1]}"  # an id is a secret
-        code = str(said.get("type", "")).rpartition("/")[2] if status >= HTTPStatus.BAD_REQUEST else ""
+        code = str(said.get("type", "")).rpartition(":")[2] if status >= HTTPStatus.BAD_REQUEST else ""
         self.answers[:] = [f"{method} {shown} answered {f'{status} {code}'.strip()}" if status else "nothing answers"]
         return status, said
 

@@ -131,6 +131,22 @@ def test_the_captcha_on_the_page_that_asks_for_another_one_is_accepted_at_the_fi
     assert person.title == "Vérifiez avant de valider"
 
 
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("button", "next_step"), [("English", "Next step"), ("Garder ma place plus longtemps", "Étape suivante")]
+)
+def test_another_language_and_more_time_keep_the_details_at_a_further_captcha(
+    clock: Clock, button: str, next_step: str
+) -> None:
+    person = at_further_captcha(clock)
+    clock.move(TICK)
+    person.press(button)
+    challenge = next(form.fields["challenge"] for form in person.page.forms if "challenge" in form.fields)
+    person.press(next_step, answer=booking.keys().picture_answer(challenge))
+    for typed in ("Awa", "Exemple", "awa@example.org", "06 12 34 56 78"):
+        assert typed in person.answer.text
+
+
 def at_further_captcha(clock: Clock) -> Browser:
     """A person whose details are sent and owe a further captcha."""
     over_the_limit()

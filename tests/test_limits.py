@@ -136,7 +136,7 @@ def test_the_answer_of_the_first_captcha_does_not_pass_the_further_one() -> None
         booking.answer_challenge(kept.id, asked.id, asked.picture, now=NOW + 2 * TICK)
     again = booking.challenge(kept.id, NOW + 2 * TICK)
     booking.answer_challenge(kept.id, again.id, again.picture, now=NOW + 2 * TICK)
-    assert store.require_captchas(kept.seat.key, kept.seat.hold, 1, NOW + 3 * TICK, most=5)
+    assert store.require_captchas(kept.seat.key, kept.seat.hold, 1, NOW + 3 * TICK, most=5, checked_for="x")
     with pytest.raises(errors.CaptchaSpent):
         booking.answer_challenge(kept.id, again.id, again.picture, now=NOW + 4 * TICK)
 
@@ -239,6 +239,22 @@ def test_the_owner_is_told_of_an_attempt_once_a_day(owner: appointment.Request) 
     assert [letter.subject for letter, _ in post.sent] == ["Votre rendez-vous n’a pas changé"] * 2
     assert f"/requests/{owner.token}" in post.sent[0][0].text
     assert refused(hold, 1, 1) == "AlreadyRequested"
+
+
+def test_an_answer_that_somebody_has_a_request_does_not_save_the_captchas_of_a_domain_over_its_limit() -> None:
+    for n in range(4):
+        captchas(n, f"p{n}@example.net", address(n))
+    appointment.file_request(ready("203.0.113.9").id, replace(AWA, email="awa@gmail.com"), now=NOW, address="")
+    hold, now = ready(address(9)), NOW
+    for _ in range(2):
+        with pytest.raises(errors.AlreadyRequested):
+            appointment.file_request(hold.id, replace(somebody(9), email="awa@gmail.com"), now=now, address=address(9))
+    solve(hold, now + TICK)
+    with pytest.raises(errors.CaptchaRequired):
+        appointment.file_request(
+            hold.id, replace(somebody(9), email="p9@example.net"), now=now + 2 * TICK, address=address(9)
+        )
+    assert store.seat(hold.seat.key).captchas_due == 2
 
 
 # The hoarding figures of docs/security.md, by a program that confirms

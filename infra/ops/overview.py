@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
-from chalicelib import letters, rows, store, timetable, upkeep
+from chalicelib import outbox, rows, store, timetable, upkeep
 from chalicelib.model import Seat, Service, State
 from chalicelib.rows import PersonRow
 from chalicelib.timetable import Desks, Do
@@ -158,7 +158,7 @@ def _letters(service: Service, seats: list[Seat], persons: Persons, now: datetim
 
 def _is_sent(seat: Seat, sent: list[str]) -> bool:
     """Tell whether the first letter was sent. The table does not say when a convocation was due."""
-    return seat.state not in {State.PENDING, State.CONFIRMED} or letters.CONFIRM in sent
+    return seat.state not in {State.PENDING, State.CONFIRMED} or outbox.first_mark(seat.generation) in sent
 
 
 def _unsent(session: Session) -> int | None:

@@ -213,7 +213,7 @@ def correct(
                     wanted,
                     person.key,  # without the secret no other name can be locked
                     now=session.now,
-                    erase_at=session.service(person.service).erase_at(person.seat),
+                    erase_at=session.past_service(person.service).erase_at(person.seat),
                     send=send,
                     counts=lambda *_: True,
                 )

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import typer
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from chalicelib import files, places, rows, store
@@ -122,6 +121,7 @@ def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
 def _people(service_id: str, now: datetime) -> tuple[int, datetime]:
     """How many person items the service still has, and when the last is erased. No detail is read."""
     of_service = PersonRow.pk.startswith("PERSON#") & (PersonRow.sk == f"SERVICE#{service_id}")
+    of_service &= PersonRow.details.exists()  # not the locks of corrected names
     with rows.table():
         kept = [int(row.erase_at) for row in PersonRow.scan(of_service, attributes_to_get=["pk", "sk", "erase_at"])]
     return len(kept), max((datetime.fromtimestamp(at, UTC) for at in kept), default=now)
@@ -162,11 +162,16 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
     row = WithdrawnRow(
         "WITHDRAWN", service_id, document=closed, erase_at=int((erase_at + timedelta(days=1)).timestamp())
     )
+
+    def write(writes: TransactWrite) -> None:
+        writes.delete(ServiceRow("SERVICES", service_id), ServiceRow.document == closed)
+        writes.save(row)
+        writes.delete(TimetableRow("TIMETABLE", service_id))
+
     try:
-        with rows.table(), TransactWrite(connection=rows.connection().connection) as writes:
-            writes.delete(ServiceRow("SERVICES", service_id), ServiceRow.document == closed)
-            writes.save(row)
-            writes.delete(TimetableRow("TIMETABLE", service_id))
-    except TransactWriteError as error:
-        raise Refused(f"the file of {service_id} was put in place meanwhile: it is not withdrawn") from error
+        failed = rows.transacted(write)
+    except rows.Conflict as conflict:
+        raise Refused(f"somebody else changes {service_id} at this moment: run it again") from conflict
+    if failed:
+        raise Refused(f"the file of {service_id} was put in place meanwhile: it is not withdrawn")
     store.forget()

@@ -36,6 +36,7 @@ ROUTES = {
     },
     "request": {
         ("POST", "/holds/{hold}/details"),
+        ("POST", "/holds/{hold}/email"),
         *looks(*(f"/requests/{{token}}{page}" for page in PAGES)),
         ("POST", "/requests/{token}/confirmation"),
         ("POST", "/requests/{token}/cancellation"),

@@ -51,13 +51,13 @@ class Played(Walk):
 
     def send(self, method: str, path: str, body: Any) -> Said:
         if any(path.endswith(end) for end in self.refuses):
-            return 500, {"type": "https://guichet.example.org/problems/internal"}
+            return 500, {"type": "urn:guichet:problem:internal"}
         try:
             return self.play(method, path.split("/")[1:], body)
         except SlotTaken:
-            return 409, {"type": "https://guichet.example.org/problems/slot-taken"}
+            return 409, {"type": "urn:guichet:problem:slot-taken"}
         except NothingFree:
-            return 409, {"type": "https://guichet.example.org/problems/nothing-free"}
+            return 409, {"type": "urn:guichet:problem:nothing-free"}
 
     def play(self, method: str, parts: list[str], body: Any) -> Said:
         said: Said = 200, {}
