@@ -30,7 +30,7 @@ REGISTRIES = {"ac", "asso", "co", "com", "edu", "gouv", "gov", "net", "nom", "or
 
 
 def check(hold: Hold, email: str, address: str, now: datetime) -> None:
-    """Count a filing, once for each e-mail domain that owes a captcha for the hold, and raise CaptchaRequired while it owes a captcha.
+    """Raise CaptchaRequired while a filing owes a captcha. Each e-mail domain counts once for each hold.
 
     It owes one for each full limit that its client network, its IPv6 prefixes or its e-mail domain has used up. Costs
     one write unit for a domain other than a well-known provider's, and two for an IPv6 address.

@@ -1,6 +1,6 @@
 """What changes a request and its locks together: nothing is left behind, nobody has two, nobody is forgotten."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -9,6 +9,7 @@ from threading import Barrier
 from zoneinfo import ZoneInfo
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib import appointment, booking, errors, feedback, filing, locks, manage, outbox, places, rows, store
 from chalicelib.booking import Wish
@@ -461,3 +462,46 @@ def test_the_old_link_of_a_replaced_request_erases_its_copy_and_nothing_of_the_n
     manage.erase(request.token, NOW)
     assert locks.replaced(person().key, "aes", request.seat.hold) is None
     assert appointment.view_request(newer.token, NOW).person
+
+
+# Another write in the way
+
+
+@pytest.fixture
+def conflicts() -> Iterator[list[int]]:
+    """How often the next transactions are told that another write is in the way."""
+    events = rows.connection().connection.client.meta.events
+    left = [0]
+
+    def refuse(**_: object) -> None:
+        if left[0]:
+            left[0] -= 1
+            said = {"Error": {"Code": "TransactionCanceledException", "Message": "no"}}
+            raise ClientError(said | {"CancellationReasons": [{"Code": "TransactionConflict"}]}, "TransactWriteItems")
+
+    events.register_first("before-call.dynamodb.TransactWriteItems", refuse)
+    yield left
+    events.unregister("before-call.dynamodb.TransactWriteItems", refuse)
+
+
+def test_a_write_in_the_way_is_tried_again_twice_and_then_told_as_too_many_requests(conflicts: list[int]) -> None:
+    hold = proven()
+    conflicts[0] = 3
+    with pytest.raises(errors.TooManyRequests):
+        appointment.file_request(hold, AWA, now=NOW)
+    assert lock_items() == set()
+    conflicts[0] = 2
+    request = appointment.file_request(hold, AWA, now=NOW)
+    conflicts[0] = 2
+    manage.erase(request.token, NOW)
+    assert lock_items() == set()
+
+
+def test_a_move_with_a_write_in_the_way_is_told_as_too_many_requests_and_can_be_sent_again(
+    conflicts: list[int],
+) -> None:
+    request = confirmed()
+    conflicts[0] = 1
+    with pytest.raises(errors.TooManyRequests):
+        appointment.move_request(request.token, ANOTHER, now=NOW)
+    assert appointment.move_request(request.token, ANOTHER, now=NOW).start == ANOTHER

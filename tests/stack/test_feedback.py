@@ -1,6 +1,7 @@
 """What SES says of a letter reaches the table: the engine plays SES's mailbox simulator."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -22,17 +23,27 @@ def at(mailbox: str) -> dict[str, str]:
     return person(email=address, email_confirmation=address)
 
 
-def test_a_seat_whose_letter_bounced_returns_early_and_no_letter_follows(visitor: Visitor) -> None:
-    awa = at("bounce+stack")
-    visitor.file(awa)
+def test_after_a_bounce_the_address_can_be_corrected_for_the_time_of_the_form_and_no_letter_follows_to_the_old_one(
+    stack: Stack, visitor: Visitor
+) -> None:
+    awa, hold = at("bounce+stack"), visitor.proven()
+    answered(visitor.post(f"/holds/{hold}/details", awa), 202)
     link = visitor.link(awa["email"])
-    seat = until(lambda: found if (found := visitor.item(link))["state"]["S"] == "open" else None)
-    assert seat["past_state"]["S"] == "expired"
-    assert answered(visitor.get(link), 200)["state"] == "expired"
-    other = person(first_name=awa["first_name"], last_name=awa["last_name"])
-    visitor.file(other)  # the same person, at an address that takes letters
-    assert visitor.letter(other["email"])["subject"] == "Confirmez votre rendez-vous"
+    until(lambda: stopped(stack, link))
+    seat = until(lambda: found if ends_with_the_form(found := visitor.item(link)) else None)
+    assert seat["state"]["S"] == "pending"
+    right = person()
+    correction = {name: right[name] for name in ("email", "email_confirmation")}
+    answered(visitor.post(f"/holds/{hold}/email", correction), 202)
+    assert visitor.letter(right["email"])["subject"] == "Confirmez votre rendez-vous"
+    answered(visitor.get(link), 410)
+    assert answered(visitor.post(f"{visitor.link(right['email'])}/confirmation"), 200)["state"] == "confirmed"
     assert [letter["subject"] for letter in visitor.letters(awa["email"])] == ["Confirmez votre rendez-vous"]
+
+
+def ends_with_the_form(seat: dict[str, Any]) -> bool:
+    """Has the time to confirm of this seat become that of the form, fifteen minutes?"""
+    return int(seat["until"]["N"]) - int(seat["filed_at"]["N"]) == 15 * 60 * 1000
 
 
 def test_who_calls_a_letter_unwanted_keeps_the_seat_and_gets_no_other_letter(stack: Stack, visitor: Visitor) -> None:
@@ -47,7 +58,7 @@ def test_who_calls_a_letter_unwanted_keeps_the_seat_and_gets_no_other_letter(sta
     assert len(visitor.letters(awa["email"])) == 1
 
 
-def test_an_event_of_the_configuration_set_frees_a_seat_as_well(stack: Stack, visitor: Visitor) -> None:
+def test_an_event_of_the_configuration_set_shortens_the_time_to_confirm_as_well(stack: Stack, visitor: Visitor) -> None:
     awa = person()
     visitor.file(awa)
     link = visitor.link(awa["email"])
@@ -58,7 +69,7 @@ def test_an_event_of_the_configuration_set_frees_a_seat_as_well(stack: Stack, vi
     }
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:guichet-laptop-feedback"
     stack.client("sns").publish(TopicArn=topic, Message=json.dumps(event))
-    until(lambda: visitor.item(link)["state"]["S"] == "open" or None)
+    until(lambda: ends_with_the_form(visitor.item(link)) or None)
     assert stopped(stack, link) == "bounced"
 
 
