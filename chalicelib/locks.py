@@ -15,6 +15,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib import files, rows
+from chalicelib.errors import TooManyRequests
 from chalicelib.model import Person, SeatKey
 from chalicelib.rows import LockRow, Moment, PersonRow
 
@@ -120,10 +121,15 @@ def _rested(times: Register, now: datetime, pause: timedelta) -> Condition:
     return few
 
 
-def spend_correction(person: Person) -> bool:
-    """Count a correction of the name that was refused: it uses up one of those that are left."""
+def spend_correction(person: Person) -> None:
+    """Count a correction of the name that was refused: it uses up one of those that are left.
+
+    Raise TooManyRequests if another one was counted since the person was read.
+    """
     row = person_row(person.key, person.service)
-    return rows.written(lambda: row.update([PersonRow.corrected.add(1)], PersonRow.hold == person.hold))
+    had = PersonRow.corrected == person.corrected if person.corrected else PersonRow.corrected.does_not_exist()
+    if not rows.written(lambda: row.update([PersonRow.corrected.add(1)], (PersonRow.hold == person.hold) & had)):
+        raise TooManyRequests
 
 
 def note_attempt(key: str, service_id: str, hold: str, now: datetime) -> None:

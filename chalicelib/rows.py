@@ -115,6 +115,7 @@ class SeatRow(Row):
     brief = BooleanAttribute(null=True)
     captchas_due = NumberAttribute(null=True)
     checked_for = UnicodeAttribute(null=True)
+    answers = NumberAttribute(null=True)
     wished = Moment(null=True)
     erase_at = NumberAttribute(null=True)
 
