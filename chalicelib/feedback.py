@@ -74,11 +74,11 @@ def take(message: str, now: datetime, *, chance: Callable[[], float] = CHANCE.ra
     if told.stops:
         address = booking.keys().address(told.address)
         for service in store.services(now):
-            if found := locks.request_of(address, service.id):
-                person, seat, hold = found
-                stopped += locks.stop_letters(person, service.id, hold, told.kind)
+            request = locks.request_of(address, service.id)
+            if request and locks.stop_letters(request, service.id, told.kind):
+                stopped += 1
                 if told.kind == BOUNCED:
-                    freed += _end(service, seat, hold, now, chance())
+                    freed += _end(service, request.seat, request.hold, now, chance())
     log.event(f"mail-{told.kind}", stops=told.stops, requests=stopped, freed=freed)
 
 

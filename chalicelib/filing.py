@@ -182,13 +182,19 @@ def change_email(
     actions.append(PersonRow.generation.set(seat.generation + 1))
     mine = (PersonRow.hold == person.hold) & (PersonRow.seat == person.seat.ref)
     new = locks.address_row(email.new, person.service)
-    other = email.new != email.old  # the same mailbox in another spelling keeps its lock
+    generation = seat.generation + 1
+    updates: list[Update] = [
+        (store.seat_row(seat.key), *store.readdressed(seat, until, now)),
+        (locks.person_row(person.key, person.service), actions, mine),
+    ]
+    other = email.new != email.old
+    if other:
+        new.generation = generation
+    else:  # the same mailbox in another spelling keeps its lock
+        updates.append((new, [LockRow.generation.set(generation)], LockRow.hold == person.hold))
     change = Change(
         [_lock(new, person, erase_at)] if other else [],
-        [
-            (store.seat_row(seat.key), *store.readdressed(seat, until, now)),
-            (locks.person_row(person.key, person.service), actions, mine),
-        ],
+        updates,
         person.hold,
         [locks.address_row(email.old, person.service)] if other else (),
     )

@@ -30,7 +30,7 @@ REGISTRIES = {"ac", "asso", "co", "com", "edu", "gouv", "gov", "net", "nom", "or
 
 
 def check(hold: Hold, email: str, address: str, now: datetime) -> None:
-    """Raise CaptchaRequired while a filing owes a captcha. Each e-mail domain counts once for each hold.
+    """Count a filing, and raise CaptchaRequired while it owes a captcha. After that captcha it is not counted again.
 
     It owes one for each full limit that its client network, its IPv6 prefixes or its e-mail domain has used up. Costs
     one write unit for a domain other than a well-known provider's, and two for an IPv6 address.
@@ -73,10 +73,15 @@ def domain_of(email: str) -> str:
 def already_requested(hold: Hold, email: str, address: str, now: datetime) -> None:
     """Count an answer "already requested"; every second one of a client network costs the hold another captcha.
 
-    This slows down a program that asks who has an appointment. The seat stays held.
+    So asking who has an appointment costs a captcha for every second question. Of questions at the same moment two are
+    answered; CaptchaRequired is raised for the others. The seat stays held.
     """
     if hold.seat.state is not State.HELD or not settings.current().origin_holds:
         return
+    seat = hold.seat
+    if not store.spend_answer(seat.key, seat.hold, now, most=ANSWERS):  # many at once, before the captcha was owed
+        _require(hold, 1, email, now)
+        raise CaptchaRequired
     network = keys().origin(address, now)
     if visitors.add_one(f"ORIGIN#{network}", "ALREADY", now, HOUR) % ANSWERS == 0:
         _require(hold, 1, email, now)

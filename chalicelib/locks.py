@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib import files, rows
+from chalicelib.errors import TooManyRequests
 from chalicelib.model import Person, SeatKey
 from chalicelib.rows import LockRow, Moment, PersonRow
 
@@ -120,10 +121,15 @@ def _rested(times: Register, now: datetime, pause: timedelta) -> Condition:
     return few
 
 
-def spend_correction(person: Person) -> bool:
-    """Count a correction of the name that was refused: it uses up one of those that are left."""
+def spend_correction(person: Person) -> None:
+    """Count a correction of the name that was refused: it uses up one of those that are left.
+
+    Raise TooManyRequests if another one was counted since the person was read.
+    """
     row = person_row(person.key, person.service)
-    return rows.written(lambda: row.update([PersonRow.corrected.add(1)], PersonRow.hold == person.hold))
+    had = PersonRow.corrected == person.corrected if person.corrected else PersonRow.corrected.does_not_exist()
+    if not rows.written(lambda: row.update([PersonRow.corrected.add(1)], (PersonRow.hold == person.hold) & had)):
+        raise TooManyRequests
 
 
 def note_attempt(key: str, service_id: str, hold: str, now: datetime) -> None:
@@ -171,21 +177,34 @@ def forget_replaced(person: Person) -> None:
             copy.delete()
 
 
-def request_of(address: str, service_id: str) -> tuple[str, SeatKey, str] | None:
-    """Person key, seat and hold of the newest request of an address, ended or not; None without one."""
+class Addressed(NamedTuple):
+    """The newest request of an e-mail address, ended or not, and after how many corrections it has the address."""
+
+    person: str
+    seat: SeatKey
+    hold: str
+    generation: int
+
+
+def request_of(address: str, service_id: str) -> Addressed | None:
+    """Read the newest request of an e-mail address; None without one."""
     row = address_row(address, service_id)
     with rows.table():
         try:
             row.refresh(consistent_read=True)
         except DoesNotExist:
             return None
-    return (row.person, SeatKey.parse(row.seat), row.hold) if row.person else None
+    return Addressed(row.person, SeatKey.parse(row.seat), row.hold, int(row.generation or 0)) if row.person else None
 
 
-def stop_letters(key: str, service_id: str, hold: str, why: str) -> bool:
-    """Note on the person item that its address takes no more letters; False if another request has replaced it."""
-    row = person_row(key, service_id)
-    return rows.written(lambda: row.update([PersonRow.stopped.set(why)], PersonRow.hold == hold))
+def stop_letters(request: Addressed, service_id: str, why: str) -> bool:
+    """Note on the person item that its e-mail address takes no more letters.
+
+    Return False if another request has replaced it, or the address was corrected a moment ago.
+    """
+    row = person_row(request.person, service_id)
+    there = PersonRow.generation == request.generation if request.generation else PersonRow.generation.does_not_exist()
+    return rows.written(lambda: row.update([PersonRow.stopped.set(why)], (PersonRow.hold == request.hold) & there))
 
 
 def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:

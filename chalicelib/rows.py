@@ -115,6 +115,7 @@ class SeatRow(Row):
     brief = BooleanAttribute(null=True)
     captchas_due = NumberAttribute(null=True)
     checked_for = UnicodeAttribute(null=True)
+    answers = NumberAttribute(null=True)
     wished = Moment(null=True)
     erase_at = NumberAttribute(null=True)
 
@@ -134,6 +135,7 @@ class LockRow(Row):
     asked_at = Moment(null=True)
     asked_2 = Moment(null=True)
     asked_3 = Moment(null=True)
+    generation = NumberAttribute(null=True)
     erase_at = NumberAttribute()
 
 
@@ -160,7 +162,6 @@ class PersonRow(LockRow):
     filed_at = Moment()
     details = JSONAttribute()
     names = UnicodeAttribute(null=True)
-    generation = NumberAttribute(null=True)
     moves = NumberAttribute(null=True)
     sequence = NumberAttribute(null=True)
     as_filed = JSONAttribute(null=True)

@@ -221,7 +221,7 @@ def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> boo
 
 _HOLD: list[Attribute[Any]] = [SeatRow.hold, SeatRow.until, SeatRow.filed_at, SeatRow.brief]
 _PROGRESS: list[Attribute[Any]] = [SeatRow.reminded, SeatRow.extensions, SeatRow.challenge, SeatRow.tries]
-_PROGRESS += [SeatRow.captchas_due, SeatRow.checked_for, SeatRow.emails_refused]
+_PROGRESS += [SeatRow.captchas_due, SeatRow.checked_for, SeatRow.answers, SeatRow.emails_refused]
 _STEPS: list[Attribute[Any]] = [SeatRow.proven, SeatRow.wished, *_PROGRESS]
 _PAST = (SeatRow.past, SeatRow.past_state, SeatRow.reserve)
 
@@ -308,6 +308,7 @@ def prove(key: SeatKey, hold: str, challenge: int, until: datetime, now: datetim
     actions: list[Action] = [SeatRow.proven.set(True)]
     if due:
         actions += [SeatRow.captchas_due.set(due - 1), SeatRow.challenge.set(challenge), SeatRow.tries.set(most)]
+        actions.append(SeatRow.answers.remove())
     else:
         actions += [SeatRow.until.set(until), SeatRow.challenge.remove(), SeatRow.tries.remove()]
         actions.append(SeatRow.extensions.remove())
@@ -328,6 +329,12 @@ def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: 
     actions += [SeatRow.brief.set(True), SeatRow.tries.set(most)]
     actions.append(SeatRow.challenge.set(int(now.timestamp() * 1000) - 1))
     return update(key, actions, _held(hold, now) & SeatRow.proven.exists())
+
+
+def spend_answer(key: SeatKey, hold: str, now: datetime, *, most: int) -> bool:
+    """Count an answer that somebody has a request; False if the hold had `most` since its last captcha, or owes one."""
+    few = SeatRow.answers.does_not_exist() | (SeatRow.answers < most)
+    return update(key, [SeatRow.answers.add(1)], _held(hold, now) & SeatRow.proven.exists() & few)
 
 
 def miss(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
@@ -406,9 +413,15 @@ def readdressed(found: Seat, until: datetime, now: datetime) -> tuple[list[Actio
     return actions, pending & had
 
 
-def spend_email_change(found: Seat) -> bool:
-    """Count a correction of the e-mail address that was refused: it uses up one of those that are left."""
-    return update(found.key, [SeatRow.emails_refused.add(1)], SeatRow.hold == found.hold)
+def spend_email_change(found: Seat) -> None:
+    """Count a correction of the e-mail address that was refused: it uses up one of those that are left.
+
+    Raise TooManyRequests if another one was counted since the seat was read.
+    """
+    refused = SeatRow.emails_refused
+    had = refused == found.emails_refused if found.emails_refused else refused.does_not_exist()
+    if not update(found.key, [refused.add(1)], (SeatRow.hold == found.hold) & had):
+        raise TooManyRequests
 
 
 def shorten(found: Seat, until: datetime) -> bool:

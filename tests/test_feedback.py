@@ -225,5 +225,6 @@ def test_an_address_is_known_by_any_of_its_spellings_and_never_logged(capsys: py
 @pytest.mark.usefixtures("service")
 def test_a_bounce_of_a_request_that_was_replaced_stops_no_letter_of_the_new_one() -> None:
     filed()
-    assert not locks.stop_letters(person().key, "aes", "another hold", "bounced")
+    request = locks.Addressed(person().key, person().seat, "another hold", 0)
+    assert not locks.stop_letters(request, "aes", "bounced")
     assert person().stopped == ""

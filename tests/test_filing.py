@@ -414,6 +414,26 @@ def test_a_bounce_leaves_the_time_of_the_form_to_correct_the_address() -> None:
     assert person().stopped == ""
 
 
+def test_a_bounce_of_the_old_address_that_was_read_before_the_correction_stops_nothing() -> None:
+    hold = proven()
+    appointment.file_request(hold, AWA, now=NOW)
+    request = locks.request_of(booking.keys().address(AWA.email), "aes")
+    assert request
+    appointment.change_email(hold, RIGHT, now=NOW)
+    assert not locks.stop_letters(request, "aes", "bounced")
+    assert person().stopped == ""
+
+
+@pytest.mark.parametrize("right", [RIGHT, "AWA@example.org"])
+def test_a_bounce_of_a_corrected_address_stops_its_letters(right: str) -> None:
+    hold = proven()
+    appointment.file_request(hold, AWA, now=NOW)
+    appointment.change_email(hold, right, now=NOW)
+    request = locks.request_of(booking.keys().address(right), "aes")
+    assert request
+    assert locks.stop_letters(request, "aes", "bounced")
+
+
 # Letters of a request that a newer one has replaced
 
 

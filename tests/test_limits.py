@@ -8,9 +8,10 @@ import pytest
 
 from chalicelib import appointment, booking, errors, limits, locks, manage, outbox, rows, settings, store
 from chalicelib.booking import Hold
-from chalicelib.model import Service, State
+from chalicelib.model import Details, Service, State
 from tests.conftest import MONDAY, calls, document, fill
 from tests.test_booking import AWA, FIRST
+from tests.test_filing import at_once
 from tests.test_outbox import Postman
 from tests.test_visitors import solve, somebody
 
@@ -255,6 +256,33 @@ def test_an_answer_that_somebody_has_a_request_does_not_save_the_captchas_of_a_d
             hold.id, replace(somebody(9), email="p9@example.net"), now=now + 2 * TICK, address=address(9)
         )
     assert store.seat(hold.seat.key).captchas_due == 2
+
+
+@pytest.mark.usefixtures("owner", "one_call_at_a_time")
+def test_of_many_questions_at_once_who_has_a_request_two_are_answered() -> None:
+    hold = ready()
+    told = at_once(*(lambda n=n: appointment.file_request(hold.id, asking(n), now=NOW, address=HERE) for n in range(8)))
+    assert sum(isinstance(answer, errors.AlreadyRequested) for answer in told) <= 2
+    assert {type(answer) for answer in told} == {errors.AlreadyRequested, errors.CaptchaRequired}
+
+
+@pytest.mark.usefixtures("owner", "one_call_at_a_time")
+def test_of_many_corrections_at_once_few_tell_who_has_a_request() -> None:
+    hold = ready()
+    request = appointment.file_request(hold.id, somebody(1), now=NOW, address=HERE)
+    emails = at_once(*[lambda: appointment.change_email(hold.id, AWA.email, now=NOW)] * 8)
+    assert sum(isinstance(answer, errors.AlreadyRequested) for answer in emails) <= 2
+    correctable = manage.view_correctable(request.token, NOW)
+    person = correctable.person
+    assert person
+    locks.spend_correction(person)
+    with pytest.raises(errors.TooManyRequests):
+        locks.spend_correction(person)
+
+
+def asking(number: int) -> Details:
+    """Details of a person without a request, with the address of one who has."""
+    return replace(somebody(number), email=AWA.email)
 
 
 # The hoarding figures of docs/security.md, by a program that confirms

@@ -117,7 +117,7 @@ def test_a_first_letter_that_never_left_needs_a_hand_and_a_stopped_address_is_co
     person = locks.person("person2", "aes")
     assert person is not None
     assert locks.mark_sent(person, "confirm")
-    assert locks.stop_letters("person3", "aes", "hold3", "bounced")
+    assert locks.stop_letters(locks.Addressed("person3", key(), "hold3", 0), "aes", "bounced")
     assert problems(NOW + ENDED - timedelta(seconds=1)) == []
     assert problems(NOW + ENDED) == ["aes: 1 letter late: look at the log of the function `mailer`"]
     ran = ops("status", "--json", now=NOW + ENDED)
