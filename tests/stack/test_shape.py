@@ -85,7 +85,7 @@ def test_every_route_of_the_code_is_in_the_table_of_this_test() -> None:
     declared = {(method, path) for path, methods in app.routes.items() for method in methods}
     listed = [route for routes in ROUTES.values() for route in routes]
     assert declared == set(listed)
-    assert len(listed) == 45
+    assert len(listed) == 46
 
 
 def test_every_route_is_integrated_with_its_own_function_and_none_is_without(stack: Stack) -> None:
