@@ -436,6 +436,7 @@ def test_a_hold_id_and_an_invented_token_open_no_request() -> None:
 # The clock
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("table")
 def test_a_release_makes_each_seat_once() -> None:
     store.put_service(document())

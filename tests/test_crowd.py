@@ -154,6 +154,7 @@ def test_a_waiting_hold_writes_nothing_and_reads_no_more_than_a_refusal() -> Non
     assert (set(first), second) == ({"Query"}, [])
 
 
+@pytest.mark.slow
 def test_in_a_crowd_a_slot_is_refused_from_the_cache_as_ever(service: Service) -> None:
     with pytest.raises(errors.NotOpenYet):
         hold(at(service, "2026-12-15T09:15"), MONDAY - SECOND)
@@ -215,6 +216,7 @@ def test_who_passes_the_captcha_when_the_slot_is_no_longer_offered_gets_another(
     assert passed.start - (release + 11 * MINUTE) >= timedelta(hours=49)
 
 
+@pytest.mark.slow
 def test_who_passes_the_captcha_when_nothing_is_offered_any_more_gets_nothing(service: Service) -> None:
     kept = hold(at(service, "2026-12-03T10:15"))
     lose_all_but(service, {"01 10:15"})  # free, and too near
@@ -257,6 +259,7 @@ class Draw(Random):
         return seq[self.at]
 
 
+@pytest.mark.slow
 def test_who_asked_for_the_first_free_slot_and_lost_it_gets_one_of_the_earliest(service: Service) -> None:
     for wish, gets in ((FIRST, "03 09:15"), (at(service, "2026-12-03T10:25"), "03 10:20")):
         kept = booking.place_hold("aes", wish, now=NOW, chance=Draw(-1))
@@ -288,6 +291,7 @@ def test_seats_that_only_the_cache_shows_are_lost_to_one_near_them_without_a_sec
     assert passed.instead_of == kept.start
 
 
+@pytest.mark.slow
 def test_who_loses_every_seat_they_try_may_send_the_same_answer_again(service: Service) -> None:
     kept = hold(at(service, "2026-12-03T10:15"))
     to = asked(kept)
@@ -303,6 +307,7 @@ def test_who_loses_every_seat_they_try_may_send_the_same_answer_again(service: S
     assert answer(kept, to, NOW + 2 * SECOND).seat.key == kept.seat.key
 
 
+@pytest.mark.slow
 def test_when_nothing_is_free_the_right_answer_writes_nothing(service: Service) -> None:
     kept = hold()
     to = asked(kept)
@@ -340,6 +345,7 @@ def test_when_the_table_throttles_the_seat_the_same_answer_is_good_again(service
 # The old id
 
 
+@pytest.mark.slow
 def test_the_old_id_leads_to_the_new_seat_at_every_step(service: Service) -> None:
     kept = hold(at(service, "2026-12-03T10:15"))
     lose_all_but(service, {"03 10:25"})

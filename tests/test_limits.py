@@ -62,6 +62,7 @@ def address(number: int) -> str:
 # Each limit
 
 
+@pytest.mark.slow
 def test_a_domain_of_ones_own_costs_one_more_captcha_for_each_full_limit_and_three_at_most() -> None:
     paid = [captchas(n, f"p{n}@catch-all.example.net", address(n)) for n in range(11)]
     assert paid == [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3]
@@ -88,6 +89,7 @@ def test_a_domain_is_what_somebody_registered(email: str, domain: str) -> None:
     assert limits.domain_of(email) == domain
 
 
+@pytest.mark.slow
 def test_the_prefixes_of_an_ipv6_network_are_counted_beyond_its_56() -> None:
     same_48 = [captchas(n, f"p{n}@gmail.com", f"2001:db8:1:{n:x}00::1") for n in range(5)]
     assert same_48 == [0, 0, 0, 1, 1]

@@ -248,6 +248,7 @@ def asked_for(service: Service, request: appointment.Request, now: datetime) -> 
     return "4", before, boto3.client("dynamodb").get_item(**place)["Item"]
 
 
+@pytest.mark.slow
 def test_the_marks_of_letters_are_bounded_and_a_change_that_comes_again_sends_nothing_twice(service: Service) -> None:
     request, first = filed()
     second = after(request, lambda token: appointment.confirm_request(token, NOW))
