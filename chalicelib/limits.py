@@ -54,11 +54,8 @@ def _over_limits(hold: Hold, email: str, address: str, now: datetime) -> int:
             network = keys().prefix(address, prefix, now)
             if most and network:
                 counted.append((f"PREFIX#{network}", HOUR, most))
-    return max((_nth(name, now, kept) - 1) // most for name, kept, most in counted) if counted else 0
-
-
-def _nth(name: str, now: datetime, kept: timedelta) -> int:
-    return visitors.add_one(name, "REQUESTS", now, kept)
+    before = ((visitors.add_one(name, "REQUESTS", now, kept) - 1) // most for name, kept, most in counted)
+    return max(before, default=0)
 
 
 def domain_of(email: str) -> str:
