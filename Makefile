@@ -1,6 +1,6 @@
 # The only door for a developer: `make` alone lists what there is.
 .DEFAULT_GOAL := help
-SERVICE := -n auto $(wildcard tests/test_*.py)
+SERVICE := -n auto tests/unit --ignore tests/unit/infra
 .PHONY: $(shell sed -n "s/^\([a-z-]*\):.*\#\# .*/\1/p" Makefile)
 
 PYTHON ?= python3
@@ -12,14 +12,14 @@ CLOCKS := 2026-11-30T08:59:50+01:00 2026-11-30T09:00:00+01:00 2026-11-29T23:59:5
   2026-12-04T17:30:00+01:00 2026-12-05T12:00:00+01:00 2026-12-06T18:00:00+01:00 2026-12-02T10:00:00+01:00 \
   2026-12-31T23:59:59.999+01:00 2027-01-01T00:00:00+01:00 2027-03-28T01:59:59.999+01:00 2027-03-28T03:00:00+02:00 \
   2027-10-31T02:59:59.999+02:00 2027-10-31T02:00:00+01:00 2028-02-29T12:00:00+01:00
-NO_FAKETIME := --ignore tests/attack/test_fuzz.py  # faketime never ends a wait for a thread that has a limit
+NO_FAKETIME := --ignore tests/security/test_fuzz.py  # faketime never ends a wait for a thread that has a limit
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start the whole service on this machine; Ctrl-C ends it
-	@$(BIN)/python -m infra.laptop
+	@$(BIN)/python -m infra.local
 
 rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE= VISITORS= SEATS= BOTS= KINDS= ...)
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
@@ -27,14 +27,14 @@ rush: setup  ## a Monday: 2,000 visitors on 200 seats, and a verdict (URL= STAGE
 
 test: lint  ## everything: unit tests with coverage, proofs, then the deployed stack and the browser
 	@$(BIN)/pytest $(SERVICE) --cov
-	@$(BIN)/pytest -n auto tests/office tests/tools tests/attack tests/proof
+	@$(BIN)/pytest -n auto tests/unit/infra tests/security tests/proof tests/load
 	@$(MAKE) --no-print-directory --keep-going -j2 test-browser test-stack
 
 test-stack: setup  ## the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
 test-browser: setup  ## the pages in Chromium, a part of `make test`
-	@$(BIN)/python -m infra.browser
+	@$(BIN)/python -m infra.tools.browser
 	@$(BIN)/pytest tests/browser
 
 test-long: lint  ## what takes long: the proofs at full size, faults, every broken copy against the checker of histories
@@ -47,7 +47,7 @@ check: lint  ## format, lint, types and the service's unit tests, in under a min
 
 check-clocks: setup  ## the unit tests on a release, at midnight, on a weekend, ... (FAKETIME=faketime: by the machine's clock too)
 	@for moment in $(CLOCKS); do echo "pytest --shuffle --clock $$moment --seed $${SEED:-$$moment}"; \
-	  $(if $(FAKETIME),$(FAKETIME) "$$moment") $(BIN)/pytest $(SERVICE) tests/attack tests/office -m "not slow" \
+	  $(if $(FAKETIME),$(FAKETIME) "$$moment") $(BIN)/pytest $(SERVICE) tests/security tests/unit/infra/ops -m "not slow" \
 	    $(if $(FAKETIME),$(NO_FAKETIME)) --shuffle --clock "$$moment" --seed "$${SEED:-$$moment}" || exit 1; done
 
 lint: setup  ## format, lint and types
@@ -74,12 +74,12 @@ rehearse: setup  ## deploy, roll back and destroy a stage on an engine, and take
 	@$(BIN)/pytest tests/rehearsal
 
 lighthouse: setup  ## Lighthouse on the first pages: at least 0.98 in all four columns (needs node)
-	@$(BIN)/python -m infra.lighthouse
+	@$(BIN)/python -m infra.tools.lighthouse
 
 fuzz: setup  ## 20,000 calls over the contract, 5,000 examples for each reader, then over HTTP: half an hour
-	@$(BIN)/python -m tests.attack.fuzz 20000
-	@EXAMPLES=5000 $(BIN)/pytest --hypothesis-profile=default tests/attack/test_parsers.py
-	@$(BIN)/python -m tests.attack.fuzz 1000 --stack
+	@$(BIN)/python -m tests.security.fuzz 20000
+	@EXAMPLES=5000 $(BIN)/pytest --hypothesis-profile=default tests/security/test_parsers.py
+	@$(BIN)/python -m tests.security.fuzz 1000 --stack
 
 simulate: setup  ## nine Mondays beyond this machine, into docs/capacity.md (two minutes)
 	@$(BIN)/python -m tests.load.simulation

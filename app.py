@@ -12,21 +12,13 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import (
-    __version__,
-    appointment,
-    booking,
-    edge,
-    feedback,
-    forms,
-    log,
-    manage,
-    outbox,
-    settings,
-    upkeep,
-    views,
-)
-from chalicelib.edge import ANY, LOOK, Reply, Visit
+from chalicelib import __version__, log, settings
+from chalicelib.booking import availability, captcha, filing, holds, moves, personal_data, requests, schedule
+from chalicelib.mail import bounces, outbox
+from chalicelib.web import clock, file_views, forms, handler, hold_views, problems, request_views, service_views
+from chalicelib.web.handler import ANY_CONTENT_TYPE, GET_OR_HEAD
+from chalicelib.web.reply import Reply
+from chalicelib.web.visit import Visit
 
 gc.freeze()
 gc.enable()
@@ -38,7 +30,7 @@ app.api.binary_types = []
 @app.middleware("all")
 def name_run(event: object, respond: Callable[[object], Response]) -> Response:
     """Every line of the log says which run it is about."""
-    log.about(edge.run_of(event))
+    log.about(handler.run_id(event))
     return respond(event)
 
 
@@ -46,49 +38,49 @@ def name_run(event: object, respond: Callable[[object], Response]) -> Response:
 def tell_failure(request: Request, respond: Callable[[Request], Response]) -> Response:
     """What nobody foresaw is logged by Chalice and rings; the visitor is told kindly, in their language."""
     response = respond(request)
-    return edge.failure(request) if response.status_code == edge.FAILED else response
+    return handler.failure(request) if response.status_code == problems.FAILED else response
 
 
 # page: notices, static files, manage
 
 
-@app.route("/", methods=LOOK, content_types=ANY)
-@edge.answers(app)
+@app.route("/", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app)
 def home(visit: Visit) -> Reply:
     """The services offered."""
-    return views.home(booking.services(visit.now))
+    return service_views.home(availability.services(visit.now))
 
 
-@app.route("/services/{service}", methods=LOOK, content_types=ANY)
-@edge.answers(app)
+@app.route("/services/{service}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app)
 def show_service(visit: Visit, service: str) -> Reply:
     """The notice of one service, and the two doors."""
-    return views.service_page(booking.service(service, visit.now), visit)
+    return service_views.service_page(availability.service(service, visit.now), visit)
 
 
-@app.route("/manage", methods=LOOK, content_types=ANY)
-@edge.answers(app)
+@app.route("/manage", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app)
 def show_manage(_visit: Visit) -> Reply:
     """The form that asks for one's link."""
-    return views.manage()
+    return request_views.manage()
 
 
-@app.route("/static/{file}", methods=LOOK, content_types=ANY)
-@edge.answers(app)
+@app.route("/static/{file}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app)
 def static(_visit: Visit, file: str) -> Reply:
     """A style sheet or script, by its hashed name."""
-    return views.static(file)
+    return file_views.static(file)
 
 
-@app.route("/openapi.json", methods=LOOK, content_types=ANY)
-@edge.answers(app)
+@app.route("/openapi.json", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app)
 def openapi(_visit: Visit) -> Reply:
     """The contract, as an OpenAPI 3.1 document."""
-    return views.openapi()
+    return file_views.openapi()
 
 
-@app.route("/health", methods=LOOK, content_types=ANY)
-@edge.answers(app)
+@app.route("/health", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app)
 def health(_visit: Visit) -> Reply:
     """Alive, and which version; touches no table."""
     return Reply({"status": "ok", "version": __version__})
@@ -97,202 +89,206 @@ def health(_visit: Visit) -> Reply:
 # slots
 
 
-@app.route("/services/{service}/slots", methods=LOOK, content_types=ANY)
-@edge.answers(app)
+@app.route("/services/{service}/slots", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app)
 def show_slots(visit: Visit, service: str) -> Reply:
     """The calendar of one week."""
-    found = booking.calendar(service, visit.query.get("week"), visit.now)
-    return views.calendar(found, visit.now, conditions_accepted=forms.yes(visit.query, "conditions_accepted"))
+    found = availability.week_calendar(service, visit.query.get("week"), visit.now)
+    return service_views.calendar(found, visit.now, conditions_accepted=forms.yes(visit.query, "conditions_accepted"))
 
 
 # hold
 
 
-@app.route("/services/{service}/holds", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.calendar_again)
+@app.route("/services/{service}/holds", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.calendar_again)
 def place_hold(visit: Visit, service: str) -> Reply:
     """Keep one seat for this visitor while they pass the captcha."""
-    wish = forms.read_wish(visit.body(), booking.service(service, visit.now))
-    return views.held(booking.place_hold(service, wish, now=visit.now, visit=visit.ticket, address=visit.address))
+    wish = forms.read_wish(visit.body(), availability.service(service, visit.now))
+    return hold_views.held(
+        holds.place(service, wish, now=visit.now, visitor_token=visit.visitor_token, ip_address=visit.ip_address)
+    )
 
 
-@app.route("/holds/{hold}/extension", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/holds/{hold}/extension", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def extend_hold(visit: Visit, hold: str) -> Reply:
     """One more period."""
-    return views.extended(booking.extend_hold(hold, visit.now), visit)
+    return hold_views.extended(holds.extend(hold, visit.now), visit)
 
 
-@app.route("/holds/{hold}/end", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/holds/{hold}/end", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def end_hold(visit: Visit, hold: str) -> Reply:
     """Give the seat back."""
-    return views.ended(booking.end_hold(hold, visit.now), hold)
+    return hold_views.ended(holds.end(hold, visit.now), hold)
 
 
 # captcha
 
 
-@app.route("/holds/{hold}", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/holds/{hold}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_hold(visit: Visit, hold: str) -> Reply:
     """Where a hold stands; for a person, the step that comes next."""
-    return views.hold_page(booking.view_hold(hold, visit.now), visit)
+    return hold_views.hold_page(holds.view(hold, visit.now), visit)
 
 
-@app.route("/holds/{hold}/captcha", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/holds/{hold}/captcha", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def new_challenge(visit: Visit, hold: str) -> Reply:
     """Another picture and sound."""
-    return views.challenge(hold, booking.challenge(hold, visit.now), visit)
+    return hold_views.challenge(hold, captcha.new_challenge(hold, visit.now), visit)
 
 
-@app.route("/holds/{hold}/captcha/answer", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.captcha_again)
+@app.route("/holds/{hold}/captcha/answer", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=hold_views.captcha_again)
 def answer_challenge(visit: Visit, hold: str) -> Reply:
     """Check what was read or heard."""
     body = visit.body()
     challenge, answer = forms.read_answer(body)
-    ready = booking.answer_challenge(hold, challenge, answer, now=visit.now, visit=visit.ticket, address=visit.address)
-    return views.captcha_passed(ready, body, visit)
+    ready = captcha.answer(
+        hold, challenge, answer, now=visit.now, visitor_token=visit.visitor_token, ip_address=visit.ip_address
+    )
+    return hold_views.captcha_passed(ready, body, visit)
 
 
 # request
 
 
-@app.route("/holds/{hold}/details", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.details_again)
+@app.route("/holds/{hold}/details", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=hold_views.details_again)
 def send_details(visit: Visit, hold: str) -> Reply:
     """File the request; a person sees everything once more before, and may change the language on the way."""
-    body, ready = visit.body(), booking.check_hold(hold, visit.now)
+    body, ready = visit.body(), holds.view_ready(hold, visit.now)
     if not visit.wants_json and "lang" in body:
-        return views.step_again(ready, body)
+        return hold_views.step_again(ready, body)
     if not visit.wants_json and "change" in body:
-        return views.details_form(ready, body)
-    details = forms.read_details(body, today=visit.now.date(), language=visit.words.language)
+        return hold_views.details_form(ready, body)
+    details = forms.read_details(body, today=visit.now.date(), language=visit.locale.language)
     if not visit.wants_json and "checked" not in body:
-        return views.check(ready, body)
-    return views.filed(hold, appointment.file_request(hold, details, now=visit.now, address=visit.address))
+        return hold_views.check(ready, body)
+    return hold_views.filed(hold, filing.file(hold, details, now=visit.now, ip_address=visit.ip_address))
 
 
-@app.route("/holds/{hold}/email", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.email_again)
+@app.route("/holds/{hold}/email", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=hold_views.email_again)
 def correct_email(visit: Visit, hold: str) -> Reply:
     """Correct the e-mail address of a request that was just filed."""
     email = forms.read_email(visit.body())
-    return views.filed(hold, appointment.change_email(hold, email, now=visit.now))
+    return hold_views.filed(hold, filing.change_email(hold, email, now=visit.now))
 
 
-@app.route("/requests/{token}", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_request(visit: Visit, token: str) -> Reply:
     """One request, for the person who has the mail. Looking changes nothing."""
-    return views.request_page(appointment.view_request(token, visit.now))
+    return request_views.request_page(requests.view(token, visit.now))
 
 
-@app.route("/requests/{token}/confirmation", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/confirmation", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_confirmation(visit: Visit, token: str) -> Reply:
     """The same page: only its button confirms."""
-    return views.request_page(appointment.view_request(token, visit.now))
+    return request_views.request_page(requests.view(token, visit.now))
 
 
-@app.route("/requests/{token}/confirmation", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/confirmation", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def confirm_request(visit: Visit, token: str) -> Reply:
     """Confirm."""
-    return views.request_step(appointment.confirm_request(token, visit.now))
+    return request_views.request_step(requests.confirm(token, visit.now))
 
 
-@app.route("/requests/{token}/cancellation", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/cancellation", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_cancellation(visit: Visit, token: str) -> Reply:
     """Ask whether to cancel: only its button does."""
-    return views.request_page(appointment.view_request(token, visit.now), "cancel.html")
+    return request_views.request_page(requests.view(token, visit.now), "cancel.html")
 
 
-@app.route("/requests/{token}/cancellation", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/cancellation", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def cancel_request(visit: Visit, token: str) -> Reply:
     """Cancel."""
-    return views.request_step(appointment.cancel_request(token, visit.now))
+    return request_views.request_step(requests.cancel(token, visit.now))
 
 
-@app.route("/requests/{token}/move", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.move_again)
+@app.route("/requests/{token}/move", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=request_views.move_again)
 def show_move(visit: Visit, token: str) -> Reply:
     """The slots to choose another from."""
-    return views.move_page(*appointment.choices(token, visit.now))
+    return request_views.move_page(*moves.choices(token, visit.now))
 
 
-@app.route("/requests/{token}/move", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.move_again)
+@app.route("/requests/{token}/move", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=request_views.move_again)
 def move_request(visit: Visit, token: str) -> Reply:
     """Move to another slot."""
-    start = forms.read_slot(visit.body(), appointment.view_request(token, visit.now).service)
-    return views.moved(appointment.move_request(token, start, now=visit.now))
+    start = forms.read_slot(visit.body(), requests.view(token, visit.now).service)
+    return request_views.moved(moves.move(token, start, now=visit.now))
 
 
-@app.route("/requests/{token}/convocation", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/convocation", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_convocation(visit: Visit, token: str) -> Reply:
     """The page to print."""
-    return views.convocation_page(appointment.view_request(token, visit.now))
+    return request_views.convocation_page(requests.view(token, visit.now))
 
 
-@app.route("/requests/{token}/convocation", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/convocation", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def send_convocation(visit: Visit, token: str) -> Reply:
     """Send the convocation again."""
-    return views.convocation_sent(*manage.send_convocation(token, visit.now))
+    return request_views.convocation_sent(*personal_data.send_convocation(token, visit.now))
 
 
-@app.route("/requests/{token}/correction", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/correction", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_correction(visit: Visit, token: str) -> Reply:
     """The form that corrects a name or the phone."""
-    return views.correction(manage.view_correctable(token, visit.now))
+    return request_views.correction(personal_data.view_correctable(token, visit.now))
 
 
-@app.route("/requests/{token}/correction", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.correction_again)
+@app.route("/requests/{token}/correction", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=request_views.correction_again)
 def correct_request(visit: Visit, token: str) -> Reply:
     """Correct a name or the phone."""
-    body, found = visit.body(), manage.view_correctable(token, visit.now)
-    return views.request_step(manage.correct(found, *forms.read_correction(body), now=visit.now))
+    body, found = visit.body(), personal_data.view_correctable(token, visit.now)
+    return request_views.request_step(personal_data.correct(found, *forms.read_correction(body), now=visit.now))
 
 
-@app.route("/requests/{token}/data", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/data", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_data(visit: Visit, token: str) -> Reply:
     """Everything that is kept about the owner, to download."""
-    return views.own_data(manage.data(token, visit.now))
+    return request_views.own_data(personal_data.data(token, visit.now))
 
 
-@app.route("/requests/{token}/erasure", methods=LOOK, content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/erasure", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def show_erasure(visit: Visit, token: str) -> Reply:
     """Ask whether to erase: only its button does."""
-    return views.request_page(appointment.view_request(token, visit.now), "erase.html")
+    return request_views.request_page(requests.view(token, visit.now), "erase.html")
 
 
-@app.route("/requests/{token}/erasure", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.start_again)
+@app.route("/requests/{token}/erasure", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=service_views.start_again)
 def erase_request(visit: Visit, token: str) -> Reply:
     """Erase, and cancel."""
-    return views.erased(manage.erase(token, visit.now))
+    return request_views.erased(personal_data.erase(token, visit.now))
 
 
-@app.route("/manage", methods=["POST"], content_types=ANY)
-@edge.answers(app, again=views.manage_again)
+@app.route("/manage", methods=["POST"], content_types=ANY_CONTENT_TYPE)
+@handler.answers(app, again=request_views.manage_again)
 def ask_link(visit: Visit) -> Reply:
     """Send a request's link to its address, if there is one."""
     reference, email = forms.read_manage(visit.body())
-    appointment.ask_link(reference, email, visit.now)
-    return views.manage(sent=True)
+    requests.ask_link(reference, email, visit.now)
+    return request_views.manage(sent=True)
 
 
-# One Lambda per step: `infra/app.yaml` points each route at its own. Chalice's APIHandler is "page".
+# One Lambda per step: `infra/deploy/templates/app.yaml` points each route at its own. Chalice's APIHandler is "page".
 
 
 @app.lambda_function(name="slots")
@@ -319,7 +315,7 @@ def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     return app(event, context)
 
 
-# A plain `chalice deploy` is told the stream by its shell; `infra/app.yaml` names it for a real stage.
+# A plain `chalice deploy` is told the stream by its shell; `infra/deploy/templates/app.yaml` names it for a real stage.
 STREAM = os.environ.get("GUICHET_STREAM", "arn:aws:dynamodb:eu-west-3:000000000000:table/guichet/stream/0")
 
 
@@ -328,24 +324,24 @@ def mailer(event: DynamoDBEvent) -> dict[str, Any]:
     """Send the letter that each change of the table calls for."""
     records = [(record.sequence_number, record.old_image, record.new_image) for record in event]
     oldest = min(record.timestamp for record in event).replace(tzinfo=UTC)
-    failed = outbox.deliver(records, now=edge.now(), oldest=oldest)
+    failed = outbox.deliver(records, now=clock.now(), oldest=oldest)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
 @app.lambda_function(name="feedback")
 def feedback_function(event: dict[str, Any], _context: object) -> None:
-    """What SES says became of a letter. `infra/app.yaml` names the topic that says it."""
+    """What SES says became of a letter. `infra/deploy/templates/app.yaml` names the topic that says it."""
     for record in event["Records"]:
-        feedback.take(record["Sns"]["Message"], edge.now())
+        bounces.handle(record["Sns"]["Message"], clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="release")
 def release(_event: CloudWatchEvent) -> None:
     """Create the next weeks' seats ahead."""
-    upkeep.release(edge.now())
+    schedule.release_seats(clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="expiry")
 def expiry(_event: CloudWatchEvent) -> None:
     """End holds and requests whose time has run out."""
-    upkeep.expire(edge.now())
+    schedule.end_expired(clock.now())

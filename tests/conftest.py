@@ -29,9 +29,12 @@ os.environ.update(
 
 from moto import mock_aws
 
-from chalicelib import edge, log, rows, store, timetable, visitors
-from chalicelib.chance import CHANCE
-from chalicelib.model import Service
+from chalicelib import log
+from chalicelib.domain import timetable
+from chalicelib.domain.rng import RNG
+from chalicelib.domain.service import Service
+from chalicelib.storage import dynamodb, items, seat_store, service_store, visitor_store
+from chalicelib.web import clock as web_clock
 
 gc.freeze()  # moto's and botocore's models stay: a tenth of the time went into looking at them
 gc.set_threshold(100_000, 50, 50)
@@ -78,10 +81,10 @@ class Clock:
 def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Give the service the clock of `--clock`, and draws that follow from `--seed` and the name of the test."""
     own = Clock(request.config.getoption("--clock"))
-    monkeypatch.setattr(edge, "clock", own)
+    monkeypatch.setattr(web_clock, "clock", own)
     monkeypatch.setattr(log, "clock", lambda: own().timestamp())
     name = f"{request.config.getoption('--seed')} {request.node.nodeid}"
-    monkeypatch.setattr(CHANCE, "source", random.Random(name))  # noqa: S311  # a test repeats its draws
+    monkeypatch.setattr(RNG, "source", random.Random(name))  # noqa: S311  # a test repeats its draws
     return own
 
 
@@ -108,8 +111,10 @@ def document(**changes: Any) -> dict[str, Any]:
         "documents_note": [text],
         "otherwise": [text],
         "times": {"notice_hours": 49},
-        "limits": {"domain_requests": 0},  # most tests write from one e-mail domain; tests/test_limits.py has the limit
-        "seat_after": "choice",  # the order of steps that most tests walk; tests/test_crowd.py has the others
+        "limits": {
+            "domain_requests": 0
+        },  # most tests write from one e-mail domain; test_request_limits.py has the limit
+        "seat_after": "choice",  # the order of steps that most tests walk; test_waiting.py has the others
         **changes,
     }
 
@@ -118,28 +123,28 @@ def document(**changes: Any) -> dict[str, Any]:
 def table() -> Iterator[None]:
     """An empty table."""
     with mock_aws():
-        rows.SeatRow.create_table(billing_mode="PAY_PER_REQUEST")  # by its own client: a new one costs 0.3 s
-        store.forget()
-        visitors.forget()
+        items.SeatItem.create_table(billing_mode="PAY_PER_REQUEST")  # by its own client: a new one costs 0.3 s
+        service_store.forget()
+        visitor_store.forget()
         yield
-        store.forget()
+        service_store.forget()
 
 
 @pytest.fixture
 def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
     """The small service, its seats made a minute before they open."""
-    put = store.put_service(document())
+    put = service_store.put(document())
     fill(put, MONDAY - timedelta(minutes=1))
     return put
 
 
 def fill(service: Service, now: datetime) -> None:
     """The seats that `upkeep.release` would make, put in batches: moto takes a second for them one by one."""
-    with rows.SeatRow.batch_write() as batch:
+    with items.SeatItem.batch_write() as batch:
         for week in timetable.weeks_to_create(service, now):
             for key, opens_at in timetable.plan(service, week).items():
                 if service.start_of(key) > now:
-                    batch.save(store.new_row(key, opens_at))
+                    batch.save(seat_store.new_item(key, opens_at))
 
 
 AWAY = EndpointConnectionError(endpoint_url="https://dynamodb.example.org")
@@ -153,7 +158,7 @@ def says(code: str) -> ClientError:
 @contextmanager
 def calls(error: Exception | None = None, *, operation: str = "") -> Iterator[list[str]]:
     """The calls of the table in the block, or those of one operation, by name; with an error, each fails so."""
-    events = rows.connection().connection.client.meta.events
+    events = dynamodb.connection().connection.client.meta.events
     event = f"before-call.dynamodb.{operation}".rstrip(".")
     asked: list[str] = []
 
@@ -178,7 +183,7 @@ def throttled() -> AbstractContextManager[list[str]]:
 def one_call_at_a_time() -> Iterator[None]:
     """Lend moto what DynamoDB promises: each call happens as a whole. Between two calls, threads mix as they like."""
     lock = Lock()
-    client = rows.connection().connection.client
+    client = dynamodb.connection().connection.client
 
     def wait(**_: object) -> None:
         lock.acquire()

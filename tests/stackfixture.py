@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from infra.inbox import any_port
-from infra.laptop import SERVICES, Stack, running
+from infra.local.inbox import any_port
+from infra.local.stack import SERVICES, Stack, running
 
 ANSWER = "TEST42"  # what every challenge of this stack accepts
 

@@ -6,7 +6,7 @@ import typer
 
 from infra.ops.audit import audit
 from infra.ops.close import close
-from infra.ops.day import day
+from infra.ops.day_list import day
 from infra.ops.overview import status
 from infra.ops.release import release
 from infra.ops.requests import requests

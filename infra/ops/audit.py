@@ -10,12 +10,12 @@ import typer
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
-from chalicelib import rows
-from chalicelib.chance import CHANCE
-from chalicelib.rows import Moment, Row
-from infra.ops import look
-from infra.ops.reach import caller
+from chalicelib.domain.rng import RNG
+from chalicelib.storage import dynamodb
+from chalicelib.storage.items import Item, TimestampAttribute
+from infra.ops import output
 from infra.ops.session import STAGE_DEFAULT, Json, Refused, Session, Since, StageName, at
+from infra.ops.stage_access import caller
 
 BEGUN, DONE, WAS_REFUSED, FAILED = "begun", "done", "refused", "failed"
 A_MONTH = timedelta(days=30)
@@ -23,7 +23,7 @@ KEPT = timedelta(days=365)
 """How long an act is kept."""
 
 
-class AuditRow(Row):
+class AuditRow(Item):
     """One act. `begun` and nothing after it: the program was stopped while it worked."""
 
     who = UnicodeAttribute()
@@ -31,7 +31,7 @@ class AuditRow(Row):
     arguments = JSONAttribute()
     outcome = UnicodeAttribute()
     counts = JSONAttribute(null=True)
-    ended_at = Moment(null=True)
+    ended_at = TimestampAttribute(null=True)
     erase_at = NumberAttribute()
 
 
@@ -39,7 +39,7 @@ class AuditRow(Row):
 def act(session: Session, what: str, **arguments: object) -> Iterator[Counter[str]]:
     """Put the act before it is done, and its counts after it. The arguments are no personal data."""
     row = _row(session, what, arguments, BEGUN)
-    with rows.table():
+    with dynamodb.translated_errors():
         row.save()
     done: Counter[str] = Counter()
     outcome = FAILED
@@ -55,7 +55,7 @@ def act(session: Session, what: str, **arguments: object) -> Iterator[Counter[st
             AuditRow.counts.set(dict(done)),
             AuditRow.ended_at.set(session.clock()),
         ]
-        with rows.table():
+        with dynamodb.translated_errors():
             row.update(actions=ended)
 
 
@@ -63,12 +63,12 @@ def looked(session: Session, what: str, people: int, **arguments: object) -> Non
     """Put the act of reading people before they are shown: how many, never who but by a reference."""
     row = _row(session, what, arguments, DONE)
     row.counts, row.ended_at = {"people": people}, session.clock()
-    with rows.table():
+    with dynamodb.translated_errors():
         row.save()
 
 
 def _row(session: Session, what: str, arguments: dict[str, object], outcome: str) -> AuditRow:
-    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{CHANCE.token_hex(4)}")
+    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{RNG.token_hex(4)}")
     row.who, row.what, row.arguments, row.outcome = caller(session.region), what, _plain(arguments), outcome
     row.erase_at = int((session.now + KEPT).timestamp())
     return row
@@ -77,7 +77,7 @@ def _row(session: Session, what: str, arguments: dict[str, object], outcome: str
 def _plain(arguments: dict[str, object]) -> dict[str, object]:
     """As JSON, without what was not said."""
     said = {name: value for name, value in arguments.items() if value not in (None, (), [])}
-    return dict(json.loads(look.as_json(said)))
+    return dict(json.loads(output.as_json(said)))
 
 
 def _month(day: date) -> str:
@@ -92,7 +92,7 @@ def acts(since: date, until: date) -> Iterator[AuditRow]:
     """The acts from one day to another, newest first."""
     month = until.replace(day=1)
     while month >= since.replace(day=1):
-        with rows.table():
+        with dynamodb.translated_errors():
             yield from AuditRow.query(_month(month), AuditRow.sk >= since.isoformat(), scan_index_forward=False)
         month = (month - timedelta(days=1)).replace(day=1)
 
@@ -119,7 +119,7 @@ def audit(ctx: typer.Context, since: Since = None, stage: StageName = STAGE_DEFA
             for row in found
         ]
         columns = ("when (UTC)", "who", "what", "with", "outcome", "counts")
-        session.show({"acts": document}, look.table(columns, lines) if lines else "No act.")
+        session.show({"acts": document}, output.table(columns, lines) if lines else "No act.")
 
 
 def _words(facts: dict[str, object] | None) -> str:

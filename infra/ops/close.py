@@ -5,11 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from chalicelib.model import Service
-from infra import closing
-from infra.closing import Closing, Prepared
-from infra.ops import look
+from chalicelib.domain.service import Service
+from infra.ops import closing, output
 from infra.ops.audit import act
+from infra.ops.closing import Closing, Prepared
 from infra.ops.session import (
     REFUSED,
     STAGE_DEFAULT,
@@ -57,7 +56,7 @@ def close(
             return
         count = document["seats"]
         if not count:
-            raise Refused(f"there is nothing to close on {look.day(day)}")
+            raise Refused(f"there is nothing to close on {output.day(day)}")
         if plan.missing and not short:
             raise Refused(f"{lines[-1]} Or say --short: the last to choose will find no seat kept")
         session.ask("Close? It cannot be undone for who is written to." if plan.booked else "Close?", *lines, yes=yes)
@@ -65,9 +64,9 @@ def close(
         with act(session, "close", **facts) as done:
             done.update(closing.close(morning, plan, session.now, watch=session.track("seats")))
         left = count - done["closed"]
-        told = [f"Closed: {look.count(done['closed'], 'seat')}; {done['written_to']} people are written to."]
+        told = [f"Closed: {output.count(done['closed'], 'seat')}; {done['written_to']} people are written to."]
         if left:
-            told.append(f"{look.count(left, 'seat')} changed meanwhile and left: run it again.")
+            told.append(f"{output.count(left, 'seat')} changed meanwhile and left: run it again.")
         session.show(document | {"dry_run": False, "done": done, "left": left}, *told)
         if left:
             raise typer.Exit(REFUSED)
@@ -86,12 +85,12 @@ def _told(service: Service, day: date, plan: Prepared) -> tuple[dict[str, Any], 
         "missing": plan.missing,
         "choose_before": plan.until,
     }
-    seats, until = look.count(booked + held + len(plan.unused), "seat"), look.moment(plan.until, service.zone)
+    seats, until = output.count(booked + held + len(plan.unused), "seat"), output.moment(plan.until, service.zone)
     lines = [
-        f"{look.day(day)}: {seats} to close, {booked} of them booked, {held} held by somebody who is booking now.",
+        f"{output.day(day)}: {seats} to close, {booked} of them booked, {held} held by somebody who is booking now.",
     ]
     if booked:
-        lines.append(f"{look.count(reserve, 'other seat')} to keep for those who are booked, until {until}.")
+        lines.append(f"{output.count(reserve, 'other seat')} to keep for those who are booked, until {until}.")
     if plan.missing:
-        lines.append(f"{look.count(plan.missing, 'seat')} missing: open more with `seats add`.")
+        lines.append(f"{output.count(plan.missing, 'seat')} missing: open more with `seats add`.")
     return document, lines

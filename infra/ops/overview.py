@@ -11,11 +11,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
-from chalicelib import outbox, rows, store, timetable, upkeep
-from chalicelib.model import Seat, Service, State
-from chalicelib.rows import PersonRow
-from chalicelib.timetable import Desks, Do
-from infra.ops import look
+from chalicelib.booking import schedule
+from chalicelib.domain import lifecycle, timetable
+from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.seat_changes import ChangeKind, DeskOccupancy
+from chalicelib.domain.service import Service
+from chalicelib.mail import outbox
+from chalicelib.storage import dynamodb, service_store
+from chalicelib.storage.items import PersonItem
+from infra.ops import output
 from infra.ops.session import REFUSED, STAGE_DEFAULT, Json, Session, StageName, at, documents
 from infra.ops.status import Status
 from infra.ops.status import status as status_of
@@ -37,15 +41,15 @@ class Letters:
 def status(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json = False) -> None:
     """Each service: the next release, its seats, its open weeks, its letters. Exit code 1 if something needs a hand."""
     with at(ctx, stage, as_json=as_json) as session:
-        services = sorted(store.services(session.now), key=lambda service: service.id)
+        services = sorted(service_store.read_all(session.now), key=lambda service: service.id)
         unsent = _unsent(session)
         problems = [] if services else ["there is no service: put one in place with `services put FILE`"]
         if unsent:
-            problems.append(f"{look.count(unsent, 'letter')} or more given up: docs/letters.md says what to do")
+            problems.append(f"{output.count(unsent, 'letter')} or more given up: docs/letters.md says what to do")
         report, drawn = list[dict[str, Any]](), list[Any]()
         persons = _persons()
         for service in services:
-            weeks = [(week, seats) for week, seats in upkeep.weeks(service, session.now) if seats]
+            weeks = [(week, seats) for week, seats in schedule.weeks_with_seats(service, session.now) if seats]
             seats = [seat for _, here in weeks for seat in here]
             letters_of = _letters(service, seats, persons, session.now)
             moment = timetable.next_release(service, session.now)
@@ -79,9 +83,9 @@ def _drawn(report: dict[str, Any], service: Service, counted: list[tuple[str, Co
     """A service on a few lines, with a table of its weeks."""
     release = "none within a year"
     if moment := report["next_release"]:
-        made = f"{report['seats_made']} of {look.count(report['seats_planned'], 'seat')} made"
-        release = f"{look.moment(moment, service.zone)}, {made}"
-    refused = look.count(report["letters_stopped"], "applicant")
+        made = f"{report['seats_made']} of {output.count(report['seats_planned'], 'seat')} made"
+        release = f"{output.moment(moment, service.zone)}, {made}"
+    refused = output.count(report["letters_stopped"], "applicant")
     lines = [
         f"{service.id}{' (hidden)' if service.hidden else ''}",
         f"  next release: {release}",
@@ -89,7 +93,7 @@ def _drawn(report: dict[str, Any], service: Service, counted: list[tuple[str, Co
     ]
     columns = [column for column in Status if any(counts[column] for _, counts in counted)]
     weeks = [(week, *(counts[column] for column in columns)) for week, counts in counted]
-    return [*lines, *([look.table(("week", *columns), weeks)] if weeks else [])]
+    return [*lines, *([output.table(("week", *columns), weeks)] if weeks else [])]
 
 
 def _release(service: Service, moment: datetime | None, now: datetime) -> tuple[int, int]:
@@ -98,7 +102,9 @@ def _release(service: Service, moment: datetime | None, now: datetime) -> tuple[
         return 0, 0
     weeks = timetable.weeks_to_create(service, now)
     planned = sum(seats for week in weeks for opens, seats in timetable.releases(service, week) if opens == moment)
-    new = [change.seat for change in upkeep.changes(service, now) if change.do in {Do.CREATE, Do.REOPEN}]
+    new = [
+        change.seat for change in schedule.changes(service, now) if change.do in {ChangeKind.CREATE, ChangeKind.REOPEN}
+    ]
     missing = sum(seat.opens_at == moment for seat in new)
     return planned, missing
 
@@ -111,17 +117,17 @@ def _release_problems(service: Service, moment: datetime | None, missing: int, n
     if moment is None and not service.hidden:
         yield "no seat opens within a year: look at its closures and its release"
     elif moment and missing and moment - now <= MADE_BEFORE:
-        yield f"{look.count(missing, 'seat')} of the next release not made: `release run {service.id}`"
+        yield f"{output.count(missing, 'seat')} of the next release not made: `release run {service.id}`"
 
 
 def _problems(service: Service, seats: list[Seat], now: datetime) -> Iterator[str]:
-    late = [seat for seat in seats if timetable.ended_as(seat, now - LATE)]
+    late = [seat for seat in seats if lifecycle.expired_state(seat, now - LATE)]
     if late:
-        yield f"{look.count(len(late), 'seat')} not freed in time: look at the log of the function `expiry`"
+        yield f"{output.count(len(late), 'seat')} not freed in time: look at the log of the function `expiry`"
     live = [seat.key for seat in seats if seat.state is not State.CLOSED and service.start_of(seat.key) > now]
-    desks = Desks(service, live)
+    desks = DeskOccupancy(service, live)
     for key in sorted(key for key in live if desks.overlapped(key)):
-        yield f"desk {key.unit} is given twice on {look.day(key.day)}, {key.start:%H:%M}: close one seat"
+        yield f"desk {key.unit} is given twice on {output.day(key.day)}, {key.start:%H:%M}: close one seat"
     document = documents().get(service.id, {})
     if document.get("public_holidays") and max(service.holidays, default=date.min).year <= now.year:
         yield f"its public holidays end with {now.year}: put its file in place again"
@@ -129,17 +135,17 @@ def _problems(service: Service, seats: list[Seat], now: datetime) -> Iterator[st
 
 def _letter_problems(letters_of: Letters) -> Iterator[str]:
     if letters_of.late:
-        yield f"{look.count(letters_of.late, 'letter')} late: look at the log of the function `mailer`"
+        yield f"{output.count(letters_of.late, 'letter')} late: look at the log of the function `mailer`"
 
 
-Persons = dict[tuple[str, str], PersonRow]
+Persons = dict[tuple[str, str], PersonItem]
 
 
 def _persons() -> Persons:
     """The person items without their details: which letters they were sent. Reads the whole table."""
     fields = ["pk", "sk", "hold", "seat", "sent", "stopped"]
-    with rows.table():
-        scanned = PersonRow.scan(PersonRow.pk.startswith("PERSON#"), attributes_to_get=fields)
+    with dynamodb.translated_errors():
+        scanned = PersonItem.scan(PersonItem.pk.startswith("PERSON#"), attributes_to_get=fields)
         return {(row.pk.removeprefix("PERSON#"), row.sk.removeprefix("SERVICE#")): row for row in scanned}
 
 

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from chalicelib import store, timetable, upkeep
-from chalicelib.model import SeatKey, Service, monday_of, week_of
-from chalicelib.timetable import Do
-from infra.ops import look
+from chalicelib.booking import schedule
+from chalicelib.domain import seat_changes, timetable
+from chalicelib.domain.seat import SeatKey, monday_of, week_of
+from chalicelib.domain.seat_changes import ChangeKind
+from chalicelib.domain.service import Service
+from chalicelib.storage import seat_store, service_store
+from infra.ops import output
 from infra.ops.audit import act
 from infra.ops.session import STAGE_DEFAULT, DryRun, Json, ServiceId, StageName, at
 
@@ -43,8 +46,8 @@ def preview(
             for moment, week, keys in found
         ]
         lines = [
-            f"{look.moment(moment, of.zone)}: {look.count(len(keys), 'seat')}, "
-            f"{look.count(len({key.unit for key in keys}), 'desk')}, week {week}"
+            f"{output.moment(moment, of.zone)}: {output.count(len(keys), 'seat')}, "
+            f"{output.count(len({key.unit for key in keys}), 'desk')}, week {week}"
             for moment, week, keys in found
         ]
         session.show({"service": of.id, "releases": document}, *(lines or ["Nothing opens within a year."]))
@@ -52,10 +55,10 @@ def preview(
 
 def _coming(service: Service, week: str, now: datetime) -> dict[datetime, list[SeatKey]]:
     """The seats of a week that will open, by their moment: as the rules say, less what the office closed or keeps."""
-    seats = store.seats(service.id, week)
+    seats = seat_store.read_week(service.id, week)
     opens = {seat.key: seat.opens_at for seat in seats if seat.is_coming(now)}
-    for change in timetable.changes(service, week, seats, now, create=True):
-        if change.do is Do.CLOSE:
+    for change in seat_changes.changes_of_week(service, week, seats, now, create=True):
+        if change.do is ChangeKind.CLOSE:
             opens.pop(change.seat.key, None)
         elif change.seat.opens_at > now and not change.seat.past_state:  # when a freed seat returns is a secret
             opens[change.seat.key] = change.seat.opens_at
@@ -76,18 +79,20 @@ def run(
 ) -> None:
     """Make the seats agree with the rules now, as the clock does every hour. Twice is once."""
     with at(ctx, stage, as_json=as_json) as session:
-        known = store.services(session.now) if service is None else [session.service(service)]
+        known = service_store.read_all(session.now) if service is None else [session.service(service)]
         if dry_run:
-            due = {of.id: Counter(str(change.do) for change in upkeep.changes(of, session.now)) for of in known}
+            due = {of.id: Counter(str(change.do) for change in schedule.changes(of, session.now)) for of in known}
             session.show({"dry_run": True, "services": due}, _drawn(due))
             return
         with act(session, "release run", service=service) as done:
             made = {}
             for of in known:
-                made[of.id] = upkeep.agree(of, session.now, watch=session.track(of.id))
+                made[of.id] = schedule.apply_rules(of, session.now, watch=session.track(of.id))
                 done.update(made[of.id])
         session.show({"dry_run": False, "services": made}, _drawn(made))
 
 
 def _drawn(counts: Mapping[str, Counter[str]]) -> Table:
-    return look.table(("service", *Do), [(name, *(found[do] for do in Do)) for name, found in counts.items()])
+    return output.table(
+        ("service", *ChangeKind), [(name, *(found[do] for do in ChangeKind)) for name, found in counts.items()]
+    )

@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from chalicelib import files, filing, forms, locks, manage, places, store, timetable
-from chalicelib.chance import CHANCE
-from chalicelib.errors import InvalidFields
-from chalicelib.model import State
-from infra.ops import look
+from chalicelib.booking import personal_data
+from chalicelib.domain import codec, lifecycle
+from chalicelib.domain.refusals import InvalidFields
+from chalicelib.domain.rng import RNG
+from chalicelib.domain.seat import State
+from chalicelib.storage import person_store, request_store, seat_admin, seat_store
+from chalicelib.web import forms
+from infra.ops import output
 from infra.ops.audit import act, looked
-from infra.ops.people import Asked, Found, addresses, filed_as, find, full_name, on_seat
+from infra.ops.search import Asked, Found, addresses, filed_as, find, full_name, on_seat
 from infra.ops.session import REFUSED, STAGE_DEFAULT, DryRun, Json, Refused, Session, StageName, Yes, at
 
 requests = typer.Typer(
@@ -49,14 +52,14 @@ def find_(
                 one.person.reference,
                 full_name(one.person.details),
                 f"{one.person.details.birth_date:%d/%m/%Y}",
-                f"{look.day(one.person.seat.day)} {one.person.seat.start:%H:%M}",
+                f"{output.day(one.person.seat.day)} {one.person.seat.start:%H:%M}",
                 one.told,
             )
             for one in found
         ]
         by = [word for word, said in vars(asked).items() if said]
         looked(session, "requests find", len(found), by=by)
-        drawn = look.table(("reference", "name", "born", "appointment", "state"), lines)
+        drawn = output.table(("reference", "name", "born", "appointment", "state"), lines)
         session.show({"requests": [_document(session, one) for one in found]}, drawn if found else "Nobody found.")
         if not found:
             raise typer.Exit(REFUSED)
@@ -108,14 +111,14 @@ def show(ctx: typer.Context, reference: One, stage: StageName = STAGE_DEFAULT, *
         zone = session.past_service(found.person.service).zone
         looked(session, "requests show", 1, reference=found.person.reference)
         lines = [(name.replace("_", " "), _shown(value, zone)) for name, value in document.items() if value]
-        session.show(document, look.table(("what", "value"), lines))
+        session.show(document, output.table(("what", "value"), lines))
 
 
 def _shown(value: Any, zone: ZoneInfo) -> str:  # noqa: ANN401 - what a document holds
     if isinstance(value, datetime):
-        return look.moment(value, zone)
+        return output.moment(value, zone)
     if isinstance(value, date):
-        return look.day(value)
+        return output.day(value)
     if isinstance(value, time):
         return f"{value:%H:%M}"
     return " ".join(value) if isinstance(value, list) else str(value)
@@ -137,7 +140,7 @@ def cancel(
         seat, service = found.seat, session.past_service(found.person.service)
         if seat is None or found.state not in LIVE:
             raise Refused(f"{found.person.reference} is {found.told} already")
-        when = f"{look.day(seat.key.day)} {seat.key.start:%H:%M}, desk {seat.key.unit}"
+        when = f"{output.day(seat.key.day)} {seat.key.start:%H:%M}, desk {seat.key.unit}"
         document = {"reference": found.person.reference, "was": found.state, "cancelled": not dry_run}
         if dry_run:
             session.show(document, f"{found.person.reference} would be cancelled: {when}, {found.state}.")
@@ -146,8 +149,8 @@ def cancel(
             "Cancel this request? It cannot be undone.", f"{found.person.reference}: {when}, {found.state}.", yes=yes
         )
         with act(session, "requests cancel", reference=found.person.reference) as done:
-            back = timetable.return_moment(service, seat.key, session.now, CHANCE.random())
-            done["cancelled"] += store.end_request(seat, State.WITHDRAWN, back, session.now)
+            back = lifecycle.return_moment(service, seat.key, session.now, RNG.random())
+            done["cancelled"] += seat_store.end_request(seat, State.WITHDRAWN, back, session.now)
             if on_seat(found.person).state is not State.WITHDRAWN:
                 raise Refused(f"{found.person.reference} changed meanwhile: look at it again")
         session.show(document, f"{found.person.reference} is cancelled: {when}. The person gets a letter.")
@@ -161,9 +164,9 @@ def export(ctx: typer.Context, reference: One, stage: StageName = STAGE_DEFAULT,
     """Everything that is kept about a person, as the JSON document to send them; with or without --json."""
     with at(ctx, stage, as_json=as_json) as session:
         found = _one(session, reference)
-        document = manage.kept(session.past_service(found.person.service), found.person, found.state)
+        document = personal_data.document_of(session.past_service(found.person.service), found.person, found.state)
         looked(session, "requests export", 1, reference=found.person.reference)
-        session.show(document, look.as_json(document))
+        session.show(document, output.as_json(document))
 
 
 @requests.command()
@@ -195,7 +198,7 @@ def correct(
     with at(ctx, stage, as_json=as_json) as session:
         found = _one(session, reference)
         person, details = found.person, found.person.details
-        body = files.details_to(details) | {"email_confirmation": details.email} | changes
+        body = codec.details_to_document(details) | {"email_confirmation": details.email} | changes
         try:
             read = forms.read_details(body, today=session.now.date(), language=details.language)
         except InvalidFields as refusal:
@@ -208,7 +211,7 @@ def correct(
             session.ask("Correct it? The desk will see the name before as well.", told, yes=yes)
             with act(session, "requests correct", reference=person.reference, fields=changed) as done:
                 send = found.state is State.CONFIRMED and changed != ["phone"]
-                done["corrected"] += filing.correct(
+                done["corrected"] += request_store.correct(
                     person,
                     wanted,
                     person.key,  # without the secret no other name can be locked
@@ -244,15 +247,15 @@ def erase_(
         session.ask("Erase all that is kept about this person? It cannot be undone.", told, yes=yes)
         with act(session, "requests erase", reference=person.reference) as done:
             if seat and found.state in LIVE:  # the mailer has nobody to write to when the seat changes
-                back = timetable.return_moment(service, seat.key, session.now, CHANCE.random())
+                back = lifecycle.return_moment(service, seat.key, session.now, RNG.random())
                 keys = addresses(person)
-                if not filing.erase(seat, person, keys, ended=State.WITHDRAWN, opens_at=back, now=session.now):
+                if not request_store.erase(seat, person, keys, ended=State.WITHDRAWN, opens_at=back, now=session.now):
                     raise Refused(f"{person.reference} moved or ended at this moment: look it up again")
                 done["cancelled"] += 1
             else:
-                locks.erase(person, addresses(person))
+                person_store.erase(person, addresses(person))
             if seat and found.state is State.DISPLACED:
-                done["cancelled"] += places.give_up_choice(seat)
+                done["cancelled"] += seat_admin.give_up_choice(seat)
             done["erased"] += 1
-            store.forget_person(person.seat, person.hold)
+            seat_store.forget_person(person.seat, person.hold)
         session.show(document, f"{person.reference} is erased.")

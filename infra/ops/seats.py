@@ -5,13 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from chalicelib import store, timetable
-from chalicelib.model import Closure, Seat, SeatKey, Service, State, week_of
-from infra.ops import look
+from chalicelib.domain import timetable
+from chalicelib.domain.seat import Seat, SeatKey, State, week_of
+from chalicelib.domain.service import Closure, Service
+from chalicelib.storage import seat_store
+from infra.ops import output
 from infra.ops.audit import act
-from infra.ops.desks import Plan, by_office, plan_to_add, plan_to_reopen, unusual
-from infra.ops.desks import add as add_seats
-from infra.ops.desks import reopen as reopen_seats
+from infra.ops.desk_changes import Plan, by_office, plan_to_add, plan_to_reopen, unusual
+from infra.ops.desk_changes import add as add_seats
+from infra.ops.desk_changes import reopen as reopen_seats
 from infra.ops.session import (
     REFUSED,
     STAGE_DEFAULT,
@@ -71,9 +73,11 @@ def add(
         to_make, made = plan.fits, list[SeatKey]()
         odd = _odd(session, of, to_make, force=force)
         if to_make and not dry_run:
-            when = "now" if moment == session.now else look.moment(moment, of.zone)
+            when = "now" if moment == session.now else output.moment(moment, of.zone)
             if moment == session.now:  # later ones can be closed again until then
-                question = f"Open {look.count(len(to_make), 'seat')} on {look.day(day)} now? Who is faster has them."
+                question = (
+                    f"Open {output.count(len(to_make), 'seat')} on {output.day(day)} now? Who is faster has them."
+                )
                 session.ask(question, *odd, yes=yes)
             facts = {"service": of.id, "day": day, "start": start, "end": end, "desks": desks, "opens": when}
             with act(session, "seats add", **facts, forced=len(odd) or None) as done:
@@ -91,11 +95,11 @@ def add(
             "there": [{"start": key.start, "desk": key.unit, "state": state} for key, state in there],
             "not_made": _overlaps(of, plan, session.now),
         }
-        what = f"{look.count(len(to_make), 'seat')} to make" if dry_run else f"{look.count(len(made), 'seat')} made"
+        what = f"{output.count(len(to_make), 'seat')} to make" if dry_run else f"{output.count(len(made), 'seat')} made"
         what += f", {len(plan.overlaps)} not made" if plan.overlaps else ""
-        lines = [f"{look.day(day)}: {what}, open from {look.moment(moment, of.zone)}."]
+        lines = [f"{output.day(day)}: {what}, open from {output.moment(moment, of.zone)}."]
         if week_of(day) not in timetable.open_weeks(of, moment):
-            shown = look.moment(timetable.opens_at(of, week_of(day)), of.zone)
+            shown = output.moment(timetable.opens_at(of, week_of(day)), of.zone)
             lines.append(f"Visitors see week {week_of(day)} from {shown} on.")
         lines += [f"{key.start:%H:%M} desk {key.unit} is there already: {state}" for key, state in there]
         lines += _overlap_lines(of, plan, session.now, "made")
@@ -110,7 +114,7 @@ def _odd(session: Session, service: Service, keys: list[SeatKey], *, force: bool
     if lines and not force:
         for line in lines:
             session.tell(line)
-        raise Refused(f"no seat was made: {look.count(len(lines), 'seat')} of {len(keys)} would need --force")
+        raise Refused(f"no seat was made: {output.count(len(lines), 'seat')} of {len(keys)} would need --force")
     return lines
 
 
@@ -172,17 +176,17 @@ def reopen(
         hours = Closure(day, day, start, end, tuple(desks or ()))
         closed = [
             seat
-            for seat in store.seats(of.id, week_of(day))
+            for seat in seat_store.read_week(of.id, week_of(day))
             if by_office(seat) and of.start_of(seat.key) > session.now
             if hours.covers(seat.key, of.slot)
         ]
         waiting = [seat for seat in closed if _is_owed(seat, session.now)]
-        grid = set(timetable.seats_of(of, week_of(day)))  # these first, if the slot has another length now
+        grid = set(timetable.planned_seats(of, week_of(day)))  # these first, if the slot has another length now
         keys = sorted((seat.key for seat in closed if seat not in waiting), key=lambda key: (key not in grid, key))
         plan = plan_to_reopen(of, keys)
         to_reopen, reopened = len(plan.fits), 0
         if to_reopen and not dry_run:
-            session.ask(f"Open {look.count(to_reopen, 'seat')} again? Who is faster has them.", yes=yes)
+            session.ask(f"Open {output.count(to_reopen, 'seat')} again? Who is faster has them.", yes=yes)
             with act(session, "seats reopen", service=of.id, day=day, start=start, end=end, desks=desks) as done:
                 for step in reopen_seats(of, keys):
                     done["reopened"] += len(step.fits)
@@ -196,10 +200,10 @@ def reopen(
             "waiting": len(waiting),
             "not_reopened": _overlaps(of, plan, session.now),
         }
-        what = f"{look.count(to_reopen if dry_run else reopened, 'seat')} {'to open' if dry_run else 'opened'} again"
-        lines = [f"{look.day(day)}: {what}."]
+        what = f"{output.count(to_reopen if dry_run else reopened, 'seat')} {'to open' if dry_run else 'opened'} again"
+        lines = [f"{output.day(day)}: {what}."]
         if waiting:
-            lines.append(f"{look.count(len(waiting), 'seat')} left closed: the person may still choose another.")
+            lines.append(f"{output.count(len(waiting), 'seat')} left closed: the person may still choose another.")
         session.show(document, *lines, *_overlap_lines(of, plan, session.now, "opened"))
         if plan.overlaps or not to_reopen:
             raise typer.Exit(REFUSED)

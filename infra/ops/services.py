@@ -10,15 +10,17 @@ from typing import Annotated, Any
 import typer
 from pynamodb.transactions import TransactWrite
 
-from chalicelib import files, rows, store, timetable, upkeep
-from chalicelib.model import Service, State, text
-from chalicelib.rows import ServiceRow
-from chalicelib.timetable import Do
-from infra import servicefile
-from infra.ops import look
+from chalicelib.booking import schedule
+from chalicelib.domain import codec, timetable
+from chalicelib.domain.seat import State
+from chalicelib.domain.seat_changes import ChangeKind
+from chalicelib.domain.service import Service, text_in
+from chalicelib.storage import dynamodb, items, service_store
+from infra.ops import output
 from infra.ops.audit import act
 from infra.ops.session import REFUSED, STAGE_DEFAULT, DryRun, Json, Session, StageName, Yes, at, documents
 from infra.ops.withdraw import withdraw
+from infra.servicefile import reader
 
 services = typer.Typer(
     name="services",
@@ -61,13 +63,13 @@ class Effect:
         for rule in self.rules:
             short = all(len(_shown(rule[side])) <= SHORT for side in ("before", "after"))
             yield f"  {rule['rule']}" + (f": {_shown(rule['before'])} -> {_shown(rule['after'])}" if short else "")
-        counts = ", ".join(f"{look.count(self.seats[do], 'seat')} {_WILL[do]}" for do in Do if self.seats[do])
+        counts = ", ".join(f"{output.count(self.seats[do], 'seat')} {_WILL[do]}" for do in ChangeKind if self.seats[do])
         yield f"  {counts or 'no seat changes'}"
         if self.seats[KEPT]:
-            yield f"  {look.count(self.seats[KEPT], 'seat')} kept: booked outside the new hours"
+            yield f"  {output.count(self.seats[KEPT], 'seat')} kept: booked outside the new hours"
         for (week, moment), number in sorted(self.opens.items()):
-            when = "as soon as they are made" if moment == self.made_at else look.moment(moment, self.service.zone)
-            yield f"  week {week}: {look.count(number, 'seat')}, open {when}"
+            when = "as soon as they are made" if moment == self.made_at else output.moment(moment, self.service.zone)
+            yield f"  week {week}: {output.count(number, 'seat')}, open {when}"
         if self.service.hidden:
             yield "  hidden: the home page leaves it out; only who knows its address can book"
         elif self.new or any(rule["rule"] == "listing" for rule in self.rules):
@@ -75,10 +77,10 @@ class Effect:
 
 
 _WILL = {
-    Do.CREATE: "to create",
-    Do.MOVE: "to open at another moment",
-    Do.CLOSE: "to close",
-    Do.REOPEN: "to open again",
+    ChangeKind.CREATE: "to create",
+    ChangeKind.MOVE: "to open at another moment",
+    ChangeKind.CLOSE: "to close",
+    ChangeKind.REOPEN: "to open again",
 }
 
 
@@ -95,10 +97,10 @@ def check(ctx: typer.Context, paths: Files, stage: StageName = STAGE_DEFAULT, *,
         session.show({"services": names, "warnings": [asdict(note) for note in read.warnings]}, "All files are right.")
 
 
-def _read(session: Session, paths: list[Path]) -> servicefile.Services:
+def _read(session: Session, paths: list[Path]) -> reader.Services:
     try:
-        read = servicefile.read(paths, today=session.now.date())
-    except servicefile.Mistakes as mistakes:
+        read = reader.read(paths, today=session.now.date())
+    except reader.Mistakes as mistakes:
         if session.json:
             session.show({"mistakes": [asdict(note) for note in mistakes.notes]})
         for note in mistakes.notes:
@@ -164,19 +166,19 @@ def put(
 
 
 def _effect(document: dict[str, Any], old: dict[str, Any] | None, now: datetime) -> Effect:
-    service = files.service_from(document)
+    service = codec.service_from_document(document)
     rules = () if old is None else tuple(_differences(old, document))
-    changes = upkeep.changes(service, now)
+    changes = schedule.changes(service, now)
     seats = Counter(str(change.do) for change in changes)
-    created = [change.seat for change in changes if change.do is Do.CREATE]
+    created = [change.seat for change in changes if change.do is ChangeKind.CREATE]
     opens = Counter((seat.key.week, max(seat.opens_at, now)) for seat in created)
     seats[KEPT] = sum(
         seat.state in {State.PENDING, State.CONFIRMED}
         and not seat.extra
         and seat.key not in hours
         and service.start_of(seat.key) > now
-        for week, found in upkeep.weeks(service, now)
-        for hours in [set(timetable.seats_of(service, week))]
+        for week, found in schedule.weeks_with_seats(service, now)
+        for hours in [set(timetable.planned_seats(service, week))]
         for seat in found
     )
     return Effect(service, document, old is None, rules, seats, opens, now)
@@ -193,27 +195,27 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "
 
 def _store(found: list[dict[str, Any]]) -> None:
     """All of them, or none."""
-    with rows.table(), TransactWrite(connection=rows.connection().connection) as writes:
+    with dynamodb.translated_errors(), TransactWrite(connection=dynamodb.connection().connection) as writes:
         for document in found:
-            writes.save(ServiceRow("SERVICES", document["id"], document=document))
-    store.forget()
+            writes.save(items.service_item(document["id"], document=document))
+    service_store.forget()
 
 
 @services.command("list")
 def list_(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json = False) -> None:
     """The services of the stage."""
     with at(ctx, stage, as_json=as_json) as session:
-        found = sorted(store.services(session.now), key=lambda service: service.id)
+        found = sorted(service_store.read_all(session.now), key=lambda service: service.id)
         document, lines = [], []
         for service in found:
             desks = sorted({desk for opening in service.openings for desk in opening.desks})
             opens = timetable.next_release(service, session.now)
             facts = {"id": service.id, "name": service.name, "timezone": str(service.zone)}
             document.append(facts | {"slot_minutes": service.minutes, "desks": desks, "next_release": opens})
-            when = look.moment(opens, service.zone) if opens else "none"
-            name = text(service.name, "en")
+            when = output.moment(opens, service.zone) if opens else "none"
+            name = text_in(service.name, "en")
             lines.append((service.id, name, f"{service.minutes} min", " ".join(map(str, desks)), when))
-        drawn = look.table(("service", "name", "slot", "desks", "next release"), lines)
+        drawn = output.table(("service", "name", "slot", "desks", "next release"), lines)
         session.show({"services": document}, drawn if lines else "There is no service.")
 
 

@@ -17,13 +17,15 @@ from pynamodb.exceptions import DoesNotExist, PynamoDBException
 from rich.console import Console, RenderableType
 from rich.progress import track
 
-from chalicelib import files, rows, store
-from chalicelib.errors import TooManyRequests, TryAgain
-from chalicelib.model import Service, monday_of, week_of
-from chalicelib.rows import ServiceRow
-from infra.laptop import STAGE
-from infra.ops import look
-from infra.ops.reach import reach, reason
+from chalicelib.domain import codec
+from chalicelib.domain.refusals import TooManyRequests, Unavailable
+from chalicelib.domain.seat import monday_of, week_of
+from chalicelib.domain.service import Service
+from chalicelib.storage import dynamodb, items, service_store
+from chalicelib.storage.items import ServiceItem
+from infra.local.stack import STAGE
+from infra.ops import output
+from infra.ops.stage_access import reach, reason
 
 REFUSED, WRONG_USE, AWAY = 1, 2, 3
 WIDE = 120
@@ -120,7 +122,7 @@ class Session:
     def show(self, document: object, *drawn: RenderableType) -> None:
         """Show the result: to a program the document, to a person what is drawn."""
         if self.json:
-            sys.stdout.write(look.as_json(document) + "\n")
+            sys.stdout.write(output.as_json(document) + "\n")
             return
         for part in drawn:
             _print(self.out, part)
@@ -137,7 +139,7 @@ class Session:
             self.tell(line)
         if not sys.stdin.isatty():
             raise Refused("nothing was changed: this needs --yes, or a terminal to ask at")
-        self.err.print(f"{look.clean(question)} [y/N] ", end="")
+        self.err.print(f"{output.clean(question)} [y/N] ", end="")
         if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
             raise Refused("nothing was changed")
 
@@ -148,15 +150,15 @@ class Session:
 
     def service(self, name: str) -> Service:
         """The service of this id; Refused names those that there are."""
-        known = {service.id: service for service in store.services(self.now)}
+        known = {service.id: service for service in service_store.read_all(self.now)}
         if name not in known:
             raise Refused(f"there is no service {name} on {self.stage}: {', '.join(sorted(known)) or 'there is none'}")
         return known[name]
 
     def past_service(self, name: str) -> Service:
         """The same, or one that was withdrawn and whose past applicants still have rights."""
-        document = withdrawn(name) if name not in {of.id for of in store.services(self.now)} else None
-        return files.service_from(document) if document else self.service(name)
+        document = withdrawn(name) if name not in {of.id for of in service_store.read_all(self.now)} else None
+        return codec.service_from_document(document) if document else self.service(name)
 
     def week(self, service: Service, named: str | None) -> str:
         """The week that was asked for, or this one at the place."""
@@ -171,7 +173,7 @@ def _console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
 def _print(console: Console, part: RenderableType) -> None:
     """What is drawn keeps to the width; a line stays one line."""
     if isinstance(part, str):
-        console.print(look.clean(part), soft_wrap=True)
+        console.print(output.clean(part), soft_wrap=True)
     else:
         console.print(part)
 
@@ -186,7 +188,7 @@ def at(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[Session]:
         yield session
     except Refused as refused:
         _end(session, str(refused), REFUSED)
-    except (TryAgain, TooManyRequests, PynamoDBException) as error:
+    except (Unavailable, TooManyRequests, PynamoDBException) as error:
         why = reason(error, stage, session.region)
         if why is None:
             raise
@@ -213,11 +215,11 @@ def _end(session: Session, line: str, code: int) -> None:
 
 def documents() -> dict[str, dict[str, Any]]:
     """The services of the stage as they are stored, by their ids."""
-    with rows.table():
-        return {row.sk: row.document for row in ServiceRow.query("SERVICES", consistent_read=True)}
+    with dynamodb.translated_errors():
+        return {row.sk: row.document for row in ServiceItem.query(items.SERVICES, consistent_read=True)}
 
 
-class WithdrawnRow(ServiceRow):
+class WithdrawnRow(ServiceItem):
     """The last file of a service that was withdrawn."""
 
     erase_at = NumberAttribute()
@@ -226,7 +228,7 @@ class WithdrawnRow(ServiceRow):
 def withdrawn(service_id: str) -> dict[str, Any] | None:
     """The last file of a service that was withdrawn; None if it never was, or long ago."""
     row = WithdrawnRow("WITHDRAWN", service_id)
-    with rows.table():
+    with dynamodb.translated_errors():
         try:
             row.refresh(consistent_read=True)
         except DoesNotExist:

@@ -3,8 +3,9 @@
 from datetime import datetime
 from enum import StrEnum
 
-from chalicelib import timetable
-from chalicelib.model import Seat, Service, State
+from chalicelib.domain import calendar, lifecycle
+from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.service import Service
 
 
 class Status(StrEnum):
@@ -29,10 +30,10 @@ def status(service: Service, seat: Seat, now: datetime) -> Status:
     """FREE is what a visitor may take; LATE is a seat given back when nobody else could come any more."""
     if seat.state in _BOOKED:
         return _BOOKED[seat.state]
-    if timetable.stays_closed(service, seat):
+    if lifecycle.stays_closed(service, seat):
         return Status.LATE
     if seat.is_free(now):
-        return Status.FREE if timetable.is_offered(service, seat.key, now) else Status.SHORT
+        return Status.FREE if calendar.is_offered(service, seat.key, now) else Status.SHORT
     if seat.state is State.HELD:
         return Status.HELD
     if seat.is_set_aside(now):

@@ -8,12 +8,14 @@ from typing import Any
 
 import typer
 
-from chalicelib import store, timetable
-from chalicelib.model import Seat, Service, monday_of
-from infra.ops import look
+from chalicelib.domain import timetable
+from chalicelib.domain.seat import Seat, monday_of
+from chalicelib.domain.service import Service
+from chalicelib.storage import seat_store
+from infra.ops import output
 from infra.ops.session import STAGE_DEFAULT, Json, ServiceId, StageName, Week, at, documents
 from infra.ops.status import Status, status
-from infra.publicholidays import names_of
+from infra.servicefile.holidays import names_of
 
 OPENED = {Status.FREE, Status.HELD, Status.PENDING, Status.CONFIRMED, Status.RETURNING, Status.LATE, Status.SHORT}
 
@@ -30,7 +32,7 @@ def calendar(
     with at(ctx, stage, as_json=as_json) as session:
         of = session.service(service)
         named = session.week(of, week)
-        seats = store.seats(of.id, named)
+        seats = seat_store.read_week(of.id, named)
         days = _days(of, named, seats, session.now)
         notes = _notes(of, named, documents().get(of.id, {}))
         totals = Counter(status(of, seat, session.now) for seat in seats)
@@ -53,10 +55,10 @@ def calendar(
         for day, slots in days:
             said = "; ".join(notes.get(day, []))
             if slots or said:
-                first: list[object] = [f"{look.day(day)}{': ' if said else ''}{said}", "", *[""] * len(columns)]
+                first: list[object] = [f"{output.day(day)}{': ' if said else ''}{said}", "", *[""] * len(columns)]
                 lines += [first, *(["", f"{start:%H:%M}", *_cells(columns, counts)] for start, counts in slots), []]
         lines.append([f"week {named}", "", *_cells(columns, totals)])
-        session.show(document, look.table(["day", "slot", *columns], lines))
+        session.show(document, output.table(["day", "slot", *columns], lines))
 
 
 def _days(
@@ -112,7 +114,7 @@ def figures(
     with at(ctx, stage, as_json=as_json) as session:
         of = session.service(service)
         named = session.week(of, week)
-        seats = store.seats(of.id, named)
+        seats = seat_store.read_week(of.id, named)
         now = session.now
         counts = Counter(status(of, seat, now) for seat in seats)
         releases = _releases(of, named, seats, now)
@@ -134,12 +136,12 @@ def figures(
         lines = [(name.replace("_", " "), str(value)) for name, value in document.items() if name != "releases"]
         lines += [
             (
-                f"opened {look.moment(each['opens_at'], of.zone)}",
-                f"{look.count(each['seats'], 'seat')}, {_until_full(each['seconds_until_full'])}",
+                f"opened {output.moment(each['opens_at'], of.zone)}",
+                f"{output.count(each['seats'], 'seat')}, {_until_full(each['seconds_until_full'])}",
             )
             for each in releases
         ]
-        session.show(document, look.table(("figure", "value"), lines))
+        session.show(document, output.table(("figure", "value"), lines))
 
 
 def _until_full(seconds: float | None) -> str:

@@ -12,12 +12,14 @@ from typing import Any
 import typer
 from pynamodb.transactions import TransactWrite
 
-from chalicelib import files, places, rows, store
-from chalicelib.model import OFFICE, RULES, SKEW, Seat, Service, State
-from chalicelib.rows import PersonRow, SeatRow, ServiceRow
-from infra.ops import look
+from chalicelib.domain import codec
+from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, CLOCK_SKEW, Seat, State
+from chalicelib.domain.service import Service
+from chalicelib.storage import dynamodb, items, seat_admin, seat_store, service_store
+from chalicelib.storage.items import PersonItem, SeatItem, ServiceItem
+from infra.ops import output
 from infra.ops.audit import KEPT, act
-from infra.ops.desks import TimetableRow
+from infra.ops.desk_changes import TimetableRow
 from infra.ops.session import (
     STAGE_DEFAULT,
     DryRun,
@@ -62,14 +64,14 @@ def withdraw(
         document, before = documents().get(service), withdrawn(service)
         if document is None and before is None:
             session.service(service)  # refuses, and names those that there are
-        of = files.service_from(document or before or {})
-        seats = store.all_seats(of.id)
+        of = codec.service_from_document(document or before or {})
+        seats = seat_store.read_all_weeks(of.id)
         _refuse_live(of, seats, session.now)
         people, erased_by = _people(of.id, session.now)
         result: dict[str, Any] = {"service": of.id, "dry_run": dry_run, "seats": len(seats), "people": people}
-        lines = [f"{of.id}: {look.count(len(seats), 'seat')} to erase, with the figures of their weeks."]
+        lines = [f"{of.id}: {output.count(len(seats), 'seat')} to erase, with the figures of their weeks."]
         if people:
-            details = f"The details of past applicants stay until {look.day(erased_by.date())} at the latest"
+            details = f"The details of past applicants stay until {output.day(erased_by.date())} at the latest"
             lines.append(f"{details}: {people} so far; `requests` finds them until then.")
         if dry_run:
             session.show(result, *lines)
@@ -79,12 +81,12 @@ def withdraw(
             closed = _close_rules(document, session.now.astimezone(of.zone).date().isoformat())
             for seat in session.track("closing")(seats):
                 done["closed"] += _close(seat, session.now)
-            seats = store.all_seats(of.id)
+            seats = seat_store.read_all_weeks(of.id)
             _refuse_live(of, seats, session.now, STOPPED)
             for seat in session.track("erasing")(seats):
                 done["erased"] += _erase(seat)
-            if left := store.all_seats(of.id):
-                raise Refused(f"{look.count(len(left), 'seat')} changed meanwhile: run it again")
+            if left := seat_store.read_all_weeks(of.id):
+                raise Refused(f"{output.count(len(left), 'seat')} changed meanwhile: run it again")
             if closed:
                 _remove(of.id, closed, max(erased_by, session.now + KEPT))
         if stage != STAGE_DEFAULT:
@@ -102,7 +104,7 @@ def _refuse_live(service: Service, seats: Iterable[Seat], now: datetime, more: s
             kinds.setdefault(live.what, []).append(live.until)
     if kinds:
         parts = [
-            f"{look.count(len(moments), what)} (the last until {look.moment(max(moments), service.zone)})"
+            f"{output.count(len(moments), what)} (the last until {output.moment(max(moments), service.zone)})"
             for what, moments in sorted(kinds.items())
         ]
         raise Refused(f"{service.id} has {', '.join(parts)}" + (f". {more}" if more else ""))
@@ -112,7 +114,7 @@ def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
     ends = service.start_of(seat.key) + service.slot
     if seat.state in BOOKED and ends > now:
         yield Live("appointment" if seat.state is State.CONFIRMED else "request", ends)
-    elif seat.state is State.HELD and seat.until and seat.until >= now - SKEW:
+    elif seat.state is State.HELD and seat.until and seat.until >= now - CLOCK_SKEW:
         yield Live("hold", seat.until)
     elif seat.past_state is State.DISPLACED and seat.until and seat.until > now:
         yield Live("choice of another seat", seat.until)
@@ -120,10 +122,10 @@ def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
 
 def _people(service_id: str, now: datetime) -> tuple[int, datetime]:
     """How many person items the service still has, and when the last is erased. No detail is read."""
-    of_service = PersonRow.pk.startswith("PERSON#") & (PersonRow.sk == f"SERVICE#{service_id}")
-    of_service &= PersonRow.details.exists()  # not the locks of corrected names
-    with rows.table():
-        kept = [int(row.erase_at) for row in PersonRow.scan(of_service, attributes_to_get=["pk", "sk", "erase_at"])]
+    of_service = PersonItem.pk.startswith("PERSON#") & (PersonItem.sk == f"SERVICE#{service_id}")
+    of_service &= PersonItem.details.exists()  # not the locks of corrected names
+    with dynamodb.translated_errors():
+        kept = [int(row.erase_at) for row in PersonItem.scan(of_service, attributes_to_get=["pk", "sk", "erase_at"])]
     return len(kept), max((datetime.fromtimestamp(at, UTC) for at in kept), default=now)
 
 
@@ -133,9 +135,9 @@ def _close_rules(document: dict[str, Any] | None, today: str) -> dict[str, Any] 
         return None
     closures = [*document.get("closures", ()), {"first": today, "last": FOR_GOOD, "reason": "withdrawn"}]
     closed = document if _is_closed(document) else document | {"listing": "hidden", "closures": closures}
-    with rows.table():
-        ServiceRow("SERVICES", document["id"], document=closed).save()
-    store.forget()
+    with dynamodb.translated_errors():
+        items.service_item(document["id"], document=closed).save()
+    service_store.forget()
     return closed
 
 
@@ -148,13 +150,13 @@ def _close(seat: Seat, now: datetime) -> bool:
     """Close a seat that nobody has. A seat of the rules opens again when the file is put in place again."""
     if seat.state not in {State.OPEN, State.HELD}:
         return False
-    return places.close(seat.key, OFFICE if seat.extra or seat.reserve else RULES, now)
+    return seat_admin.close(seat.key, BY_OPERATOR if seat.extra or seat.reserve else BY_RULES, now)
 
 
 def _erase(seat: Seat) -> bool:
     """Delete a seat unless it changed since it was read."""
-    row, as_read = store.seat_row(seat.key), SeatRow.state == seat.state
-    return rows.written(lambda: row.delete(as_read))
+    row, as_read = items.seat_item(seat.key), SeatItem.state == seat.state
+    return dynamodb.try_write(lambda: row.delete(as_read))
 
 
 def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None:
@@ -164,14 +166,14 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
     )
 
     def write(writes: TransactWrite) -> None:
-        writes.delete(ServiceRow("SERVICES", service_id), ServiceRow.document == closed)
+        writes.delete(items.service_item(service_id), ServiceItem.document == closed)
         writes.save(row)
         writes.delete(TimetableRow("TIMETABLE", service_id))
 
     try:
-        failed = rows.transacted(write)
-    except rows.Conflict as conflict:
+        failed = dynamodb.transact(write)
+    except dynamodb.TransactionConflict as conflict:
         raise Refused(f"somebody else changes {service_id} at this moment: run it again") from conflict
     if failed:
         raise Refused(f"the file of {service_id} was put in place meanwhile: it is not withdrawn")
-    store.forget()
+    service_store.forget()

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, key_of
 from tests.stackfixture import ANSWER
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from infra.browser import find
-from infra.laptop import Stack, release, warm
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.local.stack import Stack, release, warm
+from infra.tools.browser import find
 from tests.browser.applicant import FULL, HEIGHT, NAMES, SERVICE, Applicant, Becomes, Starts, Window, Witness
 from tests.stack.visitor import Visitor, restart
 from tests.stackfixture import clock

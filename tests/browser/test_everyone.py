@@ -12,7 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Error, Page, expect
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.browser.applicant import (
     HEIGHT,
     SERVICE,

@@ -25,8 +25,8 @@ from typing import Any
 from tests.load.units import fresh_table, somewhere
 
 # isort: split
-from chalicelib import edge
-from infra.package import BUILD, ROOT, package
+from chalicelib.web import clock
+from infra.deploy.package import BUILD, ROOT, package
 from tests.load import handlers, prices
 from tests.load.simulation.inputs import PRICES_AS_OF
 
@@ -247,7 +247,7 @@ def write(figures: Mapping[str, float], words: str) -> None:
     """Keep this run, and a line of those before."""
     old = DOCUMENT.read_text("utf-8") if DOCUMENT.exists() else ""
     before, history = recorded(old)
-    day = f"{edge.now():%Y-%m-%d}"
+    day = f"{clock.now():%Y-%m-%d}"
     history.append(f"| {day} {words} | " + " | ".join(short(figures[name]) for name in HISTORY) + " |")
     lines = [
         "# Benchmarks",

@@ -27,11 +27,20 @@ import boto3
 from tests.load.units import Meter, Step, put_service
 
 # isort: split
-os.environ["GUICHET_ORIGIN_HOLDS"] = "30"  # as infra/app.yaml has it; each visitor here has an address of their own
+os.environ["GUICHET_ORIGIN_HOLDS"] = (
+    "30"  # as infra/deploy/templates/app.yaml has it; each visitor here has an address of their own
+)
 import app
-from chalicelib import appointment, booking, edge, forms, locks, memory, pages, rows, settings, store, timetable, tokens
-from chalicelib.model import SeatKey, Service, State
-from chalicelib.rows import SeatRow
+from chalicelib import settings
+from chalicelib.booking import captcha, filing, requests
+from chalicelib.domain import timetable, tokens
+from chalicelib.domain.seat import SeatKey, State
+from chalicelib.domain.service import Service
+from chalicelib.keys import keys
+from chalicelib.rendering import templates
+from chalicelib.storage import dynamodb, items, person_store, recent, seat_store, service_store
+from chalicelib.storage.items import SeatItem
+from chalicelib.web import clock, forms
 
 HOLDS = os.environ["GUICHET_ORIGIN_HOLDS"]
 HOURS = {"days": ["tuesday", "thursday"], "from": "09:15", "to": "13:25"}  # 50 slots a day, two desks
@@ -88,7 +97,7 @@ def request(method: str, resource: str, *, body: Mapping[str, Any] | None = None
             "Accept": accept,
             "Accept-Language": "fr-FR,fr;q=0.8",
             "Content-Type": kind,
-            "Cookie": f"visit={booking.keys().visit(edge.now())}",
+            "Cookie": f"visit={keys().visitor_token(clock.now())}",
         },
         "multiValueQueryStringParameters": None,
         "pathParameters": ids or None,
@@ -110,35 +119,35 @@ class Monday:
     def __init__(self) -> None:
         boto3.client("ses").verify_email_identity(EmailAddress=os.environ["GUICHET_MAIL_FROM"])
         put_service(plannings=[{"desks": [1, 2], "openings": [HOURS]}], closures=[], public_holidays=None)
-        self.service: Service = store.service("aes", edge.now())
-        weeks = timetable.open_weeks(self.service, edge.now())
-        self.keys = timetable.seats_of(self.service, weeks[-1])
+        self.service: Service = service_store.read("aes", clock.now())
+        weeks = timetable.open_weeks(self.service, clock.now())
+        self.keys = timetable.planned_seats(self.service, weeks[-1])
         if len(self.keys) != SEATS:
             raise ValueError(len(self.keys))
-        with SeatRow.batch_write() as batch:
+        with SeatItem.batch_write() as batch:
             for week in weeks:
-                for number, key in enumerate(timetable.seats_of(self.service, week)):
+                for number, key in enumerate(timetable.planned_seats(self.service, week)):
                     batch.save(
                         self.row(key, State.CONFIRMED if key.week != weeks[-1] or number // 2 % 2 else State.OPEN)
                     )
         self.taken, self.mine = self.keys[2], self.keys[0]
 
-    def row(self, key: SeatKey, state: State, hold: str = "") -> SeatRow:
+    def row(self, key: SeatKey, state: State, hold: str = "") -> SeatItem:
         """A seat's item in one of its states, with all that it has then."""
-        now = edge.now()
-        row = store.new_row(key, now - timedelta(hours=1))
+        now = clock.now()
+        row = seat_store.new_item(key, now - timedelta(hours=1))
         if state is not State.OPEN:
             row.state, row.hold, row.until = state, hold or tokens.digest(key.ref), now + timedelta(minutes=15)
             row.holds_had, row.first_at = 1, now
         if state in {State.PENDING, State.CONFIRMED}:
-            row.person, row.filed_at = booking.keys().person(key.ref, "awa", now.date()), now
+            row.person, row.filed_at = keys().person_key(key.ref, "awa", now.date()), now
         return row
 
-    def held(self, *, proven: bool = False) -> str:
+    def held(self, *, captcha_passed: bool = False) -> str:
         """The id of a hold that somebody has just been given."""
-        ticket = booking.keys().hold(self.mine)
+        ticket = keys().hold_token(self.mine)
         row = self.row(self.mine, State.HELD, tokens.digest(ticket.secret))
-        row.proven = proven or None
+        row.captcha_passed = captcha_passed or None
         row.save()
         return str(ticket)
 
@@ -147,13 +156,13 @@ class Monday:
         place = answer["headers"].get("Location") or json.loads(answer["body"])["hold"]
         key = SeatKey.parse(place.rpartition("/")[2].rpartition(".")[0])
         self.row(key, State.OPEN).save()
-        memory.given_back(key)
+        recent.given_back(key)
 
     def forget_weeks(self) -> None:
         """The memory of a second is over, that of a minute is not."""
-        memory.forget()  # waiting would take a second a call
-        for week in timetable.open_weeks(self.service, edge.now())[:-1]:
-            store.seats_seen(self.service.id, week, edge.now())
+        recent.forget()  # waiting would take a second a call
+        for week in timetable.open_weeks(self.service, clock.now())[:-1]:
+            seat_store.cached_week(self.service.id, week, clock.now())
 
     def details(self) -> dict[str, str]:
         """Somebody who was never here."""
@@ -162,16 +171,16 @@ class Monday:
         own = {"first_name": "Awa", "last_name": f"Exemple {name}", "birth_name": "", "birth_date": "1990-05-17"}
         return own | {"email": email, "email_confirmation": email, "phone": "06 12 34 56 78", "language": "fr"}
 
-    def filed(self) -> appointment.Request:
+    def filed(self) -> requests.Request:
         """A request that waits to be confirmed."""
-        now = edge.now()
-        return appointment.file_request(
-            self.held(proven=True), forms.read_details(self.details(), today=now.date(), language="fr"), now=now
+        now = clock.now()
+        return filing.file(
+            self.held(captcha_passed=True), forms.read_details(self.details(), today=now.date(), language="fr"), now=now
         )
 
     def changed(self, before: State) -> Event:
         """What the stream tells the mailer of this seat, which was in another state before."""
-        seat = SeatRow.get(*_keys(self.mine))
+        seat = SeatItem.get(*_keys(self.mine))
         old = {**seat.serialize(), "state": {"S": str(before)}}
         change: Event = {"Keys": {}, "OldImage": old, "NewImage": seat.serialize(), "SequenceNumber": "1"}
         change |= {"ApproximateCreationDateTime": 0, "SizeBytes": 0, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -180,18 +189,18 @@ class Monday:
 
     def must_be_sent(self, _answer: Event) -> None:
         """ValueError if no letter left: the mailer answers the same when SES refuses it."""
-        person = locks.person(store.seat(self.mine).person, self.service.id)
+        person = person_store.read(seat_store.read(self.mine).person, self.service.id)
         if person is None or not person.sent:
             raise ValueError(person)
 
-    def confirmed(self) -> appointment.Request:
+    def confirmed(self) -> requests.Request:
         """A request that was confirmed."""
-        return appointment.confirm_request(self.filed().token, edge.now())
+        return requests.confirm(self.filed().token, clock.now())
 
     def challenged(self) -> Event:
         """The right answer to a challenge."""
         hold = self.held()
-        asked = booking.challenge(hold, edge.now())
+        asked = captcha.new_challenge(hold, clock.now())
         body = {"challenge": asked.id, "answer": asked.picture}
         return request("POST", "/holds/{hold}/captcha/answer", body=body, page=False, hold=hold)
 
@@ -206,7 +215,7 @@ class Monday:
             if miss:
                 self.forget_weeks()
             if full:
-                memory.forget()
+                recent.forget()
             asked = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
             return request("GET", slots, page=page, service="aes") | asked
 
@@ -224,12 +233,12 @@ class Monday:
             limit(HOLDS)
             self.give_back(answer)
 
-        def show(*, proven: bool = False) -> Event:
-            return request("GET", hold, page=True, hold=self.held(proven=proven))
+        def show(*, captcha_passed: bool = False) -> Event:
+            return request("GET", hold, page=True, hold=self.held(captcha_passed=captcha_passed))
 
         def send(**more: str) -> Event:
             body, page = {**self.details(), **more}, bool(more)
-            return request("POST", "/holds/{hold}/details", body=body, page=page, hold=self.held(proven=True))
+            return request("POST", "/holds/{hold}/details", body=body, page=page, hold=self.held(captcha_passed=True))
 
         def letter(move: Callable[[], object], before: State) -> Event:
             move()
@@ -273,7 +282,7 @@ class Monday:
                 "captcha", lambda: request("POST", f"{hold}/captcha", body={}, page=False, hold=self.held()), 201
             ),
             "captcha answer": Case("captcha", self.challenged),
-            "details page": Case("captcha", lambda: show(proven=True)),
+            "details page": Case("captcha", lambda: show(captcha_passed=True)),
             "check page": Case("request", lambda: send(**born)),
             "details sent": Case("request", send, 202),
             "request page": Case("request", lambda: request("GET", confirm, page=True, token=self.filed().token)),
@@ -297,11 +306,11 @@ def limit(holds: str) -> None:
 
 def static(name: str) -> Event:
     """A file, as the pages link to it."""
-    return request("GET", "/static/{file}", page=True, file=pages.asset(name))
+    return request("GET", "/static/{file}", page=True, file=templates.asset(name))
 
 
 def _keys(key: SeatKey) -> tuple[str, str]:
-    row = store.seat_row(key)
+    row = items.seat_item(key)
     return row.pk, row.sk
 
 
@@ -333,9 +342,9 @@ def warm(cases: Mapping[str, Case]) -> dict[str, float]:
 
 def bare_call() -> float:
     """Milliseconds of CPU of one conditional write by botocore alone: what a call costs whoever makes it."""
-    client = rows.connection().connection.client
+    client = dynamodb.connection().connection.client
     asked = {
-        "TableName": SeatRow.Meta.table_name,
+        "TableName": SeatItem.Meta.table_name,
         "Key": {"pk": {"S": "BARE"}, "sk": {"S": "CALL"}},
         "UpdateExpression": "SET #0 = :0",
         "ConditionExpression": "attribute_not_exists(#1) OR #1 <= :0",

@@ -61,7 +61,7 @@ class Register:
     hold: str = ""
     since: float = -math.inf
     until: float = -math.inf
-    proven: bool = False
+    captcha_passed: bool = False
     past: str = ""
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class Register:
         if self.state == OPEN:
             return "nobody's" + (f", closed until {clock(self.since)}" if self.since > 0 else "")
         lease = f" until {clock(self.since)}" if self.state != CONFIRMED else ""
-        return f"{self.state} by {self.hold[:8]}{lease}" + (", captcha passed" if self.proven else "")
+        return f"{self.state} by {self.hold[:8]}{lease}" + (", captcha passed" if self.captcha_passed else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +207,10 @@ def _stepped(now: Register, done: Operation, rules: Rules, at: float) -> Iterato
     elif now.state != HELD:
         yield now, at
     elif done.kind == "extend":
-        yield Register(HELD, done.hold, *_lease(done, rules), now.proven), at
+        yield Register(HELD, done.hold, *_lease(done, rules), now.captcha_passed), at
     elif done.kind == "answer":
-        yield (now if now.proven else Register(HELD, done.hold, *_lease(done, rules), proven=True)), at
-    elif done.kind == "details" and now.proven:
+        yield (now if now.captcha_passed else Register(HELD, done.hold, *_lease(done, rules), captcha_passed=True)), at
+    elif done.kind == "details" and now.captcha_passed:
         yield Register(PENDING, done.hold, *_lease(done, rules)), at
 
 

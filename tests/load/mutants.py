@@ -30,12 +30,22 @@ from greenlet import getcurrent, greenlet
 from tests.load.units import AWA, fresh_table, put_service, somewhere
 
 # isort: split
-from chalicelib import appointment, booking, claims, edge, places, rows, store, timetable, upkeep, visitors
-from chalicelib.appointment import Request
-from chalicelib.booking import Hold, Wish
-from chalicelib.errors import Refusal
-from chalicelib.model import Seat, SeatKey, State, week_of
-from chalicelib.rows import CountRow
+from chalicelib.booking import captcha, filing, holds, moves, requests, schedule, waiting
+from chalicelib.booking.holds import Hold, Wish
+from chalicelib.booking.requests import Request
+from chalicelib.domain import lifecycle
+from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.seat import Seat, SeatKey, State, week_of
+from chalicelib.storage import (
+    dynamodb,
+    move_store,
+    seat_expressions,
+    seat_store,
+    service_store,
+    waiting_store,
+)
+from chalicelib.storage.items import CounterItem
+from chalicelib.web import problems
 from tests.load.history import OK, OVER, REFUSED, UNKNOWN, Operation, Rejection, Rules, check
 
 START = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -79,89 +89,105 @@ def mutant(name: str, *changes: tuple[Any, str, str, str]) -> Mutant:
 MUTANTS = (
     mutant(
         "hold: the state of the seat is not looked at",
-        (store, "free", " & ((SeatRow.state == State.OPEN) | over)", ""),
+        (seat_expressions, "is_free", " & ((SeatItem.state == State.OPEN) | over)", ""),
     ),
-    mutant("hold: a hold protects nobody", (store, "free", " & (SeatRow.until < now - SKEW)", "")),
+    mutant("hold: a hold protects nobody", (seat_expressions, "is_free", " & (SeatItem.until < now - CLOCK_SKEW)", "")),
     mutant(
         "hold: <= for < at the end of the gap",
-        (store, "free", "SeatRow.until < now", "SeatRow.until <= now"),
+        (seat_expressions, "is_free", "SeatItem.until < now", "SeatItem.until <= now"),
         (Seat, "is_free", "self.until < now", "self.until <= now"),
     ),
     mutant(
         "hold: no gap between two holders",
-        (store, "free", "now - SKEW", "now"),
-        (Seat, "is_free", "now - SKEW", "now"),
+        (seat_expressions, "is_free", "now - CLOCK_SKEW", "now"),
+        (Seat, "is_free", "now - CLOCK_SKEW", "now"),
     ),
     mutant(
         "hold: a clock that takes the wall's hour for UTC",
         (
-            booking,
-            "place_hold",
-            "store.service(service_id, now)",
-            "store.service(service_id, now)\n    now = now.astimezone(service.zone).replace(tzinfo=now.tzinfo)",
+            holds,
+            "place",
+            "service_store.read(service_id, now)",
+            "service_store.read(service_id, now)\n    now = now.astimezone(service.zone).replace(tzinfo=now.tzinfo)",
         ),
     ),
     mutant(
         "hold: opens_at is ignored",
-        (store, "free", " & (SeatRow.opens_at <= now)", ""),
+        (seat_expressions, "is_free", " & (SeatItem.opens_at <= now)", ""),
         (Seat, "is_free", "self.opens_at > now", "now < now"),
     ),
     mutant(
         "all steps: the end of the hold is ignored",
-        (store, "_held", " & (SeatRow.until > now)", ""),
+        (seat_expressions, "is_held", " & (SeatItem.until > now)", ""),
         (Seat, "holds", " and now < self.until", ""),
     ),
     mutant(
         "all steps: <= for < at the end of the hold",
-        (store, "_held", "SeatRow.until > now", "SeatRow.until >= now"),
+        (seat_expressions, "is_held", "SeatItem.until > now", "SeatItem.until >= now"),
         (Seat, "holds", "now < self.until", "now <= self.until"),
     ),
     mutant(
         "extend: the hold is not compared",
-        (store, "extend", "_held(hold, now) & had", "(SeatRow.state == State.HELD) & had"),
+        (seat_store, "extend", "seat_expressions.is_held(hold, now) & had", "(SeatItem.state == State.HELD) & had"),
     ),
     mutant(
         "answer: the hold is not compared",
-        (store, "prove", "_held(hold, now) & unproven", "(SeatRow.state == State.HELD) & unproven"),
+        (
+            seat_store,
+            "pass_captcha",
+            "seat_expressions.is_held(hold, now) & unproven",
+            "(SeatItem.state == State.HELD) & unproven",
+        ),
     ),
     mutant(
         "answer: two answers of a waiting hold take a seat each",
-        (visitors, "pass_captcha", "_NOT_PASSED & (fresh | again)", "fresh | again"),
+        (waiting_store, "pass_captcha", "_NOT_PASSED & (fresh | again)", "fresh | again"),
     ),
     mutant(
         "answer: a waiting hold is told the chosen seat, whichever it took",
-        (claims, "_take_first", "return Seat(key, ", "return Seat(ticket.seat, "),
+        (waiting, "_take_first", "return Seat(key, ", "return Seat(ticket.seat, "),
     ),
     mutant(
         "details: the hold is not compared",
-        (store, "filed", "_held(hold, now) & ", "(SeatRow.state == State.HELD) & "),
+        (seat_expressions, "file_request", "is_held(hold, now) & ", "(SeatItem.state == State.HELD) & "),
     ),
     mutant(
         "details: the captcha is not asked for",
-        (store, "filed", " & SeatRow.proven.exists()", ""),
-        (booking, "check_hold", "not hold.seat.proven", "hold.left < 0"),
+        (seat_expressions, "file_request", " & SeatItem.captcha_passed.exists()", ""),
+        (holds, "view_ready", "not hold.seat.captcha_passed", "hold.left < 0"),
     ),
-    mutant("confirm: anybody's request", (store, "confirm", "(SeatRow.hold == hold) & ", "")),
+    mutant("confirm: anybody's request", (seat_store, "confirm", "(SeatItem.hold == hold) & ", "")),
     mutant(
         "confirm: after its time",
-        (store, "confirm", " & (SeatRow.until > now)", ""),
-        (appointment, "view_request", "seat.until is not None and seat.until <= now", "seat.until is None"),
+        (seat_store, "confirm", " & (SeatItem.until > now)", ""),
+        (requests, "view", "seat.until is not None and seat.until <= now", "seat.until is None"),
     ),
-    mutant("end: anybody's hold", (store, "give_back", "_held(hold, now)", "SeatRow.state == State.HELD")),
+    mutant(
+        "end: anybody's hold",
+        (seat_store, "give_back", "seat_expressions.is_held(hold, now)", "SeatItem.state == State.HELD"),
+    ),
     mutant(
         "cancel: a seat is returned twice",
-        (store, "live", " & (SeatRow.hold == found.hold)", ""),
+        (seat_expressions, "is_live", " & (SeatItem.hold == found.hold)", ""),
     ),
-    mutant("cancel: the seat is back at once", (timetable, "return_moment", "first + (last - first) * chance", "now")),
+    mutant("cancel: the seat is back at once", (lifecycle, "return_moment", "first + (last - first) * chance", "now")),
     mutant(
         "sweep: ends the hold that is there, not the one it read",
-        (store, "end_hold", "actions, over)", "actions, SeatRow.state == State.HELD)"),
+        (seat_store, "end_expired_hold", "actions, over)", "actions, SeatItem.state == State.HELD)"),
     ),
     mutant(
         "move: the old seat is kept too",
-        (places, "_leave", "store.ended_as(hold, State.MOVED, todo.opens_at)", "[SeatRow.freed.add(1)]"),
+        (
+            move_store,
+            "_leave",
+            "seat_expressions.end_request(hold, State.MOVED, todo.opens_at)",
+            "[SeatItem.freed.add(1)]",
+        ),
     ),
-    mutant("move: to a seat that somebody has", (places, "_may_take", "store.free(now)", "SeatRow.pk.exists()")),
+    mutant(
+        "move: to a seat that somebody has",
+        (move_store, "_may_take", "seat_expressions.is_free(now)", "SeatItem.pk.exists()"),
+    ),
 )
 
 
@@ -255,7 +281,7 @@ class World:
         try:
             done = act(self.now)
         except Refusal as refusal:
-            outcome, code = REFUSED, edge.REFUSALS[type(refusal)][1]
+            outcome, code = REFUSED, problems.STATUS_OF[type(refusal)][1]
         if outcome == OK and waiting and not isinstance(done, Hold):
             return done  # a captcha is shown: that says nothing of a seat
         if isinstance(done, Hold):
@@ -286,11 +312,11 @@ class World:
 
     def hold(self, key: SeatKey | None) -> Hold | None:
         """Try for a seat, or for the first free one."""
-        zone = store.service("aes", self.now).zone
+        zone = service_store.read("aes", self.now).zone
         wish = Wish(datetime.combine(key.day, key.start, zone) if key else None, conditions_accepted=True)
 
         def act(now: datetime) -> Hold:
-            return booking.place_hold("aes", wish, now=now, new_secret=self.secret, chance=self.chance)
+            return holds.place("aes", wish, now=now, new_secret=self.secret, rng=self.chance)
 
         got: Hold | None = self.note("hold", "", "", act)
         return got
@@ -372,12 +398,12 @@ class World:
 
     def sweep(self) -> None:
         """End what ran out, once."""
-        upkeep.expire(self.now, chance=self.chance.random)
+        schedule.end_expired(self.now, random_fraction=self.chance.random)
 
     def look(self) -> None:
         """Every seat as the table has it."""
         start = self.clock
-        for seat in store.seats("aes", week_of(SEATS[0].day)):
+        for seat in seat_store.read_week("aes", week_of(SEATS[0].day)):
             until = seat.opens_at if seat.state is State.OPEN else seat.until
             told = None if seat.state is State.CONFIRMED else _at(until)
             hold = "" if seat.state is State.OPEN else seat.hold
@@ -396,7 +422,7 @@ class Visit:
         self.world, self.hold, self.name = world, hold, name
         self.ref, self.digest = hold.seat.key.ref, hold.seat.hold
         self.token = ""
-        self.proven = self.over = False
+        self.captcha_passed = self.over = False
 
     def go_on(self) -> None:
         """Some steps; now and then a second window does the same."""
@@ -404,7 +430,7 @@ class Visit:
             ends = self.world.ends.get(self.ref, 0.0) - self.world.clock
             late = ends > 0 and self.world.chance.random() < 0.15  # exactly when the time is over
             self.world.sleep(ends if late else self.world.chance.choice((0, 1, 1, 2, 4)))
-            steps = AFTER if self.token else PROVEN if self.proven else BEFORE if self.hold.kept else WAITING
+            steps = AFTER if self.token else PROVEN if self.captcha_passed else BEFORE if self.hold.kept else WAITING
             step = getattr(self, self.world.chance.choices([*steps], [*steps.values()])[0])
             if self.world.chance.random() < 0.3:
                 self.world.start(step, slow=self.world.chance.random() < 0.7)
@@ -416,11 +442,11 @@ class Visit:
 
     def view(self) -> None:
         """Where does it stand?"""
-        self._do("view", lambda now: booking.view_hold(self.hold.id, now))
+        self._do("view", lambda now: holds.view(self.hold.id, now))
 
     def extend(self) -> None:
         """More time."""
-        self._do("extend", lambda now: booking.extend_hold(self.hold.id, now))
+        self._do("extend", lambda now: holds.extend(self.hold.id, now))
 
     def prove(self) -> None:
         """The captcha, shown and answered."""
@@ -430,36 +456,36 @@ class Visit:
 
     def show(self) -> Any:
         """A new captcha; None if it is refused."""
-        return self._do("view", lambda now: booking.challenge(self.hold.id, now))
+        return self._do("view", lambda now: captcha.new_challenge(self.hold.id, now))
 
-    def answer(self, captcha: Any) -> None:
+    def answer(self, challenge: Any) -> None:
         """The right answer."""
         hold, chance = self.hold.id, self.world.chance
 
         def act(now: datetime) -> Hold:
-            return booking.answer_challenge(hold, captcha.id, captcha.picture, now=now, chance=chance)
+            return captcha.answer(hold, challenge.id, challenge.picture, now=now, rng=chance)
 
-        self.proven = self._do("answer", act) is not None or self.proven
+        self.captcha_passed = self._do("answer", act) is not None or self.captcha_passed
 
     def file(self) -> None:
         """The form, always as the same person."""
         me = replace(AWA, last_name=f"Exemple-{self.name}", email=f"{self.name}@example.org")
-        done = self._do("details", lambda now: appointment.file_request(self.hold.id, me, now=now))
+        done = self._do("details", lambda now: filing.file(self.hold.id, me, now=now))
         if done:
             self.token = done.token
 
     def end(self) -> None:
         """Give it back."""
-        self._do("end", lambda now: booking.end_hold(self.hold.id, now))
+        self._do("end", lambda now: holds.end(self.hold.id, now))
 
     def confirm(self) -> None:
         """The button of the letter."""
-        self._do("confirm", lambda now: appointment.confirm_request(self.token, now))
+        self._do("confirm", lambda now: requests.confirm(self.token, now))
 
     def cancel(self) -> None:
         """The other button."""
         chance = self.world.chance.random
-        self._do("cancel", lambda now: appointment.cancel_request(self.token, now, chance=chance))
+        self._do("cancel", lambda now: requests.cancel(self.token, now, random_fraction=chance))
 
     def move(self, key: SeatKey | None = None) -> None:
         """To another seat, old and new in one."""
@@ -467,8 +493,8 @@ class Visit:
         token, old = self.token, self.ref
 
         def act(now: datetime) -> Request:
-            start = datetime.combine(to.day, to.start, store.service("aes", now).zone)
-            return appointment.move_request(token, start, now=now, chance=self.world.chance)
+            start = datetime.combine(to.day, to.start, service_store.read("aes", now).zone)
+            return moves.move(token, start, now=now, rng=self.world.chance)
 
         done = self._do("leave", act)
         if done:
@@ -483,7 +509,7 @@ class Visit:
         done = self.world.note(kind, self.ref if by_link else self.hold.seat.key.ref, self.digest, act, waiting=waiting)
         if isinstance(done, Hold) and done.kept and not self.hold.kept:
             self.hold, self.ref, self.digest = done, done.seat.key.ref, done.seat.hold
-            self.proven = done.seat.proven
+            self.captcha_passed = done.seat.captcha_passed
         if done is None and self.world.history[-1].code in OVER:
             self.over = self.world.chance.random() < 0.7
         return done
@@ -503,14 +529,14 @@ AFTER = {"confirm": 5, "cancel": 2, "move": 3, "file": 1, "view": 1}
 def play(number: int) -> list[Rejection]:
     """One run from empty seats, and what the checker says of it."""
     put_service(times=TIMES, seat_after="captcha" if number % 5 == 2 else "choice")
-    for row in CountRow.scan(CountRow.pk.startswith("LATE#")):
+    for row in CounterItem.scan(CounterItem.pk.startswith("LATE#")):
         row.delete()  # the same run of another copy had the same holds
     opens = {key: START + timedelta(seconds=LATE if key == SEATS[2] else 0) for key in SEATS}
     for key, moment in opens.items():
-        store.new_row(key, moment).save()
-    store.forget()
+        seat_store.new_item(key, moment).save()
+    service_store.forget()
     world = World(number)
-    events = rows.connection().connection.client.meta.events
+    events = dynamodb.connection().connection.client.meta.events
     events.register("before-call.dynamodb", world.wait, unique_id="world")
     try:
         run = f"{LETTERS[number % 26]}{LETTERS[number // 26]}"

@@ -16,9 +16,13 @@ from datetime import datetime, timedelta
 from tests.load.units import Meter, fresh_table, put_service, somewhere
 
 # isort: split
-from chalicelib import edge, store, timetable, upkeep
-from chalicelib.model import Seat, Service, State
-from chalicelib.rows import SeatRow
+from chalicelib.booking import schedule
+from chalicelib.domain import timetable
+from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.service import Service
+from chalicelib.storage import seat_store, service_store
+from chalicelib.storage.items import SeatItem
+from chalicelib.web import clock
 
 RELEASED = 2_000
 OVERDUE = 10_000
@@ -32,20 +36,20 @@ def planned(desks: int, *, weeks_ahead: int) -> Service:
     release = {"weeks_ahead": weeks_ahead, "moments": [{"day": "monday", "at": "00:00"}]}
     plannings = [{"desks": list(range(1, desks + 1)), "openings": [HOURS]}]
     put_service(plannings=plannings, release=release, public_holidays=None)
-    return store.service("aes", edge.now())
+    return service_store.read("aes", clock.now())
 
 
 def release() -> dict[str, float]:
     """Make a whole coming week; what it cost."""
     planned(RELEASED // 500, weeks_ahead=0)
-    today = edge.now()
+    today = clock.now()
     saturday = (today + timedelta(days=5 - today.weekday())).replace(hour=12)  # of its week only the next is ahead
     meter = Meter()
     start = time.monotonic()
     with meter.step("release"):
-        made = upkeep.release(saturday)["create"]
+        made = schedule.release_seats(saturday)["create"]
     took = time.monotonic() - start
-    if made != RELEASED or upkeep.release(saturday):
+    if made != RELEASED or schedule.release_seats(saturday):
         raise ValueError(made)
     return {"seats": made, "write units": meter.steps[0].writes, "seconds": round(took, 1)}
 
@@ -54,30 +58,33 @@ def overdue(now: datetime) -> list[Seat]:
     """Fill a whole week: half with holds that ran out, half with requests that nobody confirmed."""
     service = planned(OVERDUE // 500, weeks_ahead=3)  # far enough that every seat can return
     week = timetable.weeks_to_create(service, now)[-1]
-    keys = timetable.seats_of(service, week)
-    with SeatRow.batch_write() as batch:
+    keys = timetable.planned_seats(service, week)
+    with SeatItem.batch_write() as batch:
         for number, key in enumerate(keys):
-            row = store.new_row(key, now - timedelta(days=3))
+            row = seat_store.new_item(key, now - timedelta(days=3))
             row.state = State.HELD if number % 2 else State.PENDING
             row.hold, row.until, row.person = f"h{number}", now - timedelta(minutes=1), f"p{number}"
             batch.save(row)
-    return store.seats("aes", week)
+    return seat_store.read_week("aes", week)
 
 
 def sweep() -> dict[str, float]:
     """End 10,000 in a run that is killed and a second one; ValueError for any that is lost or ended twice."""
-    now = edge.now()
+    now = clock.now()
     week = overdue(now)[0].key.week
     start = time.monotonic()
     child = subprocess.Popen([sys.executable, "-c", SWEEP], stderr=subprocess.DEVNULL)  # noqa: S603  # our own words
-    while sum(seat.state is State.OPEN for seat in store.seats("aes", week)) < OVERDUE * CUT and child.poll() is None:
+    while (
+        sum(seat.state is State.OPEN for seat in seat_store.read_week("aes", week)) < OVERDUE * CUT
+        and child.poll() is None
+    ):
         time.sleep(0.2)
     child.kill()
     child.wait()
-    cut = sum(seat.state is State.OPEN for seat in store.seats("aes", week))
-    ended = upkeep.expire(edge.now())
+    cut = sum(seat.state is State.OPEN for seat in seat_store.read_week("aes", week))
+    ended = schedule.end_expired(clock.now())
     took = time.monotonic() - start
-    seats = store.seats("aes", week)
+    seats = seat_store.read_week("aes", week)
     told = Counter((str(seat.state), seat.expired, bool(seat.past)) for seat in seats)
     if told != {("open", 1, True): OVERDUE // 2, ("open", 0, False): OVERDUE // 2}:
         raise ValueError(told)

@@ -20,13 +20,19 @@ from itertools import pairwise
 from tests.load.units import Record, Stream, fresh_table, somewhere
 
 # isort: split
-from chalicelib import appointment, booking, edge, letters, locks, mail, outbox, store, timetable, tokens
-from chalicelib.model import Details, State
-from chalicelib.rows import SeatRow
+from chalicelib.booking import filing
+from chalicelib.domain import timetable, tokens
+from chalicelib.domain.person import Details
+from chalicelib.domain.seat import State
+from chalicelib.keys import keys
+from chalicelib.mail import letters, outbox, ses
+from chalicelib.storage import person_store, seat_store, service_store
+from chalicelib.storage.items import SeatItem
+from chalicelib.web import clock
 from tests.load.office import planned
 
 FAULTS, CRASHES = 0.05, 0.02  # of the letters; half of each before the letter left, half after
-BATCH = 100  # records, as infra/app.yaml has it
+BATCH = 100  # records, as infra/deploy/templates/app.yaml has it
 LINK = re.compile(r"/requests/([^\s/]+)")
 LETTERS = {letters.CONFIRM, letters.CONVOCATION}
 WHAT = {
@@ -51,7 +57,7 @@ class Post:
         self.left: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self.seen = dict.fromkeys(WHAT, 0)
 
-    def send(self, letter: mail.Letter, key: str, **_more: str) -> str:
+    def send(self, letter: ses.Letter, key: str, **_more: str) -> str:
         """One attempt, and what becomes of it."""
         what = self.chance.choices([*WHAT], [*WHAT.values()])[0]
         self.seen[what] += 1
@@ -59,7 +65,7 @@ class Post:
             reference, _, kind = key.partition(".")
             self.left[reference, kind].append(" ".join(sorted(set(LINK.findall(letter.text)))))
         if what.startswith("away"):
-            raise mail.MailAway(what)
+            raise ses.MailAway(what)
         if what.startswith("crash"):
             raise Crash
         return "sent"
@@ -68,11 +74,11 @@ class Post:
 def marking_first(send: Send, people: dict[str, str]) -> Send:
     """The wrong mailer: a letter is marked as sent, and only then sent."""
 
-    def marked(letter: mail.Letter, key: str, **more: str) -> str:
+    def marked(letter: ses.Letter, key: str, **more: str) -> str:
         reference, _, mark = key.partition(".")
-        person = locks.person(people[reference], "aes")
+        person = person_store.read(people[reference], "aes")
         if person:
-            locks.mark_sent(person, mark)
+            person_store.mark_sent(person, mark)
         return send(letter, key, **more)
 
     return marked
@@ -80,21 +86,21 @@ def marking_first(send: Send, people: dict[str, str]) -> Send:
 
 def book(bookings: int) -> dict[str, str]:
     """So many requests, each filed and confirmed; the person key of each reference."""
-    now, people = edge.now(), dict[str, str]()
+    now, people = clock.now(), dict[str, str]()
     service = planned(bookings // 500 + 1, weeks_ahead=3)
-    keys = timetable.seats_of(service, timetable.weeks_to_create(service, now)[-1])[:bookings]
-    tickets = [booking.keys().hold(key) for key in keys]
-    with SeatRow.batch_write() as batch:
+    planned_keys = timetable.planned_seats(service, timetable.weeks_to_create(service, now)[-1])[:bookings]
+    tickets = [keys().hold_token(key) for key in planned_keys]
+    with SeatItem.batch_write() as batch:
         for ticket in tickets:
-            row = store.new_row(ticket.seat, now)
-            row.state, row.hold, row.proven = State.HELD, tokens.digest(ticket.secret), True
+            row = seat_store.new_item(ticket.seat, now)
+            row.state, row.hold, row.captcha_passed = State.HELD, tokens.digest(ticket.secret), True
             row.until = now + timedelta(minutes=15)
             batch.save(row)
     for number, ticket in enumerate(tickets):
         name = "".join("bcdfghijkl"[int(digit)] for digit in str(number))
         details = Details("Awa", name, "", date(1990, 5, 17), f"awa@{name.lower()}.example", "06 12 34 56 78", "fr")
-        filed = appointment.file_request(str(ticket), details, now=edge.now())
-        store.confirm(filed.seat.key, filed.seat.hold, edge.now())
+        filed = filing.file(str(ticket), details, now=clock.now())
+        seat_store.confirm(filed.seat.key, filed.seat.hold, clock.now())
         people[filed.reference] = filed.person.key if filed.person else ""
     return people
 
@@ -103,9 +109,9 @@ def deliver(batch: Sequence[Record], send: Send) -> None:
     """A batch as Lambda gives it: again from the record that failed, or whole after a crash, until it is done."""
     while batch:
         try:
-            failed = outbox.deliver(batch, now=edge.now(), send=send)
+            failed = outbox.deliver(batch, now=clock.now(), send=send)
         except Crash:
-            store.forget()  # a new process
+            service_store.forget()  # a new process
             continue
         batch = [record for record in batch if int(record[0]) >= int(failed[0])] if failed else []
 

@@ -27,9 +27,9 @@ from urllib.parse import urlencode
 import psutil
 import yaml
 
-from infra.guard import die_with_parent
-from infra.laptop import HOST, KEYS, REGION, Stack, running
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.local.process_guard import die_with_parent
+from infra.local.stack import HOST, KEYS, REGION, Stack, running
 from tests.load import peerparts
 from tests.stack.storm import SEATS, Verdict, document, seat_of, seated, storm
 from tests.stack.volley import Answer, request, volley

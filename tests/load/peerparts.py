@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from infra.laptop import FIRST_PORT, HOST, CannotRun, answers, cannot, is_free
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.local.stack import FIRST_PORT, HOST, CannotRun, answers, cannot, is_free
 
 KEPT = ROOT / "build" / "peer"
 PRETIX = KEPT / "pretix"

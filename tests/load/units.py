@@ -33,12 +33,16 @@ os.environ.update(
 import boto3
 import yaml
 
-from chalicelib import appointment, booking, edge, errors, outbox, rows, store, upkeep
-from chalicelib.booking import Hold, Wish
-from chalicelib.mail import Letter
-from chalicelib.model import Details
-from infra.laptop import FIRST_PORT, engine, is_free
-from infra.package import ROOT
+from chalicelib.booking import availability, captcha, filing, holds, requests, schedule
+from chalicelib.booking.holds import Hold, Wish
+from chalicelib.domain import refusals
+from chalicelib.domain.person import Details
+from chalicelib.mail import outbox
+from chalicelib.mail.ses import Letter
+from chalicelib.storage import dynamodb, seat_store, service_store
+from chalicelib.web import clock
+from infra.deploy.package import ROOT
+from infra.local.stack import FIRST_PORT, is_free, start_emulator
 from tests.table import SHAPE, STREAM
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
@@ -59,10 +63,10 @@ class Step:
 
 @contextmanager
 def fresh_table() -> Iterator[str]:
-    """An empty table like the stage's, which infra/data.yaml describes; the ARN of its stream."""
+    """An empty table like the stage's, which infra/deploy/templates/data.yaml describes; the ARN of its stream."""
     client, name = boto3.client("dynamodb"), os.environ["GUICHET_TABLE"]
     made = client.create_table(TableName=name, **SHAPE, **STREAM)
-    store.forget()
+    service_store.forget()
     try:
         yield made["TableDescription"]["LatestStreamArn"]
     finally:
@@ -88,7 +92,7 @@ class Meter:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.calls: list[tuple[str, float]] = []
-        events = rows.connection().connection.client.meta.events
+        events = dynamodb.connection().connection.client.meta.events
         events.register("before-parameter-build.dynamodb.Query", self.whole)
         events.register("after-call.dynamodb", self.note)
 
@@ -137,7 +141,7 @@ class Stream:
             self.iterator = read["NextShardIterator"]
             changes = [record["dynamodb"] for record in read["Records"]]
             records = [(one["SequenceNumber"], one.get("OldImage"), one.get("NewImage")) for one in changes]
-            if found := [record for record in records if outbox.due(record[1], record[2])]:
+            if found := [record for record in records if outbox.letter_due(record[1], record[2])]:
                 return found
             time.sleep(0.05)
         raise TimeoutError("no change that calls for a letter")
@@ -149,7 +153,7 @@ def put_service(**changes: Any) -> None:
     E-mail domains are not counted: most people have an address of a well-known provider, which never is.
     """
     document = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
-    store.put_service(
+    service_store.put(
         document | {"seat_after": "choice", "limits": document["limits"] | {"domain_requests": 0}} | changes
     )
 
@@ -164,33 +168,33 @@ def play() -> list[Step]:
             return "sent"
 
         def deliver(stream: Stream) -> None:
-            assert outbox.deliver(stream.due(), now=edge.now(), send=send) == []
+            assert outbox.deliver(stream.due(), now=clock.now(), send=send) == []
 
         put_service()
         with meter.step("create", shared_by=lambda: made):
-            made = upkeep.release(edge.now()).total()
-        stream, now = Stream(arn), edge.now()
+            made = schedule.release_seats(clock.now()).total()
+        stream, now = Stream(arn), clock.now()
         with meter.step("calendar"):
-            found = booking.calendar("aes", None, now)
+            found = availability.week_calendar("aes", None, now)
         wish = Wish(found.first_free, conditions_accepted=True)
         with meter.step("hold"):
-            hold = booking.place_hold("aes", wish, now=now)
-        booking.place_hold("aes", wish, now=now)  # the second desk
+            hold = holds.place("aes", wish, now=now)
+        holds.place("aes", wish, now=now)  # the second desk
         with meter.step("loser, first of a second"):  # reads the other weeks, to say what is near
             assert is_lost(wish, now)
         with meter.step("loser of the memory"):
             assert is_lost(wish, now)
         with meter.step("loser of the table"):
-            assert not store.take(hold.seat.key, "another", now, now)
+            assert not seat_store.take(hold.seat.key, "another", now, now)
         with meter.step("captcha"):
-            asked = booking.challenge(hold.id, now)
-            booking.answer_challenge(hold.id, asked.id, asked.picture, now=now)
+            asked = captcha.new_challenge(hold.id, now)
+            captcha.answer(hold.id, asked.id, asked.picture, now=now)
         with meter.step("details"):
-            request = appointment.file_request(hold.id, AWA, now=now)
+            request = filing.file(hold.id, AWA, now=now)
         with meter.step("mail mark 1"):
             deliver(stream)
         with meter.step("confirm"):
-            appointment.confirm_request(request.token, edge.now())
+            requests.confirm(request.token, clock.now())
         with meter.step("mail mark 2"):
             deliver(stream)
         assert [len(letter.attachments) for letter in letters] == [0, 2]
@@ -200,16 +204,16 @@ def play() -> list[Step]:
 def is_lost(wish: Wish, now: datetime) -> bool:
     """Whether this wish is refused because somebody else has the slot."""
     try:
-        booking.place_hold("aes", wish, now=now)
-    except errors.SlotTaken:
+        holds.place("aes", wish, now=now)
+    except refusals.SlotTaken:
         return True
     return False
 
 
 def prove(hold: Hold, now: datetime) -> Hold:
     """The hold, its captcha passed."""
-    asked = booking.challenge(hold.id, now)
-    return booking.answer_challenge(hold.id, asked.id, asked.picture, now=now)
+    asked = captcha.new_challenge(hold.id, now)
+    return captcha.answer(hold.id, asked.id, asked.picture, now=now)
 
 
 @contextmanager
@@ -219,7 +223,10 @@ def somewhere() -> Iterator[None]:
         yield
         return
     port = next(port for port in range(FIRST_PORT, FIRST_PORT + 100) if is_free(port))
-    with tempfile.TemporaryDirectory(prefix="guichet-") as folder, engine(port, Path(folder), smtp="") as started:
+    with (
+        tempfile.TemporaryDirectory(prefix="guichet-") as folder,
+        start_emulator(port, Path(folder), smtp="") as started,
+    ):
         os.environ["AWS_ENDPOINT_URL"] = started.url
         yield
 

@@ -18,13 +18,14 @@ from urllib.parse import urlencode
 
 from botocore.parsers import create_parser
 
-from chalicelib import mail, rows, store
-from chalicelib.model import SeatKey
+from chalicelib.domain.seat import SeatKey
+from chalicelib.mail import ses
+from chalicelib.storage import dynamodb, items, service_store
 from tests.table import SHAPE, STREAM
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
-from ministack.services import dynamodb, ses
+from ministack.services import dynamodb as emulated_table
 
 Image = Mapping[str, Any]
 Record = tuple[str, Image | None, Image | None]
@@ -71,29 +72,29 @@ class Engine:
 
     def items(self) -> list[dict[str, Any]]:
         """Every item of the table, as it is on the wire."""
-        kept = dynamodb._tables[rows.Row.Meta.table_name]["items"]  # noqa: SLF001 - a Scan costs more than a step
+        kept = emulated_table._tables[items.Item.Meta.table_name]["items"]  # noqa: SLF001 - a Scan costs more than a step
         return [item for of in kept.values() for item in of.values()]
 
-    def put_back(self, items: list[dict[str, Any]]) -> None:
+    def put_back(self, kept_items: list[dict[str, Any]]) -> None:
         """Make the table what it was when it had these items; what the stream told in between is forgotten."""
-        kept = dynamodb._tables[rows.Row.Meta.table_name]["items"]  # noqa: SLF001 - as above
+        kept = emulated_table._tables[items.Item.Meta.table_name]["items"]  # noqa: SLF001 - as above
         for of in kept.values():
             of.clear()
-        for item in deepcopy(items):
+        for item in deepcopy(kept_items):
             kept[item["pk"]["S"]][item["sk"]["S"]] = item
         self.records()
         self.letters.clear()
 
     def change(self, key: SeatKey, **moments: datetime) -> None:
         """Let time pass at one seat, by moving its moments."""
-        item = next(item for item in self.items() if store.seat_row(key).sk == item["sk"]["S"])
+        item = next(item for item in self.items() if items.seat_item(key).sk == item["sk"]["S"])
         item |= {
-            name: {"N": str((moment - rows.EPOCH) // timedelta(milliseconds=1))} for name, moment in moments.items()
+            name: {"N": str((moment - items.EPOCH) // timedelta(milliseconds=1))} for name, moment in moments.items()
         }
 
     def records(self) -> list[Record]:
         """What the stream has told since the last time, as the mailer is given it."""
-        told = dynamodb.stream_records_since(rows.Row.Meta.table_name, self.read, 10_000)
+        told = emulated_table.stream_records_since(items.Item.Meta.table_name, self.read, 10_000)
         self.read += len(told)
         changes = [record["dynamodb"] for record in told if record["eventName"] == "MODIFY"]
         return [(change["SequenceNumber"], change.get("OldImage"), change.get("NewImage")) for change in changes]
@@ -112,18 +113,18 @@ def finished(work: Coroutine[Any, Any, Any]) -> Any:
 def engine() -> Iterator[Engine]:
     """An empty table and a stream, for as long as the block lasts."""
     one = Engine()
-    client = rows.connection().connection.client
+    client = dynamodb.connection().connection.client
     client.meta.events.register_first("before-call.dynamodb", one.table, unique_id="engine")
-    mail.client().meta.events.register_first("before-call.ses", one.mail, unique_id="engine")
-    mail.client().verify_email_identity(EmailAddress="rendez-vous@example.org")
-    client.create_table(TableName=rows.Row.Meta.table_name, **SHAPE, **STREAM)
-    one.read = dynamodb.stream_start_position(rows.Row.Meta.table_name)
-    store.forget()
+    ses.client().meta.events.register_first("before-call.ses", one.mail, unique_id="engine")
+    ses.client().verify_email_identity(EmailAddress="rendez-vous@example.org")
+    client.create_table(TableName=items.Item.Meta.table_name, **SHAPE, **STREAM)
+    one.read = emulated_table.stream_start_position(items.Item.Meta.table_name)
+    service_store.forget()
     try:
         yield one
     finally:
         one.before = one.after = lambda _name: None
-        client.delete_table(TableName=rows.Row.Meta.table_name)
+        client.delete_table(TableName=items.Item.Meta.table_name)
         client.meta.events.unregister("before-call.dynamodb", unique_id="engine")
-        mail.client().meta.events.unregister("before-call.ses", unique_id="engine")
-        store.forget()
+        ses.client().meta.events.unregister("before-call.ses", unique_id="engine")
+        service_store.forget()

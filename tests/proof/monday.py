@@ -22,11 +22,15 @@ from urllib.parse import urlencode
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from ministack.services import dynamodb
+from ministack.services import dynamodb as emulated_table
 
 import app
-from chalicelib import booking, edge, errors, files, memory, rows, settings, store, timetable, tokens, visitors
-from chalicelib.model import SeatKey, State
+from chalicelib import settings
+from chalicelib.domain import codec, refusals, timetable, tokens
+from chalicelib.domain.seat import SeatKey, State
+from chalicelib.keys import keys
+from chalicelib.storage import dynamodb, items, recent, seat_store, service_store, visitor_store
+from chalicelib.web import clock, problems
 from tests.conftest import MONDAY, document
 from tests.proof import inprocess
 from tests.stack.faults import THROTTLED
@@ -42,7 +46,7 @@ BOUND = SEATS / WRITES
 BREADTH = {"desks": [*range(1, 21)], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:20"}]}
 MEMORY = [
     (module, name)
-    for module in (store, memory, visitors)
+    for module in (seat_store, recent, visitor_store)
     for name, kept in vars(module).items()
     if isinstance(kept, dict | set) and not name.startswith("__")
 ]
@@ -87,7 +91,7 @@ class Table:
         self.refused: Counter[str] = Counter()
         self.writes: dict[str, Bucket] = defaultdict(lambda: Bucket(WRITES))
         self.reads: dict[str, Bucket] = defaultdict(lambda: Bucket(READS))
-        self.items = dynamodb._tables[rows.Row.Meta.table_name]["items"]  # noqa: SLF001 - its sizes are what reads cost
+        self.items = emulated_table._tables[items.Item.Meta.table_name]["items"]  # noqa: SLF001 - its sizes are what reads cost
         self.bytes = Counter({pk: sum(map(size, of.values())) for pk, of in self.items.items()})
 
     @property
@@ -113,7 +117,7 @@ class Table:
             self.refused[name] += 1
             return AWSResponse(request.url, 400, {}, Answer(THROTTLED))
         before = self.size(partition, sort)
-        status, headers, said = inprocess.finished(dynamodb.handle_request("POST", "/", sent, request.body, {}))
+        status, headers, said = inprocess.finished(emulated_table.handle_request("POST", "/", sent, request.body, {}))
         after = self.size(partition, sort)
         assert max(before, after) <= 1024, "a write of it costs more than one unit"
         self.bytes[partition] += after - before
@@ -126,7 +130,7 @@ class Table:
 @contextmanager
 def limited(engine: inprocess.Engine) -> Iterator[Table]:
     """The engine's table behind its limits, for as long as the block lasts."""
-    table, events = Table(), rows.connection().connection.client.meta.events
+    table, events = Table(), dynamodb.connection().connection.client.meta.events
     events.unregister("before-call.dynamodb", unique_id="engine")
     events.register_first("before-send.dynamodb", table.answer, unique_id="limits")
     try:
@@ -174,7 +178,7 @@ def broken(of: Result) -> list[str]:
 @cache
 def seat(key: SeatKey, *, full: bool) -> dict[str, Any]:
     """A seat's item: one that opens at nine, or a confirmed one of a week before."""
-    row = store.new_row(key, MONDAY)
+    row = seat_store.new_item(key, MONDAY)
     row.erase_at = int((MONDAY + timedelta(days=90)).timestamp())
     if full:
         row.state, row.hold, row.person = State.CONFIRMED, tokens.digest(key.ref), tokens.digest(key.ref)
@@ -194,7 +198,7 @@ def event(number: int, now: datetime) -> dict[str, Any]:
         "headers": {
             "Accept": "text/html" if page else "application/json",
             "Content-Type": "application/x-www-form-urlencoded" if page else "application/json",
-            "Cookie": f"visit={booking.keys().visit(now)}",
+            "Cookie": f"visit={keys().visitor_token(now)}",
         },
         "multiValueQueryStringParameters": None,
         "pathParameters": {"service": "aes"},
@@ -217,16 +221,18 @@ def play(
     production = replace(settings.current(), origin_holds=30)
     patch.setattr(settings, "current", lambda: production)
     with inprocess.engine() as engine, Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-        service = store.put_service(document(plannings=[BREADTH]))
-        patch.setattr(files, "service_from", lambda _read: service)  # what follows from one is remembered by the object
+        service = service_store.put(document(plannings=[BREADTH]))
+        patch.setattr(
+            codec, "service_from_document", lambda _read: service
+        )  # what follows from one is remembered by the object
         *full, week = timetable.open_weeks(service, MONDAY)
         engine.put_back(
             engine.items()
-            + [seat(key, full=one in full) for one in (*full, week) for key in timetable.seats_of(service, one)]
+            + [seat(key, full=one in full) for one in (*full, week) for key in timetable.planned_seats(service, one)]
         )
         memories = [{place: type(getattr(*place))() for place in MEMORY} for _ in range(environments)]
         with limited(engine) as table:
-            patch.setattr(edge, "now", lambda: table.now)
+            patch.setattr(clock, "now", lambda: table.now)
             coming = [(0.0, 0)]
             newest = 0
             while coming:
@@ -251,7 +257,7 @@ def play(
 
 
 HELD = ((201, "program"), (303, "page"))
-NOTHING_FREE = edge.REFUSALS[errors.NothingFree][2]
+NOTHING_FREE = problems.STATUS_OF[refusals.NothingFree][2]
 
 
 def ask(table: Table, of: Result, who: int) -> float:

@@ -8,7 +8,8 @@ back is secret: whoever runs the model tells it which moment was chosen.
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from chalicelib.model import SeatKey, Service, monday_of, week_of
+from chalicelib.domain.seat import SeatKey, monday_of, week_of
+from chalicelib.domain.service import Service
 
 SKEW = timedelta(seconds=5)
 HOLD, FORM = timedelta(seconds=180), timedelta(minutes=15)
@@ -33,7 +34,7 @@ class Place:
     state: str = "open"
     hold: str = ""
     until: datetime | None = None
-    proven: bool = False
+    captcha_passed: bool = False
     extensions: int = 0
     challenge: int = -1
     tries: int = 0
@@ -60,7 +61,7 @@ class Place:
 
     def clear(self) -> None:
         self.hold, self.until, self.person, self.address, self.filed = "", None, "", "", None
-        self.proven, self.extensions, self.challenge, self.tries, self.reminded = False, 0, -1, 0, False
+        self.captcha_passed, self.extensions, self.challenge, self.tries, self.reminded = False, 0, -1, 0, False
 
 
 @dataclass
@@ -131,12 +132,12 @@ class Office:
         """Those of weeks that were released: what a refusal names as near."""
         return [key for key in self.offered(now) if released_at(key, self.service) <= now]
 
-    def take(self, key: SeatKey, hold: str, now: datetime, *, proven: bool = False) -> None:
+    def take(self, key: SeatKey, hold: str, now: datetime, *, captcha_passed: bool = False) -> None:
         place = self.seats[key]
         place.clear()
         place.past = place.past_state = place.reserve = ""
-        place.state, place.hold, place.until = "held", hold, now + (FORM if proven else HOLD)
-        place.proven = proven
+        place.state, place.hold, place.until = "held", hold, now + (FORM if captcha_passed else HOLD)
+        place.captcha_passed = captcha_passed
 
     def after_captcha(self, key: SeatKey, placed: datetime, now: datetime) -> SeatKey | str:
         """The seat that a waiting hold of this seat gets for the right answer, or why it gets none."""
@@ -167,7 +168,7 @@ class Office:
             return OVER
         whole = (place.until - now) >= timedelta(seconds=1)
         if place.state == "held" and whole and place.extensions < EXTENSIONS:
-            place.until += FORM if place.proven else HOLD
+            place.until += FORM if place.captcha_passed else HOLD
             place.extensions += 1
         return place.state
 
@@ -176,7 +177,7 @@ class Office:
         place = self.seats[key]
         if not place.has(hold, now):
             return OVER
-        if place.state != "held" or place.proven:
+        if place.state != "held" or place.captcha_passed:
             return place.state
         age = now - datetime.fromtimestamp(made / 1000, UTC)
         if age >= FRESH or made < place.challenge:
@@ -185,7 +186,13 @@ class Office:
         if tries >= TRIES:
             return "CaptchaSpent"
         if right:
-            place.proven, place.until, place.extensions, place.challenge, place.tries = True, now + FORM, 0, -1, 0
+            place.captcha_passed, place.until, place.extensions, place.challenge, place.tries = (
+                True,
+                now + FORM,
+                0,
+                -1,
+                0,
+            )
             return "held"
         place.challenge, place.tries = made, tries + 1
         return f"CaptchaWrong {TRIES - place.tries}"
@@ -198,7 +205,7 @@ class Office:
             return OVER
         if place.state != "held":
             return place.state if place.person == person else OVER
-        if not place.proven:
+        if not place.captcha_passed:
             return "CaptchaRequired"
         for lock in (self.addresses.get(address), self.people.get(person)):
             if lock and self.counts(lock, now):
@@ -210,7 +217,7 @@ class Office:
         self.people[person] = Lock(key, hold, person, address, now)
         place.state, place.person, place.address, place.filed = "pending", person, address, now
         place.until = min(now + CONFIRM, place.start)
-        place.proven, place.extensions, place.challenge, place.tries = False, 0, -1, 0
+        place.captcha_passed, place.extensions, place.challenge, place.tries = False, 0, -1, 0
         self.due.append(Letter("confirm", person, key, hold))
         return "pending"
 

@@ -18,13 +18,18 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 import app
-from chalicelib import appointment, booking, errors, feedback, manage, outbox, rows, store, timetable, tokens, upkeep
-from chalicelib.booking import Wish
-from chalicelib.model import Details, SeatKey, State
-from infra import closing
+from chalicelib.booking import availability, captcha, filing, holds, moves, personal_data, requests, schedule
+from chalicelib.booking.holds import Wish
+from chalicelib.domain import refusals, timetable, tokens
+from chalicelib.domain.person import Details
+from chalicelib.domain.seat import SeatKey, State
+from chalicelib.keys import keys
+from chalicelib.mail import bounces, outbox
+from chalicelib.storage import items, seat_store, service_store
+from infra.ops import closing
 from tests.conftest import MONDAY
 from tests.proof import inprocess
-from tests.proof.test_seat_model import SMALL, alike
+from tests.proof.comparison import SMALL, alike
 
 NOW = MONDAY + timedelta(minutes=1)
 SOON = timedelta(seconds=6)
@@ -42,60 +47,60 @@ class Scene:
         self.engine = engine
         self.batch: list[inprocess.Record] = []
         self.hold = self.token = self.challenge = self.answer = ""
-        self.service = store.put_service(SMALL)
-        upkeep.release(MONDAY - timedelta(minutes=1))
-        self.slots = [self.service.start_of(seat.key) for seat in store.seats("aes", "2026-W50")]
+        self.service = service_store.put(SMALL)
+        schedule.release_seats(MONDAY - timedelta(minutes=1))
+        self.slots = [self.service.start_of(seat.key) for seat in seat_store.read_week("aes", "2026-W50")]
 
-    def place(self, slot: int = 0) -> booking.Hold:
-        return booking.place_hold("aes", Wish(self.slots[slot], conditions_accepted=True), now=NOW)
+    def place(self, slot: int = 0) -> holds.Hold:
+        return holds.place("aes", Wish(self.slots[slot], conditions_accepted=True), now=NOW)
 
     def held(self, slot: int = 0) -> None:
         self.hold = self.place(slot).id
 
     def asked(self, slot: int = 0) -> None:
         self.held(slot)
-        made = booking.challenge(self.hold, NOW)
+        made = captcha.new_challenge(self.hold, NOW)
         self.challenge, self.answer = made.id, made.sound
 
-    def prove(self, answer: str = "") -> booking.Hold:
-        return booking.answer_challenge(self.hold, self.challenge, answer or self.answer, now=NOW)
+    def prove(self, answer: str = "") -> holds.Hold:
+        return captcha.answer(self.hold, self.challenge, answer or self.answer, now=NOW)
 
-    def proven(self) -> None:
+    def captcha_passed(self) -> None:
         self.asked()
         self.prove()
 
-    def file(self) -> appointment.Request:
-        return appointment.file_request(self.hold, AWA, now=NOW)
+    def file(self) -> requests.Request:
+        return filing.file(self.hold, AWA, now=NOW)
 
-    def readdress(self) -> appointment.Request:
-        return appointment.change_email(self.hold, "awa@example.net", now=NOW)
+    def readdress(self) -> requests.Request:
+        return filing.change_email(self.hold, "awa@example.net", now=NOW)
 
     def filed(self) -> None:
-        self.proven()
+        self.captcha_passed()
         self.token = self.file().token
 
-    def confirm(self) -> appointment.Request:
-        return appointment.confirm_request(self.token, NOW)
+    def confirm(self) -> requests.Request:
+        return requests.confirm(self.token, NOW)
 
     def confirmed(self) -> None:
         self.filed()
         self.confirm()
 
-    def cancel(self) -> appointment.Request:
-        return appointment.cancel_request(self.token, NOW, chance=lambda: 0.5)
+    def cancel(self) -> requests.Request:
+        return requests.cancel(self.token, NOW, random_fraction=lambda: 0.5)
 
-    def move(self) -> appointment.Request:
-        return appointment.move_request(self.token, self.slots[1], now=NOW, chance=alike())
+    def move(self) -> requests.Request:
+        return moves.move(self.token, self.slots[1], now=NOW, rng=alike())
 
-    def erase(self) -> appointment.Request:
-        return manage.erase(self.token, NOW, chance=lambda: 0.5)
+    def erase(self) -> requests.Request:
+        return personal_data.erase(self.token, NOW, random_fraction=lambda: 0.5)
 
-    def correct(self) -> appointment.Request:
-        return manage.correct(manage.view_correctable(self.token, NOW), "Awa", "Exempel", "06", now=NOW)
+    def correct(self) -> requests.Request:
+        return personal_data.correct(personal_data.view_correctable(self.token, NOW), "Awa", "Exempel", "06", now=NOW)
 
     def ask_link(self) -> None:
-        found = appointment.view_request(self.token, NOW)
-        appointment.ask_link(found.reference, AWA.email, NOW)
+        found = requests.view(self.token, NOW)
+        requests.ask_link(found.reference, AWA.email, NOW)
 
     def mail(self) -> None:
         """As Lambda does it: again from the record that failed, or whole."""
@@ -111,7 +116,7 @@ class Scene:
 
     def sweep(self) -> None:
         """Five days later: what ran out ends, and who comes in two days is reminded."""
-        upkeep.expire(self.slots[0].astimezone(NOW.tzinfo) - timedelta(days=1), chance=lambda: 0.5)
+        schedule.end_expired(self.slots[0].astimezone(NOW.tzinfo) - timedelta(days=1), random_fraction=lambda: 0.5)
 
     def close(self) -> None:
         what = closing.Closing("aes", self.slots[0].date())
@@ -119,20 +124,20 @@ class Scene:
 
     def bounce(self) -> None:
         said = {"eventType": "Bounce", "mail": {"destination": [AWA.email]}, "bounce": {"bounceType": "Permanent"}}
-        feedback.take(json.dumps(said), NOW, chance=lambda: 0.5)
+        bounces.handle(json.dumps(said), NOW, random_fraction=lambda: 0.5)
 
     def nothing(self) -> None:
         """As the service is before the first visitor."""
 
     def release(self) -> None:
-        upkeep.release(MONDAY + timedelta(days=7))
+        schedule.release_seats(MONDAY + timedelta(days=7))
 
 
 def looks(scene: Scene) -> list[Any]:
     """What only reads, all at once."""
-    hold, request = booking.view_hold(scene.hold, NOW), appointment.view_request(scene.token, NOW)
-    shown = booking.calendar("aes", None, NOW)
-    return [hold.seat, request.state, shown.first_free, appointment.choices(scene.token, NOW)[1], booking.services(NOW)]
+    hold, request = holds.view(scene.hold, NOW), requests.view(scene.token, NOW)
+    shown = availability.week_calendar("aes", None, NOW)
+    return [hold.seat, request.state, shown.first_free, moves.choices(scene.token, NOW)[1], availability.services(NOW)]
 
 
 @dataclass(frozen=True)
@@ -152,17 +157,21 @@ CASES = {
         "show_move show_convocation show_correction show_erasure show_data",
     ),
     "a hold": Case(Scene.nothing, Scene.held, "place_hold hold_function"),
-    "an extension": Case(Scene.held, lambda scene: booking.extend_hold(scene.hold, NOW), "extend_hold"),
-    "giving back": Case(Scene.held, lambda scene: booking.end_hold(scene.hold, NOW), "end_hold"),
-    "a challenge": Case(Scene.held, lambda scene: booking.challenge(scene.hold, NOW), "new_challenge captcha_function"),
+    "an extension": Case(Scene.held, lambda scene: holds.extend(scene.hold, NOW), "extend_hold"),
+    "giving back": Case(Scene.held, lambda scene: holds.end(scene.hold, NOW), "end_hold"),
+    "a challenge": Case(
+        Scene.held, lambda scene: captcha.new_challenge(scene.hold, NOW), "new_challenge captcha_function"
+    ),
     "the right answer": Case(Scene.asked, Scene.prove, "answer_challenge"),
     "a wrong answer": Case(Scene.asked, lambda scene: scene.prove("wrong"), "answer_challenge"),
-    "the details": Case(Scene.proven, Scene.file, "send_details request_function"),
+    "the details": Case(Scene.captcha_passed, Scene.file, "send_details request_function"),
     "correcting the address": Case(Scene.filed, Scene.readdress, "correct_email"),
     "confirming": Case(Scene.filed, Scene.confirm, "confirm_request"),
     "cancelling": Case(Scene.confirmed, Scene.cancel, "cancel_request"),
     "moving": Case(Scene.confirmed, Scene.move, "move_request"),
-    "sending again": Case(Scene.confirmed, lambda scene: manage.send_convocation(scene.token, NOW), "send_convocation"),
+    "sending again": Case(
+        Scene.confirmed, lambda scene: personal_data.send_convocation(scene.token, NOW), "send_convocation"
+    ),
     "correcting": Case(Scene.confirmed, Scene.correct, "correct_request"),
     "erasing": Case(Scene.confirmed, Scene.erase, "erase_request"),
     "asking for the link": Case(Scene.filed, Scene.ask_link, "ask_link"),
@@ -212,11 +221,11 @@ def cut(engine: inprocess.Engine, number: int, *, after: bool, killed: bool) -> 
 
 def again(case: Case, scene: Scene, number: int, *, after: bool, killed: bool) -> None:
     """The case with one call cut, then done once more."""
-    with cut(scene.engine, number, after=after, killed=killed), suppress(Killed, errors.Refusal):
+    with cut(scene.engine, number, after=after, killed=killed), suppress(Killed, refusals.Refusal):
         case.act(scene)
     if killed:
-        store.forget()
-    with suppress(errors.CaptchaWrong):
+        service_store.forget()
+    with suppress(refusals.CaptchaWrong):
         case.act(scene)
 
 
@@ -230,7 +239,7 @@ def end(scene: Scene) -> tuple[list[Any], set[tuple[str, str]]]:
 @pytest.fixture(autouse=True)
 def same_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same hold has the same id in every run."""
-    defaults = booking.place_hold.__kwdefaults__
+    defaults = holds.place.__kwdefaults__
     assert defaults
     monkeypatch.setitem(defaults, "new_secret", lambda: "a" * 52)
 
@@ -243,7 +252,7 @@ def test_whatever_call_is_cut_doing_it_again_ends_as_if_nothing_had_been(name: s
         case.before(scene)
         before, batch, first = deepcopy(engine.items()), engine.records(), len(engine.calls)
         scene.batch = [*batch]
-        with suppress(errors.CaptchaWrong):
+        with suppress(refusals.CaptchaWrong):
             case.act(scene)
         calls = len(engine.calls) - first
         table, letters = end(scene)
@@ -251,8 +260,8 @@ def test_whatever_call_is_cut_doing_it_again_ends_as_if_nothing_had_been(name: s
         for number, after, killed in product(range(calls), (False, True), (False, True)):
             engine.put_back(before)
             scene.batch = [*batch]
-            store.forget()
-            with suppress(errors.SlotTaken):
+            service_store.forget()
+            with suppress(refusals.SlotTaken):
                 again(case, scene, number, after=after, killed=killed)
             found, sent = end(scene)
             assert sent == letters, (number, after, killed)
@@ -270,11 +279,11 @@ def test_a_hold_whose_answer_got_lost_keeps_the_seat_no_longer_than_its_time_and
     for number in range(calls):
         with inprocess.engine() as engine:
             scene = Scene(engine)
-            with cut(engine, number, after=True, killed=False), suppress(errors.TryAgain):
+            with cut(engine, number, after=True, killed=False), suppress(refusals.Unavailable):
                 scene.held()
             over = NOW + scene.service.limits.hold + SOON
-            store.forget()
-            hold = booking.place_hold("aes", Wish(scene.slots[0], conditions_accepted=True), now=over)
+            service_store.forget()
+            hold = holds.place("aes", Wish(scene.slots[0], conditions_accepted=True), now=over)
             assert hold.seat.state is State.HELD
 
 
@@ -283,7 +292,7 @@ def test_an_extension_that_is_lost_and_asked_for_again_is_one_of_the_two() -> No
         scene = Scene(engine)
         scene.held()
         again(CASES["an extension"], scene, 1, after=True, killed=False)
-        kept = booking.view_hold(scene.hold, NOW)
+        kept = holds.view(scene.hold, NOW)
         assert (kept.seat.extensions, kept.can_extend) == (2, False)
         assert kept.seat.until == NOW + 3 * scene.service.limits.hold
 
@@ -293,7 +302,7 @@ def test_a_wrong_answer_that_is_lost_counts_as_a_try_and_no_more() -> None:
         scene = Scene(engine)
         scene.asked()
         again(CASES["a wrong answer"], scene, 1, after=True, killed=False)
-        with pytest.raises(errors.CaptchaWrong) as told:
+        with pytest.raises(refusals.CaptchaWrong) as told:
             scene.prove("wrong")
         assert told.value.tries_left == 2
 
@@ -302,45 +311,45 @@ def test_a_wrong_answer_that_is_lost_counts_as_a_try_and_no_more() -> None:
 def test_an_answer_in_a_crowd_that_is_cut_anywhere_gives_one_seat_or_a_new_start_and_never_two(
     monkeypatch: pytest.MonkeyPatch, *, gone: bool
 ) -> None:
-    defaults = booking.place_hold.__kwdefaults__
+    defaults = holds.place.__kwdefaults__
     assert defaults
     monkeypatch.setitem(defaults, "new_secret", tokens.new_secret)  # who begins anew has another hold
     ends = Counter[str]()
     for number, after, killed in product(range(7), (False, True), (False, True)):
         with inprocess.engine() as engine:
             scene = Scene(engine)
-            store.put_service({**SMALL, "seat_after": "captcha"})
-            visit = booking.keys().visit(NOW)
+            service_store.put({**SMALL, "seat_after": "captcha"})
+            visit = keys().visitor_token(NOW)
             scene.asked()
             if gone:
-                key = booking.keys().read("hold", scene.hold).seat
-                booking.calendar("aes", key.week, NOW)
-                store.update(key, [rows.SeatRow.state.set(State.CLOSED)], rows.SeatRow.pk.exists())
+                key = keys().read_token("hold", scene.hold).seat
+                availability.week_calendar("aes", key.week, NOW)
+                seat_store.update(key, [items.SeatItem.state.set(State.CLOSED)], items.SeatItem.pk.exists())
 
-            def answer(now: datetime, scene: Scene = scene, visit: str = visit) -> booking.Hold:
-                return booking.answer_challenge(scene.hold, scene.challenge, scene.answer, now=now, visit=visit)
+            def answer(now: datetime, scene: Scene = scene, visit: str = visit) -> holds.Hold:
+                return captcha.answer(scene.hold, scene.challenge, scene.answer, now=now, visitor_token=visit)
 
-            with cut(engine, number, after=after, killed=killed), suppress(Killed, errors.Refusal):
+            with cut(engine, number, after=after, killed=killed), suppress(Killed, refusals.Refusal):
                 answer(NOW)
             if killed:
-                store.forget()
-            with suppress(errors.Refusal):
+                service_store.forget()
+            with suppress(refusals.Refusal):
                 answer(NOW + timedelta(seconds=1))
             try:
                 kept = answer(NOW + timedelta(seconds=11))
                 ends["went on"] += 1
-            except errors.HoldOver:
+            except refusals.HoldExpired:
                 assert owned(scene.hold) == []
                 scene.asked(1)
                 kept = answer(NOW)
                 ends["began anew"] += 1
             assert owned(scene.hold) == [kept.seat.key]
-            assert booking.view_hold(scene.hold, NOW).id == kept.id
+            assert holds.view(scene.hold, NOW).id == kept.id
     assert set(ends) == {"went on", "began anew"}
 
 
 def owned(hold_id: str) -> list[SeatKey]:
     """The seats in the table that this hold has."""
-    digest = tokens.digest(booking.keys().read("hold", hold_id).secret)
-    weeks = timetable.weeks_to_create(store.service("aes", NOW), NOW)
-    return [seat.key for week in weeks for seat in store.seats("aes", week) if seat.hold == digest]
+    digest = tokens.digest(keys().read_token("hold", hold_id).secret)
+    weeks = timetable.weeks_to_create(service_store.read("aes", NOW), NOW)
+    return [seat.key for week in weeks for seat in seat_store.read_week("aes", week) if seat.hold == digest]

@@ -16,15 +16,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
-from chalicelib import appointment, booking, manage, memory, names, outbox, store, timetable, tokens, upkeep
-from chalicelib.booking import Wish
-from chalicelib.errors import CaptchaWrong, Refusal
-from chalicelib.mail import Letter
-from chalicelib.model import Details, Seat, SeatKey, State
-from infra import closing
-from tests.conftest import MONDAY, document
+from chalicelib.booking import captcha, filing, holds, moves, personal_data, requests, schedule
+from chalicelib.booking.holds import Wish
+from chalicelib.domain import emails, timetable, tokens
+from chalicelib.domain.person import Details
+from chalicelib.domain.refusals import CaptchaWrong, Refusal
+from chalicelib.domain.seat import Seat, SeatKey, State
+from chalicelib.keys import keys
+from chalicelib.mail import outbox
+from chalicelib.mail.ses import Letter
+from chalicelib.storage import recent, seat_store, service_store
+from infra.ops import closing
+from tests.conftest import MONDAY
 from tests.long import IS_LONG
 from tests.proof import inprocess, seatmodel
+from tests.proof.comparison import SMALL, alike
 
 DRIFT = timedelta(seconds=2)
 """How far the clock of a function may be off."""
@@ -32,10 +38,6 @@ AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12
 PEOPLE = ("Awa", "Ben", "Chloé")
 ADDRESSES = ("awa@example.org", "b.e.n@gmail.com", "Ben+2@gmail.com", "chloe@example.org")  # one in two ways
 WHO = some.tuples(some.integers(0, len(PEOPLE) - 1), some.integers(0, len(ADDRESSES) - 1))
-SMALL = document(
-    plannings=[{"desks": [1], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "09:30"}]}],
-    release={"weeks_ahead": 1, "moments": [{"day": "monday", "at": "09:00"}]},
-)
 SLOTS = [
     (MONDAY + timedelta(days=day + 7 * week)).date().isoformat() + f"T09:{minute}"
     for week in range(3)
@@ -45,11 +47,6 @@ SLOTS = [
 PASSES = [timedelta(seconds=s) for s in (0.001, 4, 170, 840, 3 * 3600, 26 * 3600, 74 * 3600)]
 LAST = MONDAY + timedelta(days=15)
 OFFSETS = some.sampled_from([-1, -0.5, 0, 0, 0.5, 1])
-
-
-def alike() -> random.Random:
-    """The same chance in every run."""
-    return random.Random(1)  # noqa: S311 - nothing secret is drawn
 
 
 def said(call: Callable[[], Any]) -> Any:
@@ -75,7 +72,7 @@ class Seats(RuleBasedStateMachine):
         self.life = ExitStack()
         self.engine = self.life.enter_context(inprocess.engine())
         self.t = MONDAY - timedelta(seconds=1)
-        self.service = store.put_service(SMALL)
+        self.service = service_store.put(SMALL)
         self.model = seatmodel.Office(self.service)
         self.seen: dict[str, tuple[dict[str, Any], Seat]] = {}
         self.promises: dict[SeatKey, tuple[str, datetime]] = {}
@@ -90,7 +87,7 @@ class Seats(RuleBasedStateMachine):
 
     def now(self, offset: float) -> datetime:
         """The clock of the function that answers; it remembers nothing of the seats."""
-        memory.forget()  # another function than the last one
+        recent.forget()  # another function than the last one
         return self.t + offset * self.drift
 
     # What must hold after each step
@@ -102,7 +99,7 @@ class Seats(RuleBasedStateMachine):
                 continue
             known = self.seen.get(item["sk"]["S"])
             if known is None or known[0] != item:
-                seat = store.seat_from(item)
+                seat = seat_store.seat_from_image(item)
                 assert seat
                 self.seen[item["sk"]["S"]] = (dict(item), seat)
         assert len(self.seen) == len(self.model.seats)
@@ -129,7 +126,7 @@ class Seats(RuleBasedStateMachine):
 
     def returned(self, key: SeatKey) -> None:
         """The model is told when a seat opens again; it must be in the window, or never."""
-        place, seat, now = self.model.seats[key], store.seat(key), self.model.returns[-1][1]
+        place, seat, now = self.model.seats[key], seat_store.read(key), self.model.returns[-1][1]
         first, last = now + timedelta(hours=2), min(now + timedelta(hours=48), place.start - timedelta(hours=49))
         assert first <= seat.opens_at <= last if first < last else seat.opens_at == place.start
         place.opens = seat.opens_at
@@ -143,9 +140,9 @@ class Seats(RuleBasedStateMachine):
 
     def make_seats(self, now: datetime) -> None:
         """What the clock does every hour."""
-        upkeep.release(now)
+        schedule.release_seats(now)
         for week in timetable.weeks_to_create(self.service, now):
-            for key in timetable.seats_of(self.service, week):
+            for key in timetable.planned_seats(self.service, week):
                 if self.service.start_of(key) > now and key not in self.model.seats:
                     opens = seatmodel.released_at(key, self.service)
                     self.model.seats[key] = seatmodel.Place(self.service.start_of(key), opens)
@@ -165,7 +162,7 @@ class Seats(RuleBasedStateMachine):
     @rule(offset=OFFSETS)
     def what_ran_out_is_ended(self, offset: float) -> None:
         now = self.now(offset)
-        upkeep.expire(now, chance=lambda: 0.25)
+        schedule.end_expired(now, random_fraction=lambda: 0.25)
         self.model.expire(now)
         self.agree(None, None)
 
@@ -182,7 +179,7 @@ class Seats(RuleBasedStateMachine):
         assert sorted(self.sent) == sorted(self.model.letters())
 
     def send(self, letter: Letter, key: str, **_more: str) -> str:
-        self.sent.append((names.email_key(letter.to), key.split(".")[1]))
+        self.sent.append((emails.mailbox_key(letter.to), key.split(".")[1]))
         return "sent"
 
     # Visitors
@@ -192,13 +189,13 @@ class Seats(RuleBasedStateMachine):
         now = self.now(offset)
         start = datetime.fromisoformat(slot).replace(tzinfo=self.service.zone)
         key = SeatKey(start.date(), start.time(), 1, "aes")
-        told = said(lambda: booking.place_hold("aes", Wish(start, conditions_accepted=True), now=now))
+        told = said(lambda: holds.place("aes", Wish(start, conditions_accepted=True), now=now))
         return self.held(told, {key} if self.model.why_not(key, now) == "held" else set(), now, key)
 
     @rule(target=holds, offset=OFFSETS, seed=some.integers(0, 9))
     def hold_the_first_free(self, offset: float, seed: int) -> Any:
         now, chance = self.now(offset), random.Random(seed)  # noqa: S311 - drawn again
-        told = said(lambda: booking.place_hold("aes", Wish(None, conditions_accepted=True), now=now, chance=chance))
+        told = said(lambda: holds.place("aes", Wish(None, conditions_accepted=True), now=now, rng=chance))
         free = self.model.offered_weeks(now)
         return self.held(told, {key for key in free if key.week == free[0].week}, now)
 
@@ -216,7 +213,7 @@ class Seats(RuleBasedStateMachine):
         start = datetime.fromisoformat(slot).replace(tzinfo=self.service.zone)
         key = SeatKey(start.date(), start.time(), 1, "aes")
         with self.crowd():
-            waiting = said(lambda: booking.place_hold("aes", Wish(start, conditions_accepted=True), now=placed))
+            waiting = said(lambda: holds.place("aes", Wish(start, conditions_accepted=True), now=placed))
         if (why := self.model.why_not(key, placed)) != "held":
             self.agree(waiting, why)
             return multiple()
@@ -225,28 +222,28 @@ class Seats(RuleBasedStateMachine):
             self.hold_what_looked_free(number, offset)
         self.t += later
         now, gets = placed + later, self.model.after_captcha(key, placed, placed + later)
-        memory.forget()
-        asked = said(lambda: booking.challenge(waiting.id, now))
+        recent.forget()
+        asked = said(lambda: captcha.new_challenge(waiting.id, now))
         if gets == seatmodel.OVER:
             self.agree(asked, seatmodel.OVER)
             return multiple()
-        passed = [said(lambda: booking.answer_challenge(waiting.id, asked.id, asked.sound, now=now)) for _ in range(2)]
+        passed = [said(lambda: captcha.answer(waiting.id, asked.id, asked.sound, now=now)) for _ in range(2)]
         if isinstance(gets, str):
             self.agree(passed[0], gets)
             return multiple()
         assert [one.seat.key for one in passed] == [gets, gets]
         assert passed[0].instead_of == (None if gets == key else waiting.start)
-        digest = tokens.digest(booking.keys().read("hold", waiting.id).secret)
-        self.given(gets, digest, now, proven=True)
+        digest = tokens.digest(keys().read_token("hold", waiting.id).secret)
+        self.given(gets, digest, now, captcha_passed=True)
         self.t += timedelta(seconds=15)  # for as long, a seat that is gone again may be one that is on its way
         return waiting.id if old else passed[0].id, gets, digest
 
     @contextmanager
     def crowd(self) -> Iterator[None]:
         """While all seats are taken after the captcha."""
-        store.put_service({**SMALL, "seat_after": "captcha"})
+        service_store.put({**SMALL, "seat_after": "captcha"})
         yield
-        store.put_service(SMALL)
+        service_store.put(SMALL)
 
     @rule(number=some.integers(0, 20), offset=OFFSETS)
     def hold_what_looked_free(self, number: int, offset: float) -> None:
@@ -255,7 +252,7 @@ class Seats(RuleBasedStateMachine):
         key = sorted(self.model.seats)[number % len(self.model.seats)]
         hold = f"memory{number}"
         free = self.model.seats[key].is_free(now)
-        self.agree(store.take(key, hold, now + seatmodel.HOLD, now), free)
+        self.agree(seat_store.take(key, hold, now + seatmodel.HOLD, now), free)
         if free:
             self.given(key, hold, now)
 
@@ -263,19 +260,19 @@ class Seats(RuleBasedStateMachine):
         if not can:
             self.agree(told, self.model.why_not(wished, now) if wished else "NothingFree")
             return multiple()
-        assert isinstance(told, booking.Hold), told
+        assert isinstance(told, holds.Hold), told
         assert told.seat.key in can
-        ticket = booking.keys().read("hold", told.id)
+        ticket = keys().read_token("hold", told.id)
         digest = tokens.digest(ticket.secret)
         self.given(ticket.seat, digest, now)
         return told.id, ticket.seat, digest
 
-    def given(self, key: SeatKey, digest: str, now: datetime, *, proven: bool = False) -> None:
+    def given(self, key: SeatKey, digest: str, now: datetime, *, captcha_passed: bool = False) -> None:
         """Nobody else can still go on with this seat, by any clock."""
         before, until = self.promises.get(key, ("", self.t - self.drift))
         assert until <= self.t - self.drift, f"{before} could still go on by some clock"
-        self.model.take(key, digest, now, proven=proven)
-        self.promises[key] = digest, now + (seatmodel.FORM if proven else seatmodel.HOLD)
+        self.model.take(key, digest, now, captcha_passed=captcha_passed)
+        self.promises[key] = digest, now + (seatmodel.FORM if captcha_passed else seatmodel.HOLD)
 
     def promised(self, key: SeatKey, digest: str) -> None:
         """What the holder was told: until then nobody else has it, whatever clock says so."""
@@ -291,9 +288,9 @@ class Seats(RuleBasedStateMachine):
     def holder_does(self, hold: Any, what: str, offset: float, times: int) -> None:
         name, key, digest = hold
         real, mine = {
-            "look": (lambda now: str(booking.view_hold(name, now).seat.state), self.model.view),
-            "extend": (lambda now: str(booking.extend_hold(name, now).seat.state), self.model.extend),
-            "give back": (lambda now: "ended" if booking.end_hold(name, now) else "", self.model.give_back),
+            "look": (lambda now: str(holds.view(name, now).seat.state), self.model.view),
+            "extend": (lambda now: str(holds.extend(name, now).seat.state), self.model.extend),
+            "give back": (lambda now: "ended" if holds.end(name, now) else "", self.model.give_back),
         }[what]
         for _ in range(times):
             now = self.now(offset)
@@ -304,7 +301,7 @@ class Seats(RuleBasedStateMachine):
     def ask_for_a_challenge(self, hold: Any, offset: float) -> Any:
         name, key, digest = hold
         now = self.now(offset)
-        asked = said(lambda: booking.challenge(name, now))
+        asked = said(lambda: captcha.new_challenge(name, now))
         if self.model.view(key, digest, now) == seatmodel.OVER:
             self.agree(asked, seatmodel.OVER)
             return multiple()
@@ -318,7 +315,7 @@ class Seats(RuleBasedStateMachine):
             now = self.now(offset)
             told = said(
                 lambda now=now: str(  # type: ignore[misc]
-                    booking.answer_challenge(name, asked.id, given, now=now).seat.state
+                    captcha.answer(name, asked.id, given, now=now).seat.state
                 )
             )
             self.agree(told, self.model.answer(key, digest, made, now, right=right))
@@ -354,9 +351,9 @@ class Seats(RuleBasedStateMachine):
     def file(self, hold: Any, who: tuple[int, int], now: datetime) -> Any:
         name, key, digest = hold
         details = replace(AWA, first_name=PEOPLE[who[0]], email=ADDRESSES[who[1]])
-        person = booking.keys().person(details.first_name, details.last_name, details.birth_date)
-        told = said(lambda: appointment.file_request(name, details, now=now))
-        mine = self.model.file(key, digest, person, names.email_key(details.email), now)
+        person = keys().person_key(details.first_name, details.last_name, details.birth_date)
+        told = said(lambda: filing.file(name, details, now=now))
+        mine = self.model.file(key, digest, person, emails.mailbox_key(details.email), now)
         self.promised(key, digest)
         if isinstance(told, str):
             self.agree(told, mine)
@@ -376,10 +373,10 @@ class Seats(RuleBasedStateMachine):
     def owner_does(self, request: Any, what: str, offset: float, times: int, chance: float) -> None:
         token, key, digest = request
         ways: dict[str, tuple[Callable[..., Any], Callable[..., str]]] = {
-            "look": (appointment.view_request, self.model.look),
-            "confirm": (appointment.confirm_request, self.model.confirm),
-            "cancel": (partial(appointment.cancel_request, chance=lambda: chance), self.model.cancel),
-            "erase": (partial(manage.erase, chance=lambda: chance), self.model.erase),
+            "look": (requests.view, self.model.look),
+            "confirm": (requests.confirm, self.model.confirm),
+            "cancel": (partial(requests.cancel, random_fraction=lambda: chance), self.model.cancel),
+            "erase": (partial(personal_data.erase, random_fraction=lambda: chance), self.model.erase),
         }
         real, mine = ways[what]
         for _ in range(times):
@@ -399,7 +396,7 @@ class Seats(RuleBasedStateMachine):
         start = self.service.start_of(to)
         for _ in range(times):
             self.now(offset)
-            told = said(lambda: appointment.move_request(token, start, now=now, chance=alike()))
+            told = said(lambda: moves.move(token, start, now=now, rng=alike()))
             self.agree(told if isinstance(told, str) else str(told.state), self.model.move(key, digest, to, now))
             if not isinstance(told, str):
                 there = told.token, to, digest
@@ -431,7 +428,7 @@ def shape(seat: Seat) -> dict[str, Any]:
         "hold": seat.hold,
         "until": seat.until,
         "opens": seat.opens_at,
-        "proven": seat.proven,
+        "proven": seat.captcha_passed,
         "extensions": seat.extensions,
         "person": seat.person,
         "filed": seat.filed_at,
@@ -465,12 +462,12 @@ def test_two_clocks_two_seconds_off_never_give_one_seat_to_two_and_three_seconds
     apart: bool,  # noqa: FBT001 - the expected value
 ) -> None:
     with inprocess.engine():
-        store.put_service(SMALL)
+        service_store.put(SMALL)
         key = SeatKey(date(2026, 12, 8), time(9, 15), 1, "aes")
         end, off = MONDAY + timedelta(minutes=3), timedelta(seconds=drift)
         moments = [end + timedelta(seconds=tenth / 10) for tenth in range(-50, 100)]
-        store.create(key, MONDAY, MONDAY + timedelta(days=90))
-        assert store.take(key, "first", end, MONDAY)
-        may_go_on = [t for t in moments if store.seat(key).holds("first", t - off)]
-        may_take = next(t for t in moments if store.take(key, "second", end + timedelta(minutes=3), t + off))
+        seat_store.create(key, MONDAY, MONDAY + timedelta(days=90))
+        assert seat_store.take(key, "first", end, MONDAY)
+        may_go_on = [t for t in moments if seat_store.read(key).holds("first", t - off)]
+        may_take = next(t for t in moments if seat_store.take(key, "second", end + timedelta(minutes=3), t + off))
         assert (may_go_on[-1] < may_take) is apart

@@ -12,8 +12,12 @@ from threading import Semaphore, Thread, current_thread
 
 import pytest
 
-from chalicelib import appointment, booking, errors, store, timetable, tokens
-from chalicelib.model import Details, Seat, SeatKey, State
+from chalicelib.booking import captcha, filing, holds, requests
+from chalicelib.domain import lifecycle, refusals, tokens
+from chalicelib.domain.person import Details
+from chalicelib.domain.seat import Seat, SeatKey, State
+from chalicelib.keys import keys
+from chalicelib.storage import seat_store, service_store
 from tests.conftest import MONDAY, document
 from tests.long import IS_LONG
 from tests.proof import inprocess, walk
@@ -48,7 +52,7 @@ class Running(Thread):
         self.stands.acquire()
 
     def run(self) -> None:
-        with suppress(errors.Refusal, Ended):
+        with suppress(refusals.Refusal, Ended):
             self.call()
         self.stands.release()
 
@@ -76,11 +80,11 @@ class Play:
         self.tickets: dict[int, str] = {}
         self.running: dict[int, Running] = {}
         self.read: Seat | None = None
-        store.put_service(document())
+        service_store.put(document())
         for key in KEYS:
-            store.create(key, MONDAY, MONDAY + timedelta(days=90))
-        store.services(NOW)
-        store.services(SLOW)
+            seat_store.create(key, MONDAY, MONDAY + timedelta(days=90))
+        service_store.read_all(NOW)
+        service_store.read_all(SLOW)
         engine.before = self.wait
 
     def wait(self, _name: str) -> None:
@@ -97,17 +101,17 @@ class Play:
         me = before.visitors[move.who]
         if move.what == "hold":
             hold = move.who + 3 * me.takes
-            ticket = booking.keys().hold(KEYS[move.seat])
+            ticket = keys().hold_token(KEYS[move.seat])
             self.tickets[hold] = str(ticket)
             digest = tokens.digest(ticket.secret)
-            assert store.take(KEYS[move.seat], digest, NOW + AGES[0], NOW)
+            assert seat_store.take(KEYS[move.seat], digest, NOW + AGES[0], NOW)
             return
         if move.what in {"give back", "prove", "confirm", "cancel"}:
             self.whole(move, me)
             return
         if move.what == "look":
             details, name = PEOPLE[move.who], self.tickets[me.hold]
-            self.running[move.who] = Running(lambda: appointment.file_request(name, details, now=SLOW))
+            self.running[move.who] = Running(lambda: filing.file(name, details, now=SLOW))
         self.running[move.who].go_on()
 
     def after(self, move: Move, world: World) -> None:
@@ -117,7 +121,7 @@ class Play:
         assert self.world() == (world.seats, world.locks)
         for key, seat in zip(KEYS, world.seats, strict=True):
             if not walk.is_free(seat):
-                assert not store.take(key, "somebody", NOW + AGES[0], NOW)
+                assert not seat_store.take(key, "somebody", NOW + AGES[0], NOW)
 
     def world(self) -> tuple[tuple[walk.Seat, ...], tuple[Lock, ...]]:
         """The table as the walk sees it."""
@@ -130,22 +134,22 @@ class Play:
             row = rows.get(f"{kind}#{tokens_of(PEOPLE[who])[part]}")
             ref = row and SeatKey.parse(row["seat"]["S"])
             locks.append(Lock(KEYS.index(ref), holds[row["hold"]["S"]]) if row and ref else Lock())
-        return tuple(seen(store.seat(key), holds, by) for key in KEYS), tuple(locks)
+        return tuple(seen(seat_store.read(key), holds, by) for key in KEYS), tuple(locks)
 
     def whole(self, move: Move, me: walk.Visitor) -> None:
         """A call of which one write decides, and the reads around it change nothing."""
         name = self.tickets[me.hold]
-        link = str(booking.keys().link(KEYS[me.seat], self.digest(me.hold)))
-        with suppress(errors.Refusal):
+        link = str(keys().link_token(KEYS[me.seat], self.digest(me.hold)))
+        with suppress(refusals.Refusal):
             if move.what == "give back":
-                booking.end_hold(name, SLOW)
+                holds.end(name, SLOW)
             elif move.what == "prove":
-                asked = booking.challenge(name, SLOW)
-                booking.answer_challenge(name, asked.id, asked.sound, now=SLOW)
+                asked = captcha.new_challenge(name, SLOW)
+                captcha.answer(name, asked.id, asked.sound, now=SLOW)
             elif move.what == "confirm":
-                appointment.confirm_request(link, SLOW)
+                requests.confirm(link, SLOW)
             elif move.what == "cancel":
-                appointment.cancel_request(link, SLOW, chance=lambda: 0.5)
+                requests.cancel(link, SLOW, random_fraction=lambda: 0.5)
 
     def pass_time(self, move: Move, before: World) -> None:
         if move.what == "passes":
@@ -154,22 +158,21 @@ class Play:
         elif move.what == "opens":
             self.engine.change(KEYS[move.seat], opens_at=MONDAY)
         elif move.what == "sweep reads":
-            self.read = store.seat(KEYS[move.seat])
+            self.read = seat_store.read(KEYS[move.seat])
         else:
             assert self.read
-            if timetable.ended_as(self.read, NOW) is State.OPEN:
-                store.end_hold(self.read, NOW)
+            if lifecycle.expired_state(self.read, NOW) is State.OPEN:
+                seat_store.end_expired_hold(self.read, NOW)
             else:
-                store.end_request(self.read, State.EXPIRED, NOW + timedelta(days=1), NOW)
+                seat_store.end_request(self.read, State.EXPIRED, NOW + timedelta(days=1), NOW)
 
     def digest(self, hold: int) -> str:
-        return tokens.digest(booking.keys().read("hold", self.tickets[hold]).secret)
+        return tokens.digest(keys().read_token("hold", self.tickets[hold]).secret)
 
 
 def tokens_of(details: Details) -> tuple[str, str]:
     """The keys of a person and of an address."""
-    keys = booking.keys()
-    return keys.person(details.first_name, details.last_name, details.birth_date), keys.address(details.email)
+    return keys().person_key(details.first_name, details.last_name, details.birth_date), keys().email_key(details.email)
 
 
 def seen(seat: Seat, holds: dict[str, int], by: dict[str, int]) -> walk.Seat:
@@ -177,7 +180,7 @@ def seen(seat: Seat, holds: dict[str, int], by: dict[str, int]) -> walk.Seat:
     if seat.state is State.OPEN:
         return walk.Seat("later" if seat.opens_at > NOW else "open")
     hold = holds[seat.hold]
-    state = "proven" if seat.proven else str(seat.state)
+    state = "proven" if seat.captcha_passed else str(seat.state)
     age = 0
     if state != "confirmed" and seat.until is not None and seat.until <= NOW:
         age = 1 if seat.until >= NOW - timedelta(seconds=5) else 2

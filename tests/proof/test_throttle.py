@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import botocore.endpoint
 import pytest
 
-from chalicelib import edge, errors, memory, rows, timetable
+from chalicelib.domain import calendar, refusals
+from chalicelib.storage import items, recent
+from chalicelib.web import handler, problems
 from tests.long import LONG
 from tests.proof import monday
 
@@ -38,26 +40,26 @@ def test_they_are_kept_until_everybody_knows_and_by_more_environments_that_all_r
 
 def retry(patch: pytest.MonkeyPatch) -> None:
     """The SDK tries again, without the waiting."""
-    patch.setattr(rows.Row.Meta, "max_retry_attempts", 3)
-    patch.setattr(rows.Row, "_connection", None)
+    patch.setattr(items.Item.Meta, "max_retry_attempts", 3)
+    patch.setattr(items.Item, "_connection", None)
     patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _seconds: None))
 
 
 def forget_throttles(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(memory, "PAUSE", timedelta(0))
+    patch.setattr(recent, "PAUSE", timedelta(0))
 
 
 def wait_alike(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(edge, "CHANCE", SimpleNamespace(randint=lambda _least, most: most))
+    patch.setattr(handler, "CHANCE", SimpleNamespace(randint=lambda _least, most: most))
 
 
 def call_it_away(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(edge.REFUSALS, errors.TooManyRequests, edge.REFUSALS[errors.TryAgain])
+    patch.setitem(problems.STATUS_OF, refusals.TooManyRequests, problems.STATUS_OF[refusals.Unavailable])
 
 
 def draw_among_ten(patch: pytest.MonkeyPatch) -> None:
-    earliest = timetable.earliest
-    patch.setattr(timetable, "earliest", lambda service, seats, now, _most: earliest(service, seats, now))
+    earliest = calendar.first_free
+    patch.setattr(calendar, "first_free", lambda service, seats, now, _most: earliest(service, seats, now))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ HELD, BOOKED = ("held", "proven"), ("pending", "confirmed")
 
 
 class Seat(NamedTuple):
-    """One seat: open, later (opens again some time), held, proven, pending or confirmed; by whom the request is."""
+    """One seat: open, later (opens again some time), held, ready (captcha passed), pending or confirmed; and whose."""
 
     state: str = "open"
     hold: int = NONE
@@ -225,8 +225,8 @@ def by_filer(turn: Turn, seat: Seat) -> Iterator[tuple[Move, World]]:
     """Turns the hold into a request and puts both locks, all or nothing."""
     me, move, locks = turn.me, Move(turn.who, "file", turn.me.seat), turn.world.locks
     again = me._replace(step="proven", read=(Lock(), Lock()), judge=(), tries=0)
-    proven = seat.state == "proven" or (seat.state == "held" and turn.lacks == "file proven")
-    mine = proven and seat.age < OVER and turn.may("file hold", seat.hold == me.hold)
+    captcha_passed = seat.state == "proven" or (seat.state == "held" and turn.lacks == "file proven")
+    mine = captcha_passed and seat.age < OVER and turn.may("file hold", seat.hold == me.hold)
     parts = tuple(part for part in (0, 1) if turn.lacks != ("lock address", "lock person")[part])
     lost = tuple(part for part in parts if not may_put(turn, part))
     put_locks = list(locks)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, answered, changed, key_of, person, restart
 from tests.stackfixture import ANSWER
 
@@ -225,7 +225,7 @@ NEEDED: dict[tuple[str, str], Prepare] = {
     ("captcha", "dynamodb:UpdateItem"): lambda at: at.answers_wrong(str(at.visitor.hold()["hold"])),
     ("request", "dynamodb:GetItem"): lambda at: at.looks_at(at.pending()[0]),
     ("request", "dynamodb:Query"): lambda at: at.starts_and_looks_at("request", at.pending()[0]),
-    ("request", "dynamodb:PutItem"): lambda at: at.sends(f"/holds/{at.visitor.proven()}/details", person()),
+    ("request", "dynamodb:PutItem"): lambda at: at.sends(f"/holds/{at.visitor.captcha_passed()}/details", person()),
     ("request", "dynamodb:UpdateItem"): lambda at: at.sends(f"{at.pending()[0]}/confirmation"),
     ("request", "dynamodb:DeleteItem"): lambda at: at.sends(f"{at.pending()[0]}/erasure"),
     ("mailer", "dynamodb:GetItem"): lambda at: at.mails(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.rehearsal.permissions import NEEDED, Office, without
 
 

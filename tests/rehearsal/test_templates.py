@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from infra.package import ROOT
-from tests.stack.test_templates import lint
+from infra.deploy.package import ROOT
+from tests.stack.linting import lint
 
 
 def test_a_mistake_in_a_template_is_seen(tmp_path: Path) -> None:
     broken = tmp_path / "data.yaml"
-    broken.write_text((ROOT / "infra" / "data.yaml").read_text("utf-8").replace("BillingMode: PAY", "BillingMode: PAI"))
+    broken.write_text(
+        (ROOT / "infra/deploy/templates/data.yaml").read_text("utf-8").replace("BillingMode: PAY", "BillingMode: PAI")
+    )
     assert "E3030" in lint(broken)

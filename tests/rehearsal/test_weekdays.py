@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from infra import inbox
-from infra.laptop import KEYS, engine
-from infra.package import ROOT
-from tests.rehearsal.test_deploy import STAGE, STEPS, Desk
+from infra.deploy.package import ROOT
+from infra.local import inbox
+from infra.local.stack import KEYS, start_emulator
+from tests.rehearsal.desk import STAGE, STEPS, Desk
 from tests.stack.faults import SHIFTED
 
 DAYS = ("Friday", "Saturday", "Sunday")
@@ -34,7 +34,7 @@ def test_a_stage_is_deployed_and_tested_twice_on_each_day_that_used_to_fail(tmp_
         (tmp_path / name).mkdir()
     with (
         inbox.serving() as box,
-        engine(inbox.any_port(), tmp_path / "engine", smtp=box.smtp, auth=False, environ=environ) as started,
+        start_emulator(inbox.any_port(), tmp_path / "engine", smtp=box.smtp, auth=False, environ=environ) as started,
     ):
         desk = Desk(started.url, tmp_path / "home")
         for _ in range(2):

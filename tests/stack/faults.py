@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from infra.laptop import HOST, STAGE, Stack
+from infra.local.stack import HOST, STAGE, Stack
 from tests.stack.visitor import changed
 
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-from infra.laptop import Stack
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.local.stack import Stack
 
 
 def played(stack: Stack, module: str, *words: str) -> tuple[int, Any]:

@@ -15,9 +15,13 @@ from threading import Barrier
 from tests.load.units import AWA, fresh_table, prove, put_service, somewhere
 
 # isort: split
-from chalicelib import appointment, booking, edge, errors, locks, store, timetable, upkeep
-from chalicelib.booking import Wish
-from chalicelib.model import Details, Seat, State
+from chalicelib.booking import filing, holds, schedule
+from chalicelib.booking.holds import Wish
+from chalicelib.domain import refusals, timetable
+from chalicelib.domain.person import Details
+from chalicelib.domain.seat import Seat, State
+from chalicelib.storage import person_store, seat_store, service_store
+from chalicelib.web import clock
 
 THREADS = 8
 ROUNDS = 10
@@ -39,28 +43,28 @@ def file(hold: str, details: Details, start: Barrier) -> str:
     """The reference of the request, or nothing when there is another."""
     start.wait()
     try:
-        return appointment.file_request(hold, details, now=edge.now()).reference
-    except errors.AlreadyRequested:
+        return filing.file(hold, details, now=clock.now()).reference
+    except refusals.AlreadyRequested:
         return ""
 
 
 def live() -> list[Seat]:
     """The seats that carry a request."""
-    weeks = timetable.open_weeks(store.service("aes", edge.now()), edge.now())
-    return [seat for week in weeks for seat in store.seats("aes", week) if seat.state is State.PENDING]
+    weeks = timetable.open_weeks(service_store.read("aes", clock.now()), clock.now())
+    return [seat for week in weeks for seat in seat_store.read_week("aes", week) if seat.state is State.PENDING]
 
 
-def rush(holds: list[str], who: Callable[[int], Details]) -> dict[str, int]:
+def rush(hold_ids: list[str], who: Callable[[int], Details]) -> dict[str, int]:
     """All file at once; then everything is given back."""
     start = Barrier(THREADS)
     with ThreadPoolExecutor(THREADS) as threads:
-        answers = list(threads.map(lambda n: file(holds[n], who(n), start), range(THREADS)))
+        answers = list(threads.map(lambda n: file(hold_ids[n], who(n), start), range(THREADS)))
     found = live()
-    kept = [seat for seat in found if locks.person(seat.person, "aes")]
+    kept = [seat for seat in found if person_store.read(seat.person, "aes")]
     for seat in found:
-        store.end_request(seat, State.CANCELLED, edge.now(), edge.now())
-    for hold in holds:
-        booking.end_hold(hold, edge.now())
+        seat_store.end_request(seat, State.CANCELLED, clock.now(), clock.now())
+    for hold in hold_ids:
+        holds.end(hold, clock.now())
     return {
         "filed": sum(answer != "" for answer in answers),
         "references": len(set(answers) - {""}),
@@ -70,10 +74,10 @@ def rush(holds: list[str], who: Callable[[int], Details]) -> dict[str, int]:
     }
 
 
-def proven() -> str:
+def captcha_passed() -> str:
     """A new hold, its captcha passed."""
-    now = edge.now()
-    return prove(booking.place_hold("aes", FIRST, now=now), now).id
+    now = clock.now()
+    return prove(holds.place("aes", FIRST, now=now), now).id
 
 
 def play() -> list[dict[str, object]]:
@@ -81,11 +85,13 @@ def play() -> list[dict[str, object]]:
     rounds: list[dict[str, object]] = []
     with fresh_table():
         put_service()
-        upkeep.release(edge.now())
+        schedule.release_seats(clock.now())
         for number in range(ROUNDS):
             for scene, who in (("one person", one_person), ("one address", one_address)):
-                rounds.append({"scene": scene, "round": number, **rush([proven() for _ in range(THREADS)], who)})
-            hold = proven()
+                rounds.append(
+                    {"scene": scene, "round": number, **rush([captcha_passed() for _ in range(THREADS)], who)}
+                )
+            hold = captcha_passed()
             rounds.append({"scene": "one hold", "round": number, **rush([hold] * THREADS, lambda _number: AWA)})
     return rounds
 

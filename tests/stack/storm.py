@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from chalicelib.tokens import digest
-from infra.laptop import Stack
-from infra.package import ROOT
+from chalicelib.domain.tokens import digest
+from infra.deploy.package import ROOT
+from infra.local.stack import Stack
 from tests.stack.volley import request, volley
 
 ATTEMPTS = 2000

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from infra.inbox import any_port
-from infra.laptop import HOST, Stack
+from infra.local.inbox import any_port
+from infra.local.stack import HOST, Stack
 from tests.stack.faults import configured
 from tests.stack.visitor import PAGE, Visitor, answered, refused
 

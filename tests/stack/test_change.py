@@ -4,9 +4,9 @@ import threading
 from collections import Counter
 from typing import Self
 
-from infra.deploy import rollback
-from infra.laptop import Stack
-from infra.stacks import BEFORE, Deployment
+from infra.deploy.commands import rollback
+from infra.deploy.stacks import BEFORE, Deployment
+from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, answered, person, restart
 
 STEPS = ("hold", "captcha", "request")
@@ -44,15 +44,15 @@ class Crowd:
 def test_a_new_version_and_the_way_back_lose_no_hold_and_answer_no_failure(stack: Stack) -> None:
     deployment = Deployment("laptop", stack.client)
     visitor, was = Visitor(stack), deployment.live()
-    before, between = visitor.proven(), ""
+    before, between = visitor.captcha_passed(), ""
     deployment.point(BEFORE, was)
     with Crowd(stack, people=4) as crowd:
         restart(stack, *STEPS)  # publishes a version of each and turns `live` to it, as a deployment does
         assert all(deployment.live()[f"guichet-laptop-{step}"] != was[f"guichet-laptop-{step}"] for step in STEPS)
-        between = visitor.proven()
+        between = visitor.captcha_passed()
         rollback(deployment, ask=lambda _question: None)
         assert deployment.live() == was
-        after = visitor.proven()
+        after = visitor.captcha_passed()
     assert set(crowd.answers) <= {200, 201, 409}
     assert crowd.answers[201] > 0
     for hold in (before, between, after):

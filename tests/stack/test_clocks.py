@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.rows import moment
-from infra.laptop import Stack
+from chalicelib.storage.items import timestamp
+from infra.local.stack import Stack
 from tests.long import LONG
 from tests.stack.faults import clock_off
 from tests.stack.visitor import Visitor, answered
@@ -41,7 +41,7 @@ def test_clocks_two_seconds_off_either_way_give_one_seat_to_one_and_three_second
     with clock_off(stack, "hold", seconds), clock_off(stack, "captcha", -seconds):
         visitor.get("/holds/none")  # both functions have started
         first = answered(visitor.post(f"/services/{service}/holds", wish), 201)
-        end = moment(visitor.item(first["hold"])["until"]["N"])  # what the answer tells is cut to whole seconds
+        end = timestamp(visitor.item(first["hold"])["until"]["N"])  # what the answer tells is cut to whole seconds
         assert end - datetime.now(UTC) > timedelta(seconds=seconds + 1)  # its clock is fast
         time.sleep((end - datetime.now(UTC)).total_seconds() + 2.5)  # their clocks are real
         goes_on = visitor.get(f"/holds/{first['hold']}").status_code == 200

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.inbox import any_port
-from infra.laptop import HOST, Stack
+from infra.local.inbox import any_port
+from infra.local.stack import HOST, Stack
 from tests.long import LONG
 from tests.stack.faults import THROTTLED, Call, configured, kill_caller, logged, table_behind
 from tests.stack.visitor import Visitor, answered, person, until
@@ -31,7 +31,7 @@ class Once:
 def filed_once(stack: Stack, fault: Once, *, first: int) -> None:
     """Somebody files while this happens, is answered with this status, tries again: one request, one letter."""
     visitor, awa = Visitor(stack), person()
-    hold = visitor.proven()
+    hold = visitor.captcha_passed()
     with table_behind(stack, "request", fault):
         told = visitor.post(f"/holds/{hold}/details", awa)
         assert told.status_code == first, told.text

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.laptop import ACCOUNT, REGION, Stack
+from infra.local.stack import ACCOUNT, REGION, Stack
 from tests.stack.visitor import Visitor, answered, key_of, person, until
 
 SIMULATOR = "simulator.amazonses.com"
@@ -26,7 +26,7 @@ def at(mailbox: str) -> dict[str, str]:
 def test_after_a_bounce_the_address_can_be_corrected_for_the_time_of_the_form_and_no_letter_follows_to_the_old_one(
     stack: Stack, visitor: Visitor
 ) -> None:
-    awa, hold = at("bounce+stack"), visitor.proven()
+    awa, hold = at("bounce+stack"), visitor.captcha_passed()
     answered(visitor.post(f"/holds/{hold}/details", awa), 202)
     link = visitor.link(awa["email"])
     until(lambda: stopped(stack, link))

@@ -1,6 +1,6 @@
 """The outbox on the engine's table and stream: faults, crashes, and every record twice."""
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.stack.program import played
 
 OUTBOX = "tests.load.outbox"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.long import LONG
 from tests.stack.program import played
 

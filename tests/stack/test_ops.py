@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.laptop import Stack, release
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.local.stack import Stack, release
 from tests.stack.visitor import Visitor, answered, person, restart
 
 SERVICE = "bureau"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.tokens import Keys, digest
-from infra.laptop import HOST, Stack
-from tests.stack.test_visitors import HOLD, limited, ticketed  # noqa: F401  # one of them is a fixture
+from chalicelib.domain.tokens import Keys, digest
+from infra.local.stack import HOST, Stack
+from tests.stack.limited import HOLD, limited, ticketed  # noqa: F401  # one of them is a fixture
 from tests.stack.visitor import Visitor, answered, links, path_of, person
 
 
@@ -52,7 +52,7 @@ def walk(stack: Stack, awa: dict[str, str]) -> tuple[set[str], set[str]]:
     given: set[str] = set()
     answers: set[str] = set()
 
-    def proven(visitor: Visitor, hold: str) -> None:
+    def captcha_passed(visitor: Visitor, hold: str) -> None:
         challenge = str(answered(visitor.post(f"/holds/{hold}/captcha"), 201)["challenge"])
         given.update((hold, hold[-78:-26], challenge, str(visitor.web.headers["Cookie"]).partition("=")[2]))
         answers.update((keys.picture_answer(challenge), keys.sound_answer(challenge)))
@@ -60,7 +60,7 @@ def walk(stack: Stack, awa: dict[str, str]) -> tuple[set[str], set[str]]:
 
     visitor = ticketed(stack)
     hold = str(visitor.hold()["hold"])
-    proven(visitor, hold)
+    captcha_passed(visitor, hold)
     filed = answered(visitor.post(f"/holds/{hold}/details", awa), 202)
     link = visitor.link(awa["email"])
     answered(visitor.post(f"{link}/confirmation"), 200)
@@ -76,7 +76,7 @@ def walk(stack: Stack, awa: dict[str, str]) -> tuple[set[str], set[str]]:
     others = [(one, one.hold()) for one in (ticketed(stack) for _ in range(4))]
     late, waiting = others[-1]
     assert waiting["state"] == "waiting"
-    proven(late, str(waiting["hold"]))
+    captcha_passed(late, str(waiting["hold"]))
     for one, kept in others:
         one.post(f"/holds/{kept['hold']}/end")
         given.add(str(kept["hold"]))

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra import restore
-from infra.laptop import Stack
+from infra.local.stack import Stack
+from infra.ops import restore
 from tests.stack.visitor import Visitor, answered, key_of, person
 
 

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from app import app
-from infra.laptop import ACCOUNT, API, MAIL_FROM, REGION, Stack
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.local.stack import ACCOUNT, API, MAIL_FROM, REGION, Stack
 from tests.stack.visitor import JSON, Visitor, answered, key_of, person, until
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.laptop import ACCOUNT, BUCKET, REGION, Stack
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.local.stack import ACCOUNT, BUCKET, REGION, Stack
 from tests.stack.program import played
 from tests.stack.storm import SEATS, TAKEN, Verdict, document, seated, storm
 from tests.stack.visitor import restart
@@ -24,12 +24,12 @@ from tests.stack.visitor import restart
 SERVICES = ("storm", "storm-a", "storm-b")
 BROKEN = {
     "storm-a": (
-        "(SeatRow.opens_at <= now) & ((SeatRow.state == State.OPEN) | over)",
-        "(SeatRow.opens_at <= now)",
+        "(SeatItem.opens_at <= now) & ((SeatItem.state == State.OPEN) | over)",
+        "(SeatItem.opens_at <= now)",
     ),
     "storm-b": (
-        "over = (SeatRow.state == State.HELD) & (SeatRow.until < now - SKEW)\n    condition",
-        "over = SeatRow.state == State.HELD\n    condition",
+        "over = (SeatItem.state == State.HELD) & (SeatItem.until < now - CLOCK_SKEW)\n    condition",
+        "over = SeatItem.state == State.HELD\n    condition",
     ),
 }
 
@@ -94,9 +94,9 @@ def broken_zip(stack: Stack, folder: Path, condition: str, weaker: str) -> bytes
     with zipfile.ZipFile(deployed) as old, zipfile.ZipFile(made, "w") as new:
         for entry in old.infolist():
             content = old.read(entry)
-            if entry.filename.startswith("chalicelib/__pycache__/store."):
+            if entry.filename.startswith("chalicelib/storage/__pycache__/seat_expressions."):
                 continue
-            if entry.filename == "chalicelib/store.py":
+            if entry.filename == "chalicelib/storage/seat_expressions.py":
                 assert content.decode().count(condition) == 1
                 content = content.decode().replace(condition, weaker).encode()
             new.writestr(entry, content, zipfile.ZIP_STORED)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra import unsent
-from infra.laptop import Stack
+from infra.local.stack import Stack
+from infra.ops import redrive
 from tests.stack.visitor import Visitor, answered, key_of, person, until
 
 
@@ -56,10 +56,10 @@ def test_a_letter_that_always_fails_holds_up_nobody_and_is_sent_once_it_can_be(i
     visitor.file(ben)
     assert visitor.letter(ben["email"])["subject"] == "Confirmez votre rendez-vous"
     assert len(visitor.letters(awa["email"])) == 1
-    with pytest.raises(unsent.NotSent, match="gave up change"):
-        unsent.send_again("laptop", client=stack.client)
+    with pytest.raises(redrive.NotSent, match="gave up change"):
+        redrive.send_again("laptop", client=stack.client)
     write_to(stack, link, awa["email"])
-    assert unsent.send_again("laptop", client=stack.client) >= 1
+    assert redrive.send_again("laptop", client=stack.client) >= 1
     assert visitor.letter(awa["email"], 2)["subject"] == "Votre rendez-vous est confirmé : votre convocation"
     assert given_up(stack) is None
     assert len(visitor.letters(ben["email"])) == 1

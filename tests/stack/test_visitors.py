@@ -3,33 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.laptop import Stack, release
-from infra.package import ROOT
-from tests.stack.visitor import Visitor, answered, changed, key_of, person, refused, restart
-
-HOLD = "guichet-laptop-hold"
-
-
-@pytest.fixture
-def limited(stack: Stack) -> Iterator[None]:
-    """The hold function counts: three holds an hour from one place, one of them with the whole time to confirm."""
-    known = stack.client("lambda").get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
-    with changed(stack, "hold", Environment={"Variables": known | {"GUICHET_ORIGIN_HOLDS": "3"}}):
-        yield
-
-
-def ticketed(stack: Stack) -> Visitor:
-    """Somebody who has read the notice; their program sends its cookie over the laptop's plain HTTP too."""
-    visitor = Visitor(stack)
-    cookie = visitor.get("/services/aes").headers["set-cookie"]
-    assert cookie.endswith("; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly")
-    visitor.web.headers["Cookie"] = cookie.partition(";")[0]
-    return visitor
+from infra.deploy.package import ROOT
+from infra.local.stack import Stack, release
+from tests.stack.limited import (
+    limited,  # noqa: F401  # a fixture
+    ticketed,
+)
+from tests.stack.visitor import Visitor, answered, key_of, person, refused, restart
 
 
 def test_the_second_hold_of_a_ticket_ends_the_first(stack: Stack) -> None:

@@ -14,7 +14,7 @@ import pytest
 import requests
 from PIL import Image
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.stack.visitor import JSON, PAGE, Visitor, answered, key_of, links, path_of, person, refused, until
 from tests.stackfixture import ANSWER
 
@@ -176,7 +176,7 @@ def test_a_slot_that_is_named_is_the_one_that_is_held(visitor: Visitor) -> None:
 
 def test_the_same_post_twice_gives_the_same_answer(visitor: Visitor) -> None:
     awa = person()
-    hold = visitor.proven()
+    hold = visitor.captcha_passed()
     once, again = (answered(visitor.post(f"/holds/{hold}/details", awa), 202) for _ in range(2))
     assert once == again
     link = visitor.link(awa["email"])
@@ -310,7 +310,7 @@ def test_a_challenge_of_another_hold_is_spent(visitor: Visitor) -> None:
 def test_a_second_request_of_the_same_person_is_refused_however_the_name_is_written(visitor: Visitor) -> None:
     eloise = {"first_name": "Éloïse-Marie", "last_name": "Dupré Exemple", "birth_date": "1987-02-28"}
     visitor.file(person(**eloise))
-    hold = visitor.proven()
+    hold = visitor.captcha_passed()
     for names in (
         {},
         {"first_name": "  ÉLOÏSE marie ", "last_name": "DUPRÉ exemple"},
@@ -327,7 +327,7 @@ def test_somebody_with_the_same_name_and_another_birth_date_is_somebody_else(vis
 
 def test_a_second_request_of_the_same_mailbox_is_refused_however_the_address_is_written(visitor: Visitor) -> None:
     visitor.file(person(email="stack.plus@gmail.com", email_confirmation="stack.plus@gmail.com"))
-    hold = visitor.proven()
+    hold = visitor.captcha_passed()
     for other in ("STACK.plus@gmail.com", "stackplus+rendezvous@gmail.com", "s.t.a.c.k.plus@googlemail.com"):
         details = person(email=other, email_confirmation=other)
         refused(visitor.post(f"/holds/{hold}/details", details), 409, "already-requested")

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import requests
 
-from infra.laptop import Stack
+from infra.local.stack import Stack
 from tests.stackfixture import ANSWER
 
 JSON = {"Accept": "application/json"}
@@ -78,7 +78,7 @@ class Visitor:
         body = {"challenge": challenge, "answer": answer}
         return answered(self.post(f"/holds/{hold}/captcha/answer", body), 200)
 
-    def proven(self) -> str:
+    def captcha_passed(self) -> str:
         """A hold whose captcha is passed."""
         hold = str(self.hold()["hold"])
         self.pass_captcha(hold)
@@ -86,7 +86,7 @@ class Visitor:
 
     def file(self, details: dict[str, str]) -> dict[str, Any]:
         """A request, as far as the first letter."""
-        return answered(self.post(f"/holds/{self.proven()}/details", details), 202)
+        return answered(self.post(f"/holds/{self.captcha_passed()}/details", details), 202)
 
     def letters(self, address: str) -> list[dict[str, Any]]:
         """What this address has received, oldest first."""

@@ -63,11 +63,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chalicelib import store
-from infra.command import no_arguments
-from infra.guard import die_with_parent
-from infra.laptop import STAGE
-from infra.package import ROOT
+from chalicelib.storage import seat_store
+from infra.deploy.package import ROOT
+from infra.local.process_guard import die_with_parent
+from infra.local.stack import STAGE
+from infra.tools.command_line import no_arguments
 from tests.load.history import Rules
 from tests.load.rush import report
 from tests.load.rush.plan import CannotRush, Plan, Wish, asked, keys, part, programs
@@ -171,7 +171,7 @@ def play(wish: Wish) -> bool:
             print("no INBOX to read the letters in: the walk ends at the request, nothing is confirmed", flush=True)
         records = rush(wish, target, service=service, opens_at=opens_at.timestamp(), folder=Path(folder))
         start = time.time()
-        seats = [seat for week in sorted({key.week for key in opened}) for seat in store.seats(service, week)]
+        seats = [seat for week in sorted({key.week for key in opened}) for seat in seat_store.read_week(service, week)]
         looked = (start, time.time())
         units = prices(target.own.endpoint) if target.own else {}
         result = report.judge(

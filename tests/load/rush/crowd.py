@@ -16,8 +16,8 @@ from gevent.lock import BoundedSemaphore
 from locust import User
 from locust.env import Environment
 
-from chalicelib.tokens import Keys
-from infra.guard import die_with_parent
+from chalicelib.domain.tokens import Keys
+from infra.local.process_guard import die_with_parent
 from tests.load.rush.people import Person
 from tests.load.rush.plan import Plan
 from tests.load.rush.programs import Hammering, Many, Solving

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from chalicelib.model import SeatKey
-from infra.laptop import HOST, STAGE
-from infra.package import ROOT
+from chalicelib.domain.seat import SeatKey
+from infra.deploy.package import ROOT
+from infra.local.stack import HOST, STAGE
 
 HERE_AT_ONCE = 2
 """Requests on their way to one function at once on this machine: its engine starts a process for each."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.model import Seat, State
-from chalicelib.tokens import digest
+from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.tokens import digest
 from tests.load.history import OK, REFUSED, UNKNOWN, Operation
 
 SECRET = 52  # characters of a hold id that are the secret

@@ -19,14 +19,14 @@ from urllib.request import Request, urlopen
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import store
-from chalicelib.model import SeatKey
-from chalicelib.rows import LockRow, SeatRow, ServiceRow
-from infra.deploy import clients, secret_of
-from infra.laptop import STAGE, Stack, answers, running
-from infra.ops.reach import reach
-from infra.package import ROOT
-from infra.stacks import APP, Deployment, template
+from chalicelib.domain.seat import SeatKey
+from chalicelib.storage import seat_store
+from chalicelib.storage.items import LockItem, SeatItem, ServiceItem
+from infra.deploy.commands import clients, secret_of
+from infra.deploy.package import ROOT
+from infra.deploy.stacks import APP, Deployment, template
+from infra.local.stack import STAGE, Stack, answers, running
+from infra.ops.stage_access import reach
 from tests.load.rush.plan import HERE_AT_ONCE, CannotRush, Wish, document
 
 MEMORY = 61.0  # seconds after which every function has read the services again
@@ -72,7 +72,7 @@ def elsewhere(wish: Wish, service: str, file: Path) -> Iterator[Target]:
         parts = urlsplit(wish.url)
         os.environ["AWS_ENDPOINT_URL"] = f"{parts.scheme}://{parts.netloc}"
     region = reach(wish.stage)
-    if wish.stage != STAGE and (people := sum(1 for _ in LockRow.scan(LockRow.pk.startswith("PERSON#")))):
+    if wish.stage != STAGE and (people := sum(1 for _ in LockItem.scan(LockItem.pk.startswith("PERSON#")))):
         raise CannotRush(f"guichet: {wish.stage} has appointments of {people} people: rush a stage that has none")
     target = Target(wish.url, wish.inbox, secret(wish.stage, region))
     command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", "--stage", wish.stage, str(file)]
@@ -127,19 +127,19 @@ def warm(own: Stack, service: str) -> None:
 
 def remove(service: str) -> None:
     """Everything that the rush left in the table."""
-    ServiceRow("SERVICES", service).delete()
-    with SeatRow.batch_write() as batch:
-        for row in SeatRow.scan(SeatRow.pk.startswith(f"SEATS#{service}#")):
+    ServiceItem("SERVICES", service).delete()
+    with SeatItem.batch_write() as batch:
+        for row in SeatItem.scan(SeatItem.pk.startswith(f"SEATS#{service}#")):
             batch.delete(row)
-    with LockRow.batch_write() as locks:
-        for lock in LockRow.scan(LockRow.sk == f"SERVICE#{service}"):
+    with LockItem.batch_write() as locks:
+        for lock in LockItem.scan(LockItem.sk == f"SERVICE#{service}"):
             locks.delete(lock)
 
 
 def open_seats(seats: Sequence[SeatKey], opens_at: datetime) -> None:
     """Make the seats, as somebody at the office adds them by hand: they open at this moment."""
-    with SeatRow.batch_write() as batch:
+    with SeatItem.batch_write() as batch:
         for key in seats:
-            row = store.new_row(key, opens_at)
+            row = seat_store.new_item(key, opens_at)
             row.extra = True
             batch.save(row)

@@ -19,7 +19,7 @@ from gevent.lock import BoundedSemaphore
 from locust import FastHttpUser, constant, task
 from locust.exception import StopUser
 
-from chalicelib.tokens import Keys
+from chalicelib.domain.tokens import Keys
 from tests.load.history import OK, REFUSED, UNKNOWN
 from tests.load.rush.plan import Plan, edge_headers, identity, mailbox, network
 from tests.load.rush.recorded import Position, gave_seat
@@ -104,7 +104,7 @@ class Visitor(FastHttpUser):
         """Take an identity, with a character that is the same in every rush."""
         self.number, self.identity = number, identity(number, persona)
         self.chance = random.Random(f"visitor {self.identity}")
-        self.origin = edge_headers(self.crowd.keys.edge, network(self.identity))
+        self.origin = edge_headers(self.crowd.keys.cdn_secret, network(self.identity))
         self.email = mailbox(self.identity, self.crowd.plan.service)
         self.client.cookiejar.set_policy(DefaultCookiePolicy(secure_protocols=("https", "http")))  # as browsers do here
         self.position = Position()

@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
-from infra.command import no_arguments
-from infra.package import ROOT
+from infra.deploy.package import ROOT
+from infra.tools.command_line import no_arguments
 from tests.load.simulation import against, plots
 from tests.load.simulation.inputs import Crowd, Limits, costs, recorded
 from tests.load.simulation.rush import Monday, Result

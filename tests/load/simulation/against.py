@@ -6,7 +6,7 @@ from math import log
 from statistics import median
 from typing import Any
 
-from infra.package import ROOT
+from infra.deploy.package import ROOT
 from tests.load.simulation.inputs import MEASURED, WEEKS, costs, recorded
 from tests.load.simulation.laptop import Laptop, storm
 from tests.load.simulation.rehearsal import FUNCTION, Rehearsal

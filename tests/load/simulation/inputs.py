@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalicelib import booking, memory, timetable
+from chalicelib.booking import holds
+from chalicelib.domain import calendar
+from chalicelib.storage import recent
 
 MEASURED = Path(__file__).with_name("measured.json")
-TRIES = booking.TRIES
-EARLIEST = timetable.EARLIEST
-MEMORY = memory.SECOND.total_seconds()
-FULL_MEMORY = memory.FULL.total_seconds()
-PAUSE = memory.PAUSE.total_seconds()
+TRIES = holds.TRIES
+EARLIEST = calendar.EARLIEST
+MEMORY = recent.SECOND.total_seconds()
+FULL_MEMORY = recent.FULL.total_seconds()
+PAUSE = recent.PAUSE.total_seconds()
 NEAREST = 3
 WEEKS = 3
 """Open weeks of a service that releases two weeks ahead: the two before the new one are full."""

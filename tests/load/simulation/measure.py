@@ -21,9 +21,12 @@ from tests.load.units import READ_UNIT, fresh_table, put_service, size, somewher
 # isort: split
 from chalice.test import Client
 
-from chalicelib import edge, memory, store, timetable
-from chalicelib.model import Service, State
-from chalicelib.rows import SeatRow
+from chalicelib.domain import timetable
+from chalicelib.domain.seat import State
+from chalicelib.domain.service import Service
+from chalicelib.storage import recent, seat_store, service_store
+from chalicelib.storage.items import SeatItem
+from chalicelib.web import clock
 from tests.load.simulation.inputs import MEASURED
 
 SHAPES = {100: (1, "10:40"), 500: (2, "13:10"), 2_000: (4, "17:20")}  # seats of a week: desks, end of each of five days
@@ -38,18 +41,18 @@ def planned(seats: int) -> Service:
     plannings = [{"desks": list(range(1, desks + 1)), "openings": openings}]
     release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
     put_service(plannings=plannings, release=release, public_holidays=None)
-    store.forget()
-    return store.service("aes", edge.now())
+    service_store.forget()
+    return service_store.read("aes", clock.now())
 
 
 def fill(service: Service) -> str:
     """Make the seats: those of the last open week are free, those before are confirmed; the free week."""
-    now = edge.now()
+    now = clock.now()
     weeks = timetable.open_weeks(service, now)
-    with SeatRow.batch_write() as batch:
+    with SeatItem.batch_write() as batch:
         for week in weeks:
-            for key in timetable.seats_of(service, week):
-                row = store.new_row(key, now - timedelta(days=1))
+            for key in timetable.planned_seats(service, week):
+                row = seat_store.new_item(key, now - timedelta(days=1))
                 if week != weeks[-1]:
                     row.state, row.hold, row.person = State.CONFIRMED, "h" * 52, "p" * 52
                     row.until = now + timedelta(days=2)
@@ -92,19 +95,22 @@ def figures(client: Client, seats: int) -> dict[str, Any]:
     with fresh_table():
         service = planned(seats)
         week = fill(service)
-        raw = SeatRow._get_connection().query(f"SEATS#aes#{week}")["Items"]  # noqa: SLF001
+        raw = SeatItem._get_connection().query(f"SEATS#aes#{week}")["Items"]  # noqa: SLF001
         read = sum(size(item) for item in raw)
-        found: dict[str, Any] = {"seats": seats, "slots": len({key.start for key in timetable.seats_of(service, week)})}
+        found: dict[str, Any] = {
+            "seats": seats,
+            "slots": len({key.start for key in timetable.planned_seats(service, week)}),
+        }
         if len(raw) == seats:  # else the answer has more pages
             found["item_bytes"] = round(read / seats)
         for name, accept in (("page", "text/html"), ("json", "application/json")):
             watch = Watch(client, accept)
             slots, holds = f"/services/aes/slots?week={week}", "/services/aes/holds"
             first = {"first_free": True, "conditions_accepted": True}
-            here: dict[str, Any] = {"look, memory empty": watch.middle(memory.forget, slots)}
+            here: dict[str, Any] = {"look, memory empty": watch.middle(recent.forget, slots)}
             here["look"] = watch.middle(keep, slots)
             here["answer bytes"] = len(watch.answer.body)
-            here["hold, memory empty"] = watch.middle(memory.forget, holds, first)
+            here["hold, memory empty"] = watch.middle(recent.forget, holds, first)
             here["hold"] = watch.middle(keep, holds, first)
             here["status"] = watch.answer.status_code
             found[name] = here
@@ -123,7 +129,7 @@ def main() -> None:
     print(json.dumps(made, indent=1))
     if "--record" in sys.argv:
         known = json.loads(MEASURED.read_text("utf-8"))
-        known["steps"] = {"date": f"{edge.now():%Y-%m-%d}", "machine": platform.machine(), "by_seats": made}
+        known["steps"] = {"date": f"{clock.now():%Y-%m-%d}", "machine": platform.machine(), "by_seats": made}
         MEASURED.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
 
 

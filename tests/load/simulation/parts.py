@@ -5,7 +5,7 @@ from bisect import insort
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
-from chalicelib.memory import Way
+from chalicelib.storage.recent import SeatRange
 from tests.load.simulation.inputs import EARLIEST, FULL_MEMORY, MEMORY, NEAREST, PAUSE, TRIES
 
 FREE, GONE = b"\x01", 0
@@ -86,7 +86,7 @@ class Memory:
         self.at, self.seen = -1e9, b""
         self.busy = self.throttled = self.full_at = -1e9
         self.asked: set[int] = set()
-        self.way: Way[int] | None = None
+        self.way: SeatRange[int] | None = None
 
     def throttle(self, now: float) -> None:
         """The table throttled this environment."""
@@ -97,14 +97,14 @@ class Memory:
         return 0 <= now - self.busy < MEMORY
 
     def told(self, seat: int, now: float, *, won: bool) -> None:
-        """What became of asking for a seat (`chalicelib.memory.taken`)."""
+        """What became of asking for a seat (`chalicelib.storage.recent.taken`)."""
         self.asked.add(seat)
         if self.way and self.way.asked == seat:
             ended = not self.way.go_on(seat, by_us=won)
         else:
             ended = not self.is_busy(now)
             if won and not self.way and not ended:
-                self.way = Way(seat, seat)
+                self.way = SeatRange(seat, seat)
         if ended:
             self.way = None
         if not won:
@@ -149,7 +149,7 @@ class Memory:
             yield seat
 
     def _anywhere(self, chance: random.Random) -> int | None:
-        """One of all that look free: the next on this environment's way (`chalicelib.memory.beside`), or drawn."""
+        """One of all that look free: the next on this environment's range (`recent.next_in_range`), or a random one."""
         if not self.way:
             return self._above(chance.randrange(len(self.seen)))
         self.way.asked = self._below(self.way.bottom) if self.way.downwards else self._above(self.way.top + 1)

@@ -1,0 +1,46 @@
+"""E-mail addresses: which ones can receive mail, and which spellings are one mailbox."""
+
+from contextlib import suppress
+
+_PLUS = {
+    *("gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me", "icloud.com", "me.com", "mac.com"),
+    *("outlook.com", "outlook.fr", "hotmail.com", "hotmail.fr", "live.com", "live.fr", "msn.com"),
+    *("fastmail.com", "fastmail.fm"),
+}
+_NO_DOTS = {"gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me"}
+_SAME = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
+_RESERVED = {"alt", "internal"}
+"""Top-level domains without mail, beside those that email-validator knows (test, invalid, localhost, …)."""
+
+
+# One mailbox
+
+
+def deliverable(typed: str) -> str:
+    """Return an e-mail address in ASCII, as SES takes it: an internationalized domain in punycode.
+
+    Raises ValueError for an address that can receive no letter from here. Does not look at the DNS.
+    """
+    from email_validator import validate_email  # noqa: PLC0415  60 ms, only where an address is read
+
+    checked = validate_email(
+        typed, allow_smtputf8=False, allow_quoted_local=False, strict=True, check_deliverability=False
+    )
+    top = checked.ascii_domain.rpartition(".")[2]
+    if top in _RESERVED or len(top) == 1:
+        raise ValueError("no mail is delivered to this top-level domain")
+    return f"{checked.local_part}@{checked.ascii_domain}"
+
+
+def mailbox_key(email: str) -> str:
+    """Return one form for all spellings that reach the same mailbox: case, dots and "+" where ignored, and IDN."""
+    email = email.strip()
+    if not email.isascii():
+        with suppress(ValueError):
+            email = deliverable(email)
+    local, _, domain = email.casefold().rpartition("@")
+    if domain in _PLUS:
+        local = local.partition("+")[0]
+    if domain in _NO_DOTS:
+        local = local.replace(".", "")
+    return f"{local}@{_SAME.get(domain, domain)}"

@@ -1,0 +1,175 @@
+"""Names and e-mail addresses: which spellings are one person or one mailbox, and which can be accepted.
+
+A person's key must be the same for every way in which a passport, a keyboard or a helper spells one name. It must
+differ between two people, above all between twins: they share the date of birth and the family name.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_OTHER_LETTERS = {
+    "æ": "ae",
+    "œ": "oe",
+    "þ": "th",
+    "ð": "d",
+    "ı": "i",
+    "ȷ": "j",
+    "ĸ": "k",
+    "ŋ": "n",
+    "ə": "a",  # Azerbaijani passports write Əliyev as ALIYEV
+    "ǝ": "e",
+    "ɛ": "e",
+    "ɔ": "o",
+    "ɵ": "o",
+    "ʉ": "u",
+    "ʊ": "u",
+    "ɩ": "i",
+    "ɣ": "g",
+    "ʒ": "z",
+    "ɑ": "a",
+}
+"""Small Latin letters that neither Unicode nor their own name takes apart; ø, ł or ɓ need no line here."""
+_WITH = re.compile(r"LATIN SMALL LETTER ([A-Z]) WITH .+")
+_APOSTROPHES = "'’‘ʼʻʿʾ·"
+_BETWEEN = _APOSTROPHES + " .-"
+"""What may stand between the letters of a name; the middle dot is Catalan."""
+MOST_MARKS = 4
+"""Marks on one letter: no language needs more, and a hundred of them cover the lines above."""
+_NAME = re.compile(rf"LM{{0,{MOST_MARKS}}}(?:(?:S*LM{{0,{MOST_MARKS}}})+S*)?")
+_DIGRAPHS = re.compile(r"a[ae]+|oe+|u(?:e|xx)+|n(?:xx)+")
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BLANK = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u2800", "\u3164", "\uffa0"}
+"""Blank characters that Unicode counts as letters, marks or symbols: joiners, fillers and the empty braille cell."""
+_VARIATION = re.compile("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+# What a form accepts
+
+
+def is_invisible(character: str) -> bool:
+    """Say whether a character shows nothing by itself, or changes how the text around it is shown."""
+    blank = character in _BLANK or _VARIATION.match(character) is not None
+    return blank or unicodedata.category(character) in _HIDDEN
+
+
+def is_name(text: str) -> bool:
+    """Say whether a text in NFKC is a name in Latin letters.
+
+    It begins with a letter. A single letter stands alone, so that `D'` is refused.
+    """
+    return _NAME.fullmatch("".join(map(_kind, text))) is not None
+
+
+def has_other_script(text: str) -> bool:
+    """Say whether a text has letters of another script than Latin."""
+    return any(c.isalpha() and c not in _BETWEEN and _kind(c) == "?" for c in text)
+
+
+def _kind(character: str) -> str:
+    if character in _BETWEEN:
+        return "S"
+    if "\u0300" <= character <= "\u036f" and character not in _BLANK:
+        return "M"
+    letters = _fold(character).strip()
+    return "L" if character.isalpha() and letters and letters.isascii() else "?"
+
+
+# One person
+
+
+def person_key(first_name: str, last_name: str) -> str:
+    """Return one form for all spellings of a name; two names are the same person if their forms are equal.
+
+    - Case, accents and invisible characters do not matter. Latin letters that are no accented letter (Ł, Đ, Ø, ß,
+      ı, …) become the letters of a passport's machine-readable zone (ICAO Doc 9303, part 3).
+    - That standard has two spellings of some letters (Müller is MUELLER or MULLER, Ñ is N or NXX). AE, OE, UE, AA, UXX
+      and NXX become their first letter, so that all spellings are equal. Manuel therefore equals Manul, and Xue
+      equals Xu. This refuses somebody only if they share the date of birth and the rest of the name as well.
+    - Apostrophes, hyphens, dots and spaces do not matter: Abd El Kader is Abdelkader.
+    - First and last name may be swapped, or divided elsewhere: people and their helpers often confuse the two
+      fields, and many countries have no family name. The form is the smallest rotation of all letters in a circle.
+
+    The order within a field matters. A key that ignored order and spaces alike could only count letters, and twins
+    named Marion and Romain would be one person.
+    """
+    letters = _glued(f"{first_name} {last_name}")
+    # No digraph may lie across the cut of the circle: cut before a letter that never continues one.
+    cut = next((n for n, letter in enumerate(letters) if letter not in "aex"), None)
+    letters = min(_rotations(letters)) if cut is None else letters[cut:] + letters[:cut]
+    return min(_rotations(_merge(letters)))
+
+
+def is_respelling(new: str, old: str) -> bool:
+    """Say whether two full names differ by spelling only: order, and one letter in four, two at most."""
+    if person_key(new, "") == person_key(old, ""):
+        return True
+    before, after = _words(old), _words(new)
+    most = min(2, len("".join(before)) // 4)
+    pairs = (
+        (_merge(_glued(new)), _merge(_glued(old))),
+        ("".join(sorted(after)), "".join(sorted(before))),
+        ("".join(_in_order_of(after, sorted(before))), "".join(sorted(before))),
+    )
+    return any(_distance(*pair) <= most for pair in pairs)
+
+
+def has_beginnings(name: str, beginnings: str) -> bool:
+    """Say whether each word of `beginnings` begins a word of the name; one word may run over several of the name."""
+    words = _fold(name).split()
+    tails = [_merge("".join(words[n:])) for n in range(len(words))]
+    sought = [*_words(beginnings)] or [beginnings.strip()]
+    glued = _merge(_glued(beginnings))
+    return all(any(tail.startswith(word) for tail in tails) for word in sought if word) or (
+        bool(glued) and any(tail.startswith(glued) for tail in tails)
+    )
+
+
+def _fold(text: str) -> str:
+    """Return the letters of a text, in a to z where they are Latin, with a space for anything that divides words."""
+    bare = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(map(_bare_letter, bare))
+
+
+def _bare_letter(character: str) -> str:
+    if character.isascii() and character.isalpha():
+        return character
+    if character in _APOSTROPHES or is_invisible(character) or unicodedata.category(character)[0] == "M":
+        return ""
+    if match := _WITH.fullmatch(unicodedata.name(character, "")):
+        return match[1].lower()
+    return _OTHER_LETTERS.get(character, character if character.isalpha() else " ")
+
+
+def _glued(name: str) -> str:
+    return _fold(name).replace(" ", "")
+
+
+def _merge(letters: str) -> str:
+    """Replace the digraphs of the machine-readable zone by their first letter."""
+    return _DIGRAPHS.sub(lambda match: match[0][0], letters)
+
+
+def _words(name: str) -> list[str]:
+    return [_merge(word) for word in _fold(name).split()]
+
+
+def _rotations(letters: str) -> Iterator[str]:
+    return (letters[n:] + letters[:n] for n in range(len(letters) or 1))
+
+
+def _in_order_of(words: list[str], model: list[str]) -> list[str]:
+    """Sort words by the position of the nearest word in the model: one other letter may change their order."""
+    if not model:
+        return sorted(words)
+    return sorted(words, key=lambda word: min(range(len(model)), key=lambda n: _distance(word, model[n])))
+
+
+def _distance(first: str, second: str) -> int:
+    """Count the letters to insert, delete or replace (Levenshtein)."""
+    row = list(range(len(second) + 1))
+    for n, letter in enumerate(first, 1):
+        last, row[0] = row[0], n
+        for m, match in enumerate(second, 1):
+            last, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, last + (letter != match))
+    return row[-1]

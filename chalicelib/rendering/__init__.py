@@ -1,0 +1,1 @@
+"""Pages, letters and files made from values: templates, translations, PDF, calendar file, captcha."""

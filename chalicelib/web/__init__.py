@@ -1,0 +1,1 @@
+"""The HTTP layer: API Gateway requests in, pages and JSON out."""

@@ -1,0 +1,1 @@
+"""Deploy a stage to AWS: settings, packages, CloudFormation stacks and a smoke test."""

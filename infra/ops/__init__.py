@@ -1,0 +1,1 @@
+"""The operator program and the repair programs beside it."""

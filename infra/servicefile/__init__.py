@@ -1,0 +1,1 @@
+"""Service files: from YAML to a checked service document."""

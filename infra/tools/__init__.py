@@ -1,0 +1,1 @@
+"""Small programs for developers, and what every command-line program shares."""

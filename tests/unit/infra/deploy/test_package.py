@@ -1,0 +1,47 @@
+"""What is taken out of the Lambda zip, and what is put into it."""
+
+import gzip
+import json
+from pathlib import Path
+from shutil import copy, copytree
+
+import botocore
+from jinja2 import Environment, ModuleLoader
+
+from chalicelib.rendering import templates
+from infra.deploy.package import ROOT, copy_sources, offline, trim
+
+DATA = Path(botocore.__file__).parent / "data"
+
+
+def test_botocore_keeps_the_endpoints_of_three_services_and_no_documentation(tmp_path: Path) -> None:
+    copy(DATA / "endpoints.json", tmp_path)
+    copytree(DATA / "dynamodb" / "2012-08-10", tmp_path / "dynamodb")
+    trim(tmp_path)
+    aws = json.loads((tmp_path / "endpoints.json").read_text("utf-8"))["partitions"][0]
+    model = json.loads(gzip.decompress((tmp_path / "dynamodb" / "service-2.json.gz").read_bytes()))
+    assert set(aws["services"]) == {"dynamodb", "email", "sts"}
+    assert "eu-west-3" in aws["services"]["dynamodb"]["endpoints"]
+    assert "UpdateItem" in model["operations"]
+    assert '"documentation"' not in json.dumps(model)
+
+
+def test_every_template_travels_as_python(tmp_path: Path) -> None:
+    compiled = Environment(
+        loader=ModuleLoader(copy_sources(tmp_path) / "chalicelib" / templates.COMPILED), autoescape=True
+    )
+    names = [path.name for path in (ROOT / "chalicelib" / "templates").iterdir()]
+    assert [name for name in names if compiled.get_template(name).name != name] == []
+    assert len(names) > 20
+
+
+def test_every_catalogue_travels_compiled(tmp_path: Path) -> None:
+    locale = copy_sources(tmp_path) / "chalicelib" / "locale"
+    assert sorted(str(path.relative_to(locale)) for path in locale.rglob("guichet.*")) == [
+        "ar/LC_MESSAGES/guichet.mo",
+        "en/LC_MESSAGES/guichet.mo",
+    ]
+
+
+def test_pip_finds_the_wheels_of_a_folder_whose_path_has_a_space() -> None:
+    assert offline(Path("/tmp/a b/wheels"))["PIP_FIND_LINKS"] == "file:///tmp/a%20b/wheels"  # noqa: S108 - not opened

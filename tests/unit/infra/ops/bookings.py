@@ -1,0 +1,59 @@
+"""Bookings that the tests of the operator program start from."""
+
+from datetime import date, datetime, time, timedelta
+
+from chalicelib.booking import filing, requests
+from chalicelib.booking.requests import Request
+from chalicelib.domain.person import Details, Person
+from chalicelib.domain.seat import Seat, SeatKey
+from chalicelib.domain.service import Service
+from chalicelib.keys import keys
+from chalicelib.mail import outbox
+from chalicelib.storage import request_store, seat_store, service_store
+from infra.ops import closing
+from infra.ops.closing import Closing
+from tests.conftest import MONDAY
+
+NOW = MONDAY + timedelta(seconds=1)
+TUESDAY = Closing("aes", date(2026, 12, 8))
+ERASED = NOW + timedelta(days=60)
+
+
+def key(day: str = "2026-12-08", start: str = "09:15", unit: int = 1) -> SeatKey:
+    return SeatKey(date.fromisoformat(day), time.fromisoformat(start), unit, "aes")
+
+
+def book(seat: SeatKey, number: int = 1, *, confirmed: bool = True) -> Request:
+    """A person with a request on this seat."""
+    hold = f"hold{number}"
+    person = f"person{number}"
+    email = f"awa{number}@example.org"
+    details = Details("Awa", "Exemple", "", date(1990, 5, 17), email, "06 12 34 56 78", "fr")
+    assert seat_store.take(seat, hold, NOW + timedelta(minutes=3), NOW)
+    assert seat_store.pass_captcha(seat, hold, 1, NOW + timedelta(minutes=15), NOW, most=5)
+    owner = Person(person, "aes", seat, hold, details, f"AES-{number:05}-AAAAA", NOW)
+    until, address = NOW + timedelta(days=2), keys().email_key(email)
+    assert request_store.file(owner, address, until, now=NOW, erase_at=ERASED, counts=filing.lock_rule(aes(), NOW))
+    if confirmed:
+        assert seat_store.confirm(seat, hold, NOW)
+    return requests.view(str(keys().link_token(seat, hold)), NOW)
+
+
+def images(before: Seat, after: Seat) -> outbox.LetterDue | None:
+    """The letter that the change of a seat calls for."""
+    return outbox.letter_due(_image(before), _image(after))
+
+
+def _image(seat: Seat) -> dict[str, object]:
+    row = seat_store.new_item(seat.key, seat.opens_at)
+    row.state, row.hold, row.person, row.until = seat.state, seat.hold or None, seat.person or None, seat.until
+    row.past, row.past_state, row.reserve = seat.past or None, seat.past_state, seat.reserve or None
+    return dict(row.serialize())
+
+
+def run(what: Closing, now: datetime = NOW) -> dict[str, int]:
+    return dict(closing.close(what, closing.prepare(what, now), now))
+
+
+def aes() -> Service:
+    return service_store.read("aes", NOW)

@@ -1,0 +1,81 @@
+"""The ops program as a person or another program runs it, on the table of the unit tests."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from typer.testing import CliRunner
+
+from chalicelib.domain import codec
+from chalicelib.domain.person import Person
+from chalicelib.domain.seat import SeatKey
+from chalicelib.storage import items, person_store, seat_store
+from chalicelib.storage.dynamodb import connection
+from chalicelib.storage.items import Item, PersonItem
+from infra.ops.__main__ import app
+from tests.unit.infra.ops.bookings import NOW
+
+META = ("table_name", "region", "max_retry_attempts")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How it ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its one JSON document."""
+        assert self.out.count("\n") == 1
+        return json.loads(self.out)
+
+
+def ops(*words: str, now: datetime = NOW, clock: Callable[[], datetime] | None = None, **env: str | None) -> Ran:
+    """Run a command on the stage `test`."""
+    place: dict[str, str | None] = {"GUICHET_STAGE": "test", "AWS_ENDPOINT_URL": None, **env}
+    before = {name: getattr(Item.Meta, name) for name in META}
+    try:
+        ran = CliRunner().invoke(app, words, obj=clock or (lambda: now), env=place, catch_exceptions=False)
+    finally:
+        for name, value in before.items():
+            setattr(Item.Meta, name, value)
+    return Ran(ran.exit_code, ran.stdout, ran.stderr)
+
+
+def become(number: int, **details: str) -> Person:
+    """Give the person that `book` made other details."""
+    person = person_store.read(f"person{number}", "aes")
+    assert person is not None
+    other = replace(person.details, **details)  # type: ignore[arg-type]  # texts only
+    items.person_item(person.key, "aes").update([PersonItem.details.set(codec.details_to_document(other))])
+    return replace(person, details=other)
+
+
+def extra(key: SeatKey, opens_at: datetime) -> None:
+    """Make a seat that no rule gives."""
+    row = seat_store.new_item(key, opens_at)
+    row.extra = True
+    row.save()
+
+
+def table() -> list[dict[str, Any]]:
+    """Everything that the table has, but the acts."""
+    items = [item for item in everything() if not item["pk"].startswith("AUDIT#")]
+    return sorted(items, key=lambda item: (item["pk"], item["sk"]))
+
+
+def everything() -> list[dict[str, Any]]:
+    """Everything that the table has."""
+    scanned = connection().scan()  # a model reads its own kind only
+    return [{name: str(next(iter(value.values()))) for name, value in item.items()} for item in scanned["Items"]]
+
+
+def acts() -> list[dict[str, Any]]:
+    """The acts, newest first."""
+    found: list[dict[str, Any]] = ops("audit", "--json").json["acts"]
+    return found

@@ -1,0 +1,429 @@
+"""Requests and the desk's list by the ops program."""
+
+import csv
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chalicelib.booking import personal_data, requests
+from chalicelib.domain.seat import State
+from chalicelib.domain.service import Service
+from chalicelib.keys import keys
+from chalicelib.storage import items, person_store, request_store, seat_store, service_store
+from chalicelib.storage.items import PersonItem
+from tests.unit.infra.ops.bookings import ERASED, NOW, TUESDAY, book, key, run
+from tests.unit.infra.ops.program import acts, become, everything, ops, table
+
+FIRST = "AES-00001-AAAAA"
+DAY = ("day", "aes", "2026-12-08")
+
+
+@pytest.fixture
+def two(service: Service) -> Service:
+    """Awa Exemple, and Zoé Dupont-Durand whose request waits for its confirmation."""
+    book(key(start="09:15"), 1)
+    book(key(start="09:20", unit=2), 2, confirmed=False)
+    become(2, first_name="Zoé", last_name="Dupont-Durand", birth_name="Été")
+    return service
+
+
+def found(*words: str) -> list[str]:
+    """The references that a search finds."""
+    ran = ops("requests", "find", *words, "--json")
+    references = [one["reference"] for one in ran.json["requests"]]
+    assert ran.code == (0 if references else 1)
+    return references
+
+
+def states(name: str) -> dict[str, str]:
+    """How far the requests of the people of this name are."""
+    return {
+        one["reference"]: one["state"] for one in ops("requests", "find", "--name", name, "--json").json["requests"]
+    }
+
+
+# Find
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    ("words", "who"),
+    [
+        (("--name", "awa"), ["AES-00001-AAAAA"]),
+        (("--name", "exemple AWA"), ["AES-00001-AAAAA"]),
+        (("--name", "dup zoe"), ["AES-00002-AAAAA"]),
+        (("--name", "ÉTÉ"), ["AES-00002-AAAAA"]),
+        (("--name", "2"), []),
+        (("--name", "wa"), []),
+        (("--name", "awa dupont"), []),
+        (("--reference", " aes-00002-aaaaa "), ["AES-00002-AAAAA"]),
+        (("--reference", "AES-00002"), []),
+        (("--email", "AWA2@example.org"), ["AES-00002-AAAAA"]),
+        (("--email", "awa@example.org"), []),
+        (("--name", "zoe", "--email", "awa1@example.org"), []),
+    ],
+)
+def test_somebody_is_found_by_the_beginnings_of_names_the_reference_or_the_address(
+    words: tuple[str, ...], who: list[str]
+) -> None:
+    assert found(*words) == who
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--name", "MUELLER"),
+        ("--name", "Muller Jose"),
+        ("--name", "mu eller"),
+        ("--name", "Joseexemple"),
+        ("--email", "a.wa@EXÄMPLE.org"),
+        ("--email", "a.wa@xn--exmple-cua.org"),
+    ],
+)
+def test_somebody_is_found_by_any_spelling_that_makes_the_same_person_or_mailbox(words: tuple[str, ...]) -> None:
+    become(2, first_name="José-Exemple", last_name="Müller", email="a.wa@xn--exmple-cua.org")
+    assert found(*words) == ["AES-00002-AAAAA"]
+
+
+@pytest.mark.usefixtures("two")
+def test_who_is_found_is_told_in_the_order_of_their_appointments() -> None:
+    ran = ops("requests", "find", "--email", "awa1@example.org")
+    assert (ran.code, ran.err) == (0, "")
+    assert " ".join(ran.out.splitlines()[-2].split()) == (
+        "AES-00001-AAAAA Exemple Awa 17/05/1990 Tuesday 8 December 2026 09:15 confirmed"
+    )
+    nobody = ops("requests", "find", "--name", "nobody")
+    assert (nobody.code, nobody.out) == (1, "Nobody found.\n")
+
+
+@pytest.mark.usefixtures("two")
+def test_a_request_is_found_with_how_it_ended_and_after_its_seat_went_on_to_somebody_else() -> None:
+    seat = seat_store.read(key(start="09:15"))
+    assert seat_store.end_request(seat, State.CANCELLED, NOW, NOW)
+    assert ops("requests", "show", FIRST, "--json").json["state"] == "cancelled"
+    assert seat_store.take(seat.key, "another", NOW + timedelta(minutes=3), NOW)
+    assert ops("requests", "show", FIRST, "--json").json["state"] == "ended"
+    again = ops("requests", "cancel", FIRST, "--yes")
+    assert (again.code, again.err) == (1, f"guichet: {FIRST} is ended already\n")
+    items.person_item("person1", "aes").delete()
+    ran = ops("requests", "show", FIRST)
+    assert ran.code == 1
+    assert ran.err == f"guichet: there is no request {FIRST} on test, or its data is erased\n"
+
+
+@pytest.mark.usefixtures("two")
+def test_a_request_is_not_mistaken_for_the_one_that_has_its_seat_now_or_had_it_last() -> None:
+    seat = seat_store.read(key(start="09:15"))
+    assert seat_store.end_request(seat, State.CANCELLED, NOW, NOW)
+    book(seat.key, 3)
+    assert states("awa") == {FIRST: "ended", "AES-00003-AAAAA": "confirmed"}
+    assert seat_store.end_request(seat_store.read(seat.key), State.CANCELLED, NOW, NOW)
+    assert states("awa") == {FIRST: "ended", "AES-00003-AAAAA": "cancelled"}
+
+
+@pytest.mark.usefixtures("two")
+def test_the_list_of_a_day_names_nobody_whose_details_are_those_of_another_request() -> None:
+    items.person_item("person1", "aes").update([PersonItem.hold.set("another")])
+    assert [line["name"] for line in ops(*DAY, "--json").json["seats"]] == [None, "Dupont-Durand Zoé"]
+
+
+@pytest.mark.usefixtures("two")
+def test_a_person_whose_seat_is_gone_is_found_as_long_as_their_details_are_kept() -> None:
+    items.seat_item(key(start="09:15")).delete()
+    assert states("awa") == {FIRST: "ended"}
+
+
+@pytest.mark.usefixtures("two")
+def test_nobody_is_shown_after_their_date_though_the_table_may_take_some_days_to_erase_them() -> None:
+    assert ops("requests", "find", "--name", "awa", now=ERASED - timedelta(seconds=1)).code == 0
+    assert ops("requests", "find", "--name", "awa", now=ERASED).out == "Nobody found.\n"
+    day_after = datetime(2027, 1, 7, 8, 30, tzinfo=UTC)  # 30 days after 09:15 and 09:20 in Paris
+    assert ops(*DAY, "--json", now=day_after - timedelta(minutes=16)).json["seats"] != []
+    assert ops(*DAY, "--json", now=day_after).json["seats"] == []
+
+
+# Show
+
+
+@pytest.mark.usefixtures("two")
+def test_a_request_is_shown_with_all_that_is_known() -> None:
+    shown = ops("requests", "show", "aes-00002-aaaaa", "--json").json
+    assert shown == {
+        "reference": "AES-00002-AAAAA",
+        "service": "aes",
+        "state": "pending",
+        "date": "2026-12-08",
+        "start": "09:20",
+        "desk": 2,
+        "first_name": "Zoé",
+        "last_name": "Dupont-Durand",
+        "birth_name": "Été",
+        "filed_as": None,
+        "birth_date": "1990-05-17",
+        "email": "awa2@example.org",
+        "phone": "06 12 34 56 78",
+        "language": "fr",
+        "filed_at": "2026-11-30T08:00:01.000Z",
+        "confirm_before": "2026-12-02T08:00:01.000Z",
+        "choose_before": None,
+        "letters": [],
+    }
+    lines = [" ".join(line.split()) for line in ops("requests", "show", "AES-00002-AAAAA").out.splitlines()]
+    assert "date Tuesday 8 December 2026" in lines
+    assert "start 09:20" in lines
+    assert "confirm before Wednesday 2 December 2026 09:00" in lines
+
+
+@pytest.mark.usefixtures("two")
+def test_a_corrected_name_is_shown_with_the_one_before() -> None:
+    person = person_store.read("person1", "aes")
+    assert person is not None
+    details = replace(person.details, last_name="Exemplo")
+    assert request_store.correct(person, details, "person1b", now=NOW, erase_at=NOW, send=False, counts=lambda *_: True)
+    assert ops("requests", "show", FIRST, "--json").json["filed_as"] == "Exemple Awa"
+    assert "Exemplo Awa (filed as Exemple Awa)" in ops(*DAY).out
+
+
+@pytest.mark.usefixtures("two")
+def test_somebody_whose_morning_was_closed_is_shown_with_the_time_to_choose() -> None:
+    run(TUESDAY)
+    shown = ops("requests", "show", FIRST, "--json").json
+    assert (shown["state"], shown["choose_before"]) == ("displaced", "2026-12-07T08:00:01.000Z")
+
+
+# Cancel
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("reference", [FIRST, "AES-00002-AAAAA"])
+def test_a_cancelled_request_frees_its_seat_for_a_moment_that_nobody_is_told(reference: str) -> None:
+    ran = ops("requests", "cancel", reference, "--yes", "--json")
+    assert (ran.code, ran.json["cancelled"]) == (0, True)
+    seat = seat_store.read(key(start="09:15") if reference == FIRST else key(start="09:20", unit=2))
+    assert (seat.state, seat.past_state, seat.freed) == (State.OPEN, State.WITHDRAWN, 1)
+    assert NOW + timedelta(hours=2) <= seat.opens_at <= NOW + timedelta(hours=48)
+    assert set(ran.json) == {"reference", "was", "cancelled"}
+    again = ops("requests", "cancel", reference, "--yes")
+    assert (again.code, again.err) == (1, f"guichet: {reference} is withdrawn already\n")
+
+
+@pytest.mark.usefixtures("two")
+def test_the_owner_sees_that_the_request_was_withdrawn() -> None:
+    assert "The person gets a letter." in ops("requests", "cancel", FIRST, "--yes").out
+    token = str(keys().link_token(key(start="09:15"), "hold1"))
+    assert requests.view(token, NOW).state is State.WITHDRAWN
+
+
+@pytest.mark.usefixtures("two")
+def test_a_request_that_changed_meanwhile_is_refused_and_the_act_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seat_store, "end_request", lambda *_: False)
+    ran = ops("requests", "cancel", FIRST, "--yes")
+    assert (ran.code, ran.err) == (1, f"guichet: {FIRST} changed meanwhile: look at it again\n")
+    assert [one["outcome"] for one in acts()] == ["refused"]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_request_that_is_not_there_cannot_be_cancelled_and_is_no_act() -> None:
+    before = everything()
+    assert ops("requests", "cancel", FIRST, "--yes").code == 1
+    assert everything() == before
+
+
+# The desk's list
+
+
+@pytest.mark.usefixtures("two")
+def test_the_list_of_a_day_is_in_the_order_of_time_and_desk() -> None:
+    book(key(start="09:20", unit=1), 3)
+    lines = ops(*DAY, "--json").json["seats"]
+    assert [(line["time"], line["desk"], line["name"], line["state"]) for line in lines] == [
+        ("09:15", 1, "Exemple Awa", "confirmed"),
+        ("09:20", 1, "Exemple Awa", "confirmed"),
+        ("09:20", 2, "Dupont-Durand Zoé", "pending"),
+    ]
+    assert lines[0] == {
+        "time": "09:15",
+        "desk": 1,
+        "name": "Exemple Awa",
+        "filed_as": None,
+        "born": "1990-05-17",
+        "reference": FIRST,
+        "phone": "06 12 34 56 78",
+        "state": "confirmed",
+    }
+
+
+@pytest.mark.usefixtures("two")
+def test_the_printed_list_is_plain_and_tells_the_day_and_how_many_come() -> None:
+    ran = ops(*DAY)
+    lines = ran.out.splitlines()
+    assert lines[0] == "Admission exceptionnelle au séjour - Tuesday 8 December 2026 - 2 appointments"
+    assert lines[4] == "|09:15 | 1    | Exemple Awa       | 17/05/1990 | AES-00001-AAAAA | 06 12 34 56 78 | confirmed|"
+    assert "\x1b" not in ran.out
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.usefixtures("service")
+def test_a_day_without_anybody_is_said_to_have_none() -> None:
+    ran = ops("day", "aes", "2026-12-09")
+    assert (ran.code, ran.out.count("\n")) == (0, 1)
+    assert ran.out.endswith("Wednesday 9 December 2026 - 0 appointments\n")
+
+
+@pytest.mark.usefixtures("two")
+def test_a_seat_given_back_too_late_is_listed_as_such_and_one_that_returns_is_not() -> None:
+    late, early = seat_store.read(key(start="09:15")), seat_store.read(key(start="09:20", unit=2))
+    start = service_store.read("aes", NOW).start_of(late.key)
+    assert seat_store.end_request(late, State.WITHDRAWN, start, NOW)
+    assert seat_store.end_request(early, State.WITHDRAWN, NOW + timedelta(hours=3), NOW)
+    (line,) = ops(*DAY, "--json").json["seats"]
+    assert (line["time"], line["name"], line["state"]) == ("09:15", None, "given back too late")
+
+
+@pytest.mark.usefixtures("two")
+def test_who_may_choose_again_is_listed_and_so_is_who_is_booked_but_erased() -> None:
+    run(TUESDAY)
+    lines = ops(*DAY, "--json").json["seats"]
+    assert [(line["name"], line["state"]) for line in lines] == [
+        ("Exemple Awa", "displaced"),
+        ("Dupont-Durand Zoé", "displaced"),
+    ]
+    items.person_item("person1", "aes").delete()
+    assert [line["name"] for line in ops(*DAY, "--json").json["seats"]] == [None, "Dupont-Durand Zoé"]
+
+
+@pytest.mark.usefixtures("two")
+def test_a_spreadsheet_takes_no_cell_for_a_formula_and_opens_with_its_accents() -> None:
+    become(1, first_name='"a";b\r\n', last_name="=HYPERLINK(1)", phone="+33 6 12 34 56 78")
+    ran = ops(*DAY, "--csv")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("\ufefftime;desk;name;born;reference;phone;state\n")
+    lines = list(csv.reader(io.StringIO(ran.out.removeprefix("\ufeff"), newline=""), delimiter=";"))
+    assert [line[2] for line in lines[1:]] == ['\'=HYPERLINK(1) "a";b  ', "Dupont-Durand Zoé"]
+    assert lines[1][5] == "'+33 6 12 34 56 78"
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    "command", [DAY, (*DAY, "--csv"), ("requests", "find", "--reference", FIRST), ("requests", "show", FIRST)]
+)
+def test_a_name_steers_neither_the_terminal_nor_the_order_of_its_line(command: tuple[str, ...]) -> None:
+    become(1, first_name="\x1b]0;A\x07wa\x9b31m", last_name="\u202eelpmexE\u2066[red]X[/red]\u200f", phone="06\n12")
+    out = ops(*command).out
+    assert {"\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\u200f"} & set(out) == set()
+    assert "elpmexE[red]X[/red]" in out
+    exact = ops("requests", "show", FIRST, "--json")
+    assert exact.json["last_name"] == "\u202eelpmexE\u2066[red]X[/red]\u200f"
+    assert {"\x1b", "\x9b", "\u202e"} & set(exact.out) == set()
+
+
+# The rights of a person
+
+
+def left_of(number: int) -> list[str]:
+    """Which items of the table still name the person that `book` made, or their address, hold or request."""
+    words = (f"person{number}", f"hold{number}", f"awa{number}@", f"AES-0000{number}")
+    own = [item for item in table() if any(word in str(item) for word in words)]
+    return sorted(item["pk"].partition("#")[0] for item in own)
+
+
+@pytest.mark.usefixtures("two")
+def test_an_export_is_the_document_that_the_owner_downloads_and_goes_on_after_the_request_has_ended() -> None:
+    token = str(keys().link_token(key(start="09:15"), "hold1"))
+    exported = ops("requests", "export", FIRST).json
+    assert exported == personal_data.data(token, NOW)
+    assert exported["details"]["email"] == "awa1@example.org"
+    assert exported["erased_after"] == "2027-01-07"
+    assert seat_store.end_request(seat_store.read(key(start="09:15")), State.CANCELLED, NOW, NOW)
+    assert ops("requests", "export", FIRST, "--json").json["state"] == "cancelled"
+    assert seat_store.take(key(start="09:15"), "another", NOW + timedelta(minutes=3), NOW)
+    assert ops("requests", "export", FIRST).json["state"] == "ended"
+
+
+@pytest.mark.usefixtures("two")
+def test_a_correction_puts_right_what_was_said_and_the_convocation_goes_out_again() -> None:
+    words = ("--first-name", "Binta", "--birth-date", "1991-01-02", "--phone", "06 00 00 00 01")
+    dry = ops("requests", "correct", FIRST, *words, "--dry-run", "--json")
+    assert dry.json == {"reference": FIRST, "dry_run": True, "corrected": ["birth_date", "first_name", "phone"]}
+    ran = ops("requests", "correct", FIRST, *words, "--yes")
+    assert (ran.code, ran.out) == (0, f"{FIRST}: birth_date, first_name, phone corrected.\n")
+    shown = ops("requests", "show", FIRST, "--json").json
+    assert (shown["first_name"], shown["birth_date"], shown["phone"]) == ("Binta", "1991-01-02", "06 00 00 00 01")
+    assert (shown["last_name"], shown["email"], shown["filed_as"]) == ("Exemple", "awa1@example.org", "Exemple Awa")
+    assert PersonItem.get("PERSON#person1", "SERVICE#aes").wanted_at == NOW
+    (done,) = [one for one in acts() if one["what"] == "requests correct"]
+    assert done["arguments"] == {"reference": FIRST, "fields": ["birth_date", "first_name", "phone"]}
+    assert done["counts"] == {"corrected": 1}
+
+
+@pytest.mark.usefixtures("two")
+def test_a_phone_alone_or_a_request_to_confirm_brings_no_convocation() -> None:
+    assert ops("requests", "correct", FIRST, "--phone", "06 00 00 00 01", "--yes").code == 0
+    assert ops("requests", "correct", "AES-00002-AAAAA", "--first-name", "Zoe", "--yes").code == 0
+    for number in (1, 2):
+        row = PersonItem.get(f"PERSON#person{number}", "SERVICE#aes")
+        assert row.corrected == 1
+        assert row.wanted_at is None
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--birth-date", "2031-01-01"), 1, "guichet: cannot be used: birth_date\n"),
+        (("--first-name", "", "--phone", "x"), 1, "guichet: cannot be used: first_name, phone\n"),
+        (("--first-name", "Awa"), 0, ""),
+    ],
+)
+def test_a_correction_that_cannot_be_used_or_changes_nothing_changes_nothing(
+    words: tuple[str, ...], code: int, told: str
+) -> None:
+    before = everything()
+    ran = ops("requests", "correct", FIRST, *words, "--yes")
+    assert (ran.code, ran.err) == (code, told)
+    assert everything() == before
+    assert ops("requests", "correct", FIRST).code == 2
+
+
+@pytest.mark.usefixtures("two")
+def test_a_correction_of_what_changed_meanwhile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_store, "correct", lambda *_, **__: False)
+    ran = ops("requests", "correct", FIRST, "--phone", "06 00 00 00 01", "--yes")
+    assert (ran.code, ran.err) == (1, f"guichet: {FIRST} changed meanwhile: look at it again\n")
+
+
+@pytest.mark.usefixtures("two")
+def test_erasing_leaves_nothing_of_somebody_but_the_seat_that_returns_and_all_of_the_others() -> None:
+    before = left_of(2)
+    assert left_of(1) == ["EMAIL", "PERSON", "SEATS"]
+    ran = ops("requests", "erase", FIRST, "--yes", "--json")
+    assert (ran.code, ran.json) == (0, {"reference": FIRST, "was": "confirmed", "erased": True})
+    seat = seat_store.read(key(start="09:15"))
+    assert (seat.state, seat.past_state, seat.person) == (State.OPEN, State.WITHDRAWN, "")
+    assert seat.opens_at >= NOW + timedelta(hours=2)
+    assert [left_of(1), left_of(2)] == [["SEATS"], before]  # the seat has the digest of a hold that leads to nobody
+    assert ops("requests", "erase", FIRST, "--yes").code == 1
+
+
+@pytest.mark.usefixtures("two")
+def test_erasing_ends_the_wait_of_somebody_whose_morning_was_closed() -> None:
+    run(TUESDAY)
+    assert ops("requests", "erase", FIRST, "--yes").code == 0
+    seat = seat_store.read(key(start="09:15"))
+    assert (seat.state, seat.past_state, seat.person, seat.reserve) == (State.CLOSED, State.CANCELLED, "", "")
+    assert left_of(1) == ["SEATS"]
+
+
+@pytest.mark.usefixtures("two")
+def test_a_request_that_has_ended_is_erased_before_and_after_its_seat_went_on() -> None:
+    for number, place in ((1, key(start="09:15")), (2, key(start="09:20", unit=2))):
+        assert seat_store.end_request(seat_store.read(place), State.CANCELLED, NOW, NOW)
+        if number == 2:
+            assert seat_store.take(place, "another", NOW + timedelta(minutes=3), NOW)
+        assert ops("requests", "erase", f"AES-0000{number}-AAAAA", "--yes").code == 0
+        assert seat_store.read(place).person == ""
+    assert (left_of(1), left_of(2)) == (["SEATS"], [])
+    assert seat_store.read(key(start="09:20", unit=2)).hold == "another"

@@ -1,0 +1,234 @@
+"""How each program ends when it is used wrongly: one clear line, exit code 1 or 2, and no traceback."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import NoCredentialsError
+from moto import mock_aws
+
+from infra.deploy import commands, package, stage
+from infra.deploy.package import ROOT, CannotDeploy
+from infra.ops import redrive, restore
+from tests.table import SHAPE
+
+PROGRAMS = [
+    "infra.tools.browser",
+    "infra.deploy",
+    "infra.local",
+    "infra.tools.lighthouse",
+    "infra.ops",
+    "infra.deploy.package",
+    "infra.ops.restore",
+    "infra.ops.redrive",
+    "infra.tools.voices",
+    "tests.security.fuzz",
+    "tests.security.timing",
+    "tests.load.bench",
+    "tests.load.mutants",
+    "tests.load.office",
+    "tests.load.outbox",
+    "tests.load.peer",
+    "tests.load.rush",
+    "tests.load.simulation",
+    "tests.load.units",
+]
+MOMENT = "2026-11-30T08:55:00+01:00"
+NO_STAGE = (
+    "guichet: there is no stage none in this account and region: is it deployed, is its name right, "
+    "is AWS_DEFAULT_REGION its region?"
+)
+
+
+def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GUICHET_"))}
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(  # noqa: S603 - programs of this project
+        command, cwd=ROOT, env=plain | environ, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_says_how_it_is_used_and_does_nothing(program: str) -> None:
+    done = run(program, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: " in done.stdout.lower()
+
+
+def test_no_program_is_left_out_of_the_list() -> None:
+    files = [
+        *(ROOT / "infra").rglob("*.py"),
+        *(ROOT / "tests" / "load").rglob("*.py"),
+        *(ROOT / "tests/security").glob("*"),
+    ]
+    mains = {
+        file for file in files if file.suffix == ".py" and '\nif __name__ == "__main__":' in file.read_text("utf-8")
+    }
+    modules = {
+        str(file.relative_to(ROOT)).removesuffix(".py").removesuffix("/__main__").replace("/", ".") for file in mains
+    }
+    parts = {
+        "infra.local.emulator",
+        "infra.local.process_guard",
+        "tests.load.rush.crowd",
+        "tests.load.peerevent",
+        "tests.load.simulation.measure",
+    }
+    assert {name.removesuffix(".__main__") for name in modules} - parts == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("program", ["unsent", "restore", "package", "deploy"])
+def test_a_program_without_its_arguments_ends_with_two(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    mains: dict[str, Callable[[list[str]], None]] = {
+        "unsent": redrive.main,
+        "restore": restore.main,
+        "package": package.main,
+        "deploy": commands.main,
+    }
+    with pytest.raises(SystemExit) as ended:
+        mains[program]([])
+    assert ended.value.code == 2
+    assert "the following arguments are required" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("main", [redrive.main, package.main, lambda words: restore.main([*words, MOMENT])])
+def test_a_name_that_no_stage_has_ends_with_two(
+    main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["Prod"])
+    assert ended.value.code == 2
+    assert "'Prod' is no name of a stage: small letters, digits and hyphens, 20 at most" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-11-30T08:55:00", "2026-13-30T08:55:00+01:00"])
+def test_a_moment_without_its_offset_is_refused(moment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        restore.main(["trial", moment])
+    assert ended.value.code == 2
+    assert f"'{moment}' is no moment with its offset, like {MOMENT}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("main", [redrive.main, lambda words: restore.main([*words, MOMENT])])
+def test_a_stage_that_is_not_there_is_one_line(main: Callable[[list[str]], None]) -> None:
+    with mock_aws(), pytest.raises(SystemExit) as ended:
+        main(["none"])
+    assert ended.value.code == NO_STAGE
+
+
+@pytest.mark.parametrize("words", [["infra.ops.redrive", "none"], ["infra.ops.restore", "none", MOMENT]])
+def test_a_shell_without_a_region_is_one_line(words: list[str], tmp_path: Path) -> None:
+    done = run(*words, AWS_CONFIG_FILE=str(tmp_path / "none"), AWS_EC2_METADATA_DISABLED="true")
+    assert done.returncode == 1
+    assert done.stderr == "guichet: no AWS region is set: set AWS_DEFAULT_REGION to the one of none\n"
+
+
+@pytest.mark.parametrize("program", ["infra.local", "infra.ops"])
+def test_a_wrong_port_is_one_line(program: str) -> None:
+    words = [program, *(["services", "list"] if program == "infra.ops" else [])]
+    done = run(*words, GUICHET_PORT="abc")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "guichet: GUICHET_PORT must be a port number from 1 to 65535, not 'abc'\n"
+
+
+class Unchanged:
+    """A table, and the copy of it that was restored: what `same` says of both."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.exceptions = client.exceptions
+        self.get_paginator = client.get_paginator
+        self.describe_table = client.describe_table
+
+    def restore_table_to_point_in_time(self, **names: Any) -> None:
+        self.client.create_table(TableName=names["TargetTableName"], **SHAPE)
+
+
+def test_a_restoration_without_differences_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        client.create_table(TableName="guichet-trial", **SHAPE)
+        restore.main(["trial", MOMENT], client=Unchanged(client))
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "no differences: guichet-trial has the same 0 items as at that moment",
+        "when it is no longer needed: aws dynamodb delete-table --table-name guichet-trial-20261130T075500",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda path: path.mkdir(), "guichet: {path} cannot be read: Is a directory"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "guichet: {path}:1: this is not YAML"),
+        (lambda path: path.write_text("a: [", "utf-8"), "guichet: {path}:1: this is not YAML"),
+        (lambda path: path.write_text("a: \x01", "utf-8"), "guichet: {path}:1: this is not YAML"),
+        (lambda path: path.write_text("[a]: 1", "utf-8"), "guichet: {path}:1: this is not YAML"),
+        (lambda path: path.write_text("", "utf-8"), "guichet: {path}: expected `setting: value` on each line"),
+        (lambda path: path.write_text("- a", "utf-8"), "guichet: {path}: expected `setting: value` on each line"),
+        (lambda path: path.write_text("1: a", "utf-8"), "guichet: {path}: 1 is no setting"),
+    ],
+)
+def test_a_stage_file_that_cannot_be_used_is_one_line(
+    tmp_path: Path, make: Callable[[Path], object], line: str
+) -> None:
+    path = tmp_path / "trial.yaml"
+    make(path)
+    with pytest.raises(CannotDeploy) as refused:
+        commands.main(["deploy", "trial", "--file", str(path)])
+    assert str(refused.value) == line.format(path=path)
+
+
+def test_a_program_that_fails_while_packaging_is_one_line() -> None:
+    error = subprocess.CalledProcessError(1, ["/a b/chalice", "package"], "", "Traceback:\nNo space left on device\n")
+    assert str(package.failed(error)) == (
+        "guichet: cannot package the functions: `chalice package` failed: No space left on device"
+    )
+
+
+def test_the_stage_of_a_folder_is_not_named_by_its_path() -> None:
+    with pytest.raises(CannotDeploy, match=r"^guichet: '\.\./prod' is no name of a stage"):
+        stage.named("../prod")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            KeyboardInterrupt(),
+            "guichet: stopped: what CloudFormation has begun goes on; `make deploy` says when it is still at work",
+        ),
+        (NoCredentialsError(), "guichet: AWS: Unable to locate credentials"),
+        (
+            subprocess.CalledProcessError(1, ["pip", "download"], "", "no such host\n"),
+            "guichet: cannot package the functions: `pip download` failed: no such host",
+        ),
+    ],
+)
+def test_what_stops_a_deployment_is_one_line(error: BaseException, line: str) -> None:
+    def client(_: str) -> Any:
+        raise error
+
+    with pytest.raises(CannotDeploy) as refused:
+        commands.main(["rollback", "example"], connect=lambda _: client)
+    assert str(refused.value) == line
+
+
+class Terminal(io.StringIO):
+    """A terminal at which somebody types this."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "no\n"])
+def test_any_answer_but_yes_changes_nothing(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    with pytest.raises(CannotDeploy, match=r"^guichet: nothing was changed$"):
+        commands.asker(yes=False)("Do this?")

@@ -1,0 +1,168 @@
+"""The words: no message is missing in a language, and dates and times read as people write them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_keywords, parse_mapping_cfg
+
+from chalicelib.domain.service import LANGUAGES
+from chalicelib.rendering.i18n import LOCALE, NoTranslations, check, locale_for, preferred_language
+from tests.unit.rendering.samples import catalogue, speech
+
+TRANSLATED = [language for language in LANGUAGES if language != "fr"]
+PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w*\}|</?\w+|%(?!\()")
+
+
+@cache
+def extracted() -> frozenset[str | tuple[str, ...]]:
+    with (LOCALE / "babel.cfg").open() as file:
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]  # Babel types only a part
+    keywords = parse_keywords(["_", "N_", "gettext", "ngettext:1,2"])
+    found = extract_from_dir(LOCALE.parent, methods, options, keywords)
+    return frozenset(message for _file, _line, message, _comments, _context in found)
+
+
+def forms(message: Message) -> Iterator[tuple[str, str]]:
+    """Each translated form of a message beside its source."""
+    if isinstance(message.id, str):
+        yield message.id, str(message.string)
+        return
+    for string in message.string or ():
+        yield message.id[1], string
+
+
+def marks(text: str) -> list[str]:
+    return sorted(PLACEHOLDER.findall(text))
+
+
+def test_the_extraction_finds_code_and_templates() -> None:
+    found = extracted()
+    assert {"jeudi", "Remplissez ce champ.", "Effectuer une demande de rendez-vous"} <= found
+    assert ("%(num)s heure", "%(num)s heures") in found
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_message_is_missing(language: str) -> None:
+    known = {message.id for message in catalogue(language) if message.id and all(dict(forms(message)).values())}
+    assert sorted(map(str, extracted() - known)) == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_message_is_fuzzy_or_left_over(language: str) -> None:
+    found = catalogue(language)
+    assert [message.id for message in found if message.id and message.fuzzy] == []
+    assert sorted(str(message.id) for message in found if message.id and message.id not in extracted()) == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_placeholder_and_tag_is_kept(language: str) -> None:
+    """Only the number of a plural may be said in words (`two`, `none`)."""
+    wrong = [
+        (source, string)
+        for message in catalogue(language)
+        if message.id
+        for source, string in forms(message)
+        if marks(string) != marks(source)
+        and not (message.pluralizable and [*marks(string), "%(num)s"] == marks(source))
+    ]
+    assert wrong == []
+
+
+def test_every_service_text_has_every_language() -> None:
+    services = Path(__file__).parents[3] / "infra" / "services"
+    yaml = pytest.importorskip("yaml")
+    lacking = []
+    for file in sorted(services.glob("*.yaml")):
+        document = yaml.safe_load(file.read_text("utf-8"))
+        texts = [document["name"], document["intro"]]
+        for part in ("not_for", "documents", "documents_note", "otherwise"):
+            texts += document[part]
+        lacking += [(file.name, text) for text in texts if set(text) != set(LANGUAGES)]
+    assert lacking == []
+
+
+@pytest.mark.parametrize(
+    ("language", "day", "read"),
+    [
+        ("fr", date(2026, 12, 3), "jeudi 3 décembre 2026"),
+        ("fr", date(2027, 8, 1), "dimanche 1er août 2027"),
+        ("en", date(2026, 12, 3), "Thursday 3 December 2026"),
+        ("en", date(2026, 3, 1), "Sunday 1 March 2026"),
+        ("ar", date(2026, 12, 3), "الخميس 3 ديسمبر 2026"),
+    ],
+)
+def test_a_day_is_written_out(language: str, day: date, read: str) -> None:
+    assert speech(language).day(day) == read
+
+
+@pytest.mark.parametrize(("language", "read"), [("fr", "9\u00a0h\u00a005"), ("en", "09:05"), ("ar", "09:05")])
+def test_a_time_is_written_as_its_readers_do(language: str, read: str) -> None:
+    assert speech(language).clock(datetime(2026, 12, 3, 9, 5, tzinfo=UTC)) == read
+
+
+@pytest.mark.parametrize(
+    ("number", "read"),
+    [
+        (0, "لا يوجد أي موعد متاح"),
+        (1, "موعد واحد متاح"),
+        (2, "موعدان متاحان"),
+        (7, "7 مواعيد متاحة"),
+        (60, "60 موعدًا متاحًا"),
+        (100, "100 موعد متاح"),
+    ],
+)
+def test_arabic_counts_in_six_ways(number: int, read: str) -> None:
+    source = "%(num)s demande(s) de rendez-vous disponible(s)"
+    assert speech("ar").ngettext(source, source, number) % {"num": number} == read
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "fr"),
+        ("ar-MA,ar;q=0.9,fr;q=0.8", "ar"),
+        ("de-DE,de;q=0.9,en;q=0.5,fr;q=0.1", "en"),
+        ("ru", "fr"),
+        ("en;q=0,fr;q=0.1", "fr"),
+        ("en;q=nonsense,ar;q=0.2", "ar"),
+        ("fr, en", "fr"),
+    ],
+)
+def test_the_browser_says_which_language_is_first(header: str, language: str) -> None:
+    assert preferred_language(header) == language
+
+
+def test_an_unknown_language_reads_french() -> None:
+    assert locale_for("xx").language == "fr"
+    assert locale_for("ar").direction == "rtl"
+    assert locale_for("en").direction == "ltr"
+
+
+def test_a_program_without_compiled_catalogues_stops_with_one_line(tmp_path: Path) -> None:
+    check()
+    with pytest.raises(NoTranslations) as stopped:
+        check(tmp_path)
+    assert str(stopped.value) == "guichet: the translations are missing (en, ar): run `make setup`"
+    english = tmp_path / "en" / "LC_MESSAGES"
+    english.mkdir(parents=True)
+    (english / "guichet.mo").write_bytes(b"")
+    with pytest.raises(NoTranslations, match=r"\(ar\)"):
+        check(tmp_path)
+
+
+def test_the_service_does_not_start_without_compiled_catalogues(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("*.mo", "__pycache__")
+    shutil.copytree(LOCALE.parent, tmp_path / "chalicelib", ignore=ignored)
+    shutil.copy(LOCALE.parent.parent / "app.py", tmp_path)
+    program = [sys.executable, "-c", "import app"]
+    done = subprocess.run(program, cwd=tmp_path, check=False, capture_output=True, text=True)  # noqa: S603  this Python
+    assert (done.returncode, done.stderr) == (1, "guichet: the translations are missing (en, ar): run `make setup`\n")

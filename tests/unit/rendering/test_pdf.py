@@ -1,0 +1,265 @@
+import io
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from pypdf import PdfReader
+
+from chalicelib.domain import codec
+from chalicelib.domain.person import Details, Person
+from chalicelib.domain.seat import SeatKey
+from chalicelib.rendering import convocation, pdf
+from chalicelib.rendering.convocation import Convocation
+from chalicelib.rendering.i18n import locale_for
+from tests.unit.rendering.samples import FRENCH, PARIS, TOLD
+
+REAL = Path(__file__).parents[3] / "infra/services/aes.yaml"
+
+
+def read(told: Convocation, language: str = "fr") -> PdfReader:
+    return PdfReader(io.BytesIO(pdf.render(told, locale_for(language))), strict=True)
+
+
+def said(sheets: PdfReader) -> list[str]:
+    """The text of each page, Arabic letters as they are typed."""
+    return [normalize("NFKC", " ".join(page.extract_text().split())) for page in sheets.pages]
+
+
+def text(told: Convocation) -> str:
+    pages = " ".join(page.extract_text() for page in read(told).pages)
+    return " ".join(pages.split())
+
+
+def test_the_paper_says_when_where_who_and_what_to_bring() -> None:
+    printed = text(TOLD)
+    for part in (
+        "Préfecture de l’Exemple",
+        "Admission exceptionnelle au séjour",
+        "Référence : K7FM3R8HW2",
+        "Jeudi 3 décembre 2026",
+        "10 h 15",
+        "Venez 10 minutes en avance, à 10 h 05, avec cette convocation imprimée et une pièce d’identité.",
+        "Durée : 5 minutes",
+        "Nom : Exemple",
+        "Prénom : Awa",
+        "Date de naissance : 2 janvier 1990",
+        "Bâtiment B, guichets 3 à 6, 1 rue de l’Exemple, 42000 Exempleville",
+        "L’original et une copie.",
+        "Passeport",
+        "Acte de naissance et sa traduction",
+        "Une question ? guichet@example.org",
+    ):
+        assert part in printed
+
+
+def test_the_paper_is_void_for_any_other_person() -> None:
+    assert "valable uniquement pour Awa Exemple, né(e) le 2 janvier 1990. Elle est nulle pour toute autre" in text(TOLD)
+
+
+@pytest.mark.parametrize(
+    ("start", "day"),
+    [
+        (datetime(2026, 7, 1, 10, 15, tzinfo=PARIS), "Mercredi 1er juillet 2026"),
+        (datetime(2026, 3, 29, 10, 15, tzinfo=PARIS), "Dimanche 29 mars 2026"),
+        (datetime(2026, 10, 25, 10, 15, tzinfo=PARIS), "Dimanche 25 octobre 2026"),
+        (datetime(2026, 12, 3, 10, 15, tzinfo=ZoneInfo("Indian/Reunion")), "Jeudi 3 décembre 2026"),
+    ],
+)
+def test_the_time_on_paper_is_that_of_the_clock_on_the_wall(start: datetime, day: str) -> None:
+    printed = text(replace(TOLD, start=start))
+    assert f"{day} 10 h 15" in printed
+    assert "à 10 h 05" in printed
+
+
+@pytest.mark.parametrize(
+    ("first_name", "last_name"),
+    [
+        ("Şükrü", "Yağmuroğlu"),
+        ("Łukasz", "Żółć"),
+        ("Nguyễn", "Thị Hường"),
+        ("Ɔkɔ́jó", "Ŋdìaye"),
+        ("Əli", "Çəfərov"),
+        ("Ștefan", "Țăran"),
+        ("Þórður", "Ðæß"),
+        ("Leʻa", "D’Ørsted-Šiška"),
+    ],
+)
+def test_a_name_prints_with_all_its_marks(first_name: str, last_name: str) -> None:
+    printed = text(replace(TOLD, first_name=first_name, last_name=last_name))
+    assert f"Prénom : {first_name}" in printed
+    assert f"Nom : {last_name}" in printed
+    assert f"uniquement pour {first_name} {last_name}," in printed
+
+
+def test_a_name_typed_with_loose_accents_prints_with_composed_letters() -> None:
+    assert "Nom : Hường" in text(replace(TOLD, last_name="Hu\u031bo\u031b\u0300ng"))
+
+
+@pytest.mark.parametrize("name", ["<b>x</b>", "A & B", "&lt;", "</para>", "<img src='a.png'/>"])
+def test_markup_in_a_name_prints_as_it_was_typed(name: str) -> None:
+    assert f"Nom : {name}" in text(replace(TOLD, last_name=name))
+
+
+@pytest.mark.parametrize("name", ["A" * 200, "De La Très Longue " * 11 + "Fin"])
+def test_a_name_of_200_characters_wraps_inside_the_margins(name: str) -> None:
+    told = replace(TOLD, last_name=name)
+    ends: list[float] = []
+
+    def note(part: str, _matrix: list[float], place: list[float], font: object, size: float) -> None:
+        if part.strip() and font is not None:
+            ends.append(place[4] + 0.5 * size * len(part.strip()))
+
+    page = read(told).pages[0]
+    page.extract_text(visitor_text=note)
+    assert max(ends) < float(page.mediabox.width)
+    assert "".join(name.split()) in "".join(text(told).split())
+
+
+def test_what_markup_is_made_of_prints_on_the_arabic_sheet_too() -> None:
+    told = replace(TOLD, first_name="<b>Awa</b>", place=("Bâtiment A & B", "1 rue de l’Exemple"))
+    _french, arabic = said(read(told, "ar"))
+    assert "<b>Awa</b>" in arabic
+    assert "Bâtiment A & B" in normalize("NFKC", arabic)
+
+
+def test_a_usual_convocation_is_one_page_and_light() -> None:
+    assert len(read(TOLD).pages) == 1
+    assert len(pdf.render(TOLD, FRENCH)) < 40_000
+
+
+def test_a_long_list_of_documents_flows_to_a_second_page() -> None:
+    pages = read(replace(TOLD, documents=({"fr": "Un document à apporter"},) * 40)).pages
+    assert len(pages) == 2
+    assert "Page 2" in pages[1].extract_text()
+    assert "Un empêchement" in pages[1].extract_text()
+
+
+def test_the_file_tells_its_language_and_a_title_without_the_person() -> None:
+    pdf = read(TOLD)
+    catalogue: Any = pdf.root_object
+    assert catalogue["/Lang"] == "fr-FR"
+    assert catalogue["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert pdf.metadata is not None
+    assert pdf.metadata.title == "Convocation K7FM3R8HW2"
+    assert not any(word in str(dict(pdf.metadata)) for word in ("Awa", "Exemple,", "1990", "séjour"))
+
+
+def test_the_fonts_travel_with_the_paper() -> None:
+    page: Any = read(TOLD).pages[0]
+    fonts = page["/Resources"]["/Font"]
+    embedded = [font.get_object() for font in fonts.values() if "/FontDescriptor" in font.get_object()]
+    assert {font["/BaseFont"].split("+")[1] for font in embedded} == {"DejaVuSans", "DejaVuSans-Bold"}
+    assert all("/FontFile2" in font["/FontDescriptor"] for font in embedded)
+
+
+def test_the_same_convocation_gives_the_same_bytes() -> None:
+    assert pdf.render(TOLD, FRENCH) == pdf.render(replace(TOLD), FRENCH)
+
+
+def test_the_qr_code_of_the_paper_changes_with_the_reference_alone() -> None:
+    def squares(told: Convocation) -> list[str]:
+        content = read(told).pages[0].get_contents()
+        assert content is not None
+        return [line for line in content.get_data().decode("latin-1").splitlines() if line.endswith(" re f*")]
+
+    assert len(squares(TOLD)) > 100
+    assert squares(TOLD) == squares(replace(TOLD, last_name="Autre"))
+    assert squares(TOLD) != squares(replace(TOLD, reference="K7FM3R8HW3"))
+
+
+def test_a_birth_name_stands_beside_the_name_that_is_used_now() -> None:
+    assert "Nom de naissance : Ñandú" in text(replace(TOLD, birth_name="Ñandú"))
+    assert "Nom de naissance" not in text(TOLD)
+
+
+# The person's own language
+
+
+def test_who_reads_french_gets_the_french_sheet_alone() -> None:
+    assert len(read(TOLD, "fr").pages) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_first_sheet_is_french_whatever_the_language(language: str) -> None:
+    assert said(read(TOLD, language))[0] == said(read(TOLD))[0]
+
+
+def test_the_english_sheet_says_the_same_and_that_french_counts() -> None:
+    _, english = said(read(TOLD, "en"))
+    for part in (
+        "Only the page in French counts.",
+        "Exceptional admission to stay",
+        "Reference: K7FM3R8HW2",
+        "Thursday 3 December 2026 10:15",
+        "Come 10 minutes early, at 10:05,",
+        "Duration: 5 minutes",
+        "Last name: Exemple",
+        "Date of birth: 2 January 1990",
+        "valid only for Awa Exemple, born on 2 January 1990.",
+        "Passport",
+        "The original and one copy.",
+        "A question? guichet@example.org",
+        "Page 2",
+    ):
+        assert part in english
+
+
+def test_the_arabic_sheet_says_the_same_and_that_french_counts() -> None:
+    _, arabic = said(read(TOLD, "ar"))
+    for part in (
+        "الصفحة الفرنسية وحدها هي المعتمدة",
+        "ورقة الاستدعاء",
+        "القبول الاستثنائي",
+        "المرجع",
+        "K7FM3R8HW2",
+        "الخميس",
+        "ديسمبر",
+        "10:15",
+        "10:05",
+        "Awa Exemple",
+        "42000 Exempleville",
+        "جواز السفر",
+        "شهادة الميلاد",
+        "guichet@example.org",
+    ):
+        assert part in arabic
+
+
+@pytest.mark.parametrize(
+    "name", ["Şükrü Yağmuroğlu", "Brzęczyszczykiewicz-Żółć", "Nguyễn Thị Hường", "O’Neill (Bấu)", "عبد الله"]
+)
+def test_a_name_reads_the_same_on_the_arabic_sheet_as_on_the_french_one(name: str) -> None:
+    french, arabic = said(read(replace(TOLD, last_name=name), "ar"))
+    assert name in french
+    assert name in arabic
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+def test_the_real_convocation_is_one_sheet_a_language_even_with_long_names(language: str) -> None:
+    service = codec.service_from_document(yaml.safe_load(REAL.read_text("utf-8")))
+    details = Details(
+        first_name="Maria Concepción Esperanza Guadalupe Antonella",
+        last_name="Nguyễn-Brzęczyszczykiewicz-Yağmuroğlu de la Villardière",
+        birth_name="Brzęczyszczykiewicz-Żółkiewska",
+        birth_date=date(1990, 9, 22),
+        email="awa@example.org",
+        phone="06 12 34 56 78",
+        language=language,
+    )
+    seat = SeatKey(date(2026, 11, 11), time(10, 15), 1, "aes")
+    person = Person("k", "aes", seat, "h", details, "AES-7K3M9-QXPT2", datetime(2026, 11, 9, 9, 0, tzinfo=UTC))
+    pages = said(read(convocation.convocation_of(service, person), language))
+    assert len(pages) == (1 if language == "fr" else 2)
+    assert "9 h à 12 h" in normalize("NFKC", pages[-1])
+
+
+def test_a_long_arabic_text_flows_to_the_next_page_and_loses_no_word() -> None:
+    note = {"fr": "-", "ar": " ".join(f"كلمة {number}" for number in range(1000, 2000))}
+    _, *arabic = said(read(replace(TOLD, notes=(note,)), "ar"))
+    assert len(arabic) > 1
+    assert all(str(number) in " ".join(arabic) for number in range(1000, 2000))

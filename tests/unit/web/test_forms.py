@@ -1,0 +1,407 @@
+"""What is typed, read without a table. What a refusal looks like over HTTP is in test_app."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from chalicelib.booking.holds import Wish
+from chalicelib.domain import codec
+from chalicelib.domain.person import Details
+from chalicelib.domain.refusals import InvalidFields
+from chalicelib.web import forms
+from tests.conftest import document
+from tests.unit.web.samples import AWA, TODAY
+
+AES = codec.service_from_document(document())
+TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
+"""Every character that turns the direction of what follows."""
+
+
+def read(**changes: Any) -> Details:
+    body = {name: value for name, value in {**AWA, **changes}.items() if value is not None}
+    return forms.read_details(body, today=TODAY, language="fr")
+
+
+def refused(**changes: Any) -> dict[str, str]:
+    with pytest.raises(InvalidFields) as wrong:
+        read(**changes)
+    return dict(wrong.value.errors)
+
+
+# Details
+
+
+def test_details_are_read_trimmed_and_composed() -> None:
+    typed = read(first_name=" Awa ", last_name="Lie\u0301bert", birth_name="O’Exemple-d'Or", language="ar")
+    born = date(1990, 5, 17)
+    assert typed == Details("Awa", "Liébert", "O’Exemple-d'Or", born, "awa@example.org", "06 12 34 56 78", "ar")
+
+
+def test_a_language_that_is_not_chosen_is_the_visits() -> None:
+    assert forms.read_details(AWA, today=TODAY, language="en").language == "en"
+
+
+@pytest.mark.parametrize("name", ["Ēva", "Nguyễn", "Łukasz", "IŞIK", "Marie Anne", "Anne-Marie", "St. John", "O’Neil"])
+def test_a_name_is_in_latin_letters(name: str) -> None:
+    assert read(first_name=name).first_name == name
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name", "birth_name"])
+@pytest.mark.parametrize("name", ["محمد", "Јован", "李", "\u0410wa", "שָׁלוֹם", "ชื่อ"])
+def test_a_name_in_another_script_is_refused_with_what_to_do(field: str, name: str) -> None:
+    assert refused(**{field: name}) == {field: "Recopiez ce nom en lettres latines, comme sur le passeport."}
+    body = {"first_name": name, "last_name": "Exemple", "phone": "0612345678"}
+    with pytest.raises(InvalidFields) as wrong:
+        forms.read_correction(body)
+    assert wrong.value.errors == {"first_name": "Recopiez ce nom en lettres latines, comme sur le passeport."}
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Ａｗａ", "Awa"),
+        ("𝐀𝐰𝐚", "Awa"),
+        ("Awa\u00a0Marie", "Awa Marie"),
+        ("\u3000Awa", "Awa"),
+        ("Ĳda", "IJda"),
+        ("ﬁdan", "fidan"),
+    ],
+)
+def test_letters_of_an_unusual_width_or_form_are_kept_as_plain_ones(typed: str, kept: str) -> None:
+    assert read(first_name=typed).first_name == kept
+
+
+def test_a_name_is_as_long_as_it_is_in_plain_letters() -> None:
+    assert refused(first_name="ﬃ" * 50) == {"first_name": "Ce champ est trop long."}
+
+
+@pytest.mark.parametrize("name", ["Awa2", "_", "-", "'", "D'", "A.", "A;B", "=1+1", "🙂", "\u0301Awa"])
+def test_a_name_is_nothing_but_letters_and_their_marks(name: str) -> None:
+    assert refused(first_name=name) == {
+        "first_name": "Écrivez ce nom avec des lettres, comme sur votre pièce d’identité."
+    }
+
+
+HIDDEN = "\n\u00ad\u034f\u200b\u200d\u2060\ufeff\u3164\uffa0\ufe0f\u2800\U000e0041"
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\x1b", "\x7f", "\ud800", "\ue000", "\u0378", *TURNS, *HIDDEN])
+def test_a_character_that_hides_what_a_text_looks_like_is_refused_in_every_field(odd: str) -> None:
+    for field in ("first_name", "last_name", "birth_name", "phone", "email", "email_confirmation", "birth_date"):
+        assert refused(**{field: f"Aw{odd}a"})[field] == "Ce champ contient un caractère qui n’est pas accepté."
+
+
+def test_a_name_of_nothing_but_spaces_is_missing_where_it_is_needed_and_empty_where_it_is_not() -> None:
+    assert refused(first_name="   ") == {"first_name": "Remplissez ce champ."}
+    assert read(birth_name="   ").birth_name == ""
+
+
+def test_a_language_that_is_not_ours_is_refused() -> None:
+    assert refused(language="de") == {"language": "Ce champ n’est pas attendu."}
+
+
+def test_a_name_has_a_hundred_characters_at_most() -> None:
+    assert len(read(first_name="A" * 100).first_name) == 100
+    assert refused(first_name="A" * 101) == {"first_name": "Ce champ est trop long."}
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("awa@example.org", "awa@example.org"),
+        ("Awa.Exemple+rdv@Example.ORG", "Awa.Exemple+rdv@example.org"),
+        ("awa@exämple.org", "awa@xn--exmple-cua.org"),
+        ("o'exemple@example.org", "o'exemple@example.org"),
+        ("awa@ｅxample.org", "awa@example.org"),
+    ],
+)
+def test_an_address_is_kept_as_typed_with_a_domain_that_mail_can_carry(typed: str, kept: str) -> None:
+    assert read(email=typed, email_confirmation=typed).email == kept
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "awa",
+        "awa@",
+        "@example.org",
+        "awa@example",
+        "a b@example.org",
+        "awa@@example.org",
+        "awa@example..org",
+        "awa@[127.0.0.1]",
+        '"a b"@example.org',
+        "Awa <awa@example.org>",
+        "awa@example.org, bob@example.org",
+        "awa@" + "a" * 64 + ".org",
+        "awa@example.org.",
+        "awa@x.invalid",
+        "a" * 65 + "@example.org",
+    ],
+)
+def test_an_address_that_no_mail_reaches_is_refused(typed: str) -> None:
+    said = {"email": "Écrivez une adresse complète, par exemple nom@exemple.fr."}
+    assert refused(email=typed, email_confirmation=typed) == said
+    with pytest.raises(InvalidFields) as wrong:
+        forms.read_manage({"reference": "AES-7K3M9-QXPT2", "email": typed})
+    assert wrong.value.errors == said
+
+
+@pytest.mark.parametrize("typed", ["é@example.org", "ａｗａ@example.org", "a\u0301wa@example.org"])
+def test_an_address_whose_mailbox_is_not_in_ascii_is_refused_with_what_to_do(typed: str) -> None:
+    assert refused(email=typed, email_confirmation=typed) == {
+        "email": "Écrivez cette adresse sans accent et sans lettre particulière avant le signe @."
+    }
+
+
+@pytest.mark.parametrize(
+    ("email", "again"),
+    [
+        ("awa@example.org", "AWA@Example.org"),
+        ("awa@exämple.org", "awa@xn--exmple-cua.org"),
+        ("a.wa@gmail.com", "awa@googlemail.com"),
+    ],
+)
+def test_the_two_addresses_are_the_same_mailbox(email: str, again: str) -> None:
+    assert read(email=email, email_confirmation=again)
+    assert read(email=again, email_confirmation=email)
+
+
+def test_two_addresses_of_two_mailboxes_are_refused() -> None:
+    assert refused(email_confirmation="awa@example.com") == {
+        "email_confirmation": "Les deux adresses ne sont pas les mêmes."
+    }
+
+
+@pytest.mark.parametrize("phone", ["06 12 34 56 78", "+33 (0)6.12.34.56.78", "0612345678", "+1-555-0100"])
+def test_a_telephone_number_is_taken_as_people_write_it(phone: str) -> None:
+    assert read(phone=phone).phone == phone
+
+
+@pytest.mark.parametrize("phone", ["06", "call me", "++33612345678", "06/12/34/56/78", "0" * 27])
+def test_what_is_no_telephone_number_is_refused(phone: str) -> None:
+    assert refused(phone=phone) == {"phone": "Écrivez un numéro de téléphone, par exemple 06 12 34 56 78."}
+
+
+def test_every_mistake_is_told_in_the_order_of_the_form() -> None:
+    body = {"nickname": "x", "phone": "x", "birth_date": "x", "last_name": 5}
+    with pytest.raises(InvalidFields) as wrong:
+        forms.read_details(body, today=TODAY, language="fr")
+    named = ["first_name", "last_name", "email", "email_confirmation", "birth_date", "phone", "nickname"]
+    assert list(wrong.value.errors) == named
+
+
+# The date of birth
+
+
+def born(day: str, month: str, year: str) -> date:
+    return read(birth_date=None, birth_day=day, birth_month=month, birth_year=year).birth_date
+
+
+@pytest.mark.parametrize(
+    ("month", "number"),
+    [
+        *[("1", 1), ("05", 5), ("٥", 5)],
+        *[("janvier", 1), ("FÉVRIER", 2), ("fevr", 2), ("mai", 5), ("juin", 6), ("juil", 7), ("aout", 8)],
+        *[("January", 1), ("march", 3), ("Sept", 9), ("december", 12)],
+        *[("يناير", 1), ("ديسمبر", 12)],
+    ],
+)
+def test_a_month_is_a_number_or_a_name_in_our_languages(month: str, number: int) -> None:
+    assert born("17", month, "1990") == date(1990, number, 17)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("30", "2", "2001"),
+        ("30", "février", "2001"),
+        ("29", "02", "1999"),
+        ("31", "avril", "1990"),
+        ("0", "1", "1990"),
+        ("17", "13", "1990"),
+        ("17", "jui", "1990"),
+        ("17", "brumaire", "1990"),
+        ("x", "5", "1990"),
+        ("17", "5", "-1"),
+        ("17", "5", "9" * 20),
+        ("9" * 20, "5", "1990"),
+        ("17", "9" * 20, "1990"),
+        ("17", "5", "0"),
+        ("17", "5", "1_990"),
+        ("1_7", "5", "1990"),
+        ("17", "0_5", "1990"),
+        ("+17", "5", "1990"),
+        ("17", "5", "１９９０"),
+        ("१७", "5", "1990"),
+        ("17", "۵x", "1990"),
+    ],
+)
+def test_a_date_that_does_not_exist_is_refused(parts: tuple[str, str, str]) -> None:
+    day, month, year = parts
+    wrong = refused(birth_date=None, birth_day=day, birth_month=month, birth_year=year)
+    assert wrong == {"birth_date": "Écrivez une date qui existe, par exemple 31 12 1990."}
+
+
+@pytest.mark.parametrize(("day", "month", "year"), [("١٧", "٥", "١٩٩٠"), ("۱۷", "۵", "۱۹۹۰"), ("١٧", "مايو", "1990")])
+def test_a_date_typed_on_an_arabic_keyboard_is_read(day: str, month: str, year: str) -> None:
+    assert born(day, month, year) == date(1990, 5, 17)
+
+
+def test_digits_typed_on_an_arabic_keyboard_are_kept_as_0_to_9() -> None:
+    assert read(phone="٠٦ ١٢ ٣٤ ٥٦ ٧٨").phone == "06 12 34 56 78"
+    assert read(phone="+۳۳ ۶ ۱۲ ۳۴ ۵۶ ۷۸").phone == "+33 6 12 34 56 78"
+    assert forms.read_answer({"challenge": "x", "answer": "٣٢١٠٤٥"}) == ("x", "321045")
+    assert forms.read_manage({"reference": "AES-٧K٣M٩-QXPT٢", "email": "awa@example.org"})[0] == "AES-7K3M9-QXPT2"
+
+
+def test_the_29th_of_february_exists_in_a_leap_year() -> None:
+    assert born("29", "02", "2000") == date(2000, 2, 29)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("2026-11-30", "La date de naissance doit être dans le passé."),
+        ("2026-12-01", "La date de naissance doit être dans le passé."),
+        ("1905-01-01", "Vérifiez l’année de naissance."),
+        ("0090-05-17", "Vérifiez l’année de naissance."),
+        ("17/05/1990", "Écrivez une date qui existe, par exemple 31 12 1990."),
+        ("1990-5-17", "Écrivez une date qui existe, par exemple 31 12 1990."),
+        ("١٩٩٠-05-17", "Écrivez une date qui existe, par exemple 31 12 1990."),
+        ("1990-٠٥-17", "Écrivez une date qui existe, par exemple 31 12 1990."),
+        ("", "Remplissez ce champ."),
+        (19900517, "Ce champ doit être un texte."),
+    ],
+)
+def test_a_date_of_birth_is_a_day_in_the_past_of_a_living_person(typed: Any, said: str) -> None:
+    assert refused(birth_date=typed) == {"birth_date": said}
+
+
+def test_yesterday_and_120_years_ago_are_dates_of_birth() -> None:
+    assert read(birth_date="2026-11-29").birth_date == date(2026, 11, 29)
+    assert read(birth_date="1906-01-01").birth_date == date(1906, 1, 1)
+
+
+def test_a_date_of_birth_of_which_a_part_is_missing_is_one_mistake() -> None:
+    assert refused(birth_date=None, birth_day="17", birth_year="1990") == {"birth_date": "Remplissez ce champ."}
+
+
+# A wish
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"date": "2026-12-03", "start": "10:15", "conditions_accepted": True},
+        forms.Form(slot="2026-12-03T10:15", conditions_accepted="true"),
+        forms.Form(slot="2026-12-03T10:15", conditions_accepted="on", first_free="false"),
+    ],
+)
+def test_a_slot_is_wished_by_its_start_on_the_wall(body: dict[str, Any]) -> None:
+    start = datetime(2026, 12, 3, 10, 15, tzinfo=AES.zone)
+    assert forms.read_wish(body, AES) == Wish(start, conditions_accepted=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, ["date", "start"]),
+        ({"slot": ""}, ["slot"]),
+        ({"slot": "2026-02-30T10:15"}, ["slot"]),
+        ({"slot": "2026-12-03"}, ["slot"]),
+        ({"date": "2026-12-03", "start": "24:00"}, ["date"]),
+        ({"date": "2026-12-03", "start": None}, ["start"]),
+        ({"first_free": 1}, ["first_free"]),
+        ({"first_free": True, "conditions_accepted": 1}, ["conditions_accepted"]),
+        ({"first_free": True, "conditions_accepted": None}, ["conditions_accepted"]),
+        ({"first_free": True, "conditions_accepted": "true"}, ["conditions_accepted"]),
+        ({"first_free": "true", "conditions_accepted": True}, ["first_free"]),
+        (forms.Form(first_free="true", conditions_accepted="1"), ["conditions_accepted"]),
+        ({"slot": "2026-12-٠3T10:15"}, ["slot"]),
+        ({"date": "٢٠٢٦-12-03", "start": "10:15"}, ["date"]),
+        ({"date": "2026-12-03", "start": "１０:15"}, ["date"]),
+        ({"first_free": True, "seat": "x" * 100}, ["seat"]),
+    ],
+)
+def test_a_wish_that_names_no_slot_is_refused_by_field(body: dict[str, Any], named: list[str]) -> None:
+    with pytest.raises(InvalidFields) as wrong:
+        forms.read_wish(body, AES)
+    assert list(wrong.value.errors) == named
+
+
+def test_a_field_that_is_not_expected_is_named_by_its_first_sixty_characters() -> None:
+    with pytest.raises(InvalidFields) as wrong:
+        forms.read_wish({"first_free": True, "x" * 100: 1}, AES)
+    assert wrong.value.errors == {"x" * 60: "Ce champ n’est pas attendu."}
+
+
+@pytest.mark.parametrize(
+    ("slot", "week"), [("2026-12-03T10:15", "2026-W49"), ("2027-01-03T10:15", "2026-W53"), ("x", None), ("", None)]
+)
+def test_the_week_of_a_slot_is_known_from_its_day(slot: str, week: str | None) -> None:
+    assert forms.week_wished(slot) == week
+
+
+# One's link
+
+
+@pytest.mark.parametrize("typed", ["AES-7K3M9-QXPT2", " aes-7k3m9-qxpt2 ", "AES - 7K3M9 - QXPT2"])
+def test_a_reference_is_read_in_any_case_and_with_spaces(typed: str) -> None:
+    assert forms.read_manage({"reference": typed, "email": "awa@example.org"})[0] == "AES-7K3M9-QXPT2"
+
+
+@pytest.mark.parametrize("typed", ["?", "AES", "AES_7K3M9_QXPT2", "ÉES-7K3M9-QXPT2", "A" * 61])
+def test_what_is_no_reference_is_refused(typed: str) -> None:
+    with pytest.raises(InvalidFields) as wrong:
+        forms.read_manage({"reference": typed, "email": "awa@example.org"})
+    assert list(wrong.value.errors) == ["reference"]
+
+
+def test_the_first_free_slot_is_wished_whatever_else_is_chosen() -> None:
+    body = forms.Form(first_free="true", slot="2026-12-03T10:15")
+    assert forms.read_wish(body, AES) == Wish(None, conditions_accepted=False)
+
+
+# Anything at all
+
+
+VALUES = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=30) | some.dates().map(str),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def bodies(*names: str) -> some.SearchStrategy[dict[str, Any]]:
+    """Any JSON object, most often with fields that are known."""
+    return some.dictionaries(some.sampled_from(names) | some.text(max_size=8), VALUES, max_size=12)
+
+
+def outcome(read_it: Callable[[dict[str, Any]], object], body: dict[str, Any]) -> object:
+    """What was read, or which fields were refused and why."""
+    try:
+        return read_it(body)
+    except InvalidFields as wrong:
+        return wrong.errors
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(bodies(*forms.DETAILS, *forms.BUTTONS), some.dictionaries(some.sampled_from(sorted(AWA)), VALUES, max_size=1))
+def test_any_details_are_details_or_a_refusal_that_names_a_field(body: dict[str, Any], change: dict[str, Any]) -> None:
+    for sent in (body, {**AWA, **change}):
+        found = outcome(lambda body: forms.read_details(body, today=TODAY, language="fr"), sent)
+        assert isinstance(found, Details) or found
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(
+    bodies("date", "start", "slot", "first_free", "conditions_accepted", "challenge", "answer", "reference", "email")
+)
+def test_any_other_body_is_read_or_refused_by_field(body: dict[str, Any]) -> None:
+    for read_it in (lambda sent: forms.read_wish(sent, AES), forms.read_answer, forms.read_manage):
+        assert outcome(read_it, body)
