@@ -1,9 +1,9 @@
-"""The keys of this stage, derived from its secret."""
+"""The keys of this stage."""
 
 from chalicelib import settings
 from chalicelib.domain.tokens import Keys
 
 
 def keys() -> Keys:
-    """The keys of this stage."""
+    """Return the keys that are derived from the secret of this stage."""
     return Keys(settings.current().secret)

@@ -1,6 +1,6 @@
-"""One JSON line per event on stderr, which Lambda keeps. Never personal data, never a token.
+"""Write one JSON line per event to stderr, which Lambda sends to CloudWatch Logs. No personal data, no tokens.
 
-A line may carry metrics in CloudWatch's embedded metric format: numbers that its log turns into metrics by itself.
+A line may carry metrics in the embedded metric format, from which CloudWatch extracts them.
 """
 
 import json
@@ -13,13 +13,13 @@ from chalicelib import settings
 
 NAMESPACE = "Guichet"
 clock: Callable[[], float] = time.time
-"""What dates a metric, in seconds since 1970. A test sets its own clock here."""
+"""The clock of the metrics, in seconds since 1970. A test sets its own."""
 _run: ContextVar[str] = ContextVar("run", default="")
 
 
-def about(run: str) -> None:
-    """All that is written from now on is about this run: the id that API Gateway, or Lambda, gave it."""
-    _run.set(run)
+def set_run_id(run_id: str) -> None:
+    """Set the id, from API Gateway or Lambda, that all following lines carry."""
+    _run.set(run_id)
 
 
 def event(
@@ -29,14 +29,18 @@ def event(
     /,
     **facts: str | float | bool | None,
 ) -> None:
-    """Write what happened; the facts are codes, counts and seat keys.
+    """Write an event. The facts are codes, counts and seat keys.
 
-    `metrics` are counted for the stage, and for what is named in `by` as well.
+    Each metric is recorded for the stage, and also for the dimensions in `by`, if any.
     """
     line: dict[str, object] = {"event": name, "run": _run.get(), **facts}
     if metrics:
         dimensions = [["Stage"], ["Stage", *by]] if by else [["Stage"]]
-        told = {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": [{"Name": metric} for metric in metrics]}
-        line |= {"_aws": {"Timestamp": int(clock() * 1000), "CloudWatchMetrics": [told]}}
+        directive = {
+            "Namespace": NAMESPACE,
+            "Dimensions": dimensions,
+            "Metrics": [{"Name": metric} for metric in metrics],
+        }
+        line |= {"_aws": {"Timestamp": int(clock() * 1000), "CloudWatchMetrics": [directive]}}
         line |= {"Stage": settings.current().stage, **(by or {}), **metrics}
     sys.stderr.write(json.dumps(line) + "\n")

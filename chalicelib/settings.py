@@ -1,4 +1,4 @@
-"""The environment, read once into typed constants. What is missing or wrong stops the start with one line."""
+"""The settings of a stage, read once from the environment. A missing or malformed one stops the start."""
 
 import os
 import re
@@ -10,61 +10,68 @@ LAPTOP = "laptop"
 
 
 class WrongSetting(SystemExit):
-    """A setting is missing or malformed; the message is the one line that ops read."""
+    """A setting is missing or malformed. The message is the single line that the operator sees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a function of a stage must know."""
+    """The settings of a Lambda function. Those that a function does not have are empty, 0 or 1."""
 
     stage: str
     table: str
     secret: str
     captcha_answer: str
+    """An answer that every captcha accepts, on the local stack only."""
     mail_from: str
     mail_rate: int
+    """E-mails a second."""
     public_url: str
-    origin_holds: int
+    network_holds: int
+    """Holds an hour of one client network that take a seat before the captcha; 0 for no limit."""
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """Check every setting; WrongSetting names the first that cannot be used."""
+    """Read and check the settings. Raise WrongSetting, naming the setting, if one is missing or malformed."""
 
-    def need(name: str, pattern: str, what: str) -> str:
+    def require(name: str, pattern: str, what: str) -> str:
         value = environ.get(name, "")
         if not re.fullmatch(pattern, value):
-            raise WrongSetting(f"guichet: {name} {'is missing' if not value else 'is wrong'}: {what}")
+            raise WrongSetting(f"guichet: {name} is {'malformed' if value else 'missing'}. Set it to {what}.")
         return value
 
-    stage = need("GUICHET_STAGE", r"[a-z][a-z0-9-]{0,19}", "the name of the stage, in lower case")
-    table = need("GUICHET_TABLE", r"[A-Za-z0-9_.-]{3,255}", "the name of the DynamoDB table")
-    secret = need("GUICHET_SECRET", r"\S{43,}", "at least 43 characters (256 bits), made by a machine")
+    stage = require("GUICHET_STAGE", r"[a-z][a-z0-9-]{0,19}", "the name of the stage, in lower case")
+    table = require("GUICHET_TABLE", r"[A-Za-z0-9_.-]{3,255}", "the name of the DynamoDB table")
+    secret = require("GUICHET_SECRET", r"\S{43,}", "at least 43 random characters (256 bits), without spaces")
     answer = environ.get("GUICHET_CAPTCHA_ANSWER", "")
     if answer and stage != LAPTOP:
-        raise WrongSetting("guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage: remove it")
-    sends = "GUICHET_MAIL_FROM" in environ  # the mailer alone
-    limits = "GUICHET_ORIGIN_HOLDS" in environ  # the functions that count client networks: hold, captcha, request
-    holds = need("GUICHET_ORIGIN_HOLDS", "[0-9]{1,4}", "holds an hour from one address, 0 for any") if limits else "0"
-    rate = need("GUICHET_MAIL_RATE", "[1-9][0-9]{0,3}", "letters a second, from 1 to 9999") if sends else "1"
+        raise WrongSetting("guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage. Remove it.")
+    mail_from, mail_rate, public_url, network_holds = "", "1", "", "0"
+    if "GUICHET_MAIL_FROM" in environ:  # only the mailer
+        mail_from = require("GUICHET_MAIL_FROM", r"[^@\s]+@[^@\s]+", "the e-mail address of the sender")
+        mail_rate = require("GUICHET_MAIL_RATE", "[1-9][0-9]{0,3}", "the e-mails a second, from 1 to 9999")
+        public_url = require("GUICHET_PUBLIC_URL", r"https?://\S+", "the URL that applicants use, with https://")
+    if "GUICHET_ORIGIN_HOLDS" in environ:  # only the functions that count client networks: hold, captcha, request
+        limit = "the holds an hour of one client network, from 0 (no limit) to 9999"
+        network_holds = require("GUICHET_ORIGIN_HOLDS", "[0-9]{1,4}", limit)
     return Settings(
         stage=stage,
         table=table,
         secret=secret,
         captcha_answer=answer.casefold(),
-        mail_from=need("GUICHET_MAIL_FROM", r"[^@\s]+@[^@\s]+", "the address letters come from") if sends else "",
-        mail_rate=int(rate),
-        public_url=need("GUICHET_PUBLIC_URL", r"https?://\S+", "the address people use").rstrip("/") if sends else "",
-        origin_holds=int(holds),
+        mail_from=mail_from,
+        mail_rate=int(mail_rate),
+        public_url=public_url.rstrip("/"),
+        network_holds=int(network_holds),
     )
 
 
 def check_at_start() -> None:
-    """Stop a Lambda at its start, rather than at its first visitor, when a setting cannot be used."""
+    """Read the settings when a Lambda function starts, so that a wrong one stops it before the first request."""
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         current()
 
 
 @cache
 def current() -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return read(os.environ)

@@ -1,4 +1,4 @@
-"""The HTTP API as the tests call it: requests to the app in this process, and what they answer."""
+"""A test client of the HTTP API: requests to the app in this process, each answer checked against `openapi.json`."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -17,16 +17,17 @@ import pytest
 from chalice.local import RouteMatcher
 from chalice.test import Client
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from pynamodb.expressions.update import Action
 
 import app
 from chalicelib.booking import captcha
-from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.rendering import templates
 from chalicelib.storage import items, seat_store, service_store
 from chalicelib.web import clock
-from tests.conftest import AWAY, calls, document, fill, says
+from tests.conftest import UNREACHABLE, calls, client_error, document, fill
 
 PARIS = ZoneInfo("Europe/Paris")
 CLIENT = Client(app.app, stage_name="unit", project_dir=str(Path(app.__file__).parent))
@@ -35,7 +36,7 @@ ROUTES = sorted(
     (method, path)
     for path, methods in app.app.routes.items()
     for method in methods
-    if method != "HEAD"  # it promises what GET promises, without the body
+    if method != "HEAD"  # answers like GET, without a body
 )
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 FORM = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
@@ -60,7 +61,7 @@ AWA_TYPED = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The answer to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,17 +76,17 @@ class Answer:
         return json.loads(self.text)
 
 
-def closed(schema: Any) -> Any:
-    """The same schema, in which a field that is not named is an error."""
+def strict(schema: Any) -> Any:
+    """Return a schema in which an unknown field is an error."""
     if isinstance(schema, list):
-        return [closed(part) for part in schema]
+        return [strict(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    own = {"additionalProperties": False} if schema.get("type") == "object" and "properties" in schema else {}
-    return {name: closed(part) for name, part in schema.items()} | own
+    rule = {"additionalProperties": False} if schema.get("type") == "object" and "properties" in schema else {}
+    return {name: strict(part) for name, part in schema.items()} | rule
 
 
-COMPONENTS = closed(CONTRACT["components"])
+COMPONENTS = strict(CONTRACT["components"])
 
 
 @cache
@@ -93,27 +94,28 @@ def validator(ref: str) -> Draft202012Validator:
     return Draft202012Validator({**json.loads(ref), "components": COMPONENTS})
 
 
-def promised(method: str, route: str, answer: Answer) -> None:
+def check(method: str, route: str, answer: Answer) -> None:
     """Fail unless the contract has this status, content type and shape for this route."""
-    found = CONTRACT["paths"][route][method.lower()]["responses"][str(answer.status)]
-    while "$ref" in found:
-        found = COMPONENTS[found["$ref"].split("/")[2]][found["$ref"].split("/")[3]]
-    for header, about in found.get("headers", {}).items():
-        assert header in answer.headers or not about.get("required")
-    if "content" in found:
-        schema = found["content"][answer.kind]["schema"]
+    response = CONTRACT["paths"][route][method.lower()]["responses"][str(answer.status)]
+    while "$ref" in response:
+        response = COMPONENTS[response["$ref"].split("/")[2]][response["$ref"].split("/")[3]]
+    for header, rule in response.get("headers", {}).items():
+        assert header in answer.headers or not rule.get("required")
+    if "content" in response:
+        schema = response["content"][answer.kind]["schema"]
         if "json" in answer.kind:
-            validator(json.dumps(closed(schema))).validate(answer.data)
+            validator(json.dumps(strict(schema))).validate(answer.data)
     else:
         assert answer.text == ""
 
 
 def send(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-    sent = {name: value for name, value in headers.items() if method == "POST" or name != "Content-Type"}
-    raw = CLIENT.http.request(method, path, headers=sent, body=body)
-    plain = {name: value[0] if isinstance(value, list) else value for name, value in raw.headers.items()}
-    answer = Answer(raw.status_code, plain, raw.body.decode())
-    promised(method, RouteMatcher(list(app.app.routes)).match_route(path).route, answer)
+    """Send a request and check its answer against the contract."""
+    request_headers = {name: value for name, value in headers.items() if method == "POST" or name != "Content-Type"}
+    response = CLIENT.http.request(method, path, headers=request_headers, body=body)
+    answer_headers = {name: value[0] if isinstance(value, list) else value for name, value in response.headers.items()}
+    answer = Answer(response.status_code, answer_headers, response.body.decode())
+    check(method, RouteMatcher(list(app.app.routes)).match_route(path).route, answer)
     return answer
 
 
@@ -127,20 +129,20 @@ def post(path: str, body: Any = None, **headers: str) -> Answer:
 
 
 def refused(answer: Answer, status: int, code: str) -> Any:
-    """The problem, once it is the one."""
+    """Fail unless the answer is this problem. Return its document."""
     assert (answer.status, answer.kind) == (status, "application/problem+json")
     assert answer.data["type"] == f"urn:guichet:problem:{code}"
     return answer.data
 
 
 def fields(answer: Answer) -> list[str]:
-    """The fields that an `invalid-fields` names."""
-    return [one["field"] for one in refused(answer, 422, "invalid-fields")["errors"]]
+    """Return the fields that an `invalid-fields` problem names."""
+    return [error["field"] for error in refused(answer, 422, "invalid-fields")["errors"]]
 
 
 @dataclass
 class Form:
-    """One form of a page: where it goes, what it carries, what each button adds, and which go elsewhere."""
+    """A form of a page. `buttons` has the fields that each button adds, `elsewhere` the buttons with another URL."""
 
     action: str
     method: str
@@ -151,59 +153,65 @@ class Form:
 
 
 class Page(HTMLParser):
-    """What a person can do with a page: its forms and links, by their words."""
+    """The forms and the links of a page, by their texts."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, html: str) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self.links: dict[str, str] = {}
         self.html: dict[str, str] = {}
         self.open: tuple[str, dict[str, str]] | None = None
-        self.words = ""
+        self.text = ""
         self.outside: list[tuple[str, dict[str, str]]] = []
-        self.feed(text)
-        for said, has in self.outside:
-            self.add(next(one for one in self.forms if one.id == has["form"]), said, has)
+        self.feed(html)
+        for text, attributes in self.outside:
+            self.add(next(form for form in self.forms if form.id == attributes["form"]), text, attributes)
+
+    def fields(self, name: str) -> dict[str, str]:
+        """Return the fields of the first form that has this field."""
+        return next(form.fields for form in self.forms if name in form.fields)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        has = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "html":
-            self.html = has
+            self.html = attributes
         elif tag == "form":
-            self.forms.append(Form(has["action"], has.get("method", "get"), has.get("id", "")))
-        elif tag == "input" and "name" in has:
-            chosen = has.get("type") not in {"radio", "checkbox"} or "checked" in has
+            self.forms.append(Form(attributes["action"], attributes.get("method", "get"), attributes.get("id", "")))
+        elif tag == "input" and "name" in attributes:
+            chosen = attributes.get("type") not in {"radio", "checkbox"} or "checked" in attributes
             if chosen:
-                self.forms[-1].fields[has["name"]] = has.get("value", "")
-        elif tag in {"a", "button", "title", "h1"} and has.get("type") != "button":  # which only a script hears
-            self.open, self.words = (tag, has), ""
+                self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+        elif (
+            tag in {"a", "button", "title", "h1"} and attributes.get("type") != "button"
+        ):  # only the script uses buttons of this type
+            self.open, self.text = (tag, attributes), ""
 
     def handle_data(self, data: str) -> None:
-        self.words += data
+        self.text += data
 
     def handle_endtag(self, tag: str) -> None:
         if self.open is None or tag != self.open[0]:
             return
-        said, has = " ".join(self.words.split()), self.open[1]
+        text, attributes = " ".join(self.text.split()), self.open[1]
         if tag == "a":
-            self.links[said] = has["href"]
+            self.links[text] = attributes["href"]
         elif tag == "button":
-            if "form" in has:
-                self.outside.append((said, has))
+            if "form" in attributes:
+                self.outside.append((text, attributes))
             else:
-                self.add(self.forms[-1], said, has)
+                self.add(self.forms[-1], text, attributes)
         else:
-            self.html[tag] = said
+            self.html[tag] = text
         self.open = None
 
-    def add(self, form: Form, said: str, has: dict[str, str]) -> None:
-        form.buttons[said] = {has["name"]: has.get("value", "")} if "name" in has else {}
-        if "formaction" in has:
-            form.elsewhere[said] = has["formaction"]
+    def add(self, form: Form, text: str, attributes: dict[str, str]) -> None:
+        form.buttons[text] = {attributes["name"]: attributes.get("value", "")} if "name" in attributes else {}
+        if "formaction" in attributes:
+            form.elsewhere[text] = attributes["formaction"]
 
 
 class Browser:
-    """A person's browser: follows relative links and 303, sends forms, runs no script."""
+    """A browser without scripts: it follows links and redirects, and sends forms."""
 
     def __init__(self, path: str, **headers: str) -> None:
         self.headers = {**FORM, **headers}
@@ -228,22 +236,22 @@ class Browser:
         self.go(urljoin(self.path, self.page.links[link]))
 
     def press(self, button: str, **typed: str) -> None:
-        """Send the form of this button, with what was typed or ticked."""
-        form = next(one for one in self.page.forms if button in one.buttons)
-        sent = {**form.fields, **typed, **form.buttons[button]}
+        """Submit the form of this button with these values in its fields."""
+        form = next(form for form in self.page.forms if button in form.buttons)
+        values = {**form.fields, **typed, **form.buttons[button]}
         path = urljoin(self.path, form.elsewhere.get(button, form.action))
         if form.method == "get":
-            self.go(f"{path}?{urlencode(sent)}")
+            self.go(f"{path}?{urlencode(values)}")
         else:
             self.path = path
-            self.arrive(send("POST", path, self.headers, urlencode(sent).encode()))
+            self.arrive(send("POST", path, self.headers, urlencode(values).encode()))
 
 
 @pytest.fixture
 def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
-    """Wednesdays 10:00, 10:05 and 10:10, two desks; this week's and the next one's are open, the one after is not."""
+    """A service on Wednesdays at 10:00, 10:05 and 10:10 with two desks, open for this week and the next."""
     text = {"fr": "Texte", "en": "Text", "ar": "نص"}
-    put = service_store.put(
+    service = service_store.put(
         document(
             plannings=[{"desks": [1, 2], "openings": [{"days": ["wednesday"], "from": "10:00", "to": "10:15"}]}],
             release={"weeks_ahead": 1, "moments": [{"day": "monday", "at": "00:00"}]},
@@ -251,12 +259,12 @@ def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
             intro=text,
         )
     )
-    fill(put, clock.now())
-    return put
+    fill(service, clock.now())
+    return service
 
 
 def wednesday(weeks: int = 1) -> datetime:
-    """Ten o'clock on the Wednesday of the next week, or of one further on."""
+    """Return ten o'clock on the Wednesday of the next week, or of a later one."""
     today = clock.now().astimezone(PARIS).date()
     day = today - timedelta(days=today.weekday()) + timedelta(days=2 + 7 * weeks)
     return datetime(day.year, day.month, day.day, 10, 0, tzinfo=PARIS)
@@ -266,61 +274,72 @@ def wish(minute: int = 0, weeks: int = 1) -> dict[str, Any]:
     return {"date": f"{wednesday(weeks):%Y-%m-%d}", "start": f"10:{minute:02}", "conditions_accepted": True}
 
 
-def taken() -> int:
-    """How many seats somebody has."""
-    found = items.SeatItem.scan(items.SeatItem.pk.startswith("SEATS#") & (items.SeatItem.state != State.OPEN))
-    return len(list(found))
+def count_taken_seats() -> int:
+    """Return how many seats are not open."""
+    rows = items.SeatItem.scan(items.SeatItem.pk.startswith("SEATS#") & (items.SeatItem.state != State.OPEN))
+    return len(list(rows))
 
 
-def hold(sent: Mapping[str, Any] = FIRST) -> str:
-    return str(post("/services/aes/holds", sent).data["hold"])
+def hold(body: Mapping[str, Any] = FIRST) -> str:
+    return str(post("/services/aes/holds", body).data["hold"])
 
 
 def seat_of(hold_id: str) -> Seat:
-    return seat_store.read(keys().read_token("hold", hold_id).seat)
+    return seat_store.read(keys().read_hold_token(hold_id).seat)
 
 
-def passed(sent: Mapping[str, Any] = FIRST) -> str:
-    """A hold whose captcha is passed."""
-    kept, now = hold(sent), clock.now()
-    asked = captcha.new_challenge(kept, now)
-    captcha.answer(kept, asked.id, asked.picture, now=now)
-    return kept
+def captcha_passed(body: Mapping[str, Any] = FIRST) -> str:
+    """Place a hold and pass its captcha."""
+    hold_id, now = hold(body), clock.now()
+    challenge = captcha.new_challenge(hold_id, now)
+    captcha.answer(hold_id, challenge.id, challenge.picture, now=now)
+    return hold_id
 
 
 def link(hold_id: str) -> str:
-    """The token that the mail carries."""
+    """Return the link token that the letters of a request contain."""
     seat = seat_of(hold_id)
     return str(keys().link_token(seat.key, seat.hold))
 
 
-def filed(sent: Mapping[str, Any] = FIRST) -> str:
-    """The token of a request that waits for its confirmation."""
-    kept = passed(sent)
-    assert post(f"/holds/{kept}/details", AWA).status == 202
-    return link(kept)
+def filed(body: Mapping[str, Any] = FIRST) -> str:
+    """File a request. Return its link token."""
+    hold_id = captcha_passed(body)
+    assert post(f"/holds/{hold_id}/details", AWA).status == 202
+    return link(hold_id)
 
 
-Says = Callable[..., None]
+TableFails = Callable[..., None]
 
 
 @pytest.fixture
-def table_says() -> Iterator[Says]:
-    """Let the table answer every call, or those of one operation, with an error code, or not at all."""
-    with ExitStack() as refusals:
+def table_fails() -> Iterator[TableFails]:
+    """Make all DynamoDB calls, or those of one operation, fail: with an error code, or without a connection."""
+    with ExitStack() as errors:
 
         def answer(code: str | None, operation: str = "") -> None:
-            refusals.enter_context(calls(says(code) if code else AWAY, operation=operation))
+            errors.enter_context(calls(client_error(code) if code else UNREACHABLE, operation=operation))
 
         yield answer
 
 
-def table_now() -> list[dict[str, Any]]:
-    """Every item of the table, whole."""
+def all_items() -> list[dict[str, Any]]:
+    """Return every item of the table."""
     return sorted(boto3.client("dynamodb").scan(TableName="guichet-test")["Items"], key=repr)
 
 
-def confirmed(sent: Mapping[str, Any] = FIRST) -> str:
-    token = filed(sent)
+def change(key: SeatKey, *actions: Action) -> None:
+    """Update the item of a seat without any condition."""
+    items.seat_item(key).update(list(actions))
+
+
+def expire(key: SeatKey) -> None:
+    """Set the end of the hold or request of a seat to a minute ago."""
+    change(key, items.SeatItem.until.set(clock.now() - timedelta(minutes=1)))
+
+
+def confirmed(body: Mapping[str, Any] = FIRST) -> str:
+    """File a request and confirm it. Return its link token."""
+    token = filed(body)
     assert post(f"/requests/{token}/confirmation").data["state"] == "confirmed"
     return token

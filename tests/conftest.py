@@ -1,4 +1,4 @@
-"""What all unit tests stand on: an environment without secrets of anybody, and a table that moto plays."""
+"""The base of all unit tests: an environment without real secrets, and a table that moto emulates."""
 
 import gc
 import os
@@ -36,31 +36,31 @@ from chalicelib.domain.service import Service
 from chalicelib.storage import dynamodb, items, seat_store, service_store, visitor_store
 from chalicelib.web import clock as web_clock
 
-gc.freeze()  # moto's and botocore's models stay: a tenth of the time went into looking at them
+gc.freeze()  # The models of moto and botocore are never freed. To scan them took a tenth of the time.
 gc.set_threshold(100_000, 50, 50)
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 """Monday 30 November 2026, 09:00 in Paris: a release of two weeks ahead."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that say when a unit test begins, what it draws, and in which order all run."""
+    """Add the options for the start time, the random draws and the order of the unit tests."""
     parser.addoption("--clock", type=moment, default=MONDAY + timedelta(seconds=1), help="when each unit test begins")
-    parser.addoption("--shuffle", action="store_true", help="run the tests in an order that follows from --seed")
-    parser.addoption("--seed", default="guichet", help="what the random draws of each unit test follow from")
+    parser.addoption("--shuffle", action="store_true", help="run the tests in an order drawn from --seed")
+    parser.addoption("--seed", default="guichet", help="the seed of the random draws of each unit test")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the tests in an order drawn from `--seed`, if that is asked for: none may depend on the one before it."""
+    """With `--shuffle`, run the tests in an order drawn from `--seed`: no test may depend on an earlier one."""
     if config.getoption("--shuffle"):
         random.Random(config.getoption("--seed")).shuffle(items)  # noqa: S311  # to draw again
 
 
 def moment(text: str) -> datetime:
-    """Read a moment that names its offset, like 2026-11-30T08:59:50+01:00."""
-    read = datetime.fromisoformat(text).astimezone(UTC)
+    """Parse a date and time with a UTC offset, like 2026-11-30T08:59:50+01:00."""
+    parsed = datetime.fromisoformat(text).astimezone(UTC)
     if datetime.fromisoformat(text).tzinfo is None:
         raise ValueError(f"{text} has no offset from UTC")
-    return read
+    return parsed
 
 
 @dataclass
@@ -73,23 +73,23 @@ class Clock:
         return self.now
 
     def move(self, by: timedelta) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.now += by
 
 
 @pytest.fixture(autouse=True)
 def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Give the service the clock of `--clock`, and draws that follow from `--seed` and the name of the test."""
-    own = Clock(request.config.getoption("--clock"))
-    monkeypatch.setattr(web_clock, "clock", own)
-    monkeypatch.setattr(log, "clock", lambda: own().timestamp())
+    """Give the service the clock of `--clock`, and random draws from `--seed` and the name of the test."""
+    test_clock = Clock(request.config.getoption("--clock"))
+    monkeypatch.setattr(web_clock, "clock", test_clock)
+    monkeypatch.setattr(log, "clock", lambda: test_clock().timestamp())
     name = f"{request.config.getoption('--seed')} {request.node.nodeid}"
     monkeypatch.setattr(RNG, "source", random.Random(name))  # noqa: S311  # a test repeats its draws
-    return own
+    return test_clock
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """A small service: Tuesday and Thursday 09:15 to 10:30, five minutes, two desks: 60 seats a week."""
+    """Return a service document: Tuesday and Thursday 09:15 to 10:30, 5-minute slots, two desks, 60 seats a week."""
     text = {"fr": "Texte", "en": "Text", "ar": "نص"}
     return {
         "id": "aes",
@@ -111,35 +111,35 @@ def document(**changes: Any) -> dict[str, Any]:
         "documents_note": [text],
         "otherwise": [text],
         "times": {"notice_hours": 49},
-        "limits": {
-            "domain_requests": 0
-        },  # most tests write from one e-mail domain; test_request_limits.py has the limit
-        "seat_after": "choice",  # the order of steps that most tests walk; test_waiting.py has the others
+        "limits": {"domain_requests": 0},  # Most tests use one e-mail domain. test_request_limits.py tests the limit.
+        "seat_after": "choice",  # Most tests use this order of steps. test_waiting.py tests the others.
         **changes,
     }
 
 
 @pytest.fixture
 def table() -> Iterator[None]:
-    """An empty table."""
+    """Create an empty table."""
     with mock_aws():
-        items.SeatItem.create_table(billing_mode="PAY_PER_REQUEST")  # by its own client: a new one costs 0.3 s
-        service_store.forget()
-        visitor_store.forget()
+        items.SeatItem.create_table(
+            billing_mode="PAY_PER_REQUEST"
+        )  # reuses the client of the model: a new client costs 0.3 s
+        service_store.clear_caches()
+        visitor_store.clear_cache()
         yield
-        service_store.forget()
+        service_store.clear_caches()
 
 
 @pytest.fixture
 def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
-    """The small service, its seats made a minute before they open."""
-    put = service_store.put(document())
-    fill(put, MONDAY - timedelta(minutes=1))
-    return put
+    """Put the small service, with its seats created a minute before they open."""
+    stored = service_store.put(document())
+    fill(stored, MONDAY - timedelta(minutes=1))
+    return stored
 
 
 def fill(service: Service, now: datetime) -> None:
-    """The seats that `upkeep.release` would make, put in batches: moto takes a second for them one by one."""
+    """Create the seats that the release function would create, in batches: one by one, moto takes a second."""
     with items.SeatItem.batch_write() as batch:
         for week in timetable.weeks_to_create(service, now):
             for key, opens_at in timetable.plan(service, week).items():
@@ -147,41 +147,41 @@ def fill(service: Service, now: datetime) -> None:
                     batch.save(seat_store.new_item(key, opens_at))
 
 
-AWAY = EndpointConnectionError(endpoint_url="https://dynamodb.example.org")
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://dynamodb.example.org")
 
 
-def says(code: str) -> ClientError:
-    """What the table answers with this error code."""
+def client_error(code: str) -> ClientError:
+    """Return the exception for this error code of DynamoDB."""
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "any")
 
 
 @contextmanager
 def calls(error: Exception | None = None, *, operation: str = "") -> Iterator[list[str]]:
-    """The calls of the table in the block, or those of one operation, by name; with an error, each fails so."""
+    """Record the names of the DynamoDB calls in the block, or of one operation. With `error`, each of them fails."""
     events = dynamodb.connection().connection.client.meta.events
     event = f"before-call.dynamodb.{operation}".rstrip(".")
-    asked: list[str] = []
+    names: list[str] = []
 
     def note(model: Any, **_: object) -> None:
-        asked.append(model.name)
+        names.append(model.name)
         if error:
             raise error
 
     events.register_first(event, note)
     try:
-        yield asked
+        yield names
     finally:
         events.unregister(event, note)
 
 
 def throttled() -> AbstractContextManager[list[str]]:
-    """The calls of the table in the block, all of them throttled."""
-    return calls(says("ThrottlingException"))
+    """Record the names of the DynamoDB calls in the block, and throttle all of them."""
+    return calls(client_error("ThrottlingException"))
 
 
 @pytest.fixture
 def one_call_at_a_time() -> Iterator[None]:
-    """Lend moto what DynamoDB promises: each call happens as a whole. Between two calls, threads mix as they like."""
+    """Make each call of moto atomic, as in DynamoDB. Threads may interleave between two calls."""
     lock = Lock()
     client = dynamodb.connection().connection.client
 
@@ -190,7 +190,7 @@ def one_call_at_a_time() -> Iterator[None]:
 
     def go_on(**_: object) -> None:
         lock.release()
-        sleep(0.002)  # let the others in
+        sleep(0.002)  # lets other threads run
 
     events = {"before-call.dynamodb": wait, "after-call.dynamodb": go_on, "after-call-error.dynamodb": go_on}
     for event, handler in events.items():

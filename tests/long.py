@@ -1,4 +1,4 @@
-"""What takes too long for every run: `make test-long` has it."""
+"""The mark of tests that take too long for every run; `make test-long` runs them."""
 
 import os
 

@@ -1,6 +1,6 @@
-"""One running service for all the tests that need it: deployed as on AWS, its clock-driven functions every minute.
+"""One running service for all tests that need it, deployed as on AWS, with its scheduled functions every minute.
 
-A folder of tests takes it with `from tests.stackfixture import clock, stack` in its conftest.
+A folder of tests uses it with `from tests.stackfixture import clock, stack` in its conftest.
 """
 
 import atexit
@@ -11,28 +11,29 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from infra.local.inbox import any_port
+from infra.local.settings import any_port
 from infra.local.stack import SERVICES, Stack, running
 
-ANSWER = "TEST42"  # what every challenge of this stack accepts
+ANSWER = "TEST42"
+"""The answer that every captcha of this stack accepts."""
 
 
 @cache
 def started() -> Stack:
-    """Start it for the first test that asks; it ends with pytest."""
-    port = any_port()  # another pytest may start its own at the same time
-    life = ExitStack()
-    atexit.register(life.close)
-    services = Path(life.enter_context(TemporaryDirectory(prefix="guichet-services-")))
+    """Start the service once. It ends with pytest."""
+    port = any_port()  # another pytest may start its own service at the same time
+    resources = ExitStack()
+    atexit.register(resources.close)
+    services = Path(resources.enter_context(TemporaryDirectory(prefix="guichet-services-")))
     write_services(services)
-    clocks = {"expiry": "rate(1 minute)", "release": "rate(1 minute)"}
-    return life.enter_context(running(port=port, answer=ANSWER, services=services, **clocks))
+    schedules = {"expiry": "rate(1 minute)", "release": "rate(1 minute)"}
+    return resources.enter_context(running(port=port, answer=ANSWER, services=services, **schedules))
 
 
 def write_services(folder: Path) -> None:
-    """The services of infra/services, whose seats are taken at once: a test may run on a Monday at nine.
+    """Write the services of infra/services without what depends on the moment of the test or on other tests.
 
-    E-mail domains are not counted: all the invented people of the tests write from one.
+    A seat is taken before the captcha even during a release, and requests from one e-mail domain are not limited.
     """
     for file in SERVICES.glob("*.yaml"):
         text = file.read_text("utf-8").replace("\nlimits:\n", "\nlimits:\n  domain_requests: 0\n")

@@ -1,4 +1,4 @@
-"""The stage's table, which infra/deploy/templates/data.yaml describes, as an engine is told to make it."""
+"""The stage's table of infra/deploy/templates/data.yaml, as parameters of CreateTable."""
 
 _KEYS = {"pk": "HASH", "sk": "RANGE"}
 SHAPE = {

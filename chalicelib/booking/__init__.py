@@ -1,1 +1,1 @@
-"""Use cases: what an applicant does, and what the schedules do to seats."""
+"""Use cases of applicants: hold a seat, pass the captcha, file and manage a request; and what the schedules run."""

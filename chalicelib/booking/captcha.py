@@ -6,41 +6,34 @@ from datetime import datetime
 
 from chalicelib import settings
 from chalicelib.booking import hold_limits, holds, waiting
-from chalicelib.booking.holds import CAPTCHA_TRIES, Hold
-from chalicelib.domain.refusals import (
-    CaptchaSpent,
-    CaptchaWrong,
-)
+from chalicelib.booking.hold import CAPTCHA_TRIES, Held, Hold, Waiting
+from chalicelib.domain.refusals import CaptchaSpent, CaptchaWrong
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import State
 from chalicelib.keys import keys
 from chalicelib.storage import seat_store, waiting_store
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A captcha: its id, and the two answers that the picture and the sound give away."""
+    """The id of a challenge, and the two answers that pass it: what its picture shows and what its sound says."""
 
     id: str
     picture: str
     sound: str
 
 
-# The captcha
-
-
 def new_challenge(hold_id: str, now: datetime) -> Challenge:
-    """A new challenge for a hold. Nothing is stored: the answer follows from the id and the stage's secret."""
+    """Create a challenge for a hold. Nothing is stored: the answers are derived from the id and the stage's secret."""
     return challenge_for(holds.view(hold_id, now), now)
 
 
 def challenge_for(hold: Hold, now: datetime) -> Challenge:
-    """The same for a hold that was just read."""
-    return challenge_of(keys().new_challenge(hold.seat.hold, now))
+    """Create a challenge for a hold that was just read."""
+    return challenge_of(keys().new_challenge(hold.digest, now))
 
 
 def challenge_of(challenge_id: str) -> Challenge:
-    """The challenge of an id that was checked."""
+    """Return the challenge with an id that was verified."""
     return Challenge(challenge_id, keys().picture_answer(challenge_id), keys().sound_answer(challenge_id))
 
 
@@ -53,39 +46,52 @@ def answer(
     visitor_token: str = "",
     ip_address: str = "",
     rng: random.Random = RNG,
-) -> Hold:
-    """Check an answer; the right one gives the hold the time for the form, and a waiting hold its seat."""
-    service, seat, ticket = holds.find(hold_id, now)
-    if seat.captcha_passed or seat.state is not State.HELD:
-        return holds.hold_of(service, seat, ticket, now)
-    made = keys().challenge_time(challenge_id, seat.hold, now)
-    right = _is_right(challenge_id, answer)
-    if seat.until is None:
-        if not right:
-            raise _wrong(waiting_store.count_wrong_answer(seat.hold, made, now, most=CAPTCHA_TRIES))
-        client = hold_limits.client(keys(), visitor_token, ip_address, now)
-        new = waiting.take_after_captcha(service, ticket, made, client, now=now, most=CAPTCHA_TRIES, rng=rng)
-        return holds.hold_of(service, new, keys().seated_token(ticket, new.key), now) if new else _passed(hold_id, now)
-    if not right:
-        raise _wrong(seat_store.count_wrong_answer(seat.key, seat.hold, made, now, most=CAPTCHA_TRIES))
-    until = now + service.limits.form
-    due = seat.captchas_due if seat.checked_for else 0
-    if seat_store.pass_captcha(seat.key, seat.hold, made, until, now, most=CAPTCHA_TRIES, due=due):
-        passed = (
-            replace(seat, captcha_passed=True, captchas_due=max(due - 1, 0))
-            if due
-            else replace(seat, captcha_passed=True)
-        )
-        return holds.hold_of(service, passed if due else replace(passed, until=until, extensions=0), ticket, now)
-    return _passed(hold_id, now)
+) -> Held:
+    """Check an answer. The right one gives the hold the time for the form, and a waiting hold its seat.
 
-
-def _passed(hold_id: str, now: datetime) -> Hold:
-    """Return the hold if another answer passed its captcha. Raise CaptchaSpent if none did."""
+    Idempotent: a hold that passed its captcha is returned as it is. Raises CaptchaWrong, or CaptchaSpent when the
+    challenge is foreign, too old, replaced, or has no tries left.
+    """
     hold = holds.view(hold_id, now)
-    if not hold.seat.captcha_passed:
-        raise CaptchaSpent
-    return hold
+    if isinstance(hold, Held) and (hold.captcha_passed or hold.is_filed):
+        return hold
+    made_at = keys().challenge_time(challenge_id, hold.digest, now)
+    is_right = _is_right(challenge_id, answer)
+    passed: Held | None
+    if isinstance(hold, Waiting):
+        if not is_right:
+            raise _wrong(waiting_store.count_wrong_answer(hold.digest, made_at, now, most=CAPTCHA_TRIES))
+        visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
+        passed = waiting.take_seat(hold, made_at, visitor, now=now, rng=rng)
+    else:
+        if not is_right:
+            raise _wrong(
+                seat_store.count_wrong_answer(hold.seat.key, hold.digest, made_at, now, most=CAPTCHA_TRIES),
+            )
+        passed = _pass(hold, made_at, now)
+    return passed or _passed_by_another_answer(hold_id, now)
+
+
+def _pass(hold: Held, made_at: int, now: datetime) -> Held | None:
+    """Store that the captcha of a hold is passed. Return None if the challenge is spent.
+
+    A further captcha over a limit gives no more time.
+    """
+    seat, until = hold.seat, now + hold.service.limits.form
+    due = seat.captchas_due if seat.checked_for else 0
+    if not seat_store.pass_captcha(seat.key, seat.hold, made_at, until, now, most=CAPTCHA_TRIES, due=due):
+        return None
+    if due:
+        return replace(hold, seat=replace(seat, captcha_passed=True, captchas_due=due - 1))
+    return replace(hold, until=until, seat=replace(seat, captcha_passed=True, until=until, extensions=0))
+
+
+def _passed_by_another_answer(hold_id: str, now: datetime) -> Held:
+    """Return the hold if another answer passed its captcha. Raises CaptchaSpent if none did."""
+    hold = holds.view(hold_id, now)
+    if isinstance(hold, Held) and hold.captcha_passed:
+        return hold
+    raise CaptchaSpent
 
 
 def _wrong(tries: int | None) -> CaptchaWrong | CaptchaSpent:

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.booking import holds, request_limits, requests
-from chalicelib.booking.holds import Hold
+from chalicelib.booking.hold import BRIEF_CONFIRMATION, Held
+from chalicelib.booking.locks import lock_rule
 from chalicelib.booking.requests import Request
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Details, Person
-from chalicelib.domain.refusals import AlreadyRequested, HoldExpired, InvalidFields, NotFound
-from chalicelib.domain.seat import SeatKey, State
-from chalicelib.domain.service import Service
+from chalicelib.domain.refusals import AlreadyRequested, HoldExpired, InvalidFields
+from chalicelib.domain.seat import State
 from chalicelib.keys import keys
 from chalicelib.storage import request_store, seat_store
 
@@ -19,20 +19,18 @@ EMAIL_CHANGES = 2
 EMAIL_FIXED = N_("Cette adresse e-mail ne peut plus être changée ici. Écrivez-nous pour la changer.")
 
 
-def file(hold_id: str, details: Details, *, now: datetime, ip_address: str = "") -> Request:
-    """Turn a hold into a request that waits for its confirmation by e-mail; one per person and per e-mail address.
+def file(hold: Held, details: Details, *, now: datetime, ip_address: str = "") -> Request:
+    """File the request of a hold that was just read. It then waits for its confirmation by e-mail.
 
-    The same form again is the same request, or a correction of its e-mail address (see `change_email`). Raises
-    AlreadyRequested when the person or the address has another live request; a refusal leaves nothing behind. Raises
-    CaptchaRequired when the request owes another captcha over a limit (see `limits`); `address` is the IP address.
+    Idempotent: the same form again returns the same request, or corrects its e-mail address. Raises AlreadyRequested
+    when the person or the e-mail address has another live request, and CaptchaRequired when the request owes another
+    captcha over a limit (see `request_limits`). A refusal leaves nothing behind. Costs 6 write units.
     """
-    hold = holds.view_ready(hold_id, now)
-    service, seat = hold.service, hold.seat
     person_key = keys().person_key(details.first_name, details.last_name, details.birth_date)
-    if seat.state is not State.HELD:
-        if seat.person != person_key:
-            raise HoldExpired
-        return _change_email(hold, requests.request_of(service, seat), details.email, now)
+    if hold.is_filed:
+        return _change_email(hold, _filed_request(hold, person_key), details.email, now)
+    request_limits.check(hold, details.email, ip_address, now)
+    service, seat = hold.service, hold.seat
     person = Person(
         key=person_key,
         service=service.id,
@@ -42,80 +40,74 @@ def file(hold_id: str, details: Details, *, now: datetime, ip_address: str = "")
         reference=keys().reference(service.id, seat.hold),
         filed_at=now,
     )
-    request_limits.check(hold, details.email, ip_address, now)
     until = _confirm_before(hold, now)
     try:
-        done = request_store.file(
+        is_done = request_store.file(
             person,
             keys().email_key(details.email),
             until,
             now=now,
             erase_at=service.erase_at(seat.key),
-            counts=lock_rule(service, now),
+            is_live=lock_rule(service, now),
         )
     except AlreadyRequested:
         request_limits.already_requested(hold, details.email, ip_address, now)
         raise
-    if not done:  # the same form a moment ago, or the hold is over
-        seat = holds.view_ready(hold_id, now).seat
-        if seat.person != person_key:
-            raise HoldExpired
-        return requests.request_of(service, seat)
+    if not is_done:  # the same form came a moment ago, or the hold is over
+        return _filed_request(holds.view_ready(hold.id, now), person_key)
     filed = replace(seat, state=State.PENDING, person=person.key, filed_at=now, until=until)
     return requests.request_of(service, filed, person)
 
 
-def lock_rule(service: Service, now: datetime) -> request_store.LockRule:
-    """Return the rule of the locks: one counts while its seat carries its request and the appointment is to come."""
-
-    def carried(key: SeatKey, hold: str, person: str) -> bool:
-        try:
-            return service.start_of(key) > now and seat_store.read(key).carries(hold, person)
-        except NotFound:  # its seat is gone from the timetable
-            return False
-
-    return carried
+def _filed_request(hold: Held, person_key: str) -> Request:
+    """Return the request that a hold has become. Raises HoldExpired if it is another person's, or not filed."""
+    if hold.seat.person != person_key:
+        raise HoldExpired
+    return requests.request_of(hold.service, hold.seat)
 
 
-def _confirm_before(hold: Hold, filed_at: datetime) -> datetime:
+def _confirm_before(hold: Held, filed_at: datetime) -> datetime:
     until = hold.service.confirm_before(hold.seat.key, filed_at)
-    return min(until, filed_at + holds.BRIEF) if hold.brief else until
+    return min(until, filed_at + BRIEF_CONFIRMATION) if hold.brief else until
 
 
-def email_changes_left(hold: Hold, person: Person | None, now: datetime) -> int:
-    """Count how often the e-mail address of a filed request may still be corrected: only early, and while pending."""
+def _is_correctable(hold: Held, now: datetime) -> bool:
+    """Tell whether the request of a hold is pending and within the time for the form."""
     seat = hold.seat
-    if person is None or seat.state is not State.PENDING or seat.filed_at is None:
+    return seat.state is State.PENDING and seat.filed_at is not None and now < seat.filed_at + hold.service.limits.form
+
+
+def email_changes_left(hold: Held, person: Person | None, now: datetime) -> int:
+    """Count how often the e-mail address of a filed request may still be corrected."""
+    if person is None or not _is_correctable(hold, now):
         return 0
-    early = now < seat.filed_at + hold.service.limits.form
-    return max(EMAIL_CHANGES - seat.generation - seat.emails_refused, 0) if early else 0
+    return max(EMAIL_CHANGES - hold.seat.generation - hold.seat.emails_refused, 0)
 
 
-def view_filed(hold: Hold, now: datetime) -> tuple[str, int]:
+def view_filed(hold: Held, now: datetime) -> tuple[str, int]:
     """Return the e-mail address that a filed request is written to, and how often it may still be corrected.
 
-    The address is empty once it can no longer be corrected: after that, a hold's id shows no personal data.
+    The e-mail address is empty after the time for the form: from then on, a hold token shows no personal data.
     """
     person = requests.request_of(hold.service, hold.seat).person
-    left = email_changes_left(hold, person, now)
-    early = hold.seat.filed_at is not None and now < hold.seat.filed_at + hold.service.limits.form
-    return (person.details.email if person and early and hold.seat.state is State.PENDING else ""), left
+    email = person.details.email if person and _is_correctable(hold, now) else ""
+    return email, email_changes_left(hold, person, now)
 
 
 def change_email(hold_id: str, email: str, *, now: datetime) -> Request:
-    """Correct the e-mail address of a request that waits for its confirmation; the links sent so far end.
+    """Correct the e-mail address of a request that waits for its confirmation. The links sent so far end.
 
-    Twice at most, within the time of the form, by the id of the hold: only the browser that filed has it. Raises
-    InvalidFields when it is too late or was done twice, AlreadyRequested when the address has another live request,
-    HoldOver when there is no such request.
+    It takes the hold token, which only the browser that filed has, within the time for the form, and at most
+    EMAIL_CHANGES times. Raises InvalidFields after that, AlreadyRequested when the e-mail address has another live
+    request, HoldExpired when there is no such request.
     """
     hold = holds.view_ready(hold_id, now)
-    if hold.seat.state is State.HELD:
+    if not hold.is_filed:
         raise HoldExpired
     return _change_email(hold, requests.request_of(hold.service, hold.seat), email, now)
 
 
-def _change_email(hold: Hold, request: Request, email: str, now: datetime) -> Request:
+def _change_email(hold: Held, request: Request, email: str, now: datetime) -> Request:
     person, seat = request.person, hold.seat
     if person is None or seat.filed_at is None:
         raise HoldExpired
@@ -124,19 +116,23 @@ def _change_email(hold: Hold, request: Request, email: str, now: datetime) -> Re
     if not email_changes_left(hold, person, now):
         raise InvalidFields({"email": EMAIL_FIXED})
     try:
-        done = request_store.change_email(
+        is_done = request_store.change_email(
             seat,
             person,
-            request_store.NewEmail(email, old=keys().email_key(person.details.email), new=keys().email_key(email)),
+            request_store.NewEmail(
+                email, old_key=keys().email_key(person.details.email), new_key=keys().email_key(email)
+            ),
             _confirm_before(hold, seat.filed_at),
             now=now,
             erase_at=hold.service.erase_at(seat.key),
-            counts=lock_rule(hold.service, now),
+            is_live=lock_rule(hold.service, now),
         )
     except AlreadyRequested:
-        seat_store.spend_email_change(seat)  # or it would tell without end which addresses have a request
+        seat_store.count_refused_email_change(
+            seat
+        )  # otherwise any number of e-mail addresses could be tried for a request
         raise
-    request = requests.request_of(hold.service, holds.view(hold.id, now).seat)
-    if not done and (request.person is None or request.person.details.email != email):  # confirmed a moment ago
+    changed = requests.request_of(hold.service, holds.view_ready(hold.id, now).seat)
+    if not is_done and (changed.person is None or changed.person.details.email != email):  # confirmed a moment ago
         raise InvalidFields({"email": EMAIL_FIXED})
-    return request
+    return changed

@@ -1,77 +1,74 @@
-"""The limits on holds: one live hold for each visitor token, and a count for each client network.
-
-A waiting hold gets its seat here, after the captcha.
-"""
+"""The limits on holds: one live hold for each visitor token, and a count for each client network."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib import settings
+from chalicelib.booking.hold import SEAT_ATTEMPTS
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import Seat
 from chalicelib.domain.tokens import Keys
 from chalicelib.storage import seat_store, visitor_store
 
-TRIES = 3
-"""How many seats one attempt may ask for."""
-FULL = 3
-"""The first 1/FULL of a client network's holds in an hour have the whole time to confirm; the others are brief."""
+TIERS = 3
+"""The holds of a client network in an hour fall into this many tiers of equal size. Those of the first tier have the
+whole time to confirm. The others are brief, and owe one further captcha for each tier before theirs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """Who asks for a seat: their visitor token, "" without a valid one, and their client network, "" if not counted."""
+class Visitor:
+    """Who asks for a seat: their visitor token, "" without a valid one; their client network, "" if not counted."""
 
     token: str
     network: str
 
 
-def client(keys: Keys, visitor_token: str, ip_address: str, now: datetime) -> Client:
-    """Return the client of a request, from its cookie and its IP address."""
-    network = keys.client_network(ip_address, now) if settings.current().origin_holds else ""
-    return Client(visitor_token if keys.visitor_token_age(visitor_token, now) is not None else "", network)
+def identify(keys: Keys, visitor_token: str, ip_address: str, now: datetime) -> Visitor:
+    """Identify a visitor by their cookie and their IP address."""
+    network = keys.client_network(ip_address, now) if settings.current().network_holds else ""
+    return Visitor(visitor_token if keys.visitor_token_age(visitor_token, now) is not None else "", network)
 
 
-def count_hold(client: Client, now: datetime) -> int:
+def count_hold(visitor: Visitor, now: datetime) -> int:
     """Count a hold that got its seat. Return how many its network had this hour, 0 if not counted."""
-    if not client.network:
+    if not visitor.network:
         return 0
-    number = visitor_store.count_hold(client.network, now)
-    if is_over(number):
-        visitor_store.mark_crowded(client.network)
+    number = visitor_store.count_hold(visitor.network, now)
+    if is_exceeded(number):
+        visitor_store.mark_crowded(visitor.network)
     return number
 
 
-def is_over(number: int) -> bool:
+def is_exceeded(number: int) -> bool:
     """Tell whether a network has used up the holds of this hour that take a seat before the captcha."""
-    return number > settings.current().origin_holds
+    return number > settings.current().network_holds
 
 
-def apply_limits(client: Client, seat: Seat, number: int, now: datetime) -> Seat:
+def apply_limits(visitor: Visitor, seat: Seat, number: int, now: datetime) -> Seat:
     """Apply the limits to a hold that just got its seat, the `number`th of its network in this hour.
 
-    The hold that the visitor token had before ends. The request is brief for a visitor without a token, and beyond a
-    third of the network's holds; each further third costs it another captcha before it is filed.
+    The hold that the visitor token had before ends. The request will be brief for a visitor without a token, and beyond
+    the first tier of the network's holds.
     """
-    third = max(settings.current().origin_holds // FULL, 1)
-    due = max(number - 1, 0) // third
-    brief = number > 0 and (not client.token or due > 0)
+    tier_size = max(settings.current().network_holds // TIERS, 1)
+    due = max(number - 1, 0) // tier_size
+    brief = number > 0 and (not visitor.token or due > 0)
     if brief:
         seat_store.shorten_confirmation(seat.key, seat.hold, now, captchas_due=due)
-    _end_other(client, seat, now)
+    _end_other_hold(visitor, seat, now)
     return replace(seat, brief=brief, captchas_due=due)
 
 
-def _end_other(client: Client, seat: Seat, now: datetime) -> None:
-    """A visitor token has one live hold: the seat of the one before goes back."""
-    if not client.token:
+def _end_other_hold(visitor: Visitor, seat: Seat, now: datetime) -> None:
+    """Give back the seat of the hold that the visitor token had before, so that it has one live hold."""
+    if not visitor.token:
         return
     ended = ""
-    for _ in range(TRIES):
-        other = visitor_store.claim_hold(client.token, seat.key, seat.hold, now, ended=ended)
-        if other is None:
+    for _ in range(SEAT_ATTEMPTS):
+        other_hold = visitor_store.claim_hold(visitor.token, seat.key, seat.hold, now, ended=ended)
+        if other_hold is None:
             return
-        seat_store.give_back(*other, now)
-        ended = other[1]
+        seat_store.give_back(*other_hold, now)
+        ended = other_hold[1]
     seat_store.give_back(seat.key, seat.hold, now)  # other requests with the same token keep replacing this hold
     raise TooManyRequests

@@ -3,102 +3,99 @@
 import random
 from datetime import datetime
 
-from chalicelib.booking import availability, holds, requests, schedule
+from chalicelib.booking import availability, requests
+from chalicelib.booking.hold import SEAT_ATTEMPTS
 from chalicelib.booking.requests import Request
+from chalicelib.booking.weeks import weeks_with_seats
 from chalicelib.domain import calendar, lifecycle
-from chalicelib.domain.refusals import (
-    AlreadyRequested,
-    LinkExpired,
-    NoMovesLeft,
-    SlotTaken,
-)
+from chalicelib.domain.person import Person
+from chalicelib.domain.refusals import AlreadyRequested, LinkExpired, NoMovesLeft, SlotTaken
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import Seat, SeatKey, State, week_of
+from chalicelib.domain.seat import SeatKey, State, week_of
 from chalicelib.keys import keys
 from chalicelib.storage import move_store, seat_store
 
-
-def choices(token: str, now: datetime) -> tuple[Request, list[datetime]]:
-    """A request and the slots it can move to, earliest first; NoMovesLeft, or LinkOver if it cannot move at all."""
-    found = requests.view(token, now)
-    return found, sorted({found.service.start_of(key) for key in _choices(found, now)})
+MOVABLE = {State.CONFIRMED, State.DISPLACED}
+"""The states in which a request can move."""
 
 
-def _choices(found: Request, now: datetime) -> list[SeatKey]:
-    """The seats that a request can move to: all that are free, and those that the office set aside for it."""
-    if found.state not in {State.CONFIRMED, State.DISPLACED} or found.person is None:
+def choices(link: str, now: datetime) -> tuple[Request, list[datetime]]:
+    """Return a request and the slots it can move to, earliest first. Raises NoMovesLeft, or LinkExpired."""
+    request = requests.view(link, now)
+    _check_movable(request)
+    return request, sorted({request.service.start_of(key) for key in _free_seats(request, now)})
+
+
+def _check_movable(request: Request) -> Person:
+    """Return the person of a request that can move. Raises NoMovesLeft, or LinkExpired."""
+    if request.state not in MOVABLE or request.person is None:
         raise LinkExpired
-    if found.state is State.CONFIRMED and found.person.moves >= found.service.limits.moves:
+    if request.state is State.CONFIRMED and request.person.moves >= request.service.limits.moves:
         raise NoMovesLeft
-    seats = availability.free_seats(found.service, now)
-    if found.state is State.DISPLACED:
-        seats += [seat.key for seat in _reserve(found, now)]
-    return [key for key in seats if found.service.start_of(key) != found.start]
+    return request.person
 
 
-def _reserve(found: Request, now: datetime) -> list[Seat]:
-    return [
-        seat
-        for _, seats in schedule.weeks_with_seats(found.service, now)
-        for seat in seats
-        if seat.reserve == found.seat.reserve and seat.is_set_aside(now)
-    ]
+def _free_seats(request: Request, now: datetime) -> list[SeatKey]:
+    """Return the seats of other slots that look free, and those that the operator has set aside for this request."""
+    seats = availability.free_seats(request.service, now)
+    if request.state is State.DISPLACED:
+        seats += [
+            seat.key
+            for _, seats_of_week in weeks_with_seats(request.service, now)
+            for seat in seats_of_week
+            if seat.reserve == request.seat.reserve and seat.is_set_aside(now)
+        ]
+    return [key for key in seats if request.service.start_of(key) != request.start]
 
 
-def move(
-    token: str,
-    start: datetime,
-    *,
-    now: datetime,
-    rng: random.Random = RNG,
-) -> Request:
-    """Move to another slot, whole or not at all: the new seat is taken and the old one given back in one transaction.
+def move(request: Request, start: datetime, *, now: datetime, rng: random.Random = RNG) -> Request:
+    """Move a request that was just read to another slot. One transaction takes the new seat and gives back the old one.
 
-    Again is the same. The old seat opens again later, at a moment nobody knows; one that the office closed stays so.
+    The same move again returns the same. The old seat opens again at a random moment; one that the operator closed
+    stays closed. Raises SlotTaken with the nearest slots, NoMovesLeft, AlreadyRequested, or LinkExpired.
     """
-    found = requests.view(token, now)
-    if found.state is State.MOVED:
-        return _moved(found, start, now)
-    free = _choices(found, now)
-    wished = [key for key in free if found.service.start_of(key) == start]
-    for key in rng.sample(wished, min(holds.TRIES, len(wished))):
-        back = lifecycle.return_moment(found.service, found.seat.key, now, rng.random())
-        done = move_store.move(_move(found, key, back), now)
-        if done is move_store.MoveResult.YES:
-            return requests.request_of(found.service, seat_store.read(key))
-        if done is move_store.MoveResult.NOT_ITS_OWN:  # another click was faster, or this address has a newer request
-            again = requests.view(token, now)
-            if again.state is State.MOVED:
-                return _moved(again, start, now)
-            raise _why_not_moved(again)
-    raise SlotTaken(calendar.nearest(found.service, free, start))
+    if request.state is State.MOVED:
+        return _moved_before(request, start, now)
+    person = _check_movable(request)
+    free = _free_seats(request, now)
+    candidates = [key for key in free if request.service.start_of(key) == start]
+    for key in rng.sample(candidates, min(SEAT_ATTEMPTS, len(candidates))):
+        opens_at = lifecycle.return_moment(request.service, request.seat.key, now, rng.random())
+        result = move_store.move(_move(request, person, key, opens_at), now)
+        if result is move_store.MoveResult.DONE:
+            return requests.request_of(request.service, seat_store.read(key))
+        if result is move_store.MoveResult.REQUEST_CHANGED:
+            current = requests.view(request.token, now)
+            if current.state is State.MOVED:
+                return _moved_before(current, start, now)
+            raise _refusal(current)
+    raise SlotTaken(calendar.nearest_starts(request.service, free, start))
 
 
-def _why_not_moved(request: Request) -> LinkExpired | NoMovesLeft | AlreadyRequested:
-    """Name what was in the way of a move: the request has ended, or was moved too often, or has a successor."""
-    if request.state not in {State.CONFIRMED, State.DISPLACED}:
+def _refusal(request: Request) -> LinkExpired | NoMovesLeft | AlreadyRequested:
+    """Return why the request could not move: it has ended, has no moves left, or a newer request has its locks."""
+    if request.state not in MOVABLE:
         return LinkExpired()
     if request.person and request.person.moves >= request.service.limits.moves:
         return NoMovesLeft()
     return AlreadyRequested()
 
 
-def _move(found: Request, to: SeatKey, back: datetime) -> move_store.Move:
-    assert found.person is not None  # _choices  # noqa: S101  # for the types
+def _move(request: Request, person: Person, to: SeatKey, opens_at: datetime) -> move_store.Move:
     return move_store.Move(
-        seat=found.seat,
+        seat=request.seat,
         to=to,
-        person=found.person,
-        address=keys().email_key(found.person.details.email),
-        opens_at=back,
-        erase_at=found.service.erase_at(to),
-        most=found.service.limits.moves if found.state is State.CONFIRMED else None,
+        person=person,
+        email_key=keys().email_key(person.details.email),
+        opens_at=opens_at,
+        erase_at=request.service.erase_at(to),
+        most_moves=request.service.limits.moves if request.state is State.CONFIRMED else None,
     )
 
 
-def _moved(found: Request, start: datetime, now: datetime) -> Request:
-    """What a second click of the same move is told: the request where it is now; LinkOver for any other slot."""
-    for seat in seat_store.read_week(found.service.id, week_of(start.date())):
-        if found.service.start_of(seat.key) == start and seat.holds(found.seat.past, now):
-            return requests.request_of(found.service, seat)
+def _moved_before(request: Request, start: datetime, now: datetime) -> Request:
+    """Return the request on its new seat, if it moved to this slot before. Raises LinkExpired for any other slot."""
+    for seat in seat_store.read_week(request.service.id, week_of(start.date())):
+        if request.service.start_of(seat.key) == start and seat.holds(request.seat.past, now):
+            return requests.request_of(request.service, seat)
     raise LinkExpired

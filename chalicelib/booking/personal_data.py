@@ -1,4 +1,4 @@
-"""What the owner of a request may do with it: the convocation again, a correction, their data, and erasing it."""
+"""What applicants may do with their own data: the convocation again, a correction, a copy of all data, and erasure."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib import log
-from chalicelib.booking import filing, requests
-from chalicelib.booking.requests import Request
-from chalicelib.domain import codec, lifecycle, names
+from chalicelib.booking import ending, requests
+from chalicelib.booking.locks import lock_rule
+from chalicelib.booking.requests import LIVE, Request
+from chalicelib.domain import codec, names
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import AlreadyRequested, InvalidFields, LinkExpired
@@ -16,99 +17,100 @@ from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import person_store, request_store, seat_admin, seat_store
+from chalicelib.storage import person_store, request_store, seat_maintenance, seat_store
 
-PAUSE = timedelta(minutes=2)
-"""How long an owner waits before the convocation is sent again."""
+CONVOCATION_PAUSE = timedelta(minutes=2)
+"""How long an applicant waits before the convocation is sent again."""
 CORRECTIONS = 3
 """How often a request may be corrected."""
 ANOTHER_NAME = N_("Vous pouvez corriger une faute de frappe, pas donner le rendez-vous à une autre personne.")
 NO_MORE = N_("Vous avez déjà fait trois corrections. Écrivez-nous pour en faire une autre.")
 
 
-def _owned(token: str, now: datetime, *states: State) -> tuple[Request, Person]:
-    """A request in one of these states with its person; LinkOver otherwise."""
-    found = requests.view(token, now)
-    person = found.person or _kept(found)
-    if found.state not in states or person is None:
+def _read(link: str, now: datetime, *states: State) -> tuple[Request, Person]:
+    """Read a request in one of these states, with its person. Raises LinkExpired otherwise."""
+    request = requests.view(link, now)
+    person = request.person or _person_of_ended(request)
+    if request.state not in states or person is None:
         raise LinkExpired
-    return found, person
+    return request, person
 
 
-def _kept(found: Request) -> Person | None:
-    """The person of a request that has ended, as long as its seat went to nobody else."""
-    if not found.seat.person:
+def _person_of_ended(request: Request) -> Person | None:
+    """Read the person of a request that has ended, as long as nobody else has taken its seat."""
+    key, service_id, hold = request.seat.person, request.service.id, _hold(request)
+    if not key:
         return None
-    person = person_store.read(found.seat.person, found.service.id)
-    if person and person.hold == _hold(found):
-        return person
-    return person_store.read_replaced(found.seat.person, found.service.id, _hold(found))
+    person = person_store.read(key, service_id)
+    return person if person and person.hold == hold else person_store.read_replaced(key, service_id, hold)
 
 
-def _hold(found: Request) -> str:
-    """The hold of a request, live or ended."""
-    return found.seat.hold or found.seat.past
+def _hold(request: Request) -> str:
+    """Return the digest of the hold of a request, live or ended."""
+    return request.seat.hold or request.seat.past
 
 
-def send_convocation(token: str, now: datetime) -> tuple[Request, bool]:
-    """Send the convocation of a confirmed request again, at most once in two minutes; False after three in a day."""
-    found, person = _owned(token, now, State.CONFIRMED)
-    return found, person_store.ask_convocation(person, now, pause=PAUSE)
+def send_convocation(link: str, now: datetime) -> tuple[Request, bool]:
+    """Send the convocation of a confirmed request again: at most once in CONVOCATION_PAUSE, and three times a day.
+
+    Return the request, and whether the convocation will be sent.
+    """
+    request, person = _read(link, now, State.CONFIRMED)
+    return request, person_store.ask_convocation(person, now, pause=CONVOCATION_PAUSE)
 
 
-def view_correctable(token: str, now: datetime) -> Request:
-    """A live request, to correct."""
-    return _owned(token, now, State.PENDING, State.CONFIRMED)[0]
+def view_correctable(link: str, now: datetime) -> Request:
+    """Read a live request, to correct it. Raises LinkExpired otherwise."""
+    return _read(link, now, *LIVE)[0]
 
 
-def correct(found: Request, first_name: str, last_name: str, phone: str, *, now: datetime) -> Request:
-    """Correct the spelling of a name, or the phone; a new convocation follows.
+def correct(request: Request, first_name: str, last_name: str, phone: str, *, now: datetime) -> Request:
+    """Correct the spelling of a name, or the phone number. A new convocation follows.
 
-    The desk sees the name as it was filed beside the corrected one, and both names are locked. Raises InvalidFields for
+    The agent sees the name as filed beside the corrected one, and both names are locked. Raises InvalidFields for
     another name, AlreadyRequested when the corrected name has a request of its own.
     """
-    person = found.person
+    person = request.person
     if person is None:
         raise LinkExpired
-    wanted = replace(person.details, first_name=first_name, last_name=last_name, phone=phone)
-    if wanted == person.details:
-        return found
-    filed = person.as_filed or person.details
-    if not names.is_respelling(_name(wanted), _name(filed)):
+    corrected = replace(person.details, first_name=first_name, last_name=last_name, phone=phone)
+    if corrected == person.details:
+        return request
+    if not names.is_respelling(_name(corrected), _name(person.as_filed or person.details)):
         raise InvalidFields({"last_name": ANOTHER_NAME})
     if person.corrected >= CORRECTIONS:
         raise InvalidFields({"last_name": NO_MORE})
-    renamed = _name(wanted) != _name(person.details)
+    renamed = _name(corrected) != _name(person.details)
     try:
-        done = request_store.correct(
+        is_done = request_store.correct(
             person,
-            wanted,
-            keys().person_key(first_name, last_name, wanted.birth_date),
+            corrected,
+            keys().person_key(first_name, last_name, corrected.birth_date),
             now=now,
-            erase_at=found.service.erase_at(person.seat),
-            send=renamed and found.state is State.CONFIRMED,
-            counts=filing.lock_rule(found.service, now),
+            erase_at=request.service.erase_at(person.seat),
+            send=renamed and request.state is State.CONFIRMED,
+            is_live=lock_rule(request.service, now),
         )
     except AlreadyRequested:
-        person_store.spend_correction(person)  # or it would tell without end which names have a request
+        person_store.count_refused_correction(person)  # otherwise any number of names could be tried for a request
         raise
-    if done:
-        log.event("corrected", seat=found.seat.key.ref, renamed=renamed)
-    return requests.view(found.token, now)
+    if is_done:
+        log.event("corrected", seat=request.seat.key.ref, renamed=renamed)
+    return requests.view(request.token, now)
 
 
 def _name(details: Details) -> str:
     return f"{details.first_name} {details.last_name}"
 
 
-def data(token: str, now: datetime) -> dict[str, Any]:
-    """Everything that is kept about the owner of a request, as a document."""
-    found, person = _owned(token, now, *(set(State) - {State.MOVED}))
-    return document_of(found.service, person, found.state)
+def data(link: str, now: datetime) -> dict[str, Any]:
+    """Return all data that is stored about an applicant, as a document."""
+    request, person = _read(link, now, *(set(State) - {State.MOVED}))
+    return document_of(request.service, person, request.state)
 
 
 def document_of(service: Service, person: Person, state: State | None) -> dict[str, Any]:
-    """Everything that is kept about a person, as a document; no state where the seat went on to somebody else."""
+    """Return all data that is stored about a person, as a document. `state` is None when somebody else has the seat."""
     return {
         "service": service.id,
         "reference": person.reference,
@@ -124,33 +126,34 @@ def document_of(service: Service, person: Person, state: State | None) -> dict[s
     }
 
 
-def erase(token: str, now: datetime, *, random_fraction: Callable[[], float] = RNG.random) -> Request:
-    """Delete all that is kept about the owner of a request, and cancel it if it is live. Again is the same.
+def erase(link: str, now: datetime, *, random_fraction: Callable[[], float] = RNG.random) -> Request:
+    """Delete all data that is stored about an applicant, and cancel the request if it is live. Idempotent.
 
-    A live request ends and its items are deleted in one transaction; LinkOver when it moved at the same moment.
+    A live request ends and its items are deleted in one transaction. Raises LinkExpired when it has moved.
     """
-    found = requests.view(token, now)
-    if found.state is State.MOVED:
+    request = requests.view(link, now)
+    if request.state is State.MOVED:
         raise LinkExpired
-    person = found.person or _kept(found)
-    if found.seat.state in {State.PENDING, State.CONFIRMED} and _hold(found) == found.seat.hold:
-        ended = State.CANCELLED if found.state is not State.EXPIRED else State.EXPIRED
-        back = lifecycle.return_moment(found.service, found.seat.key, now, random_fraction())
-        if person is None or person.replaced:  # an appointment that is over, whose person has a newer request
-            if person:
-                person_store.erase(person, _addresses(person))
-            seat_store.end_request(found.seat, ended, back, now, early=True)
-        elif not request_store.erase(found.seat, person, _addresses(person), ended=ended, opens_at=back, now=now):
-            return erase(token, now, random_fraction=random_fraction)  # it moved or ended at this moment
-    elif person:
-        person_store.erase(person, _addresses(person))
-    if found.state is State.DISPLACED and not seat_admin.give_up_choice(found.seat):
-        return erase(token, now, random_fraction=random_fraction)  # it moved at this moment
+    person = request.person or _person_of_ended(request)
+    if not _erase(request, person, now, random_fraction):
+        return erase(link, now, random_fraction=random_fraction)  # it changed since it was read
     if person:
-        log.event("erased", seat=found.seat.key.ref)
-    seat_store.forget_person(found.seat.key, _hold(found))
-    return replace(found, state=State.CANCELLED, person=None, confirm_before=None)
+        log.event("erased", seat=request.seat.key.ref)
+    seat_store.remove_person(request.seat.key, _hold(request))
+    return replace(request, state=State.CANCELLED, person=None, confirm_before=None)
 
 
-def _addresses(person: Person) -> list[str]:
-    return [keys().email_key(person.details.email)]
+def _erase(request: Request, person: Person | None, now: datetime, random_fraction: Callable[[], float]) -> bool:
+    """End a request if it is live, and delete its person. Return False if it moved or ended since it was read."""
+    service, seat = request.service, request.seat
+    outcome = State.EXPIRED if request.state is State.EXPIRED else State.CANCELLED
+    email_keys = [keys().email_key(person.details.email)] if person else []
+    if seat.state in LIVE and person and not person.replaced:
+        return ending.erase_request(
+            service, seat, person, email_keys, outcome, now=now, random_fraction=random_fraction
+        )
+    if person:
+        person_store.erase(person, email_keys)
+    if seat.state in LIVE:  # an appointment in the past, whose person has filed a newer request since
+        ending.end_request(service, seat, outcome, now=now, early=True, random_fraction=random_fraction)
+    return request.state is not State.DISPLACED or seat_maintenance.give_up_choice(seat)

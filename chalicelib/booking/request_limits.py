@@ -1,23 +1,22 @@
-"""What a request owes over a limit: another captcha and a shorter time to confirm. Nobody is refused.
+"""The limits on requests. A request over a limit owes further captchas and has a shorter time to confirm.
 
-One IPv4 address may be a library or a mobile network, and a small company has an e-mail domain of its own. So a limit
-makes a program pay with captchas and with time, and leaves the way open to everybody else.
+Nobody is refused: one IPv4 address may be that of a library or of a mobile network, and a small company has an e-mail
+domain of its own.
 """
 
 from datetime import datetime, timedelta
 
 from chalicelib import settings
-from chalicelib.booking.holds import CAPTCHA_TRIES, Hold
+from chalicelib.booking.hold import CAPTCHA_TRIES, Held
 from chalicelib.domain import emails
 from chalicelib.domain.refusals import CaptchaRequired
-from chalicelib.domain.seat import State
 from chalicelib.keys import keys
-from chalicelib.storage import seat_store, visitor_store
+from chalicelib.storage import items, seat_store, visitor_store
 
 MOST_CAPTCHAS = 3
 """How many further captchas one request may owe."""
-ANSWERS = 2
-"""Of the answers "already requested" to one client network in an hour, every second one costs a captcha."""
+ANSWERS_PER_CAPTCHA = 2
+"""Every second answer "already requested" to one client network in an hour costs the hold another captcha."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _PROVIDERS = """
 aol.com bbox.fr bluewin.ch club-internet.fr fastmail.com fastmail.fm free.fr gmail.com gmx.com gmx.de gmx.fr
@@ -27,16 +26,17 @@ skynet.be tutanota.com wanadoo.fr web.de yahoo.ca yahoo.co.uk yahoo.com yahoo.de
 yandex.com yandex.ru ymail.com zoho.com
 """
 PROVIDERS = frozenset(_PROVIDERS.split())
-"""E-mail providers where each mailbox costs its user something. The owner of another domain creates any number."""
+"""E-mail providers where each mailbox costs its user something. The owner of another domain can create any number."""
 REGISTRIES = {"ac", "asso", "co", "com", "edu", "gouv", "gov", "net", "nom", "org"}
-"""Second levels that belong to a registry, as in `co.uk`: what is registered there has three labels."""
+"""Second levels that belong to a registry, as in `co.uk`. A domain registered there has three labels."""
 
 
-def check(hold: Hold, email: str, ip_address: str, now: datetime) -> None:
-    """Count a filing, and raise CaptchaRequired while it owes a captcha. After that captcha it is not counted again.
+def check(hold: Held, email: str, ip_address: str, now: datetime) -> None:
+    """Count a filing. Raises CaptchaRequired while it owes a captcha; after that captcha it is not counted again.
 
-    It owes one for each full limit that its client network, its IPv6 prefixes or its e-mail domain has used up. Costs
-    one write unit for a domain other than a well-known provider's, and two for an IPv6 address.
+    It owes one captcha for each full limit that its client network (counted when the hold got its seat), its IPv6
+    prefixes or its e-mail domain has used up. Costs one write unit for an e-mail domain that is not in PROVIDERS, and
+    two for an IPv6 address.
     """
     due = hold.seat.captchas_due
     if hold.seat.checked_for != _checked_for(email, now):
@@ -46,19 +46,19 @@ def check(hold: Hold, email: str, ip_address: str, now: datetime) -> None:
         raise CaptchaRequired
 
 
-def _over_limits(hold: Hold, email: str, ip_address: str, now: datetime) -> int:
+def _over_limits(hold: Held, email: str, ip_address: str, now: datetime) -> int:
     """Count the filing. Return how many times the most exceeded limit was used up before it; 0 within all limits."""
-    limits, counted = hold.service.limits, []
+    limits, counters = hold.service.limits, []
     domain = domain_of(email)
     if limits.domain_requests and domain not in PROVIDERS:
-        counted.append((f"DOMAIN#{keys().email_domain(domain, now)}", DAY, limits.domain_requests))
-    if settings.current().origin_holds:
+        counters.append((items.domain_counter(keys().email_domain(domain, now)), DAY, limits.domain_requests))
+    if settings.current().network_holds:
         for prefix, most in ((48, limits.ipv6_48_requests), (32, limits.ipv6_32_requests)):
             network = keys().ipv6_prefix(ip_address, prefix, now)
             if most and network:
-                counted.append((f"PREFIX#{network}", HOUR, most))
-    before = ((visitor_store.increment(name, "REQUESTS", now, kept) - 1) // most for name, kept, most in counted)
-    return max(before, default=0)
+                counters.append((items.prefix_counter(network), HOUR, most))
+    times = ((visitor_store.increment(counter, now, period) - 1) // most for counter, period, most in counters)
+    return max(times, default=0)
 
 
 def domain_of(email: str) -> str:
@@ -70,24 +70,24 @@ def domain_of(email: str) -> str:
     return ".".join(labels[-3:] if labels[-2:-1] and labels[-2] in REGISTRIES else labels[-2:])
 
 
-def already_requested(hold: Hold, email: str, ip_address: str, now: datetime) -> None:
-    """Count an answer "already requested"; every second one of a client network costs the hold another captcha.
+def already_requested(hold: Held, email: str, ip_address: str, now: datetime) -> None:
+    """Count an answer "already requested". After every second one of a client network, the hold owes another captcha.
 
-    So asking who has an appointment costs a captcha for every second question. Of questions at the same moment two are
-    answered; CaptchaRequired is raised for the others. The seat stays held.
+    This makes it expensive to find out who has an appointment. Of simultaneous questions two are answered;
+    CaptchaRequired is raised for the others. The seat stays held.
     """
-    if hold.seat.state is not State.HELD or not settings.current().origin_holds:
+    if hold.is_filed or not settings.current().network_holds:
         return
     seat = hold.seat
-    if not seat_store.spend_answer(seat.key, seat.hold, now, most=ANSWERS):  # many at once, before the captcha was owed
+    if not seat_store.count_already_requested(seat.key, seat.hold, now, most=ANSWERS_PER_CAPTCHA):
         _require(hold, 1, email, now)
         raise CaptchaRequired
     network = keys().client_network(ip_address, now)
-    if visitor_store.increment(f"ORIGIN#{network}", "ALREADY", now, HOUR) % ANSWERS == 0:
+    if visitor_store.increment(items.already_requested_counter(network), now, HOUR) % ANSWERS_PER_CAPTCHA == 0:
         _require(hold, 1, email, now)
 
 
-def _require(hold: Hold, due: int, email: str, now: datetime) -> None:
+def _require(hold: Held, due: int, email: str, now: datetime) -> None:
     seat, domain = hold.seat, _checked_for(email, now)
     seat_store.require_captchas(seat.key, seat.hold, due, now, most=CAPTCHA_TRIES, checked_for=domain)
 

@@ -1,10 +1,11 @@
-"""What an applicant does with a request, from the details on. Each takes the clock and is safe to repeat."""
+"""A filed request: view, confirm and cancel it, and send its link again. Each function is safe to repeat."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib.domain import lifecycle
+from chalicelib.booking.ending import end_request
+from chalicelib.domain import tokens
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import LinkExpired
 from chalicelib.domain.rng import RNG
@@ -14,13 +15,15 @@ from chalicelib.domain.tokens import SignedToken
 from chalicelib.keys import keys
 from chalicelib.storage import person_store, seat_store, service_store
 
+LIVE = {State.PENDING, State.CONFIRMED}
+"""The states of a request that has a seat."""
 LINK_PAUSE = timedelta(minutes=2)
-"""How long an address waits before it can ask for its link again."""
+"""How long an e-mail address waits before it can ask for its link again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as its owner sees it; `person` is None once it has ended."""
+    """A request as its applicant sees it. `person` is None once it has ended."""
 
     token: str
     service: Service
@@ -34,7 +37,7 @@ class Request:
 
 
 def request_of(service: Service, seat: Seat, person: Person | None = None) -> Request:
-    """The request that a pending or confirmed seat carries, with its person unless a newer request has replaced it."""
+    """Return the request of a pending or confirmed seat, without its person if a newer request has replaced them."""
     person = person or person_store.read(seat.person, service.id)
     return Request(
         token=str(keys().link_token(seat.key, seat.hold, seat.generation)),
@@ -49,59 +52,59 @@ def request_of(service: Service, seat: Seat, person: Person | None = None) -> Re
     )
 
 
-def view(token: str, now: datetime) -> Request:
-    """The request of a link; once it has ended, only what became of it; LinkOver when its seat moved on.
+def view(link: str, now: datetime) -> Request:
+    """Read the request of a link. One that has ended has its outcome as its state, and no person.
 
-    One whose place the office took back has its person as long as it can still choose another.
+    A displaced request has its person as long as it can choose another seat. Raises LinkExpired when the seat has gone
+    to somebody else, or the e-mail address was corrected since.
     """
-    ticket = keys().read_token("link", token)
-    service = service_store.read(ticket.seat.service, now)
-    seat = seat_store.read(ticket.seat)
-    if keys().is_current_link(ticket, seat.hold, seat.generation) and seat.state in {State.PENDING, State.CONFIRMED}:
+    token = keys().read_link_token(link)
+    service = service_store.read(token.seat.service, now)
+    seat = seat_store.read(token.seat)
+    if seat.state in LIVE and keys().is_current_link(token, seat.hold, seat.generation):
         if seat.state is State.PENDING and seat.until is not None and seat.until <= now:
-            return _ended(service, seat, ticket, State.EXPIRED, seat.hold)
+            return _ended(service, seat, token, State.EXPIRED, seat.hold)
         return request_of(service, seat)
-    if not keys().is_current_link(ticket, seat.past, seat.generation) or not seat.past_state:
+    if not keys().is_current_link(token, seat.past, seat.generation) or not seat.past_state:
         raise LinkExpired
-    found = _ended(service, seat, ticket, seat.past_state, seat.past)
+    request = _ended(service, seat, token, seat.past_state, seat.past)
     if seat.past_state is not State.DISPLACED or seat.until is None or seat.until <= now:
-        return found
+        return request
     person = person_store.read(seat.person, service.id)
-    live = person is not None and (person.hold, person.seat) == (seat.past, seat.key)
-    return replace(found, person=person if live else None, confirm_before=seat.until)
+    still_theirs = person is not None and (person.hold, person.seat) == (seat.past, seat.key)
+    return replace(request, person=person if still_theirs else None, confirm_before=seat.until)
 
 
-def _ended(service: Service, seat: Seat, ticket: SignedToken, state: State, hold: str) -> Request:
+def _ended(service: Service, seat: Seat, token: SignedToken, outcome: State, hold: str) -> Request:
     reference = keys().reference(service.id, hold)
-    return Request(str(ticket), service, seat, service.start_of(seat.key), state, reference)
+    return Request(str(token), service, seat, service.start_of(seat.key), outcome, reference)
 
 
-def confirm(token: str, now: datetime) -> Request:
-    """Confirm; again is the same; LinkOver when the time has run out or it was cancelled."""
-    found = view(token, now)
-    if found.state is State.PENDING:
-        if seat_store.confirm(found.seat.key, found.seat.hold, now):
-            return replace(found, state=State.CONFIRMED)
-        found = view(token, now)  # another click was faster
-    if found.state is not State.CONFIRMED:
+def confirm(link: str, now: datetime) -> Request:
+    """Confirm a request. Idempotent. Raises LinkExpired when its time has run out or it has ended."""
+    request = view(link, now)
+    if request.state is State.PENDING:
+        if seat_store.confirm(request.seat.key, request.seat.hold, now):
+            return replace(request, state=State.CONFIRMED)
+        request = view(link, now)  # it changed since it was read
+    if request.state is not State.CONFIRMED:
         raise LinkExpired
-    return found
+    return request
 
 
-def cancel(token: str, now: datetime, *, random_fraction: Callable[[], float] = RNG.random) -> Request:
-    """Cancel; again is the same. The seat opens again later, at a moment nobody knows."""
-    found = view(token, now)
-    if found.state in {State.PENDING, State.CONFIRMED}:
-        back = lifecycle.return_moment(found.service, found.seat.key, now, random_fraction())
-        if seat_store.end_request(found.seat, State.CANCELLED, back, now):
-            return replace(found, state=State.CANCELLED, confirm_before=None, person=None)
-        found = view(token, now)
-    if found.state is not State.CANCELLED:
+def cancel(link: str, now: datetime, *, random_fraction: Callable[[], float] = RNG.random) -> Request:
+    """Cancel a request. Idempotent. Raises LinkExpired when it has ended otherwise."""
+    request = view(link, now)
+    if request.state in LIVE:
+        if end_request(request.service, request.seat, State.CANCELLED, now=now, random_fraction=random_fraction):
+            return replace(request, state=State.CANCELLED, confirm_before=None, person=None)
+        request = view(link, now)  # it changed since it was read
+    if request.state is not State.CANCELLED:
         raise LinkExpired
-    return found
+    return request
 
 
 def ask_link(reference: str, email: str, now: datetime) -> None:
-    """Send the link of a request to its address again, if there is one; the answer tells nobody which."""
-    service_id = reference.lower().rpartition("-")[0].rpartition("-")[0]
+    """Send the link of a request to its e-mail address again, if both match. The caller does not learn whether."""
+    service_id = tokens.service_of_reference(reference)
     person_store.ask_link(keys().email_key(email), service_id, reference.upper(), now, pause=LINK_PAUSE)

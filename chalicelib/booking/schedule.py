@@ -1,114 +1,105 @@
-"""What the clock does: make seats agree with the rules ahead of their release, and end what ran out."""
+"""What the schedules run: make seats agree with the rules ahead of their release, and end what has run out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib import log
+from chalicelib.booking.ending import end_request
+from chalicelib.booking.weeks import weeks_with_seats
 from chalicelib.domain import calendar, lifecycle, seat_changes, timetable
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import Seat, SeatKey, State, monday_of, week_of
+from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.seat_changes import ChangeKind, SeatChange
 from chalicelib.domain.service import Service
-from chalicelib.storage import seat_admin, seat_store, service_store
+from chalicelib.storage import seat_maintenance, seat_store, service_store
 
-EVE = timedelta(hours=15)
-"""So long before a release its seats must be there: on Sunday at 18:00 for Monday at 09:00."""
-EMPTY_WEEKS = 3
-"""After so many weeks without a seat no further one is looked for: closures leave gaps."""
+SEATS_DUE = timedelta(hours=15)
+"""How long before a release its seats must exist: on Sunday at 18:00 for Monday at 09:00."""
 PASSES = 2
+"""How often one run compares the seats with the rules. The second pass sees what changed during the first."""
 
 
 Watch = Callable[[Sequence[SeatChange]], Iterable[SeatChange]]
-"""Passes the changes on one by one, as they are made: where a progress bar looks in."""
+"""Passes on the changes one by one, as they are made. A progress bar hooks in here."""
 
 
 def release_seats(now: datetime) -> Counter[str]:
-    """Make the seats of all services agree with their rules, ahead of their release; how many of each change."""
-    done: Counter[str] = Counter()
+    """Make the seats of all services agree with their rules, ahead of their release. Count each kind of change."""
+    counts: Counter[str] = Counter()
     for service in service_store.read_all(now):
-        done.update(apply_rules(service, now))
-    log.event("release", **done)
-    return done
+        counts.update(apply_rules(service, now))
+    log.event("release", **counts)
+    return counts
 
 
 def apply_rules(service: Service, now: datetime, *, watch: Watch = iter) -> Counter[str]:
-    """Make the seats of one service agree with its rules. Twice is once, and a run cut short loses nothing.
+    """Make the seats of one service agree with its rules. Idempotent; a run that was cut short can be repeated.
 
-    What was created is read again: a seat that an operator added to the same desk meanwhile closes the new one.
+    The seats are read again after some were created: a new seat is closed if an operator added an overlapping one to
+    the same desk meanwhile.
     """
-    done: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for _ in range(PASSES):
-        made = _apply_rules(service, now, watch)
-        done.update(made)
-        if not made[ChangeKind.CREATE] + made[ChangeKind.REOPEN]:
+        counts_of_pass = _apply_rules(service, now, watch)
+        counts.update(counts_of_pass)
+        if not counts_of_pass[ChangeKind.CREATE] + counts_of_pass[ChangeKind.REOPEN]:
             break
-    return done
+    return counts
 
 
 def _apply_rules(service: Service, now: datetime, watch: Watch) -> Counter[str]:
-    done: Counter[str] = Counter()
-    stayed: list[SeatKey] = []
+    counts: Counter[str] = Counter()
+    not_closed: list[SeatKey] = []
     for change in watch(changes(service, now)):
-        key = change.seat.key
-        if change.do in {ChangeKind.CREATE, ChangeKind.REOPEN} and seat_changes.DeskOccupancy(
-            service, stayed
-        ).overlapped(key):
+        key, opens = change.seat.key, change.kind in {ChangeKind.CREATE, ChangeKind.REOPEN}
+        if opens and seat_changes.DeskOccupancy(service, not_closed).overlapped(key):
             continue
-        changed = seat_admin.apply(change, service, now)
-        done[change.do] += changed
-        if change.do is ChangeKind.CLOSE and not changed:  # somebody took it after it was read
-            stayed.append(key)
-    return done
+        is_done = seat_maintenance.apply(change, service, now)
+        counts[change.kind] += is_done
+        if change.kind is ChangeKind.CLOSE and not is_done:  # somebody took the seat after it was read
+            not_closed.append(key)
+    return counts
 
 
 def changes(service: Service, now: datetime) -> list[SeatChange]:
-    """What makes the seats of a service agree with its rules."""
-    ahead = timetable.weeks_to_create(service, now)
+    """Return the changes that make the seats of a service agree with its rules."""
+    created_ahead = timetable.weeks_to_create(service, now)
     return [
         change
         for week, seats in weeks_with_seats(service, now)
-        for change in seat_changes.changes_of_week(service, week, seats, now, create=week in ahead)
+        for change in seat_changes.changes_of_week(service, week, seats, now, create=week in created_ahead)
     ]
 
 
-def weeks_with_seats(service: Service, now: datetime) -> Iterator[tuple[str, list[Seat]]]:
-    """The weeks that have or need seats, from last week on, each with its seats.
-
-    Last week too, for a sweep that was missed; after those that the rules give now, any that seats were once made for.
-    """
-    monday = monday_of(week_of(now.astimezone(service.zone).date()))
-    last = monday_of(timetable.weeks_to_create(service, now)[-1])
-    day, empty = monday - timetable.WEEK, 0
-    while day <= last or empty < EMPTY_WEEKS:
-        seats = seat_store.read_week(service.id, week_of(day))
-        empty = 0 if seats or day <= last else empty + 1
-        yield week_of(day), seats
-        day += timetable.WEEK
-
-
 def end_expired(now: datetime, *, random_fraction: Callable[[], float] = RNG.random) -> dict[str, int]:
-    """End the holds and requests whose time has run out, and remind who comes soon; how many of each.
+    """End the holds and requests whose time has run out, and mark the reminders that are due. Count each kind.
 
-    A run cut short loses nothing.
+    Idempotent; a run that was cut short can be repeated.
     """
-    ended = {"holds": 0, "requests": 0, "reminders": 0}
+    counts = {"holds": 0, "requests": 0, "reminders": 0}
     for service in service_store.read_all(now):
-        free, coming = 0, False
-        following = timetable.next_release(service, now)
+        free, is_release_ready = 0, False
+        next_release = timetable.next_release(service, now)
         for _, seats in weeks_with_seats(service, now):
             free += len(calendar.free_seats(service, seats, now))
-            coming |= any(seat.is_coming(now) and seat.opens_at == following for seat in seats)
+            is_release_ready |= any(seat.is_coming(now) and seat.opens_at == next_release for seat in seats)
             for seat in seats:
-                what = lifecycle.expired_state(seat, now)
-                if what is State.OPEN:
-                    ended["holds"] += seat_store.end_expired_hold(seat, now)
-                elif what is State.EXPIRED:
-                    back = lifecycle.return_moment(service, seat.key, now, random_fraction())
-                    ended["requests"] += seat_store.end_request(seat, State.EXPIRED, back, now)
-                elif lifecycle.needs_reminder(service, seat, now):
-                    ended["reminders"] += seat_store.remind(seat)
-        missing = following is not None and following - now <= EVE and not coming
-        log.event("seats", {"SeatsFree": free, "SeatsMissing": int(missing)}, {"Service": service.id})
-    log.event("expiry", **ended)
-    return ended
+                _end_expired_seat(service, seat, now, random_fraction, counts)
+        is_missing = next_release is not None and next_release - now <= SEATS_DUE and not is_release_ready
+        log.event("seats", {"SeatsFree": free, "SeatsMissing": int(is_missing)}, {"Service": service.id})
+    log.event("expiry", **counts)
+    return counts
+
+
+def _end_expired_seat(
+    service: Service, seat: Seat, now: datetime, random_fraction: Callable[[], float], counts: dict[str, int]
+) -> None:
+    """End the hold or the request of one seat if its time has run out, or mark its reminder if that is due."""
+    outcome = lifecycle.expired_state(seat, now)
+    if outcome is State.OPEN:
+        counts["holds"] += seat_store.end_expired_hold(seat, now)
+    elif outcome is State.EXPIRED:
+        counts["requests"] += end_request(service, seat, outcome, now=now, random_fraction=random_fraction)
+    elif lifecycle.needs_reminder(service, seat, now):
+        counts["reminders"] += seat_store.mark_reminder_due(seat)

@@ -4,61 +4,53 @@ import random
 from datetime import datetime
 
 from chalicelib.booking import availability, hold_limits
-from chalicelib.booking.hold_limits import TRIES, Client
-from chalicelib.domain import tokens
+from chalicelib.booking.hold import CAPTCHA_TRIES, SEAT_ATTEMPTS, Held, Waiting
+from chalicelib.booking.hold_limits import Visitor
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import Seat, SeatKey, State
-from chalicelib.domain.service import Service
-from chalicelib.domain.tokens import SignedToken
+from chalicelib.keys import keys
 from chalicelib.storage import recent, seat_store, waiting_store
 
 
-def take_after_captcha(
-    service: Service,
-    ticket: SignedToken,
-    challenge: int,
-    client: Client,
-    *,
-    now: datetime,
-    most: int,
-    rng: random.Random,
-) -> Seat | None:
-    """Take a seat for a waiting hold whose challenge was answered right; None if the challenge is spent.
+def take_seat(hold: Waiting, made_at: int, visitor: Visitor, *, now: datetime, rng: random.Random) -> Held | None:
+    """Take a seat for a waiting hold whose challenge of `made_at` was answered right. None if the challenge is spent.
 
-    Refuse before any write when nothing is free. The challenge is spent in the same write that names the
-    seat: of several right answers only one goes on, so a hold never gets two seats. When every seat it tried is gone,
-    or the table throttles, the answer may be sent again.
+    Raises SlotTaken or NothingFree, before any write, when nothing is free. The write that spends the challenge also
+    names the seat, so of several right answers only one goes on and a hold never gets two seats. When every seat it
+    tried is gone, or the table throttles, the same answer may be sent again.
     """
-    hold, start = tokens.digest(ticket.secret), service.start_of(ticket.seat)
-    key = availability.seat_for_waiting(service, ticket, now, rng, spread=False)
+    service = hold.service
+    key = availability.seat_for_waiting(hold, now, rng, spread=False)
     if key is None:
-        raise availability.refusal(service, start, now)
-    if recent.is_throttled(service.id, now):
+        raise availability.refusal(service, hold.start, now)
+    if recent.SEATS.is_throttled(service.id, now):
         raise TooManyRequests
-    if not waiting_store.pass_captcha(hold, challenge, key, now, most=most, keep=service.limits.longest_hold):
+    keep = service.limits.longest_hold
+    if not waiting_store.pass_captcha(hold.digest, made_at, key, now, most=CAPTCHA_TRIES, lifetime=keep):
         return None
     try:
-        seat = _take_first(service, ticket, key, now, rng)
-    except TooManyRequests:  # the table refused the write: nothing was taken
-        waiting_store.reopen(hold)
+        seat = _take_first(hold, key, now, rng)
+    except TooManyRequests:  # the table refused the write, so no seat was taken
+        waiting_store.reopen(hold.digest)
         raise
     if seat is None:
-        waiting_store.reopen(hold)
-        raise availability.refusal(service, start, now)
-    return hold_limits.apply_limits(client, seat, hold_limits.count_hold(client, now), now)
+        waiting_store.reopen(hold.digest)
+        raise availability.refusal(service, hold.start, now)
+    seat = hold_limits.apply_limits(visitor, seat, hold_limits.count_hold(visitor, now), now)
+    return Held(keys().seated_token(hold.token, seat.key), service, now + service.limits.form, now, seat)
 
 
-def _take_first(service: Service, ticket: SignedToken, key: SeatKey, now: datetime, rng: random.Random) -> Seat | None:
-    """Take this seat, or else one of the next that the waiting hold may have. Each is named before it is tried."""
-    hold, start, until = tokens.digest(ticket.secret), service.start_of(ticket.seat), now + service.limits.form
-    for attempt in range(TRIES):
+def _take_first(hold: Waiting, key: SeatKey, now: datetime, rng: random.Random) -> Seat | None:
+    """Take this seat or the next one that the hold may have. The waiting item names each seat before it is tried."""
+    service, until = hold.service, now + hold.service.limits.form
+    for attempt in range(SEAT_ATTEMPTS):
         if attempt:
-            another = availability.seat_for_waiting(service, ticket, now, rng, spread=attempt == TRIES - 1)
-            if another is None:
+            next_key = availability.seat_for_waiting(hold, now, rng, spread=attempt == SEAT_ATTEMPTS - 1)
+            if next_key is None:
                 return None
-            key = another
-            waiting_store.assign_seat(hold, key)
-        wished = start if service.start_of(key) != start else None
-        if seat_store.take(key, hold, until, now, captcha_passed=True, wished=wished):
-            return Seat(key, now, State.HELD, hold, until, captcha_passed=True, wished=wished)
+            key = next_key
+            waiting_store.assign_seat(hold.digest, key)
+        wished = hold.start if service.start_of(key) != hold.start else None
+        if seat_store.take(key, hold.digest, until, now, captcha_passed=True, wished=wished):
+            return Seat(key, now, State.HELD, hold.digest, until, captcha_passed=True, wished=wished)
     return None

@@ -9,25 +9,27 @@ from itertools import groupby, islice
 from chalicelib.domain.seat import Seat, SeatKey, State, monday_of
 from chalicelib.domain.service import Service
 
-EARLIEST = 10
-"""The first free slot is drawn among this many seats, so that a crowd does not fight over one."""
+FIRST_FREE_CANDIDATES = 10
+"""A visitor who wants the first free slot gets a random one of this many seats, so that a crowd spreads."""
 
 
-# What is free
+# Free seats
 
 
 def is_offered(service: Service, key: SeatKey, now: datetime) -> bool:
-    """Is there still time enough before this appointment to confirm it and to come?"""
+    """Tell whether there is enough time before the appointment to confirm it and to come."""
     return service.start_of(key) - now >= service.limits.notice
 
 
 def free_seats(service: Service, seats: Iterable[Seat], now: datetime) -> list[SeatKey]:
-    """The seats that look free, earliest first."""
+    """Return the seats that are free, earliest first."""
     return sorted(_free(service, seats, now))
 
 
-def first_free(service: Service, seats: Sequence[Seat], now: datetime, most: int | None = EARLIEST) -> list[SeatKey]:
-    """The first few of the seats that look free, or all; `seats` in order."""
+def first_free(
+    service: Service, seats: Sequence[Seat], now: datetime, most: int | None = FIRST_FREE_CANDIDATES
+) -> list[SeatKey]:
+    """Return the first `most` free seats, or all of them. `seats` must be in order."""
     return list(islice(_free(service, seats, now), most))
 
 
@@ -37,7 +39,7 @@ def _free(service: Service, seats: Iterable[Seat], now: datetime) -> Iterator[Se
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One row of the calendar: how many seats it has and how many are free."""
+    """A slot in the calendar: how many seats it has, and how many are free."""
 
     start: datetime
     free: int
@@ -50,9 +52,9 @@ class Slot:
 
 
 def slots_by_day(week: str, slots: Iterable[Slot]) -> list[tuple[date, list[Slot]]]:
-    """Monday to Sunday, each with its slots, none included."""
+    """Return the seven days of a week, from Monday, each with its slots, if any."""
     monday = monday_of(week)
-    by_day = {day: list(here) for day, here in groupby(slots, key=lambda slot: slot.start.date())}
+    by_day = {day: list(of_day) for day, of_day in groupby(slots, key=lambda slot: slot.start.date())}
     return [(day, by_day.get(day, [])) for day in (monday + timedelta(days=n) for n in range(7))]
 
 
@@ -68,34 +70,34 @@ class Calendar:
 
     @property
     def days(self) -> list[tuple[date, list[Slot]]]:
-        """Monday to Sunday, each with its slots, none included."""
+        """The seven days of the week, from Monday, each with its slots, if any."""
         return slots_by_day(self.week, self.slots)
 
     @property
     def free(self) -> int:
-        """Seats free this week."""
+        """How many seats of the week are free."""
         return sum(slot.free for slot in self.slots)
 
 
 def week_calendar(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> Calendar:
-    """Count the week's seats by slot, less closed ones. A seat that waits to return counts as taken, like any other."""
+    """Count the seats of a week by slot, without closed ones. A seat that was given back counts as taken."""
     slots = []
     by_start = groupby(sorted(seats, key=lambda seat: seat.key), key=lambda seat: (seat.key.day, seat.key.start))
-    for _, here in by_start:
-        places = [seat for seat in here if seat.state is not State.CLOSED]
-        start = service.start_of(places[0].key) if places else now
+    for _, of_slot in by_start:
+        unclosed = [seat for seat in of_slot if seat.state is not State.CLOSED]
+        start = service.start_of(unclosed[0].key) if unclosed else now
         if start > now:
-            free = sum(seat.is_free(now) for seat in places) if is_offered(service, places[0].key, now) else 0
-            slots.append(Slot(start, free, len(places)))
+            free = sum(seat.is_free(now) for seat in unclosed) if is_offered(service, unclosed[0].key, now) else 0
+            slots.append(Slot(start, free, len(unclosed)))
     return Calendar(service, week, now, tuple(slots), next((slot.start for slot in slots if slot.free), None))
 
 
-def nearest(service: Service, free: Iterable[SeatKey], wished: datetime, most: int = 3) -> list[datetime]:
-    """Up to `most` free slots, nearest to the wished one."""
+def nearest_starts(service: Service, free: Iterable[SeatKey], wished: datetime, most: int = 3) -> list[datetime]:
+    """Return the starts of up to `most` free slots, those nearest to the wished one, earliest first."""
     starts = {service.start_of(key) for key in free}
     return sorted(sorted(starts, key=lambda start: (abs(start - wished), start))[:most])
 
 
 def nearest_seats(service: Service, free: Iterable[SeatKey], wished: datetime, most: int) -> list[SeatKey]:
-    """Up to `most` free seats, nearest to the wished slot first; of two as near, the earlier."""
+    """Return up to `most` free seats, nearest to the wished slot first. Of two equally near, the earlier is first."""
     return nsmallest(most, free, key=lambda key: (abs(service.start_of(key) - wished), key))

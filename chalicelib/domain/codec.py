@@ -1,4 +1,4 @@
-"""A service and a person's details as plain documents, as a YAML file or the table keeps them."""
+"""Convert a service and the details of a person from and to the documents that the table stores."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, time, timedelta
@@ -10,9 +10,8 @@ from chalicelib.domain.service import Closure, Limits, Opening, Release, Release
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-
 _UNREADABLE = (AttributeError, KeyError, OSError, OverflowError, TypeError, ValueError, ZoneInfoNotFoundError)
-"""What a part of another kind leads to: a list for a dict, a folder for a zone, an hour without end."""
+"""The errors that a malformed document causes: a list in place of a dict, an unknown time zone, an endless number."""
 
 
 def _text(value: Any) -> Text:
@@ -22,9 +21,9 @@ def _text(value: Any) -> Text:
 
 
 def service_from_document(document: Mapping[str, Any]) -> Service:
-    """Build a service from its document; ValueError names the part that is missing or wrong.
+    """Build a service from its document. Raise ValueError, naming the part, if one is missing or malformed.
 
-    `infra.servicefile.reader` checks what a person wrote; this reads what was stored.
+    The document was validated before it was stored: `infra.servicefile.reader` reports the mistakes in a YAML file.
     """
     part = "times"
     try:
@@ -67,27 +66,27 @@ def service_from_document(document: Mapping[str, Any]) -> Service:
 
 
 def _limits(times: Mapping[str, Any], limits: Mapping[str, Any]) -> Limits:
-    plain = Limits()
+    default = Limits()
     window = times.get("return_hours", [2, 48])
     return Limits(
-        hold=timedelta(seconds=int(times.get("hold_seconds", plain.hold.total_seconds()))),
-        form=timedelta(seconds=int(times.get("form_seconds", plain.form.total_seconds()))),
-        extensions=int(limits.get("extensions", plain.extensions)),
-        confirm=timedelta(minutes=int(times.get("confirm_minutes", plain.confirm.total_seconds() // 60))),
-        notice=timedelta(hours=float(times.get("notice_hours", plain.notice.total_seconds() / 3600))),
+        hold=timedelta(seconds=int(times.get("hold_seconds", default.hold.total_seconds()))),
+        form=timedelta(seconds=int(times.get("form_seconds", default.form.total_seconds()))),
+        extensions=int(limits.get("extensions", default.extensions)),
+        confirm=timedelta(minutes=int(times.get("confirm_minutes", default.confirm.total_seconds() // 60))),
+        notice=timedelta(hours=float(times.get("notice_hours", default.notice.total_seconds() / 3600))),
         return_after=timedelta(hours=float(window[0])),
         return_before=timedelta(hours=float(window[1])),
-        erase_after=timedelta(days=int(times.get("erase_days", plain.erase_after.days))),
-        choice=timedelta(days=int(times.get("choice_days", plain.choice.days))),
-        moves=int(limits.get("moves", plain.moves)),
-        domain_requests=int(limits.get("domain_requests", plain.domain_requests)),
-        ipv6_48_requests=int(limits.get("ipv6_48_requests", plain.ipv6_48_requests)),
-        ipv6_32_requests=int(limits.get("ipv6_32_requests", plain.ipv6_32_requests)),
+        erase_after=timedelta(days=int(times.get("erase_days", default.erase_after.days))),
+        choice=timedelta(days=int(times.get("choice_days", default.choice.days))),
+        moves=int(limits.get("moves", default.moves)),
+        domain_requests=int(limits.get("domain_requests", default.domain_requests)),
+        ipv6_48_requests=int(limits.get("ipv6_48_requests", default.ipv6_48_requests)),
+        ipv6_32_requests=int(limits.get("ipv6_32_requests", default.ipv6_32_requests)),
     )
 
 
 def _openings(planning: Mapping[str, Any]) -> Iterator[Opening]:
-    """The hours of one planning, cut at their breaks."""
+    """Yield the opening hours of one planning, divided at its breaks."""
     desks = tuple(int(desk) for desk in planning["desks"])
     if not desks or not all(0 < desk < 1000 for desk in desks):  # noqa: PLR2004  # three digits in a seat's key
         raise ValueError("desks are numbers from 1 to 999")
@@ -118,11 +117,13 @@ def _release(rule: Mapping[str, Any]) -> Release:
         ReleaseMoment(WEEKDAYS.index(moment["day"]) + 1, time.fromisoformat(moment["at"]), moment.get("seats"))
         for moment in rule["moments"]
     )
-    return Release(int(rule["weeks_ahead"]), moments, waits=rule.get("on_holiday") == "next_working_day")
+    return Release(
+        int(rule["weeks_ahead"]), moments, waits_for_working_day=rule.get("on_holiday") == "next_working_day"
+    )
 
 
 def details_to_document(details: Details) -> dict[str, str]:
-    """Details as a document."""
+    """Return the details of a person as a document."""
     return {
         "first_name": details.first_name,
         "last_name": details.last_name,
@@ -135,5 +136,5 @@ def details_to_document(details: Details) -> dict[str, str]:
 
 
 def details_from_document(document: Mapping[str, str]) -> Details:
-    """The details that `details_to` wrote."""
+    """Read a document that `details_to_document` returned."""
     return Details(**{**document, "birth_date": date.fromisoformat(document["birth_date"])})  # type: ignore[arg-type]  # one date among strings

@@ -2,26 +2,26 @@
 
 from contextlib import suppress
 
-_PLUS = {
+_WITH_PLUS_TAGS = {
     *("gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me", "icloud.com", "me.com", "mac.com"),
     *("outlook.com", "outlook.fr", "hotmail.com", "hotmail.fr", "live.com", "live.fr", "msn.com"),
     *("fastmail.com", "fastmail.fm"),
 }
-_NO_DOTS = {"gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me"}
-_SAME = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
+"""Domains that ignore "+" and what follows it in a mailbox name."""
+_DOTS_IGNORED = {"gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me"}
+"""Domains that ignore dots in a mailbox name."""
+_ALIASES = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
+"""Domains whose mailboxes are those of another domain."""
 _RESERVED = {"alt", "internal"}
-"""Top-level domains without mail, beside those that email-validator knows (test, invalid, localhost, …)."""
-
-
-# One mailbox
+"""Top-level domains without mail, besides those that email-validator refuses (test, invalid, localhost, …)."""
 
 
 def deliverable(typed: str) -> str:
     """Return an e-mail address in ASCII, as SES takes it: an internationalized domain in punycode.
 
-    Raises ValueError for an address that can receive no letter from here. Does not look at the DNS.
+    Raise ValueError for an e-mail address that cannot receive mail from SES. The DNS is not queried.
     """
-    from email_validator import validate_email  # noqa: PLC0415  60 ms, only where an address is read
+    from email_validator import validate_email  # noqa: PLC0415  60 ms, only where an e-mail address is validated
 
     checked = validate_email(
         typed, allow_smtputf8=False, allow_quoted_local=False, strict=True, check_deliverability=False
@@ -39,8 +39,8 @@ def mailbox_key(email: str) -> str:
         with suppress(ValueError):
             email = deliverable(email)
     local, _, domain = email.casefold().rpartition("@")
-    if domain in _PLUS:
+    if domain in _WITH_PLUS_TAGS:
         local = local.partition("+")[0]
-    if domain in _NO_DOTS:
+    if domain in _DOTS_IGNORED:
         local = local.replace(".", "")
-    return f"{local}@{_SAME.get(domain, domain)}"
+    return f"{local}@{_ALIASES.get(domain, domain)}"

@@ -1,4 +1,4 @@
-"""What time does to a seat: when it expires, when it returns, when its reminder is due."""
+"""What the clock does to a seat: when it expires, when it opens again, when its reminder is due."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,19 +6,19 @@ from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 
 BACK_BEFORE = timedelta(hours=24)
-"""A seat that was given back is open again at least this long before its slot."""
+"""A seat that was given back opens again at least this long before its slot."""
 
 
 def stays_closed(service: Service, seat: Seat) -> bool:
-    """Was it given back too late for anybody else?"""
+    """Tell whether a seat was given back too late to open again before its slot."""
     return seat.returns_at is not None and seat.returns_at >= service.start_of(seat.key)
 
 
 def return_moment(service: Service, key: SeatKey, now: datetime, fraction: float) -> datetime:
-    """When a freed seat opens again: `chance` (0 to 1) places it inside the service's return window.
+    """Return when a freed seat opens again, in UTC: `fraction` (0 to 1) of the way through the return window.
 
-    The window is cut so that the seat is back at least a day and `notice` before its slot; nearer than that it
-    stays closed (it opens at its own start, when nobody can take it).
+    The window ends a day and the service's notice before the slot. A seat that is freed too late for that opens at the
+    start of its slot, when nobody can take it.
     """
     limits = service.limits
     first, last = now + limits.return_after, now + limits.return_before
@@ -30,7 +30,7 @@ def return_moment(service: Service, key: SeatKey, now: datetime, fraction: float
 
 
 def expired_state(seat: Seat, now: datetime) -> State | None:
-    """What the clock makes of a seat: EXPIRED for an unconfirmed request, OPEN for an unfinished hold."""
+    """Return the state that a seat is due for: EXPIRED for a request, OPEN for a hold, None if its time is not over."""
     if seat.until is None or seat.until >= now:
         return None
     if seat.state is State.PENDING:
@@ -39,7 +39,10 @@ def expired_state(seat: Seat, now: datetime) -> State | None:
 
 
 def needs_reminder(service: Service, seat: Seat, now: datetime) -> bool:
-    """Is it two days before a confirmed appointment? Not for one filed the day before that: its letters are recent."""
+    """Tell whether the reminder of a confirmed appointment is due.
+
+    None is sent for a request that was filed less than a day before its reminder: its other letters are recent.
+    """
     if seat.state is not State.CONFIRMED or seat.reminded or seat.filed_at is None:
         return False
     start, limits = service.start_of(seat.key), service.limits

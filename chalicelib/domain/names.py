@@ -1,7 +1,7 @@
-"""Names and e-mail addresses: which spellings are one person or one mailbox, and which can be accepted.
+"""Names of people: which texts are names, and which spellings are the same name.
 
-A person's key must be the same for every way in which a passport, a keyboard or a helper spells one name. It must
-differ between two people, above all between twins: they share the date of birth and the family name.
+The key of a person must be the same for every way in which a passport, a keyboard or a helper spells their name. It
+must differ between two people, above all between twins, who share the date of birth and the family name.
 """
 
 import re
@@ -29,13 +29,13 @@ _OTHER_LETTERS = {
     "ʒ": "z",
     "ɑ": "a",
 }
-"""Small Latin letters that neither Unicode nor their own name takes apart; ø, ł or ɓ need no line here."""
+"""Latin letters without a Unicode decomposition. Those whose Unicode name is "X WITH …" (ø, ł, ɓ) need no entry."""
 _WITH = re.compile(r"LATIN SMALL LETTER ([A-Z]) WITH .+")
 _APOSTROPHES = "'’‘ʼʻʿʾ·"
 _BETWEEN = _APOSTROPHES + " .-"
-"""What may stand between the letters of a name; the middle dot is Catalan."""
+"""Characters that are allowed between the letters of a name. The middle dot is Catalan."""
 MOST_MARKS = 4
-"""Marks on one letter: no language needs more, and a hundred of them cover the lines above."""
+"""The most combining marks on one letter. No language needs more, and a hundred would cover the lines above."""
 _NAME = re.compile(rf"LM{{0,{MOST_MARKS}}}(?:(?:S*LM{{0,{MOST_MARKS}}})+S*)?")
 _DIGRAPHS = re.compile(r"a[ae]+|oe+|u(?:e|xx)+|n(?:xx)+")
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -44,25 +44,25 @@ _BLANK = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u2800", "\u3164", 
 _VARIATION = re.compile("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
-# What a form accepts
+# Validation
 
 
 def is_invisible(character: str) -> bool:
-    """Say whether a character shows nothing by itself, or changes how the text around it is shown."""
+    """Tell whether a character is invisible, or changes how the text around it is displayed."""
     blank = character in _BLANK or _VARIATION.match(character) is not None
     return blank or unicodedata.category(character) in _HIDDEN
 
 
 def is_name(text: str) -> bool:
-    """Say whether a text in NFKC is a name in Latin letters.
+    """Tell whether a text in NFKC is a name in Latin letters.
 
-    It begins with a letter. A single letter stands alone, so that `D'` is refused.
+    A name begins with a letter. A single letter is a name only by itself: `D'` is refused.
     """
     return _NAME.fullmatch("".join(map(_kind, text))) is not None
 
 
 def has_other_script(text: str) -> bool:
-    """Say whether a text has letters of another script than Latin."""
+    """Tell whether a text has letters of a script other than Latin."""
     return any(c.isalpha() and c not in _BETWEEN and _kind(c) == "?" for c in text)
 
 
@@ -75,7 +75,7 @@ def _kind(character: str) -> str:
     return "L" if character.isalpha() and letters and letters.isascii() else "?"
 
 
-# One person
+# Comparison
 
 
 def person_key(first_name: str, last_name: str) -> str:
@@ -94,14 +94,14 @@ def person_key(first_name: str, last_name: str) -> str:
     named Marion and Romain would be one person.
     """
     letters = _glued(f"{first_name} {last_name}")
-    # No digraph may lie across the cut of the circle: cut before a letter that never continues one.
+    # The cut must not divide a digraph, so it is made before a letter that never continues one.
     cut = next((n for n, letter in enumerate(letters) if letter not in "aex"), None)
     letters = min(_rotations(letters)) if cut is None else letters[cut:] + letters[:cut]
     return min(_rotations(_merge(letters)))
 
 
 def is_respelling(new: str, old: str) -> bool:
-    """Say whether two full names differ by spelling only: order, and one letter in four, two at most."""
+    """Tell whether two full names differ in spelling only: in order, and in one letter of four, two at most."""
     if person_key(new, "") == person_key(old, ""):
         return True
     before, after = _words(old), _words(new)
@@ -115,18 +115,18 @@ def is_respelling(new: str, old: str) -> bool:
 
 
 def has_beginnings(name: str, beginnings: str) -> bool:
-    """Say whether each word of `beginnings` begins a word of the name; one word may run over several of the name."""
+    """Tell whether each word of `beginnings` begins a word of the name. A word may span several words of the name."""
     words = _fold(name).split()
     tails = [_merge("".join(words[n:])) for n in range(len(words))]
-    sought = [*_words(beginnings)] or [beginnings.strip()]
+    searched = _words(beginnings) or [beginnings.strip()]
     glued = _merge(_glued(beginnings))
-    return all(any(tail.startswith(word) for tail in tails) for word in sought if word) or (
+    return all(any(tail.startswith(word) for tail in tails) for word in searched if word) or (
         bool(glued) and any(tail.startswith(glued) for tail in tails)
     )
 
 
 def _fold(text: str) -> str:
-    """Return the letters of a text, in a to z where they are Latin, with a space for anything that divides words."""
+    """Return the letters of a text, Latin ones as a to z, with a space for each character that separates words."""
     bare = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(map(_bare_letter, bare))
 

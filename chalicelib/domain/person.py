@@ -8,7 +8,7 @@ from chalicelib.domain.seat import SeatKey
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the person typed, checked. `email` is as typed, `email_key` its normalised form."""
+    """The details that an applicant typed, after validation. `email` is as typed."""
 
     first_name: str
     last_name: str
@@ -21,14 +21,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person item: one live request of one person, and the only place that keeps personal data.
-
-    `moves` are those the person made; `sequence` counts those of the office too, for the calendar file. `as_filed` are
-    the details before they were corrected, `corrected` times. `names` are the person keys of the corrected names, which
-    are locked too. `generation` counts the corrections of the e-mail address. `stopped` says why the e-mail address
-    takes no more letters. `replaced` marks the copy that is kept for the last letters of an ended request.
-    `wanted_3` is when the convocation was sent on demand for the third time, counted from the latest.
-    """
+    """The person item: the live request of one person. No other item has personal data."""
 
     key: str
     service: str
@@ -38,12 +31,22 @@ class Person:
     reference: str
     filed_at: datetime
     moves: int = 0
+    """How often the person moved the request."""
     sequence: int = 0
+    """How often anyone moved it, operators included: the sequence number of the calendar file."""
     as_filed: Details | None = None
+    """The details before the first correction."""
     corrected: int = 0
+    """How often the name was corrected, refused corrections included."""
     sent: frozenset[str] = frozenset()
+    """The letters that were sent."""
     stopped: str = ""
+    """Why the e-mail address takes no more letters."""
     names: tuple[str, ...] = ()
+    """The person keys of the corrected names, which are locked too."""
     generation: int = 0
+    """How often the e-mail address was corrected."""
     replaced: bool = False
+    """Whether this is the copy that is kept for the last letters of an ended request."""
     wanted_3: datetime | None = None
+    """When the convocation was sent on demand, the third time counted back from the latest."""

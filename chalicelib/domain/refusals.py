@@ -1,4 +1,4 @@
-"""What the service refuses, in the words of the desk. How each becomes an answer is the edge's business."""
+"""The reasons for which the service refuses a request. The HTTP layer maps each to a status and a sentence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,83 +6,83 @@ from datetime import datetime
 
 
 class Refusal(Exception):
-    """Base of every refusal that a person can be told about."""
+    """The base of all refusals."""
 
 
 class NotFound(Refusal):
-    """There is no such service, week, hold or request; also for an id that could never be one."""
+    """There is no such service, week, hold or request, or the id is malformed."""
 
 
 @dataclass(slots=True)
 class InvalidFields(Refusal):
-    """Something typed cannot be used; `errors` maps each field to a message key, in the order of the form."""
+    """A form has invalid fields. `errors` maps each one to a message key, in the order of the form."""
 
     errors: Mapping[str, str]
 
 
 class ConditionsNotAccepted(Refusal):
-    """The box of the conditions was not ticked."""
+    """The visitor did not accept the conditions."""
 
 
 @dataclass(slots=True)
 class SlotTaken(Refusal):
-    """Somebody else has this slot, or it never was offered; `nearest` are up to three that look free."""
+    """The slot is taken, or was never offered. `nearest` has the starts of up to three free slots."""
 
     nearest: Sequence[datetime] = ()
 
 
 @dataclass(slots=True)
 class NothingFree(Refusal):
-    """No slot is free at all; `next_release` is when the next ones open, None if none do for a year."""
+    """No slot of the service is free. `next_release` is when the next ones open, None if none do within a year."""
 
     next_release: datetime | None
 
 
 @dataclass(slots=True)
 class NotOpenYet(Refusal):
-    """The slot belongs to a coming release, at `opens_at`. Never raised for a seat that waits to return."""
+    """The slot opens with a coming release, at `opens_at`. Never raised for a seat that was given back."""
 
     opens_at: datetime
 
 
 class NoMovesLeft(Refusal):
-    """The request was moved as often as its service allows."""
+    """The request was already moved as often as its service allows."""
 
 
 class CaptchaRequired(Refusal):
-    """Details came before the captcha was passed."""
+    """The details were sent before the captcha was passed."""
 
 
 @dataclass(slots=True)
 class CaptchaWrong(Refusal):
-    """The answer is not the one; `tries_left` tries remain for this challenge."""
+    """The answer to the captcha is wrong. `tries_left` further answers to this challenge are allowed."""
 
     tries_left: int
 
 
 class CaptchaSpent(Refusal):
-    """The challenge is too old, was replaced, belongs to another hold, or had all its tries."""
+    """The challenge is too old, was replaced, belongs to another hold, or has no tries left."""
 
 
 class HoldExpired(Refusal):
-    """The hold ran out, was given back, or never was."""
+    """The hold has expired, was given back, or never existed."""
 
 
 class AlreadyRequested(Refusal):
-    """The person, or the address, has a live request for the same service."""
+    """The person or the e-mail address has a live request for the same service."""
 
 
 class LinkExpired(Refusal):
-    """The link was good once; its request has ended."""
+    """The link is no longer valid: its request has ended, or it was replaced by a newer link."""
 
 
 class CrossSite(Refusal):
-    """A page of another site sent the form."""
+    """The form was sent from a page of another site."""
 
 
 class TooManyRequests(Refusal):
-    """The table or a limit asks to slow down; trying again in a few seconds is right."""
+    """DynamoDB throttles, or a limit was reached. The same request may succeed after a few seconds."""
 
 
 class Unavailable(Refusal):
-    """The store or the mail is away for a moment; nothing was lost and nothing was changed."""
+    """DynamoDB or SES does not answer. Nothing was changed; the same request may be repeated."""

@@ -4,7 +4,7 @@ import random
 
 
 class RandomSource(random.Random):
-    """Draw from `source`: the operating system's generator, unless a test sets a seeded one to repeat its run."""
+    """A generator that draws from `source`: that of the operating system, or a seeded one that a test sets."""
 
     def __init__(self) -> None:
         super().__init__()

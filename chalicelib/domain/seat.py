@@ -1,4 +1,4 @@
-"""Seats, holds and services: plain values and the rules that need nothing but the values and the clock."""
+"""A seat, its key and its states: plain values, and the rules that need only these values and the clock."""
 
 import re
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 CLOCK_SKEW = timedelta(seconds=5)
-"""How long a seat stays with a hold that ran out, so that two clocks apart never give one seat to two people."""
+"""How long an expired hold still keeps its seat, so that processes whose clocks differ never assign it twice."""
 
 
 class State(StrEnum):
-    """What a seat is now."""
+    """The state of a seat, or how the request ended that the seat had before."""
 
     OPEN = "open"
     HELD = "held"
     PENDING = "pending"
     CONFIRMED = "confirmed"
     CLOSED = "closed"
-    # What became of a request that the seat no longer has:
+    # How a request ended that the seat no longer has:
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
@@ -26,27 +26,27 @@ class State(StrEnum):
 
 
 BY_RULES, BY_OPERATOR = "rules", "office"
-"""Who closed a seat: a change of the service's file, or somebody at the office."""
+"""Who closed a seat: a change of the service's file, or an operator."""
 
 _WEEK = re.compile("([0-9]{4})-W([0-9]{2})")
 _REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.([0-9]{8})\.([0-9]{4})\.([1-9][0-9]{0,2})")
 
 
 def require_aware(moment: datetime) -> datetime:
-    """Refuse a naive datetime where it enters."""
+    """Return an aware datetime unchanged. Raise ValueError for a naive one."""
     if moment.tzinfo is None:
         raise ValueError("a naive datetime")
     return moment
 
 
 def week_of(day: date) -> str:
-    """ISO 8601 week of a day, as `2026-W49`."""
+    """Return the ISO 8601 week of a day, such as `2026-W49`."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02}"
 
 
 def monday_of(week: str) -> date:
-    """First day of an ISO week; ValueError for what is not one, week 53 of a 52-week year included."""
+    """Return the first day of an ISO 8601 week. Raise ValueError if there is no such week, as for `2027-W53`."""
     match = _WEEK.fullmatch(week)
     if not match:
         raise ValueError(week)
@@ -55,7 +55,7 @@ def monday_of(week: str) -> date:
 
 @dataclass(frozen=True, slots=True, order=True)
 class SeatKey:
-    """Which seat: one unit of one slot of one service; `start` is the time on the wall at the place."""
+    """The identity of a seat: one desk (`unit`) at one start, in local time, of one service."""
 
     day: date
     start: time
@@ -69,12 +69,12 @@ class SeatKey:
 
     @property
     def ref(self) -> str:
-        """The key in an id or a link: `aes.20261203.1015.1`."""
+        """The key as it is written in tokens and items: `aes.20261203.1015.1`."""
         return f"{self.service}.{self.day:%Y%m%d}.{self.start:%H%M}.{self.unit}"
 
     @classmethod
     def parse(cls, ref: str) -> "SeatKey":
-        """Read a `ref`; ValueError for anything else."""
+        """Read what `ref` returns. Raise ValueError for any other text."""
         match = _REF.fullmatch(ref)
         if not match:
             raise ValueError(ref)
@@ -84,49 +84,53 @@ class SeatKey:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One place as it is stored; no personal data.
-
-    `until` ends a hold, the time to confirm, or the time to choose again. `past` is the hold of the request that ended
-    as `past_state`. `closed` says by whom (`RULES`, `OFFICE`), `extra` that no rule gave this seat, `reserve` for which
-    closing it is set aside.
-
-    `generation` counts the corrections of its request's e-mail address. Each one ends the links sent before;
-    `emails_refused` counts those that were refused. The request of a `brief` hold must be confirmed soon. It owes
-    `captchas_due` further captchas over a limit; the limits were `checked_for` the key of an e-mail domain when its
-    details came. `wished` is the start of the slot that the visitor had chosen, if they got this seat instead.
-
-    `holds_had` to `first_at` count for the figures of a week: holds it had, requests that were given up or ran out, and
-    its first hold.
-    """
+    """A seat as it is stored, without personal data."""
 
     key: SeatKey
     opens_at: datetime
     state: State = State.OPEN
     hold: str = ""
+    """The digest of the secret of its hold, which also identifies the request that comes from it."""
     until: datetime | None = None
+    """The end of the hold, of the time to confirm, or of the time to choose another seat."""
     captcha_passed: bool = False
     reminded: bool = False
     extensions: int = 0
     person: str = ""
+    """The person key of its request."""
     filed_at: datetime | None = None
     past: str = ""
+    """The hold of the request that ended as `past_state`."""
     past_state: State | None = None
     closed: str = ""
+    """Who closed it: `BY_RULES` or `BY_OPERATOR`."""
     extra: bool = False
+    """Whether an operator added it, so that the rules of the service do not close it."""
     reserve: str = ""
+    """The closure for whose displaced applicants it is set aside."""
     generation: int = 0
+    """How often the e-mail address of its request was corrected. Each correction ends the links sent before."""
     emails_refused: int = 0
+    """How many corrections of the e-mail address were refused."""
     holds_had: int = 0
+    """Statistics of the week, with the next three fields: how many holds it had."""
     freed: int = 0
+    """How many of its requests were given up."""
     expired: int = 0
+    """How many of its requests were not confirmed in time."""
     first_at: datetime | None = None
+    """When it was held for the first time."""
     brief: bool = False
+    """Whether the request of this hold must be confirmed soon."""
     captchas_due: int = 0
+    """How many further captchas the hold must pass because it is over a limit."""
     checked_for: str = ""
+    """The key of the e-mail domain for which the limits were checked last."""
     wished: datetime | None = None
+    """The start of the slot that the visitor had chosen, if they got this seat instead."""
 
     def is_free(self, now: datetime) -> bool:
-        """May somebody take it? The same rule as `store.FREE`, the condition of the hold."""
+        """Tell whether a visitor may hold it. `seat_expressions.is_free` states the same rule as a condition."""
         if self.opens_at > now:
             return False
         if self.state is State.OPEN:
@@ -134,20 +138,20 @@ class Seat:
         return self.state is State.HELD and self.until is not None and self.until < now - CLOCK_SKEW
 
     def is_coming(self, now: datetime) -> bool:
-        """Is it one of a coming release? Never true of a seat that waits to return or is set aside."""
+        """Tell whether a release will open it. False for a seat that was given back or is set aside."""
         return self.state is State.OPEN and self.opens_at > now and not self.past_state and not self.reserve
 
     def is_set_aside(self, now: datetime) -> bool:
-        """Is it kept for those whose morning was closed?"""
+        """Tell whether it is still reserved for applicants whose seats were closed."""
         return self.state is State.OPEN and bool(self.reserve) and self.opens_at > now
 
     @property
     def returns_at(self) -> datetime | None:
-        """When a seat that somebody gave back opens again: nobody outside may learn it."""
+        """When a seat that was given back opens again. This moment must stay secret."""
         return self.opens_at if self.state is State.OPEN and self.past_state else None
 
     def holds(self, hold: str, now: datetime) -> bool:
-        """May this hold still go on, whatever step it has reached?"""
+        """Tell whether this hold has the seat, and is not over: held or filed and in time, or confirmed."""
         if self.hold != hold or self.until is None:
             return False
         if self.state is State.CONFIRMED:
@@ -155,5 +159,5 @@ class Seat:
         return self.state in {State.HELD, State.PENDING} and now < self.until
 
     def carries(self, hold: str, person: str) -> bool:
-        """Does the seat carry the live request of this hold and person? Then the locks of the request count."""
+        """Tell whether the seat has the live request of this hold and person. Only then do its locks apply."""
         return self.state in {State.PENDING, State.CONFIRMED} and (self.hold, self.person) == (hold, person)

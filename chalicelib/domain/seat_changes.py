@@ -1,20 +1,19 @@
 """The changes that make the seats of a week agree with the rules of its service."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import islice
 
 from chalicelib.domain import timetable
 from chalicelib.domain.seat import BY_RULES, Seat, SeatKey, State
 from chalicelib.domain.service import Service
 
-# The seats that are there, and the rules
-
 
 class ChangeKind(StrEnum):
-    """What makes a seat agree with the rules."""
+    """How a seat is changed so that it agrees with the rules."""
 
     CREATE = "create"
     MOVE = "move"
@@ -24,17 +23,16 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeatChange:
-    """One write that a change of the rules calls for; `opens_at` is when the seat opens then."""
+    """A change of one seat. `seat.opens_at` is when the seat opens after the change."""
 
-    do: ChangeKind
+    kind: ChangeKind
     seat: Seat
 
 
 class DeskOccupancy:
-    """The times at which each desk of a service is taken by some seats.
+    """The times at which seats occupy each desk of a service.
 
-    A seat stores no length: each one lasts as long as a slot of its service lasts now. A desk belongs to its service:
-    desk 1 of another service is another desk.
+    Every seat lasts as long as a slot of the service lasts now, also if it was created when slots had another length.
     """
 
     def __init__(self, service: Service, keys: Iterable[SeatKey]) -> None:
@@ -44,19 +42,19 @@ class DeskOccupancy:
             self._taken.setdefault((key.day, key.unit), []).append(key)
 
     def overlapped(self, key: SeatKey) -> SeatKey | None:
-        """Return another seat of the same desk whose time span intersects that of this one, if any."""
+        """Return another seat of the same desk that overlaps this one in time, if any."""
         taken = self._taken.get((key.day, key.unit), [])
-        place = bisect_left(taken, key)
-        near = (other for other in taken[max(place - 1, 0) : place + 2] if other != key)
-        return next((other for other in near if abs(_wall(other) - _wall(key)) < self._slot), None)
+        position = bisect_left(taken, key)
+        neighbours = (other for other in taken[max(position - 1, 0) : position + 2] if other != key)
+        return next((other for other in neighbours if abs(_local_start(other) - _local_start(key)) < self._slot), None)
 
 
-def _wall(key: SeatKey) -> datetime:
+def _local_start(key: SeatKey) -> datetime:
     return datetime.combine(key.day, key.start)
 
 
 def _stays(seat: Seat, now: datetime) -> bool:
-    """Is it a seat that no rule may close: somebody has it, or the office added it or set it aside?"""
+    """Tell whether the rules may not close a seat: it is in use, or an operator added it or set it aside."""
     if seat.state is State.CLOSED:
         return False
     unused = seat.state is State.OPEN or seat.is_free(now)
@@ -66,41 +64,68 @@ def _stays(seat: Seat, now: datetime) -> bool:
 def changes_of_week(
     service: Service, week: str, seats: Sequence[Seat], now: datetime, *, create: bool
 ) -> Iterator[SeatChange]:
-    """What makes the seats of a week agree with the rules. Nobody who has a seat loses it, none opens twice.
+    """Yield the changes that make the seats of a week agree with the rules. No applicant loses a seat by them.
 
-    A seat outside the hours is closed once nobody has it. One that has not opened yet opens when the rules say now;
-    one that has stays open. While nothing of the week has opened, seats come and go with the plan; afterwards seats
-    are only added while there are fewer than the plan has. What the office added, closed or set aside is its own.
-
-    A desk receives one person at a time: a seat is not created or reopened where it would overlap another of its desk,
-    and an unused one that overlaps a seat that stays is closed.
+    - A seat outside the hours is closed once nobody has it.
+    - A seat that has not opened yet opens when the rules now say. A seat that has opened stays open.
+    - Until the first seats of the week open, seats come and go with the plan. Later, seats are added only while there
+      are fewer than the plan has.
+    - What an operator added, closed or set aside is not changed.
+    - A desk receives one applicant at a time: no seat is created or reopened where it would overlap another seat of its
+      desk, and an unused seat that overlaps one that stays is closed.
     """
     planned, inside = timetable.plan(service, week), set(timetable.planned_seats(service, week))
     begun = bool(planned) and min(planned.values()) <= now
-    own = [seat for seat in seats if not seat.extra and not seat.reserve]
-    there: dict[SeatKey, Seat] = {seat.key: seat for seat in seats}
-    staying = DeskOccupancy(service, (seat.key for seat in seats if _stays(seat, now)))
     closing: set[SeatKey] = set()
-    for seat in own:
-        wanted = seat.key in planned or (begun and seat.key in inside)
-        wanted = wanted and (_stays(seat, now) or staying.overlapped(seat.key) is None)
-        if not wanted and seat.state in {State.OPEN, State.HELD} and service.start_of(seat.key) > now:
-            closing |= set() if _stays(seat, now) else {seat.key}
+    for change in _changes_of_existing(service, seats, planned, inside if begun else set(), now):
+        if change.kind is ChangeKind.CLOSE and not _stays(change.seat, now):
+            closing.add(change.seat.key)
+        yield change
+    if not create:
+        return
+    missing = len(planned) - sum(seat.key in inside and not seat.extra and seat.closed != BY_RULES for seat in seats)
+    additions = _additions(service, seats, planned, closing, now)
+    yield from islice(additions, max(missing, 0) if begun else None)
+
+
+def _changes_of_existing(
+    service: Service,
+    seats: Sequence[Seat],
+    planned: Mapping[SeatKey, datetime],
+    also_kept: set[SeatKey],
+    now: datetime,
+) -> Iterator[SeatChange]:
+    """Yield the seats to close, and those that open at another moment than before."""
+    staying = DeskOccupancy(service, (seat.key for seat in seats if _stays(seat, now)))
+    for seat in seats:
+        if seat.extra or seat.reserve:
+            continue
+        in_rules = seat.key in planned or seat.key in also_kept
+        in_rules = in_rules and (_stays(seat, now) or staying.overlapped(seat.key) is None)
+        if not in_rules and seat.state in {State.OPEN, State.HELD} and service.start_of(seat.key) > now:
             yield SeatChange(ChangeKind.CLOSE, seat)
         elif seat.is_coming(now):
             moved = replace(seat, opens_at=planned.get(seat.key, seat.opens_at))
             if moved != seat:
                 yield SeatChange(ChangeKind.MOVE, moved)
-    missing = len(planned) - sum(seat.key in inside and not seat.extra and seat.closed != BY_RULES for seat in seats)
-    taken = DeskOccupancy(
+
+
+def _additions(
+    service: Service,
+    seats: Sequence[Seat],
+    planned: Mapping[SeatKey, datetime],
+    closing: set[SeatKey],
+    now: datetime,
+) -> Iterator[SeatChange]:
+    """Yield the planned seats that can be created or reopened, in order."""
+    existing = {seat.key: seat for seat in seats}
+    occupied = DeskOccupancy(
         service, (seat.key for seat in seats if seat.state is not State.CLOSED and seat.key not in closing)
     )
-    for key, at in planned.items():
-        if service.start_of(key) <= now or (begun and missing <= 0) or not create or taken.overlapped(key):
+    for key, opens_at in planned.items():
+        if service.start_of(key) <= now or occupied.overlapped(key):
             continue
-        if key not in there:
-            yield SeatChange(ChangeKind.CREATE, Seat(key, at))
-            missing -= 1
-        elif there[key].closed == BY_RULES:
-            yield SeatChange(ChangeKind.REOPEN, replace(there[key], opens_at=max(at, there[key].opens_at)))
-            missing -= 1
+        if key not in existing:
+            yield SeatChange(ChangeKind.CREATE, Seat(key, opens_at))
+        elif existing[key].closed == BY_RULES:
+            yield SeatChange(ChangeKind.REOPEN, replace(existing[key], opens_at=max(opens_at, existing[key].opens_at)))

@@ -10,14 +10,14 @@ from chalicelib.domain.seat import SeatKey
 
 
 class SeatAfter(StrEnum):
-    """When a hold takes its seat."""
+    """When a hold takes its seat: before or after the captcha."""
 
     CROWD = "crowd"
-    """Around a release, and while a seat is newly open, after the captcha; else at once."""
+    """After the captcha around a release and for a seat that opened recently; otherwise at once."""
     CAPTCHA = "captcha"
     """Always after the captcha."""
     CHOICE = "choice"
-    """At once, as soon as the slot is chosen."""
+    """Always at once, when the slot is chosen."""
 
 
 LANGUAGES = ("fr", "en", "ar")
@@ -25,7 +25,7 @@ LANGUAGES = ("fr", "en", "ar")
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """These desks receive on this weekday (1 = Monday) from `start` to `end`, without a break."""
+    """Hours without a break in which these desks receive applicants, on one weekday (1 is Monday)."""
 
     weekday: int
     start: time
@@ -35,7 +35,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """From the day `first` to the day `last`, between `start` and `end`, these desks are closed; all where none is."""
+    """Desks that are closed from `first` to `last`, each day between `start` and `end`. No desks: all of them."""
 
     first: date
     last: date
@@ -44,7 +44,7 @@ class Closure:
     desks: tuple[int, ...] = ()
 
     def covers(self, key: SeatKey, slot: timedelta) -> bool:
-        """Does any of a seat's slot fall into it?"""
+        """Tell whether any part of a seat's slot is closed."""
         if not self.first <= key.day <= self.last or (self.desks and key.unit not in self.desks):
             return False
         start = datetime.combine(key.day, key.start)
@@ -53,7 +53,7 @@ class Closure:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseMoment:
-    """On this weekday at this time so many seats of a week open; None: all that are left."""
+    """A weekday and local time at which this many seats of a week open; None for all that are left."""
 
     weekday: int
     at: time
@@ -62,31 +62,39 @@ class ReleaseMoment:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """When the seats of a week open: at these moments, `weeks_ahead` weeks before it.
-
-    With `waits`, a moment on a public holiday waits for the next working day.
-    """
+    """When the seats of a week open: at these moments, `weeks_ahead` weeks before it."""
 
     weeks_ahead: int
     moments: tuple[ReleaseMoment, ...]
-    waits: bool = False
+    waits_for_working_day: bool = False
+    """Whether a moment on a public holiday waits for the next working day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The times of a service."""
+    """The durations and limits of a service."""
 
     hold: timedelta = timedelta(seconds=180)
+    """The time for the captcha."""
     form: timedelta = timedelta(minutes=15)
+    """The time for the form, after the captcha; each extension adds as much."""
     extensions: int = 2
     confirm: timedelta = timedelta(minutes=2880)
+    """The time to confirm a request by e-mail."""
     notice: timedelta = timedelta(hours=24)
+    """How long before its start a seat is offered last."""
     return_after: timedelta = timedelta(hours=2)
+    """A freed seat opens again at a random moment, no sooner than this after it was freed."""
     return_before: timedelta = timedelta(hours=48)
+    """A freed seat opens again no later than this after it was freed."""
     erase_after: timedelta = timedelta(days=30)
+    """How long after the appointment all data about it is erased."""
     choice: timedelta = timedelta(days=7)
+    """How long an applicant whose seat was closed may choose another one."""
     remind: timedelta = timedelta(hours=48)
+    """How long before the appointment the reminder is sent."""
     moves: int = 2
+    """How often an applicant may move a request."""
     domain_requests: int = 10
     """Requests a day from one e-mail domain before another captcha is due. Well-known providers are not counted."""
     ipv6_48_requests: int = 30
@@ -109,9 +117,9 @@ Text = Mapping[str, str]
 """One text in each language: `{"fr": …, "en": …, "ar": …}`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # compared as itself: so that what follows from it can be remembered
+@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity, so that functions of a service can be cached
 class Service:
-    """What a prefecture offers appointments for, as its YAML file says it."""
+    """What a prefecture offers appointments for. Comes from a YAML file, which docs/service-file.md describes."""
 
     id: str
     name: Text
@@ -137,22 +145,22 @@ class Service:
 
     @property
     def minutes(self) -> int:
-        """Length of a slot in minutes."""
+        """The length of a slot in minutes."""
         return int(self.slot / timedelta(minutes=1))
 
     def start_of(self, key: SeatKey) -> datetime:
-        """The moment a seat's appointment begins, in the zone of the place."""
+        """Return when the appointment of a seat begins, in the time zone of the service."""
         return datetime.combine(key.day, key.start, self.zone)
 
     def erase_at(self, key: SeatKey) -> datetime:
-        """When all that is kept about this appointment is erased."""
+        """Return when all data about an appointment on this seat is erased."""
         return self.start_of(key) + self.limits.erase_after
 
     def confirm_before(self, key: SeatKey, filed_at: datetime) -> datetime:
-        """Until when a request may be confirmed: its 2,880 minutes, and never after the appointment."""
+        """Return until when a request may be confirmed, in UTC. It is never after the start of the appointment."""
         return min(filed_at + self.limits.confirm, self.start_of(key).astimezone(UTC))
 
 
 def text_in(of: Text, language: str) -> str:
-    """A service's text in this language, in French where it has none."""
+    """Return a text in this language, or in French if it has no translation."""
     return of.get(language) or of["fr"]

@@ -1,4 +1,4 @@
-"""Opening rules become slots; the calendar of a week; when seats open. Wall times, never a table."""
+"""Which seats the rules of a service give each week, and when they open."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -9,61 +9,62 @@ from chalicelib.domain.seat import SeatKey, monday_of, week_of
 from chalicelib.domain.service import ReleaseMoment, Service
 
 WEEK = timedelta(days=7)
-A_YEAR = 53
-"""How many weeks ahead the next release is looked for: past a year there is none."""
+MOST_WEEKS_AHEAD = 53
+"""How many weeks ahead the next release is searched for."""
 SATURDAY = 6
 BEFORE_RELEASE, AFTER_OPENING = timedelta(minutes=1), timedelta(minutes=15)
-"""A crowd is expected from so long before a release until so long after it, and so long after a single seat opens."""
-
-
-# The rules
+"""A crowd is expected from `BEFORE_RELEASE` before a release until `AFTER_OPENING` after it or any other opening."""
 
 
 def planned_seats(service: Service, week: str) -> list[SeatKey]:
-    """Every seat that the opening rules give a week, less closures and public holidays, in order."""
+    """Return every seat that the opening rules give a week, in order, without closures and public holidays."""
     monday = monday_of(week)
-    found = []
+    keys = []
     for opening in service.openings:
         day = monday + timedelta(days=opening.weekday - 1)
         if day in service.holidays:
             continue
         start, end = datetime.combine(day, opening.start), datetime.combine(day, opening.end)
         while start + service.slot <= end:
-            found += [SeatKey(day, start.time(), desk, service.id) for desk in opening.desks]
+            keys += [SeatKey(day, start.time(), desk, service.id) for desk in opening.desks]
             start += service.slot
-    return sorted(key for key in found if not any(closure.covers(key, service.slot) for closure in service.closures))
+    return sorted(key for key in keys if not any(closure.covers(key, service.slot) for closure in service.closures))
 
 
 @lru_cache(maxsize=32)
 def plan(service: Service, week: str) -> Mapping[SeatKey, datetime]:
-    """When each seat of a week opens, in UTC. Each moment's seats are spread evenly over the week."""
+    """Return when each seat of a week opens, in UTC. The seats of each release moment are spread evenly over the week.
+
+    Each seat goes to the moment that is furthest behind its share so far. Seats beyond all shares open by hand only and
+    are not in the result.
+    """
     keys = planned_seats(service, week)
     left, opens = len(keys), []
     for at, seats in sorted(_moments(service, week), key=lambda moment: (moment[1] is None, moment[0])):
         share = left if seats is None else min(seats, left)
         left -= share
         opens.append((at, share))
-    given = [0] * len(opens)
+    assigned = [0] * len(opens)
     planned = {}
     for number, key in enumerate(keys, start=1):
-        behind = [share * number - done * len(keys) for (_, share), done in zip(opens, given, strict=True)]
-        behind.append(left * number - (number - 1 - sum(given)) * len(keys))
-        next_one = behind.index(max(behind))
-        if next_one < len(opens):  # the rest opens by hand only
-            given[next_one] += 1
-            planned[key] = opens[next_one][0]
+        behind = [share * number - count * len(keys) for (_, share), count in zip(opens, assigned, strict=True)]
+        behind.append(left * number - (number - 1 - sum(assigned)) * len(keys))
+        moment = behind.index(max(behind))
+        if moment < len(opens):
+            assigned[moment] += 1
+            planned[key] = opens[moment][0]
     return MappingProxyType(planned)
 
 
 def _moments(service: Service, week: str) -> list[tuple[datetime, int | None]]:
-    """The moments that open a week, in UTC, each with how many of its seats."""
+    """Return the moments that open a week, in UTC, each with its number of seats, None for all that are left."""
     monday = monday_of(week) - service.release.weeks_ahead * WEEK
     return [(_at(service, monday, moment), moment.seats) for moment in service.release.moments]
 
 
 def _at(service: Service, monday: date, moment: ReleaseMoment) -> datetime:
     day = monday + timedelta(days=moment.weekday - 1)
-    if service.release.waits and day in service.holidays:
+    if service.release.waits_for_working_day and day in service.holidays:
         while day in service.holidays or day.isoweekday() >= SATURDAY:
             day += timedelta(days=1)
     return datetime.combine(day, moment.at, service.zone).astimezone(UTC)
@@ -71,7 +72,7 @@ def _at(service: Service, monday: date, moment: ReleaseMoment) -> datetime:
 
 @lru_cache(maxsize=128)
 def releases(service: Service, week: str) -> tuple[tuple[datetime, int], ...]:
-    """The moments that open a week and the seats that each one opens, in order; none for a week that is closed."""
+    """Return the moments that open a week, in order, each with its number of seats; none for a week without seats."""
     opened: dict[datetime, int] = {}
     for at in plan(service, week).values():
         opened[at] = opened.get(at, 0) + 1
@@ -79,15 +80,17 @@ def releases(service: Service, week: str) -> tuple[tuple[datetime, int], ...]:
 
 
 def opens_at(service: Service, week: str) -> datetime:
-    """The first moment that opens a week's seats, in UTC."""
+    """Return the first moment that opens seats of a week, in UTC."""
     return min(at for at, _ in _moments(service, week))
 
 
 def next_release(service: Service, now: datetime) -> datetime | None:
-    """When the next seats open, in the zone of the place; None if none do for a year."""
+    """Return when the next seats open, in the time zone of the service; None if none do within a year."""
     monday = monday_of(week_of(now.astimezone(service.zone).date()))
     ahead = service.release.weeks_ahead
-    for n in range(max(ahead - 1, 0), ahead + A_YEAR):  # a moment that waited may come in the week after its own
+    for n in range(
+        max(ahead - 1, 0), ahead + MOST_WEEKS_AHEAD
+    ):  # a moment that waits for a working day may come a week late
         coming = [at for at, _ in releases(service, week_of(monday + n * WEEK)) if at > now]
         if coming:
             return min(coming).astimezone(service.zone)
@@ -96,7 +99,7 @@ def next_release(service: Service, now: datetime) -> datetime | None:
 
 @lru_cache(maxsize=128)
 def _moments_near(service: Service, day: date) -> tuple[datetime, ...]:
-    """The release moments of a service that may have a crowd on this day of UTC, in order.
+    """Return the release moments, in order, that may have a crowd on this day (in UTC).
 
     Three weeks are enough: a moment that holidays delay by over a week coincides with that of the following week.
     """
@@ -109,7 +112,7 @@ def _moments_near(service: Service, day: date) -> tuple[datetime, ...]:
 def has_crowd(service: Service, now: datetime) -> bool:
     """Tell whether a release makes a crowd likely: from one minute before any of its moments until 15 minutes after.
 
-    The first instant counts, the last one does not. Reads nothing; the moments near a day are cached.
+    The first instant is included, the last one is not. Cheap: the moments near a day are cached.
     """
     moments = _moments_near(service, now.astimezone(UTC).date())
     return any(at - BEFORE_RELEASE <= now < at + AFTER_OPENING for at in moments)
@@ -121,12 +124,12 @@ def is_new(opens_at: datetime, now: datetime) -> bool:
 
 
 def open_weeks(service: Service, now: datetime) -> list[str]:
-    """The weeks from this one on whose seats have been released, at least in part."""
+    """Return the weeks, from the current one, that are released at least in part."""
     return [week for week in _weeks_ahead(service, now) if opens_at(service, week) <= now]
 
 
 def weeks_to_create(service: Service, now: datetime) -> list[str]:
-    """The open weeks and the one of the coming release, whose seats are made ahead of it."""
+    """Return the open weeks, and the week of the coming release: its seats are created before they open."""
     return [week for week in _weeks_ahead(service, now) if opens_at(service, week) <= now + WEEK]
 
 

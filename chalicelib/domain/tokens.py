@@ -1,9 +1,12 @@
-"""Secrets, and what is derived from them. Only digests are stored; every purpose has its own key."""
+"""Tokens and the keys derived from the secret of a stage. All token formats are written and read here.
+
+The table stores only digests of secrets. Each purpose has its own HMAC key.
+"""
 
 import hmac
 import re
 from base64 import b32encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,15 +22,15 @@ from chalicelib.domain.seat import SeatKey
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 VISITOR_TOKEN_LIFETIME = timedelta(hours=4)
 CAPTCHA_LETTERS = "abcdefhjkmnprstuvwxyz23456789"
-"""Characters of a picture, without those that look alike (0 and o, 1, i and l) or, tilted, like 8 or 9 (g, q)."""
+"""Characters of a captcha picture, without look-alikes (0 and o, 1, i and l; tilted, g and q look like 8 and 9)."""
 CAPTCHA_LENGTH = 6
 
 _SECRET = re.compile(r"([a-z2-7]{52})([0-9a-f]{11})?([a-z2-7]{26})")
-_STAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
+_TIMESTAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
 
 
 def new_secret() -> str:
-    """256 random bits in 52 characters that survive a mail program which changes the case."""
+    """Return 256 random bits as 52 characters of base 32, which survive mail programs that change the case."""
     return _text(RNG.randbytes(32))
 
 
@@ -35,22 +38,32 @@ def _text(digest: bytes) -> str:
     return b32encode(digest).decode().rstrip("=").lower()
 
 
-def _stamp_of(moment: datetime | None) -> str:
-    """A moment in milliseconds since 1970, as an id carries it; empty without one."""
+def _timestamp(moment: datetime | None) -> str:
+    """Return a moment as tokens carry it, in milliseconds since 1970; empty without one."""
     return f"{round(moment.timestamp() * 1000):011x}" if moment else ""
 
 
+def service_of_token(value: str) -> str:
+    """Return the service id in a hold or link token. The signature is not verified."""
+    return value.partition(".")[0].lower()
+
+
+def service_of_reference(reference: str) -> str:
+    """Return the service id in the reference of a request: `aes` of `AES-7K3M9-QXPT2`."""
+    return reference.lower().rpartition("-")[0].rpartition("-")[0]
+
+
 def digest(secret: str) -> str:
-    """What is stored of a secret: its SHA-256."""
+    """Return the SHA-256 of a secret, which is stored instead of it."""
     return _text(sha256(secret.encode()).digest())
 
 
 class TokenKind(StrEnum):
-    """What an id that names a seat is for: the purpose of its seal."""
+    """What a token that names a seat is for. Its signature is valid for this purpose only."""
 
     HOLD = "hold"
     WAITING = "waiting hold"
-    """A hold that takes its seat once the captcha is passed: the seat it names, or the nearest free one."""
+    """A hold that takes a seat after the captcha: the seat it names, or the nearest free one."""
     WAITING_FIRST = "waiting hold, first free"
     """The same for the first free slot: the seat it names, or the earliest free one."""
     LINK = "link"
@@ -61,9 +74,9 @@ WAITING = (TokenKind.WAITING, TokenKind.WAITING_FIRST)
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
-    """An id that a person carries: which seat, the secret that opens it, and a seal that shows it is ours.
+    """A hold token or a link token: a seat, a secret, and a signature over both.
 
-    `until` is the end of a waiting hold; the table knows nothing of it.
+    `until` is the end of a waiting hold, which is stored nowhere else.
     """
 
     seat: SeatKey
@@ -73,12 +86,12 @@ class SignedToken:
     until: datetime | None = None
 
     def __str__(self) -> str:
-        return f"{self.seat.ref}.{self.secret}{_stamp_of(self.until)}{self.signature}"
+        return f"{self.seat.ref}.{self.secret}{_timestamp(self.until)}{self.signature}"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Everything that is derived from the one secret of a stage."""
+    """The keys, tokens and codes that are derived from the secret of a stage."""
 
     secret: str
 
@@ -87,17 +100,17 @@ class Keys:
         return hmac.digest(key, "\x1f".join(parts).encode(), sha256)
 
     def hold_token(self, seat: SeatKey, *, secret: Callable[[], str] = new_secret) -> SignedToken:
-        """A new hold id for this seat."""
-        return self._sealed(TokenKind.HOLD, seat, secret())
+        """Return a new hold token for this seat."""
+        return self._signed(TokenKind.HOLD, seat, secret())
 
     def waiting_token(self, hold: SignedToken, until: datetime, *, first_free: bool) -> SignedToken:
-        """The same hold without a seat: it takes one once the captcha is passed, and ends at `until`."""
+        """Return the token of this hold as a waiting one: it takes its seat after the captcha and ends at `until`."""
         kind = TokenKind.WAITING_FIRST if first_free else TokenKind.WAITING
-        return self._sealed(kind, hold.seat, hold.secret, until)
+        return self._signed(kind, hold.seat, hold.secret, until)
 
     def seated_token(self, hold: SignedToken, seat: SeatKey) -> SignedToken:
-        """The id of a hold, waiting or not, once it has this seat. Its secret, so its digest, stays the same."""
-        return self._sealed(TokenKind.HOLD, seat, hold.secret)
+        """Return the token of a hold, waiting or not, once it has this seat. Its secret stays the same."""
+        return self._signed(TokenKind.HOLD, seat, hold.secret)
 
     def link_token(self, seat: SeatKey, hold: str, generation: int = 0) -> SignedToken:
         """Derive the token in a letter's links from the hold's digest. It is never stored.
@@ -105,18 +118,25 @@ class Keys:
         `generation` counts the corrections of the e-mail address: each one ends the links sent before.
         """
         later = (str(generation),) if generation else ()
-        return self._sealed(TokenKind.LINK, seat, _text(self._mac("link", seat.ref, hold, *later)))
+        return self._signed(TokenKind.LINK, seat, _text(self._mac("link", seat.ref, hold, *later)))
 
     def is_current_link(self, link: SignedToken, hold: str, generation: int = 0) -> bool:
         """Check in constant time whether this is the current link of that hold."""
         return bool(hold) and hmac.compare_digest(self.link_token(link.seat, hold, generation).secret, link.secret)
 
-    def _sealed(self, kind: TokenKind, seat: SeatKey, secret: str, until: datetime | None = None) -> SignedToken:
-        parts = [seat.ref, secret, *([_stamp_of(until)] if until else ())]
+    def _signed(self, kind: TokenKind, seat: SeatKey, secret: str, until: datetime | None = None) -> SignedToken:
+        parts = [seat.ref, secret, *([_timestamp(until)] if until else ())]
         return SignedToken(seat, secret, _text(self._mac(f"{kind} seal", *parts)[:16]), kind, until)
 
-    def read_token(self, purpose: str, value: str) -> SignedToken:
-        """Read a `hold` id or a `link` token, in any case; NotFound, without the table, if not ours."""
+    def read_hold_token(self, value: str) -> SignedToken:
+        """Verify the token of a hold, waiting or not, in any case. Raise NotFound if this stage did not sign it."""
+        return self._read(value, (TokenKind.HOLD,), WAITING)
+
+    def read_link_token(self, value: str) -> SignedToken:
+        """Verify the token of a link, in any case. Raise NotFound if this stage did not sign it."""
+        return self._read(value, (TokenKind.LINK,), ())
+
+    def _read(self, value: str, kinds: Sequence[TokenKind], kinds_until: Sequence[TokenKind]) -> SignedToken:
         ref, _, rest = value.strip().lower().rpartition(".")
         match = _SECRET.fullmatch(rest)
         if not match:
@@ -126,73 +146,75 @@ class Keys:
         except ValueError as error:
             raise NotFound from error
         until = datetime.fromtimestamp(int(match[2], 16) / 1000, UTC) if match[2] else None
-        hold = WAITING if until else (TokenKind.HOLD,)
-        for kind in hold if purpose == TokenKind.HOLD else (TokenKind.LINK,):
-            ticket = self._sealed(kind, seat, match[1], until)
-            if hmac.compare_digest(ticket.signature, match[3]):
-                return ticket
+        for kind in kinds_until if until else kinds:
+            token = self._signed(kind, seat, match[1], until)
+            if hmac.compare_digest(token.signature, match[3]):
+                return token
         raise NotFound
 
     def reference(self, service: str, hold: str) -> str:
-        """What a person reads out at the desk: `AES-7K3M9-QXPT2`, 50 bits, no look-alikes."""
+        """Return the reference that an applicant gives at the desk: `AES-7K3M9-QXPT2`, 50 bits, no look-alikes."""
         alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-        picked = "".join(alphabet[byte % 32] for byte in self._mac("reference", hold)[:10])
-        return f"{service.upper()}-{picked[:5]}-{picked[5:]}"
+        code = "".join(alphabet[byte % 32] for byte in self._mac("reference", hold)[:10])
+        return f"{service.upper()}-{code[:5]}-{code[5:]}"
 
     @property
     def cdn_secret(self) -> str:
-        """What the stage's own CloudFront shows, so that its word on who asks is taken."""
+        """The secret header value by which the CDN of this stage proves itself, so that its client IP is trusted."""
         return _text(self._mac("edge"))
 
-    def is_cdn(self, shown: str) -> bool:
-        """Is it our own CloudFront? In constant time."""
-        return hmac.compare_digest(self.cdn_secret.encode(), shown.encode())
+    def is_cdn(self, secret: str) -> bool:
+        """Check in constant time whether a request with this header value comes from the CDN of this stage."""
+        return hmac.compare_digest(self.cdn_secret.encode(), secret.encode())
 
     def person_key(self, first_name: str, last_name: str, birth_date: date) -> str:
         """Return the key of a person: the name in any spelling (`names.person_key`), and the date of birth."""
         return _text(self._mac("person", names.person_key(first_name, last_name), birth_date.isoformat()))
 
     def email_key(self, email: str) -> str:
-        """Return the key of an e-mail address, in any spelling (`names.email_key`)."""
+        """Return the key of an e-mail address, in any spelling (`emails.mailbox_key`)."""
         return _text(self._mac("address", emails.mailbox_key(email)))
 
     def new_challenge(self, hold: str, now: datetime, *, nonce: Callable[[int], str] = RNG.token_hex) -> str:
-        """A new challenge for this hold: when it was made, chance, and a seal over both and the hold."""
+        """Return a new challenge for this hold: the time, a nonce, and a signature over both and the hold."""
         return self._timestamped("challenge", hold, now, nonce(8))
 
     def challenge_time(self, challenge: str, hold: str, now: datetime) -> int:
-        """Milliseconds since 1970 at which it was made; CaptchaSpent if foreign, forged or too old."""
-        made = self._read_timestamp("challenge", hold, challenge)
-        if made is None or now - datetime.fromtimestamp(made / 1000, UTC) >= CHALLENGE_LIFETIME:
+        """Return when a challenge was made, in milliseconds since 1970.
+
+        Raise CaptchaSpent if it is older than `CHALLENGE_LIFETIME` or was not signed for this hold.
+        """
+        created = self._read_timestamp("challenge", hold, challenge)
+        if created is None or now - datetime.fromtimestamp(created / 1000, UTC) >= CHALLENGE_LIFETIME:
             raise CaptchaSpent
-        return made
+        return created
 
     def visitor_token(self, now: datetime, *, nonce: Callable[[int], str] = RNG.token_hex) -> str:
-        """A new ticket for a visitor."""
+        """Return a new visitor token."""
         return self._timestamped("visit", "", now, nonce(8))
 
-    def visitor_token_age(self, ticket: str, now: datetime) -> timedelta | None:
-        """How old a visitor's ticket is; None if foreign, forged or too old."""
-        made = self._read_timestamp("visit", "", ticket)
-        age = now - datetime.fromtimestamp(made / 1000, UTC) if made is not None else VISITOR_TOKEN_LIFETIME
+    def visitor_token_age(self, token: str, now: datetime) -> timedelta | None:
+        """Return the age of a visitor token; None if it is too old or was not signed by this stage."""
+        created = self._read_timestamp("visit", "", token)
+        age = now - datetime.fromtimestamp(created / 1000, UTC) if created is not None else VISITOR_TOKEN_LIFETIME
         return age if age < VISITOR_TOKEN_LIFETIME else None
 
-    def client_network(self, address: str, now: datetime) -> str:
-        """Key of a client network for this clock hour: an IPv4 address, or the /56 of an IPv6 one."""
-        version6 = _ipv6(address)
-        network = ip_network((version6, 56), strict=False) if version6 else _ipv4(address)
+    def client_network(self, ip: str, now: datetime) -> str:
+        """Return the key of a client network (an IPv4 address, or the /56 of an IPv6 one) for this hour in UTC."""
+        version6 = _ipv6(ip)
+        network = ip_network((version6, 56), strict=False) if version6 else _ipv4(ip)
         return _text(self._mac("origin", str(network), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
 
-    def ipv6_prefix(self, address: str, length: int, now: datetime) -> str:
-        """Key of the IPv6 prefix of this length for this clock hour; empty for an IPv4 address."""
-        version6 = _ipv6(address)
+    def ipv6_prefix(self, ip: str, length: int, now: datetime) -> str:
+        """Return the key of an IPv6 prefix of this length for this hour (in UTC); empty for an IPv4 address."""
+        version6 = _ipv6(ip)
         if version6 is None:
             return ""
         network = ip_network((version6, length), strict=False)
         return _text(self._mac("prefix", str(network), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
 
     def email_domain(self, domain: str, now: datetime) -> str:
-        """Key of an e-mail domain for this day."""
+        """Return the key of an e-mail domain for this day (in UTC)."""
         return _text(self._mac("domain", domain, f"{now.astimezone(UTC):%Y-%m-%d}"))
 
     def _timestamped(self, purpose: str, subject: str, now: datetime, nonce: str) -> str:
@@ -200,36 +222,36 @@ class Keys:
         return head + self._mac(purpose, subject, head).hex()[:32]
 
     def _read_timestamp(self, purpose: str, subject: str, value: str) -> int | None:
-        match = _STAMPED.fullmatch(value)
+        match = _TIMESTAMPED.fullmatch(value)
         if not match:
             return None
         head = match[1] + match[2]
-        sealed = hmac.compare_digest(self._mac(purpose, subject, head).hex()[:32], match[3])
-        return int(match[1], 16) if sealed else None
+        is_signed = hmac.compare_digest(self._mac(purpose, subject, head).hex()[:32], match[3])
+        return int(match[1], 16) if is_signed else None
 
     def picture_answer(self, challenge: str) -> str:
-        """What the picture of a challenge shows."""
+        """Return the characters that the picture of a challenge shows."""
         return "".join(
             CAPTCHA_LETTERS[byte % len(CAPTCHA_LETTERS)] for byte in self._mac("picture", challenge)[:CAPTCHA_LENGTH]
         )
 
     def sound_answer(self, challenge: str) -> str:
-        """What the sound of a challenge says, in digits."""
+        """Return the digits that the sound of a challenge says."""
         return "".join(str(byte % 10) for byte in self._mac("sound", challenge)[:CAPTCHA_LENGTH])
 
 
-def _ipv6(address: str) -> IPv6Address | None:
-    """The IPv6 address; None for an IPv4 one, also where it is written as IPv6, and for anything else."""
+def _ipv6(text: str) -> IPv6Address | None:
+    """Read an IPv6 address. Return None for any other text and for an IPv4 address mapped into IPv6."""
     with suppress(ValueError):
-        read = ip_address(address)
-        if isinstance(read, IPv6Address) and read.ipv4_mapped is None:
-            return read
+        ip = ip_address(text)
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None:
+            return ip
     return None
 
 
-def _ipv4(address: str) -> str:
-    """The IPv4 address in its usual form; anything else as it is."""
+def _ipv4(text: str) -> str:
+    """Return an IPv4 address in its usual form, also if it is mapped into IPv6; any other text unchanged."""
     with suppress(ValueError):
-        read = ip_address(address)
-        return str(read.ipv4_mapped if isinstance(read, IPv6Address) and read.ipv4_mapped else read)
-    return address
+        ip = ip_address(text)
+        return str(ip.ipv4_mapped if isinstance(ip, IPv6Address) and ip.ipv4_mapped else ip)
+    return text

@@ -1,1 +1,1 @@
-"""Letters: which change calls for which one, its words, SES, and what SES reports back."""
+"""Letters: which change calls for which one, what it says, how it is sent, and the feedback of SES."""

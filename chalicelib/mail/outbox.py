@@ -1,7 +1,7 @@
-"""The table's stream is the outbox: each change that calls for a letter is sent once, and again only after a crash.
+"""Send the letters that changes of the table call for. The table's stream is the outbox.
 
-A letter is marked on the person item right after it was sent and looked for right before: between the two, a crash can
-repeat a letter, never drop one.
+The mailer reads the mark of a letter from the person item right before it sends the letter, and writes it right after.
+A crash between the two may repeat a letter. It never loses one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,27 +16,43 @@ from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import letters, ses
+from chalicelib.mail.letters import LetterKind
 from chalicelib.rendering import convocation, templates
 from chalicelib.rendering.i18n import Locale, locale_for
 from chalicelib.storage import person_store, seat_store, service_store
 
 Image = Mapping[str, Any]
-WITH_CONVOCATION = {letters.CONVOCATION, letters.MOVED}
-CANCELS = {letters.CANCELLED, letters.WITHDRAWN, letters.DISPLACED}
-AGAIN = {letters.MOVED, letters.DISPLACED, letters.REMINDER}
-"""Letters that one request may call for more than once, each time about another seat."""
 LIVE = {State.PENDING, State.CONFIRMED}
-STANDS = {letters.CONFIRM: LIVE, letters.ATTEMPT: LIVE} | {
-    kind: {State.CONFIRMED} for kind in (*WITH_CONVOCATION, letters.REMINDER)
+OUTCOMES = {
+    State.CANCELLED: LetterKind.CANCELLED,
+    State.EXPIRED: LetterKind.EXPIRED,
+    State.WITHDRAWN: LetterKind.WITHDRAWN,
+    State.DISPLACED: LetterKind.DISPLACED,
 }
-"""The states that a request must still be in when its letter leaves."""
+"""The letter about the end of a request. The one about a move is due when the request arrives on its new seat."""
+WITH_CONVOCATION = {LetterKind.CONVOCATION, LetterKind.MOVED}
+CANCELS_EVENT = {LetterKind.CANCELLED, LetterKind.WITHDRAWN, LetterKind.DISPLACED}
+"""Letters that take the appointment out of the calendar of a person who got a convocation."""
+MARKED_PER_SEAT = {LetterKind.MOVED, LetterKind.DISPLACED, LetterKind.REMINDER}
+"""Letters that may be due once for each seat that a request has had."""
+REQUIRED_STATES = {
+    LetterKind.CONFIRM: LIVE,
+    LetterKind.ATTEMPT: LIVE,
+    LetterKind.CONVOCATION: {State.CONFIRMED},
+    LetterKind.MOVED: {State.CONFIRMED},
+    LetterKind.REMINDER: {State.CONFIRMED},
+}
+"""The states that the request must still be in when its letter is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class LetterDue:
-    """A letter that a change calls for; `seat` and `hold` are None where any live request of the person will do."""
+    """A letter that is due. Without `hold` and `seat`, it is due to any live request of the person.
 
-    kind: str
+    `mark` is stored once it was sent. `person` is the key of the person item.
+    """
+
+    kind: LetterKind
     mark: str
     person: str
     service: str
@@ -45,53 +61,55 @@ class LetterDue:
     until: datetime | None = None
     generation: int | None = None
 
-    def concerns(self, person: Person) -> bool:
-        """Is it still about the request that this person has, where it is now?"""
-        same = self.hold in {None, person.hold} and self.seat in {None, person.seat}
-        return same and self.generation in {None, person.generation}
+    def is_about(self, person: Person) -> bool:
+        """Tell whether the person still has the request that the letter is about, on the same seat."""
+        is_same = self.hold in {None, person.hold} and self.seat in {None, person.seat}
+        return is_same and self.generation in {None, person.generation}
 
 
 def letter_due(old: Image | None, new: Image | None) -> LetterDue | None:
-    """The letter that a change of the table calls for."""
+    """Return the letter that a change of an item calls for, from its images in the stream."""
     if new is None:
         return None
-    if wish := person_store.link_asked(old, new):
-        person, service, asked_at = wish
-        return LetterDue(letters.LINK, f"{letters.LINK}:{asked_at}", person, service)
-    if wish := person_store.convocation_asked(old, new):
-        person, service, wanted_at = wish
-        return LetterDue(letters.CONVOCATION, f"{letters.CONVOCATION}:{wanted_at}", person, service)
+    if asked := person_store.link_asked(old, new):
+        return _due_on_demand(LetterKind.LINK, *asked)
+    if asked := person_store.convocation_asked(old, new):
+        return _due_on_demand(LetterKind.CONVOCATION, *asked)
     if attempt := person_store.attempt_noted(old, new):
-        person, service, attempt_at = attempt
-        return LetterDue(letters.ATTEMPT, f"{letters.ATTEMPT}:{attempt_at}", person, service, hold=new["hold"]["S"])
+        return replace(_due_on_demand(LetterKind.ATTEMPT, *attempt), hold=new["hold"]["S"])
     after, before = seat_store.seat_from_image(new), seat_store.seat_from_image(old) if old else None
-    return _letter_of_change(before, after) if before and after else None
+    return _due_after_transition(before, after) if before and after else None
 
 
-def _letter_of_change(before: Seat, after: Seat) -> LetterDue | None:
+def _due_on_demand(kind: LetterKind, person: str, service: str, moment: str) -> LetterDue:
+    return LetterDue(kind, f"{kind}:{moment}", person, service)
+
+
+def _due_after_transition(before: Seat, after: Seat) -> LetterDue | None:
+    kind = _kind_of_transition(before, after)
+    if kind is None:
+        return None
+    seat = before if kind in OUTCOMES.values() else after
+    mark = f"{kind}:{seat.key.ref}" if kind in MARKED_PER_SEAT else str(kind)
+    due = LetterDue(kind, mark, seat.person, seat.key.service, seat.hold, seat.key)
+    if kind is LetterKind.CONFIRM:  # one for each e-mail address that the request was given
+        return replace(due, mark=first_mark(after.generation), until=after.until, generation=after.generation)
+    return replace(due, until=after.until) if seat is before else due
+
+
+def _kind_of_transition(before: Seat, after: Seat) -> LetterKind | None:
     if after.state is State.PENDING and (before.state, before.generation) != (State.PENDING, after.generation):
-        # once for each e-mail address that the request was given
-        mark = first_mark(after.generation)
-        return replace(_of(letters.CONFIRM, after), mark=mark, until=after.until, generation=after.generation)
+        return LetterKind.CONFIRM
     if before.state is after.state:
-        return _of(letters.REMINDER, after) if after.reminded and not before.reminded else None
-    if after.state is State.CONFIRMED and before.state is not State.PENDING:
-        return _of(letters.MOVED, after)
+        return LetterKind.REMINDER if after.reminded and not before.reminded else None
     if after.state is State.CONFIRMED:
-        return _of(letters.CONVOCATION, after)
-    if before.state in LIVE and after.past_state and after.past_state is not State.MOVED:
-        return replace(_of(str(after.past_state), before), until=after.until)
-    return None
+        return LetterKind.CONVOCATION if before.state is State.PENDING else LetterKind.MOVED
+    return OUTCOMES.get(after.past_state) if before.state in LIVE and after.past_state else None
 
 
 def first_mark(generation: int) -> str:
     """Return the mark of the letter with the link to confirm, after so many corrections of the e-mail address."""
-    return f"{letters.CONFIRM}:{generation}" if generation else letters.CONFIRM
-
-
-def _of(kind: str, seat: Seat) -> LetterDue:
-    mark = f"{kind}:{seat.key.ref}" if kind in AGAIN else kind
-    return LetterDue(kind, mark, seat.person, seat.key.service, seat.hold, seat.key)
+    return f"{LetterKind.CONFIRM}:{generation}" if generation else str(LetterKind.CONFIRM)
 
 
 def deliver(
@@ -101,46 +119,46 @@ def deliver(
     oldest: datetime | None = None,
     send: Callable[..., str] = ses.send,
 ) -> list[str]:
-    """Send what each record (sequence number, old and new image) calls for; the first number to try again, if any.
+    """Send the letters that stream records call for. A record is its sequence number, its old and its new image.
 
-    `oldest` is when the first of the changes was made.
+    Stop at the first letter that SES or the table cannot take now, and return its sequence number. `oldest` is when
+    the first of the changes was made.
     """
     log.event("mailer", {"MailAge": max(0, (now - oldest).total_seconds())} if oldest else None)
     for number, old, new in records:
-        wanted = letter_due(old, new)
+        due = letter_due(old, new)
         try:
-            if wanted:
-                _deliver(wanted, now, send)
+            if due:
+                _deliver(due, now, send)
         except (ses.MailAway, TooManyRequests, Unavailable) as reason:
-            log.event("mail-later", letter=wanted.kind if wanted else None, reason=type(reason).__name__)
+            log.event("mail-later", letter=due.kind if due else None, reason=type(reason).__name__)
             return [number]
     return []
 
 
-def _deliver(wanted: LetterDue, now: datetime, send: Callable[..., str]) -> None:
-    person, service = _person(wanted), _service(wanted.service, now)
-    is_due = person is not None and wanted.concerns(person) and wanted.mark not in person.sent
-    if person is None or service is None or not is_due or not _stands(wanted, person):
-        log.event("mail-skipped", letter=wanted.kind)
+def _deliver(due: LetterDue, now: datetime, send: Callable[..., str]) -> None:
+    person, service = _person(due), _service(due.service, now)
+    if person is None or service is None or due.mark in person.sent or not _is_still_due(due, person):
+        log.event("mail-skipped", letter=due.kind)
         return
     if person.stopped:
-        log.event("mail-stopped", letter=wanted.kind, reason=person.stopped)
+        log.event("mail-stopped", letter=due.kind, reason=person.stopped)
         return
     try:
-        key = f"{person.reference}.{wanted.mark}".replace(":", ".")
-        send(letter(wanted.kind, service, person, now, until=wanted.until), key, reply_to=service.reply_to)
+        key = f"{person.reference}.{due.mark}".replace(":", ".")
+        send(write_letter(due.kind, service, person, now, until=due.until), key, reply_to=service.reply_to)
     except ses.MailRefused as reason:
-        log.event("mail-refused", {"MailsRefused": 1}, letter=wanted.kind, reason=str(reason))
+        log.event("mail-refused", {"MailsRefused": 1}, letter=due.kind, reason=str(reason))
         return
-    person_store.mark_sent(person, wanted.mark)
-    log.event("mail-sent", {"MailsSent": 1}, letter=wanted.kind, seat=person.seat.ref)
+    person_store.mark_sent(person, due.mark)
+    log.event("mail-sent", {"MailsSent": 1}, letter=due.kind, seat=person.seat.ref)
 
 
-def _person(wanted: LetterDue) -> Person | None:
+def _person(due: LetterDue) -> Person | None:
     """Return the person item of a letter's request, or its copy if a newer request has replaced it."""
-    person = person_store.read(wanted.person, wanted.service)
-    if wanted.hold and (person is None or person.hold != wanted.hold):
-        return person_store.read_replaced(wanted.person, wanted.service, wanted.hold)
+    person = person_store.read(due.person, due.service)
+    if due.hold and (person is None or person.hold != due.hold):
+        return person_store.read_replaced(due.person, due.service, due.hold)
     return person
 
 
@@ -152,9 +170,11 @@ def _service(service_id: str, now: datetime) -> Service | None:
         return None
 
 
-def _stands(wanted: LetterDue, person: Person) -> bool:
-    """Tell whether the request is still in a state that its letter is about. It may have been cancelled meanwhile."""
-    states = STANDS.get(wanted.kind)
+def _is_still_due(due: LetterDue, person: Person) -> bool:
+    """Tell whether the letter is about the person's request as it is now. It may have ended since the change."""
+    if not due.is_about(person):
+        return False
+    states = REQUIRED_STATES.get(due.kind)
     if states is None:
         return True
     try:
@@ -164,36 +184,43 @@ def _stands(wanted: LetterDue, person: Person) -> bool:
     return seat.state in states and seat.hold == person.hold
 
 
-def letter(kind: str, service: Service, person: Person, now: datetime, *, until: datetime | None = None) -> ses.Letter:
-    """A letter ready to send, in the person's language, with what is attached to it."""
-    own = locale_for(person.details.language)
+def write_letter(
+    kind: LetterKind, service: Service, person: Person, now: datetime, *, until: datetime | None = None
+) -> ses.Letter:
+    """Write a letter in the person's language, with its attachments."""
+    locale = locale_for(person.details.language)
     token = keys().link_token(person.seat, person.hold, person.generation)
     link = f"{settings.current().public_url}/requests/{token}"
-    content = letters.compose(kind, service, person, link, own, until=until)
-    attachments: tuple[ses.Attachment, ...] = ()
-    told = convocation.convocation_of(service, person)
-    if kind in WITH_CONVOCATION:
-        from chalicelib.rendering import pdf  # noqa: PLC0415  # heavy, and few letters need it
-
-        copy = ses.Attachment("convocation.pdf", "application/pdf", pdf.render(told, own))
-        attachments = (copy, _calendar_file(told, own, now))
-    elif kind in CANCELS and WITH_CONVOCATION & {mark.partition(":")[0] for mark in person.sent}:
-        attachments = (_calendar_file(told, own, now, cancelled=True),)
+    content = letters.compose(kind, service, person, link, locale, until=until)
     return ses.Letter(
         to=person.details.email,
         subject=content.subject,
-        text=templates.render("mail.txt", own, "", letter=content),
-        html=templates.render("mail.html", own, "", letter=content),
-        language=own.language,
-        attachments=attachments,
+        text=templates.render("mail.txt", locale, "", letter=content),
+        html=templates.render("mail.html", locale, "", letter=content),
+        language=locale.language,
+        attachments=_attachments(kind, convocation.convocation_of(service, person), person, locale, now),
     )
 
 
+def _attachments(
+    kind: LetterKind, appointment: convocation.Convocation, person: Person, locale: Locale, now: datetime
+) -> tuple[ses.Attachment, ...]:
+    if kind in WITH_CONVOCATION:
+        from chalicelib.rendering import pdf  # noqa: PLC0415  # heavy, and few letters need it
+
+        copy = ses.Attachment("convocation.pdf", "application/pdf", pdf.render(appointment, locale))
+        return (copy, _calendar_file(appointment, locale, now))
+    if kind in CANCELS_EVENT and WITH_CONVOCATION & {mark.partition(":")[0] for mark in person.sent}:
+        # A calendar keeps the event with the highest sequence number that it knows.
+        cancelled = replace(appointment, sequence=appointment.sequence + 1)
+        return (_calendar_file(cancelled, locale, now, cancelled=True),)
+    return ()
+
+
 def _calendar_file(
-    told: convocation.Convocation, own: Locale, now: datetime, *, cancelled: bool = False
+    appointment: convocation.Convocation, locale: Locale, now: datetime, *, cancelled: bool = False
 ) -> ses.Attachment:
-    """What puts the appointment into a calendar, or takes it out again."""
-    told = replace(told, sequence=told.sequence + cancelled)  # a calendar keeps the highest it knows
-    content = convocation.calendar_file(told, own, now=now, cancelled=cancelled)
+    """Return the file that adds the appointment to a calendar or, when it is cancelled, removes it."""
+    content = convocation.calendar_file(appointment, locale, now=now, cancelled=cancelled)
     method = "CANCEL" if cancelled else "PUBLISH"
     return ses.Attachment("rendez-vous.ics", f"text/calendar; method={method}; charset=utf-8", content)

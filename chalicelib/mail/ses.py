@@ -1,6 +1,6 @@
-"""Letters on their way: one MIME message for SES, and what SES says of it translated by code.
+"""Send a letter: write its MIME message, hand it to SES, and translate the errors of SES by their code.
 
-SES is spoken to in its first version, by `send_raw_email`: the laptop's emulator relays those mails whole.
+Uses `send_raw_email` of the first version of the SES API: the emulator relays its messages unchanged.
 """
 
 import functools
@@ -12,7 +12,7 @@ from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import localtime, parseaddr
+from email.utils import localtime
 from typing import Any
 
 from chalicelib import settings
@@ -38,16 +38,16 @@ _SERVER_FAULT = 500
 
 
 class MailRefused(Exception):
-    """Raised for a letter that cannot be sent, now or later; the message is a code or a reason, no personal data."""
+    """Raised for a letter that can never be sent. The message is a code or a reason, without personal data."""
 
 
 class MailAway(Exception):
-    """Raised when SES is not there or asks to slow down: the letter may pass later, or may have left already."""
+    """Raised when SES is unavailable or throttles. The letter can be sent later; it may have been sent already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a letter; `content_type` may carry parameters."""
+    """A file attached to a letter. `content_type` may have parameters."""
 
     name: str
     content_type: str
@@ -56,7 +56,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What one person is written, in their language; `to` is one bare address."""
+    """A letter to one person, in their language. `to` is one e-mail address without a display name."""
 
     to: str
     subject: str
@@ -68,7 +68,7 @@ class Letter:
 
 class _Policy(EmailPolicy):
     def fold_binary(self, name: str, value: str) -> bytes:
-        """As the parent, but a subject keeps its spaces: where the parent folds (3.11.7, 3.13.0) some are lost."""
+        """Fold a header. The parent (Python 3.11.7, 3.13.0) loses spaces where it folds a subject, this does not."""
         if name == "Subject" and not value.isascii():
             folded = Header(value, "utf-8", header_name=name).encode(linesep=self.linesep)
             return f"{name}: {folded}{self.linesep}".encode("ascii")
@@ -79,13 +79,13 @@ _WIRE = _Policy(linesep="\r\n", cte_type="7bit")  # SES promises no more than 7 
 
 
 def mime(letter: Letter, *, sender: str, reply_to: str, message_id: str) -> bytes:
-    """The message as SMTP carries it, in 7 bits.
+    """Return the MIME message of a letter, in 7 bits.
 
-    MailRefused where the letter cannot be written; ValueError where `sender`, `reply_to` or `message_id` cannot.
+    Raises MailRefused for a letter that cannot be written, ValueError for a wrong `sender`, `reply_to` or `message_id`.
     """
     message = EmailMessage(_WIRE)
-    message["From"] = _mailbox(sender)
-    message["Reply-To"] = _mailbox(reply_to)
+    message["From"] = _address(sender)
+    message["Reply-To"] = _address(reply_to)
     message["Message-ID"] = _one_line(message_id)
     message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"
@@ -95,15 +95,15 @@ def mime(letter: Letter, *, sender: str, reply_to: str, message_id: str) -> byte
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
         for attachment in letter.attachments:
-            kind = _WIRE.header_factory("Content-Type", _one_line(attachment.content_type))
+            content_type = _WIRE.header_factory("Content-Type", _one_line(attachment.content_type))
             message.add_attachment(
                 attachment.content,
-                maintype=kind.maintype,
-                subtype=kind.subtype,
-                params=dict(kind.params),
+                maintype=content_type.maintype,
+                subtype=content_type.subtype,
+                params=dict(content_type.params),
                 filename=_one_line(attachment.name),
             )
-        message["Content-Language"] = _one_line(letter.language)  # last: attaching moves what begins with Content-
+        message["Content-Language"] = _one_line(letter.language)  # last: an attachment moves the Content- headers
     except ValueError as error:
         raise MailRefused(str(error)) from error
     return message.as_bytes()
@@ -111,19 +111,19 @@ def mime(letter: Letter, *, sender: str, reply_to: str, message_id: str) -> byte
 
 @functools.cache
 def client() -> Any:
-    """The SES client of this process, made at its first letter. No retries: after a timeout they repeat a mail."""
-    from botocore.config import Config  # noqa: PLC0415  the functions that send nothing do not pay for it
-    from botocore.session import get_session  # noqa: PLC0415  nor for this
+    """Return the SES client of this process. It makes no retries: after a timeout, a retry repeats a letter."""
+    from botocore.config import Config  # noqa: PLC0415  only the mailer loads it
+    from botocore.session import get_session  # noqa: PLC0415  the same
 
-    once = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
-    return get_session().create_client("ses", config=once)
+    config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
+    return get_session().create_client("ses", config=config)
 
 
 class Pace:
-    """So many letters a second and no more.
+    """Limits the letters per second.
 
-    One mailer runs at a time (`reserved_concurrency`), so what holds in one process holds over all. The first letter
-    waits too: the process before may have sent one a moment ago.
+    Only one mailer runs at a time (`reserved_concurrency`), so the limit of a process is the limit of the stage. The
+    first letter waits too, because the previous process may have sent one a moment ago.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Pace:
         self._next = clock() + self._gap
 
     def wait(self) -> None:
-        """Return when the next letter may leave."""
+        """Wait until the next letter may be sent."""
         early = self._next - self._clock()
         if early > 0:
             self._sleep(early)
@@ -142,7 +142,7 @@ class Pace:
 
 @functools.cache
 def pace() -> Pace:
-    """The pace of this process: the stage's sending rate."""
+    """Return the pace of this process: the sending rate of the stage."""
     return Pace(settings.current().mail_rate)
 
 
@@ -155,22 +155,21 @@ def send(
     client: Callable[[], Any] = client,
     pace: Callable[[], Pace] = pace,
 ) -> str:
-    """Give one letter to SES when its turn comes and return its message id; MailRefused or MailAway if that fails.
+    """Send a letter at the pace of the process, and return the message id of SES.
 
-    `key` names the letter: sent again, it has the same Message-ID. `sender` is the stage's unless given, and answers
-    come back to it unless `reply_to` is given.
+    `key` identifies the letter: sent again, it has the same Message-ID. `sender` defaults to the sender of the stage,
+    `reply_to` to the sender. Raises MailRefused or MailAway.
     """
     from botocore import exceptions as aws  # noqa: PLC0415  see client
 
     sender = sender or settings.current().mail_from
-    source = _mailbox(sender)
-    raw = mime(letter, sender=sender, reply_to=reply_to or sender, message_id=f"<{_one_line(key)}@{source.domain}>")
+    source = emails.deliverable(sender)
+    message_id = f"<{key}@{source.rpartition('@')[2]}>"
+    raw = mime(letter, sender=sender, reply_to=reply_to or sender, message_id=message_id)
     pace().wait()
     try:
-        answer = client().send_raw_email(
-            Source=source.addr_spec,
-            Destinations=[_address(letter.to).addr_spec],
-            RawMessage={"Data": raw},
+        response = client().send_raw_email(
+            Source=source, Destinations=[emails.deliverable(letter.to)], RawMessage={"Data": raw}
         )
     except aws.ClientError as error:
         code = error.response["Error"]["Code"]
@@ -181,7 +180,7 @@ def send(
         raise
     except (aws.ConnectionError, aws.HTTPClientError) as error:
         raise MailAway(type(error).__name__) from error
-    return str(answer["MessageId"])
+    return str(response["MessageId"])
 
 
 def _one_line(value: str) -> str:
@@ -190,13 +189,7 @@ def _one_line(value: str) -> str:
     return value
 
 
-def _mailbox(written: str) -> Address:
-    name, bare = parseaddr(_one_line(written))
-    address = _address(bare)
-    return Address(name, address.username, address.domain)
-
-
-def _address(written: str) -> Address:
-    """Return one address as SES takes it; ValueError for one that can receive no letter."""
-    local, _, domain = emails.deliverable(_one_line(written)).rpartition("@")
+def _address(email: str) -> Address:
+    """Return an e-mail address for a header. Raises ValueError for one that can receive no letter."""
+    local, _, domain = emails.deliverable(email).rpartition("@")
     return Address(username=local, domain=domain)

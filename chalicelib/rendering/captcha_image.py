@@ -1,6 +1,6 @@
-"""The captcha's picture and sound, as `data:` URIs: API Gateway is sent no binary.
+"""The picture and the sound of a captcha, as `data:` URIs because the service sends no binary files.
 
-The libraries are imported where they are used: every Lambda imports this package, one draws.
+The libraries are imported in the functions that use them: every Lambda function imports this module, one draws.
 """
 
 import base64
@@ -18,54 +18,56 @@ if TYPE_CHECKING:
 
 VOICES = Path(__file__).parent.parent / "voices"  # made by infra/tools/voices.py
 WIDTH, HEIGHT = 280, 90
-COLOURS = 8  # of the 256 shades of one ink on one paper; fewer leave steps on the letters, more only weigh
-INK = (40, 90)  # red, green and blue each lie in this range: at least 6:1 on the paper
+COLOURS = 8  # shades between the ink and the paper: fewer show steps on the letters, more only add bytes
+INK = (40, 90)  # the range of red, green and blue: a contrast of at least 6:1 with the paper
 PAPER = (238, 255)
 SECOND = 8000  # samples of 8 bits
-PAUSE = (SECOND * 7 // 10, SECOND * 6 // 5)  # before each digit: the time to write the last one down
-ROUND = SECOND * 3 // 2  # of murmur, then again: drawing it is most of the work
-MURMUR = 0.5  # of the loudness that `captcha` gives the voices in the background
+PAUSE = (SECOND * 7 // 10, SECOND * 6 // 5)  # before each digit, time to write down the previous one
+MURMUR_LOOP = SECOND * 3 // 2  # the murmur repeats, because making it is most of the work
+MURMUR_VOLUME = 0.5  # relative to the background voices of `captcha`
 
 
 def picture(text: str) -> str:
-    """A 280x90 PNG of `text`, distorted, as a `data:` URI."""
-    from captcha.image import random_color  # noqa: PLC0415  only who draws pays
-    from PIL.ImageFilter import SMOOTH  # noqa: PLC0415  only who draws pays
+    """Draw a text, distorted, as a 280x90 PNG in a `data:` URI."""
+    from captcha.image import random_color  # noqa: PLC0415  # see the top
+    from PIL.ImageFilter import SMOOTH  # noqa: PLC0415  # see the top
 
     paper, ink = random_color(*PAPER), random_color(*INK)
-    drawn = _painter().create_captcha_image(text, ink, paper)
-    _painter().create_noise_dots(drawn, ink)
-    _painter().create_noise_curve(drawn, ink)
-    # Every pixel lies between paper and ink, so its red says which shade it is: no search for the best palette.
-    most = COLOURS - 1
-    shades = [max(0.0, min(1.0, (paper[0] - red) / (paper[0] - ink[0]))) * most for red in range(256)]  # `point` rounds
-    image = drawn.getchannel("R").filter(SMOOTH).point(shades)
-    mixed = [
-        round(of + (to - of) * shade / most) for shade in range(COLOURS) for of, to in zip(paper, ink, strict=True)
+    drawing = _painter().create_captcha_image(text, ink, paper)
+    _painter().create_noise_dots(drawing, ink)
+    _painter().create_noise_curve(drawing, ink)
+    # Every pixel is between paper and ink, so its red value tells its shade. Pillow's search for a palette is slower.
+    darkest = COLOURS - 1
+    shades = [max(0.0, min(1.0, (paper[0] - red) / (paper[0] - ink[0]))) * darkest for red in range(256)]
+    image = drawing.getchannel("R").filter(SMOOTH).point(shades)
+    palette = [
+        round(light + (dark - light) * shade / darkest)
+        for shade in range(COLOURS)
+        for light, dark in zip(paper, ink, strict=True)
     ]
-    image.putpalette(mixed)
+    image.putpalette(palette)
     png = io.BytesIO()
     image.save(png, "PNG", compress_level=3)  # 6 takes twice as long for 200 bytes less
     return _data_uri("image/png", png.getvalue())
 
 
 def sound(digits: str) -> str:
-    """A WAV (8 kHz, 8 bits, mono) of `digits` spoken in French over a murmur, as a `data:` URI."""
+    """Speak digits in French over a murmur, as a WAV (8 kHz, 8 bits, mono) in a `data:` URI."""
     return _data_uri("audio/wav", bytes(_speaker().generate(digits)))
 
 
 @functools.cache
 def _painter() -> "ImageCaptcha":
-    from captcha.image import ImageCaptcha  # noqa: PLC0415  only who draws pays
-    from PIL.Image import new  # noqa: PLC0415  only who draws pays
+    from captcha.image import ImageCaptcha  # noqa: PLC0415  # see the top
+    from PIL.Image import new  # noqa: PLC0415  # see the top
 
     class Painter(ImageCaptcha):
-        # A letter's own brightness is its mask, so the stock table prints dark inks nearly transparent.
+        # The mask of a letter is its brightness, so the default table would print dark inks nearly transparent.
         lookup_table = [min(255, level * 7) for level in range(256)]  # noqa: RUF012  as the parent has it
-        word_offset_dx = 0.1  # at the stock 0.25 two letters can lie on one another
+        word_offset_dx = 0.1  # with the default 0.25 two letters can overlap completely
 
         def _draw_character(self, c: str, draw: "ImageDraw", color: "ColorTuple") -> "Image":
-            """As the parent's; a space is only as wide: there is nothing in it to turn and bend."""
+            """Draw a letter as the parent does. A space is an empty image: there is nothing to rotate or warp."""
             if c != " ":
                 return super()._draw_character(c, draw, color)
             return new("RGBA", (int(draw.textbbox((1, 1), c, secrets.choice(self.truefonts))[2]), 1))
@@ -75,20 +77,20 @@ def _painter() -> "ImageCaptcha":
 
 @functools.cache
 def _speaker() -> "AudioCaptcha":
-    from captcha.audio import BEEP, AudioCaptcha, change_sound, mix_wave  # noqa: PLC0415  only who speaks pays
+    from captcha.audio import BEEP, AudioCaptcha, change_sound, mix_wave  # noqa: PLC0415  # see the top
 
     class Speaker(AudioCaptcha):
         def create_wave_body(self, chars: str) -> bytearray:
-            """As the parent's, with pauses of about a second instead of one to three, and a softer murmur."""
+            """Return the digits with pauses of about a second (the parent's last one to three) and a softer murmur."""
             body = bytearray()
             for char in chars:
                 body += bytes([128]) * (PAUSE[0] + secrets.randbelow(PAUSE[1] - PAUSE[0]))
                 body += self._twist_pick(char)
-            murmur = change_sound(self.create_background_noise(ROUND, chars), MURMUR)
-            return BEEP + mix_wave(body, (murmur * (len(body) // ROUND + 1))[: len(body)])
+            murmur = change_sound(self.create_background_noise(MURMUR_LOOP, chars), MURMUR_VOLUME)
+            return BEEP + mix_wave(body, (murmur * (len(body) // MURMUR_LOOP + 1))[: len(body)])
 
     speaker = Speaker(voicedir=str(VOICES))
-    speaker.load()  # before it is shared: the parent's own lazy loading can show a thread half of the voices
+    speaker.load()  # now, because another thread could see half of the voices while the parent loads them lazily
     return speaker
 
 

@@ -1,6 +1,6 @@
-"""The convocation: what it says, its event for a calendar, and the QR code that a desk can scan.
+"""The content of a convocation, its calendar file, and its QR code.
 
-The libraries are imported where they are used: every Lambda imports this module, one writes the event.
+The libraries are imported in the functions that use them: every Lambda function imports this module.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from chalicelib.domain.service import Service, Text
 from chalicelib.rendering.i18n import Locale
 
 EARLY = timedelta(minutes=10)
-"""How long before its time a person comes; the sentences say it too."""
+"""How long before the appointment the applicant should arrive. The messages say the same."""
 SUMMARY = N_("Rendez-vous à la préfecture")
-"""What a lock screen may show: not what the appointment is about, nor with whom."""
+"""The title of the calendar event. A lock screen may show it, so it names neither the service nor the applicant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Convocation:
-    """All that is printed. `start` is in the zone of the place, as its clock shows it; ValueError otherwise."""
+    """What a convocation says. `start` is in the time zone of the office; any other raises ValueError."""
 
     reference: str
     service: Text
@@ -29,7 +29,7 @@ class Convocation:
     birth_date: date
     start: datetime
     minutes: int
-    place: tuple[str, ...]
+    postal_address: tuple[str, ...]
     documents: tuple[Text, ...]
     notes: tuple[Text, ...]
     contact: str
@@ -40,7 +40,7 @@ class Convocation:
 
     def __post_init__(self) -> None:
         if not isinstance(self.start.tzinfo, ZoneInfo):
-            raise ValueError("start must be in the zone of the place, not naive and not UTC")  # noqa: TRY004
+            raise ValueError("start must be in the time zone of the office, not naive and not UTC")  # noqa: TRY004
 
     @property
     def person(self) -> str:
@@ -48,20 +48,21 @@ class Convocation:
 
     @property
     def early(self) -> datetime:
-        """When to be there."""
+        """When the applicant should arrive."""
         return self.start - EARLY
 
 
-def calendar_file(convocation: Convocation, words: Locale, *, now: datetime, cancelled: bool = False) -> bytes:
-    """One event as text/calendar, published or cancelled; it says when and where, never why nor who.
+def calendar_file(convocation: Convocation, locale: Locale, *, now: datetime, cancelled: bool = False) -> bytes:
+    """Return the appointment as text/calendar: an event to add, or one to remove if it was cancelled.
 
-    A calendar replaces the event it knows by `uid` when `sequence` is higher.
+    It says when and where, but not what for or for whom. A calendar updates the event with the same `uid` if
+    `sequence` is higher.
     """
-    from icalendar import Alarm, Calendar, Event  # noqa: PLC0415  see the top
+    from icalendar import Alarm, Calendar, Event  # noqa: PLC0415  # see the top
 
-    _ = words._
+    _ = locale._
     calendar = Calendar()
-    calendar.add("prodid", f"-//Guichet//Guichet//{words.language.upper()}")
+    calendar.add("prodid", f"-//Guichet//Guichet//{locale.language.upper()}")
     calendar.add("version", "2.0")
     calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
     event = Event()
@@ -71,7 +72,7 @@ def calendar_file(convocation: Convocation, words: Locale, *, now: datetime, can
     event.add("dtstart", convocation.start.astimezone(UTC))
     event.add("dtend", convocation.start.astimezone(UTC) + timedelta(minutes=convocation.minutes))
     event.add("summary", _(SUMMARY))
-    event.add("location", ", ".join(convocation.place))
+    event.add("location", ", ".join(convocation.postal_address))
     event.add("class", "PRIVATE")
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     if not cancelled:
@@ -87,14 +88,14 @@ def calendar_file(convocation: Convocation, words: Locale, *, now: datetime, can
 
 
 def qr_svg(reference: str) -> str:
-    """The reference as a QR code, an SVG in a `data:` URI; its white border keeps it readable on a dark page."""
-    import segno  # noqa: PLC0415  see the top
+    """Return a reference as a QR code, in a `data:` URI with an SVG. It has a white border for dark pages."""
+    import segno  # noqa: PLC0415  # see the top
 
     return str(segno.make_qr(reference, error="m").svg_data_uri(scale=4, dark="#000", light="#fff"))
 
 
 def convocation_of(service: Service, person: Person) -> Convocation:
-    """What the convocation says, in every language that the service has."""
+    """Return the convocation of a person, with the texts of the service in all its languages."""
     details = person.details
     return Convocation(
         reference=person.reference,
@@ -105,7 +106,7 @@ def convocation_of(service: Service, person: Person) -> Convocation:
         birth_date=details.birth_date,
         start=service.start_of(person.seat),
         minutes=service.minutes,
-        place=service.postal_address,
+        postal_address=service.postal_address,
         documents=service.documents,
         notes=service.documents_note,
         contact=service.contact,

@@ -1,4 +1,4 @@
-"""Words in the person's language: gettext catalogues, dates and times. French is the source of every message."""
+"""Translations: gettext catalogues, dates and times in each language. French is the source of every message."""
 
 import gettext
 import re
@@ -15,17 +15,17 @@ LOCALE = Path(__file__).parent.parent / "locale"
 DIRECTIONS = {"fr": "ltr", "en": "ltr", "ar": "rtl"}
 OWN_NAMES = {"fr": "Français", "en": "English", "ar": "العربية"}
 _WEIGHT = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.")
-_BEFORE = re.compile("(?<=«) | (?=[?!:;»])")
-"""Where French wants a space that does not break."""
+_FRENCH_SPACE = re.compile("(?<=«) | (?=[?!:;»])")
+"""The spaces of a French sentence at which a line must not break."""
 
 
 class NoTranslations(SystemExit):
-    """A catalogue is missing; the message is the one line that operators read."""
+    """A compiled catalogue is missing. The message is the one line that operators read."""
 
 
-def check(locale: Path = LOCALE) -> None:
-    """Stop the program, rather than show French to everybody, when a catalogue was not compiled."""
-    missing = [name for name in LANGUAGES if name != "fr" and not gettext.find("guichet", locale, [name])]
+def check(folder: Path = LOCALE) -> None:
+    """Raise NoTranslations if the catalogue of a language was not compiled: its readers would see French."""
+    missing = [name for name in LANGUAGES if name != "fr" and not gettext.find("guichet", folder, [name])]
     if missing:
         raise NoTranslations(f"guichet: the translations are missing ({', '.join(missing)}): run `make setup`")
 
@@ -60,55 +60,56 @@ MONTHS = (
 
 @dataclass(frozen=True, slots=True)
 class Locale:
-    """One language: its messages, its dates, and which of a service's texts to show."""
+    """A language: its messages, and how it writes dates, times and numbers."""
 
     language: str
     _: Callable[[str], str]
+    """Translate a message. It has gettext's usual name, by which catalogues find their messages."""
     ngettext: Callable[[str, str, int], str]
 
     @property
     def direction(self) -> str:
-        """`ltr` or `rtl`."""
+        """The direction of its script: `ltr` or `rtl`."""
         return DIRECTIONS[self.language]
 
-    def of(self, service_text: Text) -> str:
-        """A service's text in this language."""
+    def text(self, service_text: Text) -> str:
+        """Return a text of a service in this language."""
         return text_in(service_text, self.language)
 
-    def day(self, day: date) -> str:
-        """`jeudi 3 décembre 2026`, `Thursday 3 December 2026`."""
-        return f"{self._(WEEKDAYS[day.weekday()])} {self.date(day)}"
+    def full_date(self, day: date) -> str:
+        """Write a date with its weekday: `jeudi 3 décembre 2026`, `Thursday 3 December 2026`."""
+        return f"{self._(WEEKDAYS[day.weekday()])} {self.long_date(day)}"
 
-    def date(self, day: date) -> str:
-        """`3 décembre 2026`, `3 December 2026`."""
+    def long_date(self, day: date) -> str:
+        """Write a date: `3 décembre 2026`, `3 December 2026`."""
         number = "1er" if day.day == 1 and self.language == "fr" else str(day.day)
         return f"{number} {self._(MONTHS[day.month - 1])} {day.year}"
 
-    def typeset(self, sentence: str) -> str:
-        """A sentence with the spaces that do not break where its language wants them."""
-        return _BEFORE.sub("\u00a0", sentence) if self.language == "fr" else sentence
-
-    def number(self, number: int) -> str:
-        """`2 880` in French (with a space that does not break), `2,880` elsewhere."""
-        return f"{number:,}".replace(",", "\u00a0" if self.language == "fr" else ",")
-
-    def clock(self, moment: datetime) -> str:
-        """`10 h 15` in French (with spaces that do not break), `10:15` elsewhere."""
+    def time_of_day(self, moment: datetime) -> str:
+        """Write hours and minutes: `10 h 15` in French (with non-breaking spaces), `10:15` elsewhere."""
         if self.language == "fr":
             return f"{moment.hour}\u00a0h\u00a0{moment.minute:02}"
         return f"{moment:%H:%M}"
 
+    def number(self, number: int) -> str:
+        """Write a number: `2 880` in French (with a non-breaking space), `2,880` elsewhere."""
+        return f"{number:,}".replace(",", "\u00a0" if self.language == "fr" else ",")
+
+    def typeset(self, sentence: str) -> str:
+        """Put the non-breaking spaces of the language's typography into a sentence."""
+        return _FRENCH_SPACE.sub("\u00a0", sentence) if self.language == "fr" else sentence
+
 
 @cache
 def locale_for(language: str) -> Locale:
-    """The words of one of `model.LANGUAGES`; French for any other."""
+    """Return the locale of one of `LANGUAGES`; the French one for any other language."""
     language = language if language in LANGUAGES else "fr"
     catalogue = gettext.NullTranslations() if language == "fr" else gettext.translation("guichet", LOCALE, [language])
     return Locale(language, catalogue.gettext, catalogue.ngettext)
 
 
 def preferred_language(accept_language: str) -> str:
-    """The first of our languages in an Accept-Language header, by its weights; French without one."""
+    """Return the language of `LANGUAGES` with the highest weight in an Accept-Language header; else French."""
     best, best_weight = "fr", 0.0
     for part in accept_language[:200].split(","):
         tag, _, rest = part.strip().partition(";")

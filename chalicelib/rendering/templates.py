@@ -1,4 +1,4 @@
-"""Pages and letters out of templates, and the files that a page needs. French sentences are the source."""
+"""Pages and letters from Jinja templates, and the static files that pages link to."""
 
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -18,17 +18,17 @@ from chalicelib.rendering.i18n import MONTHS, OWN_NAMES, WEEKDAYS, Locale
 HERE = Path(__file__).parent.parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 COMPILED = "compiled"
-"""The folder of the zip with the templates as Python."""
+"""The folder of the Lambda zip with the templates as Python modules."""
 DIGEST = 12
-"""Hexadecimal digits of a file's SHA-256 in its name."""
+"""How many hexadecimal digits of a file's SHA-256 its name contains."""
 
 
-def render(template: str, words: Locale, root: str, **context: Any) -> str:  # each page has its own
-    """Fill a template; `root` leads from the page to the service's first page, as `../../` or an empty string.
+def render(template: str, locale: Locale, root: str, **context: Any) -> str:
+    """Render a template. `root` is the relative URL of the service's root, such as `../../` or an empty string.
 
-    A template sets `form` to the id of the form that a change of language takes along.
+    A template may set `form` to the id of a form: its fields are then sent along when the language is changed.
     """
-    plain: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "problem": None,
         "errors": {},
         "office": "",
@@ -38,62 +38,63 @@ def render(template: str, words: Locale, root: str, **context: Any) -> str:  # e
         "form": "",
         "carried": {},
     }
-    return environment().get_template(template).render({**plain, **context, "words": words, "root": root})
+    return environment().get_template(template).render({**defaults, **context, "locale": locale, "root": root})
 
 
 @pass_context
-def _week(context: Context, calendar: Calendar, opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # a template's word
+def _week(context: Context, calendar: Calendar, opened: bool, chosen: str) -> Markup:  # noqa: FBT001  # a template passes it by position
+    """Render the slots of a week. Any `chosen` that is not a free slot is dropped, so that none fills the cache."""
     if chosen and chosen not in {slot.at for slot in calendar.slots if slot.free}:
         chosen = ""
-    return _filled_week(context["words"], calendar.week, calendar.slots, opened=opened, chosen=chosen)
+    return _cached_week(context["locale"], calendar.week, calendar.slots, opened=opened, chosen=chosen)
 
 
 @lru_cache(maxsize=64)
-def _filled_week(words: Locale, week: str, slots: tuple[Slot, ...], *, opened: bool, chosen: str) -> Markup:
-    """The slots of a week: most of its page, and the same for a whole crowd until a seat changes."""
-    filled = render("week.html", words, "", days=slots_by_day(week, slots), opened=opened, chosen=chosen)
-    return Markup(filled)  # noqa: S704  # the template has escaped it
+def _cached_week(locale: Locale, week: str, slots: tuple[Slot, ...], *, opened: bool, chosen: str) -> Markup:
+    """Render the slots of a week. They are most of its page, and every visitor sees the same until a seat changes."""
+    html = render("week.html", locale, "", days=slots_by_day(week, slots), opened=opened, chosen=chosen)
+    return Markup(html)  # noqa: S704  # the template has escaped it
 
 
 def asset(name: str) -> str:
-    """The name that a page links to: `guichet.css` is `guichet.<12 hex>.css`, another for every content."""
-    return _names()[name]
+    """Return the hashed name of a static file, such as `guichet.<12 hex>.css`. It changes with the content."""
+    return _hashed_names()[name]
 
 
 def static(name: str) -> tuple[str, str] | None:
-    """Text and content type of the file that `asset` gave this name to; None for any other name."""
+    """Return the text and the content type of the static file with this hashed name; None if there is none."""
     return _files().get(name)
 
 
 @cache
 def openapi() -> str:
-    """The contract, as the repository keeps it."""
+    """Return the text of the OpenAPI document."""
     return (HERE / "openapi.json").read_text("utf-8")
 
 
 @cache
-def _names() -> Mapping[str, str]:
-    found = {}
+def _hashed_names() -> Mapping[str, str]:
+    names = {}
     for path in sorted((HERE / "static").iterdir()):
         if path.suffix in TYPES:
             digest = sha256(path.read_bytes()).hexdigest()[:DIGEST]
-            found[path.name] = f"{path.stem}.{digest}{path.suffix}"
-    return MappingProxyType(found)
+            names[path.name] = f"{path.stem}.{digest}{path.suffix}"
+    return MappingProxyType(names)
 
 
 @cache
 def _files() -> Mapping[str, tuple[str, str]]:
     return {
         hashed: ((HERE / "static" / name).read_text("utf-8"), TYPES[Path(name).suffix])
-        for name, hashed in _names().items()
+        for name, hashed in _hashed_names().items()
     }
 
 
 @cache
 def environment() -> Environment:
-    """The templates: compiled where they were packaged, else from their files."""
+    """Return the environment of the templates: the compiled ones in a Lambda zip, otherwise those of the files."""
     compiled, files = HERE / COMPILED, HERE / "templates"
-    made = Environment(
+    jinja = Environment(
         loader=ModuleLoader(compiled) if compiled.exists() else FileSystemLoader(files),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
@@ -101,24 +102,24 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(_=_translate, ngettext=_count, asset=asset, week=_week)
-    made.globals.update(weekdays=WEEKDAYS, months=MONTHS, own_names=OWN_NAMES)
-    return made
+    jinja.globals.update(_=_translate, ngettext=_translate_count, asset=asset, week=_week)
+    jinja.globals.update(weekdays=WEEKDAYS, months=MONTHS, own_names=OWN_NAMES)
+    return jinja
 
 
 @pass_context
 def _translate(context: Context, message: str, **values: object) -> str:
-    """A sentence in the page's language. It may hold markup; what is put into it is escaped."""
-    return _fill(context, context["words"]._(message), values)  # gettext's own name
+    """Translate a message into the language of the page. It may contain markup; its values are escaped."""
+    return _fill(context, context["locale"]._(message), values)  # gettext's own name
 
 
 @pass_context
-def _count(context: Context, one: str, many: str, num: int, **values: object) -> str:
-    """The same for a number; `%(num)s` is the number."""
-    return _fill(context, context["words"].ngettext(one, many, num), {"num": num, **values})
+def _translate_count(context: Context, singular: str, plural: str, num: int, **values: object) -> str:
+    """Translate a message about a number, which it contains as `%(num)s`."""
+    return _fill(context, context["locale"].ngettext(singular, plural, num), {"num": num, **values})
 
 
 def _fill(context: Context, sentence: str, values: Mapping[str, object]) -> str:
-    sentence = context["words"].typeset(sentence)
-    whole = Markup(sentence) if context.eval_ctx.autoescape else sentence  # noqa: S704  # from our own catalogues
-    return whole % values if values else whole
+    sentence = context["locale"].typeset(sentence)
+    message = Markup(sentence) if context.eval_ctx.autoescape else sentence  # noqa: S704  # from our own catalogues
+    return message % values if values else message

@@ -1,14 +1,14 @@
-// Guichet's only script. Every page works without it; with it, the slots refresh by themselves, the time left is
-// counted, the captcha is renewed in place, and a double click sends once. It never moves the focus.
+// The only script of Guichet. Every page works without it. It refreshes the slots, counts down the time that is left,
+// renews the captcha without a new page, and sends a form once on a double click. It never moves the focus.
 
-const EVERY = 15_000; // milliseconds between two refreshes of the slots
-const LAST = 40; // refreshes, about ten minutes: a page left open must not weigh on Monday
-const EARLY = 60; // seconds before the end of a hold at which to warn
+const REFRESH_INTERVAL = 15_000; // milliseconds
+const MAX_REFRESHES = 40; // about ten minutes: pages that are left open must not load the service during a release
+const WARNING_TIME = 60; // seconds before a hold expires
 
-const one = (selector, within = document) => within.querySelector(selector);
+const find = (selector, within = document) => within.querySelector(selector);
 const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const say = (words) => {
-  one("#status").textContent = words;
+const announce = (text) => {
+  find("#status").textContent = text;
 };
 
 async function pageAt(url, options = {}) {
@@ -17,7 +17,7 @@ async function pageAt(url, options = {}) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// A second click on a button does nothing while the first is on its way.
+// Ignore a second click on a button until the first is answered.
 
 const sent = new WeakSet();
 addEventListener("submit", (event) => {
@@ -28,70 +28,70 @@ addEventListener("submit", (event) => {
 
 // The slots of a week.
 
-const slots = one("#slots[data-refresh]");
+const slots = find("#slots[data-refresh]");
 if (slots) {
-  const { refresh: url, taken, pause: pauseWords, resume: resumeWords, stopped } = slots.dataset;
-  const pause = one("#pause");
+  const { refresh: url, taken, pause: pauseLabel, resume: resumeLabel, stopped } = slots.dataset;
+  const pause = find("#pause");
   let paused = false;
-  let times = 0;
+  let refreshes = 0;
 
   const patch = (old, fresh) => {
     if (old.isEqualNode(fresh)) return;
     if (!old.contains(document.activeElement)) {
-      const chosen = one("input:checked", old)?.value;
+      const chosen = find("input:checked", old)?.value;
       old.replaceWith(fresh);
-      const again = chosen && one(`input[value="${chosen}"]`, fresh);
-      if (again) again.checked = true;
-      else if (chosen) say(taken);
+      const radio = chosen && find(`input[value="${chosen}"]`, fresh);
+      if (radio) radio.checked = true;
+      else if (chosen) announce(taken);
     } else if (old.children.length && old.tagName === fresh.tagName && old.children.length === fresh.children.length) {
       const pairs = [...old.children].map((child, n) => [child, fresh.children[n]]);
       for (const [child, successor] of pairs) patch(child, successor);
     } else {
-      say(taken);
+      announce(taken);
     }
   };
 
   const refresh = async () => {
-    if (paused || document.hidden || times >= LAST) return;
-    times += 1;
+    if (paused || document.hidden || refreshes >= MAX_REFRESHES) return;
+    refreshes += 1;
     let fresh;
     try {
       fresh = await pageAt(url);
     } catch {
-      return; // the next one may pass
+      return; // try again at the next interval
     }
-    if (paused || !one("#slots", fresh)) return;
-    const [before, after] = [document, fresh].map((page) => one("#count, #state .fr-alert__title", page)?.textContent);
-    if (before !== after) say(after);
-    patch(one("#state"), one("#state", fresh));
-    if (Boolean(one("#choose")) === Boolean(one("#choose", fresh))) {
+    if (paused || !find("#slots", fresh)) return;
+    const [before, after] = [document, fresh].map((page) => find("#count, #state .fr-alert__title", page)?.textContent);
+    if (before !== after) announce(after);
+    patch(find("#state"), find("#state", fresh));
+    if (Boolean(find("#choose")) === Boolean(find("#choose", fresh))) {
       const [days, successors] = [document, fresh].map((page) => [...page.querySelectorAll(".gu-day, #choose")]);
       days.forEach((day, n) => patch(day, successors[n]));
     } else if (!slots.contains(document.activeElement)) {
-      slots.replaceChildren(...one("#slots", fresh).childNodes); // the week has just opened
+      slots.replaceChildren(...find("#slots", fresh).childNodes); // the week has just opened
     }
-    if (times === LAST) {
+    if (refreshes === MAX_REFRESHES) {
       paused = true;
-      pause.textContent = resumeWords;
-      say(stopped);
+      pause.textContent = resumeLabel;
+      announce(stopped);
     }
   };
 
   pause.hidden = false;
   pause.addEventListener("click", () => {
     paused = !paused;
-    times = 0;
-    pause.textContent = paused ? resumeWords : pauseWords;
+    refreshes = 0;
+    pause.textContent = paused ? resumeLabel : pauseLabel;
   });
-  setInterval(refresh, EVERY + Math.random() * 2000); // a crowd that came together does not ask together
+  setInterval(refresh, REFRESH_INTERVAL + Math.random() * 2000); // spreads the requests of visitors who came at the same time
 }
 
 // The time left on a hold.
 
-const until = one("#until[data-left]");
+const until = find("#until[data-left]");
 if (until) {
   const { now, warn, over, longer } = until.dataset;
-  const left = one("#left");
+  const left = find("#left");
   let end = Date.now() + 1000 * Number(until.dataset.left);
   let warned = false;
   let timer;
@@ -101,29 +101,29 @@ if (until) {
     left.textContent = fill(now, { time: `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` });
     if (!seconds) {
       clearInterval(timer);
-      say(over);
-    } else if (seconds <= EARLY && !warned) {
+      announce(over);
+    } else if (seconds <= WARNING_TIME && !warned) {
       warned = true;
-      say(fill(warn, { seconds }));
+      announce(fill(warn, { seconds }));
     }
-    until.classList.toggle("gu-until--soon", seconds <= EARLY);
+    until.classList.toggle("gu-until--soon", seconds <= WARNING_TIME);
   };
 
   const extend = async (button, url) => {
     const answer = await fetch(url, { method: "POST", headers: { Accept: "application/json" } });
-    if (!answer.ok) return say(over);
+    if (!answer.ok) return announce(over);
     const hold = await answer.json();
     end = Date.now() + 1000 * hold.expires_in;
     warned = false;
     const [hours, minutes] = hold.expires_at.slice(11, 16).split(":");
     const clock = document.documentElement.lang === "fr" ? `${Number(hours)}\u00a0h\u00a0${minutes}` : `${hours}:${minutes}`;
-    one("bdi", until).textContent = clock;
-    say(fill(longer, { clock }));
+    find("bdi", until).textContent = clock;
+    announce(fill(longer, { clock }));
     if (!hold.can_extend) button.disabled = true;
     return tick();
   };
 
-  const button = one("#extend");
+  const button = find("#extend");
   button?.addEventListener("click", (event) => {
     event.preventDefault();
     const url = button.formAction || button.form.action;
@@ -133,9 +133,9 @@ if (until) {
   tick();
 }
 
-// Another picture or sound, without a new page.
+// Another picture or sound of the captcha, without a new page.
 
-const captcha = one("#captcha");
+const captcha = find("#captcha");
 captcha?.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.action.endsWith("/captcha") || captcha.dataset.plain) return;
@@ -143,16 +143,16 @@ captcha?.addEventListener("submit", async (event) => {
   const body = new URLSearchParams(new FormData(form, event.submitter));
   try {
     const fresh = await pageAt(form.action, { method: "POST", body });
-    for (const part of ["#drawn", "#answer-label"]) one(part).replaceWith(one(part, fresh));
-    one("[name=challenge]").value = one("[name=challenge]", fresh).value;
-    one("#listen").textContent = one("#listen", fresh).textContent;
+    for (const part of ["#drawn", "#answer-label"]) find(part).replaceWith(find(part, fresh));
+    find("[name=challenge]").value = find("[name=challenge]", fresh).value;
+    find("#listen").textContent = find("#listen", fresh).textContent;
     for (const mistake of document.querySelectorAll("#errors, #answer-error")) mistake.remove();
-    one("#answer").removeAttribute("aria-invalid");
+    find("#answer").removeAttribute("aria-invalid");
     document.title = fresh.title;
-    say(captcha.dataset.renewed);
+    announce(captcha.dataset.renewed);
     sent.delete(form);
   } catch {
-    captcha.dataset.plain = "true"; // the ordinary way
+    captcha.dataset.plain = "true"; // load a new page from now on
     sent.delete(form);
     form.requestSubmit(event.submitter);
   }

@@ -1,4 +1,4 @@
-"""Calls to DynamoDB, and its errors translated into refusals."""
+"""Calls to DynamoDB, and the translation of its errors into refusals."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,39 +19,39 @@ THROTTLED = {
     "TransactionInProgressException",
 }
 REASON_FAILED = "ConditionalCheckFailed"
-"""Why a transaction was cancelled: the condition of one of its writes."""
+"""The reason of a cancelled transaction: the condition of one of its writes failed."""
 REASON_CONFLICT = "TransactionConflict"
 REASONS_BUSY = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 def connection() -> TableConnection:
-    """The table as PynamoDB's rows call it, without a row to fill."""
+    """Return PynamoDB's connection to the table, for calls that need no model."""
     return Item._get_connection()  # noqa: SLF001  # there is no public way to it
 
 
 def error_code(error: PynamoDBException) -> str | None:
-    """The code in the table's answer; None without an answer (after a timeout PynamoDB's own property fails)."""
+    """Return the error code of DynamoDB; None without an answer. After a timeout PynamoDB's own property fails."""
     response: Mapping[str, Any] = getattr(error.cause, "response", None) or {}
-    said: str | None = response.get("Error", {}).get("Code")
-    return said
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate what the table says into what a visitor can be told."""
+    """Raise TooManyRequests when DynamoDB throttles, Unavailable when it is away. Other errors pass unchanged."""
     try:
         yield
     except PynamoDBException as error:
-        said = error_code(error)
-        if said in THROTTLED:
+        code = error_code(error)
+        if code in THROTTLED:
             raise TooManyRequests from error
-        if said is None or said in {"InternalServerError", "InternalFailure", "ServiceUnavailable"}:
+        if code is None or code in {"InternalServerError", "InternalFailure", "ServiceUnavailable"}:
             raise Unavailable from error
         raise
 
 
 def try_write(write: Callable[[], Any]) -> bool:
-    """Do a conditional write; False when its condition fails."""
+    """Make a conditional write. Return False when its condition fails."""
     with translated_errors():
         try:
             write()
@@ -63,14 +63,14 @@ def try_write(write: Callable[[], Any]) -> bool:
 
 
 class TransactionConflict(Exception):
-    """Raised when another write holds an item of a transaction at this moment. Nothing was written."""
+    """Another write changes an item of the transaction at this moment. Nothing was written."""
 
 
 def transact(fill: Callable[[TransactWrite], None]) -> list[bool]:
     """Commit several writes together or not at all, at two write units for each item.
 
     Return an empty list when they are committed. Otherwise return for each write whether its condition failed, in
-    DynamoDB's order: deletes, puts, updates. Raise Conflict when another write is in the way.
+    DynamoDB's order: deletes, puts, updates. Raise TransactionConflict when another write changes one of the items.
     """
     try:
         with translated_errors(), TransactWrite(connection=connection().connection) as writes:

@@ -1,13 +1,16 @@
 """The table's items as PynamoDB models, and every key of the table."""
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from botocore.config import Config
 from pynamodb.attributes import Attribute, BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.connection import TableConnection
 from pynamodb.constants import NUMBER
+from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
 from chalicelib.domain.seat import SeatKey, require_aware
@@ -16,7 +19,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TimestampAttribute(Attribute[datetime]):
-    """An aware datetime as milliseconds since 1970, so that a condition can compare it; refuses a naive one."""
+    """An aware datetime, stored as milliseconds since 1970 so that conditions can compare it."""
 
     attr_type = NUMBER
 
@@ -31,15 +34,15 @@ class TimestampAttribute(Attribute[datetime]):
 
 
 def timestamp(milliseconds: str) -> datetime:
-    """A moment as the table keeps it."""
+    """Return the moment that the table stores as milliseconds since 1970."""
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
 class Item(Model):
-    """What all items share: the table, its keys, and no retries (a throttle is told to the visitor at once)."""
+    """The base of all items: the table and its keys. Nothing is retried: a throttle is reported to the visitor."""
 
     class Meta:
-        """The table, by the name that the stage gives it."""
+        """The table of the stage."""
 
         table_name = os.environ.get("GUICHET_TABLE", "guichet")
         region = os.environ.get("AWS_DEFAULT_REGION", "eu-west-3")
@@ -53,21 +56,21 @@ class Item(Model):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        """One for all rows: PynamoDB would make a client for each, at 30 ms of a cold start.
+        """Return one connection for all models. PynamoDB would make one for each, at 30 ms of a cold start.
 
-        It has a name of its own: botocore spells out a long one, twice a call, which is a tenth of the call.
+        Its user agent is short: botocore rebuilds its long default twice per call, which is a tenth of the call.
         """
         if cls is not Item:
             return Item._get_connection()
-        first = cls._connection is None
-        made = super()._get_connection()
-        if first:
-            made.connection.session.set_default_client_config(Config(user_agent="guichet"))
-        return made
+        is_new = cls._connection is None
+        connection = super()._get_connection()
+        if is_new:
+            connection.connection.session.set_default_client_config(Config(user_agent="guichet"))
+        return connection
 
 
 class SeatItem(Item):
-    """One seat of one slot. No personal data: `person` is a keyed digest, and goes with the seat at `erase_at`."""
+    """A seat; `chalicelib.domain.seat.Seat` describes the attributes. `person` is a keyed digest, no personal data."""
 
     opens_at = TimestampAttribute()
     state = UnicodeAttribute()
@@ -100,11 +103,11 @@ class SeatItem(Item):
 
 
 class LockItem(Item):
-    """A lock: the seat and hold of one live request. `person` is set unless the lock is the person item itself.
+    """A lock: the seat and hold of one live request.
 
-    There is one per e-mail address, and one for each further name under which a person corrected a request. The lock
-    of an e-mail address also records when its owner asked for a link.
-    `asked_at`, `asked_2` and `asked_3` are the last three times, newest first.
+    There is one for each e-mail address, one for each further name under which a person corrected a request, and the
+    person item itself, which has no `person`. The lock of an e-mail address also records the last three times at which
+    a link was asked for: `asked_at` (the newest), `asked_2` and `asked_3`.
     """
 
     seat = UnicodeAttribute()
@@ -117,11 +120,20 @@ class LockItem(Item):
     generation = NumberAttribute(null=True)
     erase_at = NumberAttribute()
 
+    @property
+    def key(self) -> str:
+        """The key that the item is stored under: of a person, or of an e-mail address."""
+        return str(self.pk).partition("#")[2]
+
+    @property
+    def service_id(self) -> str:
+        return str(self.sk).split("#")[1]
+
 
 class CounterItem(Item):
-    """A counter that is kept for a while: holds of a client network in an hour, answers of a waiting hold.
+    """A counter with an expiry, or the item of a waiting hold, which counts its answers.
 
-    After the right answer of a waiting hold, `seat` is the seat that the hold takes, and `passed_at` is when it passed.
+    Once the captcha of a waiting hold is passed, `seat` is the seat that it takes and `passed_at` when it was passed.
     """
 
     number = NumberAttribute()
@@ -132,10 +144,10 @@ class CounterItem(Item):
 
 
 class PersonItem(LockItem):
-    """One live request per person, with the details: the only item with personal data.
+    """A person with one live request, and the only item with personal data; `chalicelib.domain.person` describes it.
 
-    `names` are the keys of the person's other name locks, `generation` counts the corrections of the e-mail address.
-    `wanted_at`, `wanted_2` and `wanted_3` are the last three times that the convocation was sent on demand.
+    `wanted_at` (the newest), `wanted_2` and `wanted_3` are the last three times that the convocation was asked for.
+    `attempt_at` is when somebody last tried to make another request for the person or the e-mail address.
     """
 
     filed_at = TimestampAttribute()
@@ -154,45 +166,22 @@ class PersonItem(LockItem):
 
 
 class ServiceItem(Item):
-    """A service as its file says it."""
+    """A service, as the document of its YAML file."""
 
     document = JSONAttribute()
 
 
-# Keys
+# Keys. No other module builds or takes apart a key of the table.
 
 SERVICES = "SERVICES"
 """The partition of all services."""
-REPLACED = "REPLACED#"
-"""Sort key of a copy: the person item of a request that ended, kept until its last letters have left."""
+_SEATS, _PERSON, _EMAIL = "SEATS#", "PERSON#", "EMAIL#"
+_SERVICE, _REPLACED = "SERVICE#", "REPLACED#"
+Image = Mapping[str, Mapping[str, Any]]
+"""An item as DynamoDB's stream carries it."""
 
 
-def person_item(key: str, service_id: str) -> PersonItem:
-    """The key of a person item."""
-    return PersonItem(f"PERSON#{key}", f"SERVICE#{service_id}")
-
-
-def email_lock(key: str, service_id: str) -> LockItem:
-    """The key of an address item."""
-    return LockItem(f"EMAIL#{key}", f"SERVICE#{service_id}")
-
-
-def replaced_person_item(key: str, service_id: str, hold: str) -> PersonItem:
-    """Return the key of the copy of a person item that a newer request replaced."""
-    return PersonItem(f"PERSON#{key}", f"{REPLACED}{service_id}#{hold}")
-
-
-def week_partition(service_id: str, week: str) -> str:
-    return f"SEATS#{service_id}#{week}"
-
-
-def seat_place(key: SeatKey) -> tuple[str, str]:
-    return week_partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}"
-
-
-def seat_item(key: SeatKey) -> SeatItem:
-    """The key of a seat's item."""
-    return SeatItem(*seat_place(key))
+# Services
 
 
 def service_item(service_id: str, **attributes: Any) -> ServiceItem:
@@ -200,16 +189,149 @@ def service_item(service_id: str, **attributes: Any) -> ServiceItem:
     return ServiceItem(SERVICES, service_id, **attributes)
 
 
+# Seats
+
+
+def week_partition(service_id: str, week: str) -> str:
+    return f"{_SEATS}{service_id}#{week}"
+
+
+def is_seat_of(service_id: str) -> Condition:
+    """Return the condition that an item is a seat of this service, for a Scan."""
+    return SeatItem.pk.startswith(week_partition(service_id, ""))
+
+
+def seat_primary_key(key: SeatKey) -> tuple[str, str]:
+    """Return the partition key and the sort key of a seat."""
+    return week_partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}"
+
+
+def seat_item(key: SeatKey) -> SeatItem:
+    """Return the item of a seat, with its key only."""
+    return SeatItem(*seat_primary_key(key))
+
+
+@lru_cache(maxsize=10_000)
+def seat_key(service_id: str, sort_key: str) -> SeatKey:
+    """Return the key of the seat with this sort key. Cached: each process reads the same seats every second."""
+    slot, unit = sort_key.split("#")
+    start = datetime.fromisoformat(f"{slot[:13]}:{slot[13:]}")
+    return SeatKey(start.date(), start.time(), int(unit), service_id)
+
+
+def seat_key_of(item: SeatItem) -> SeatKey:
+    """Return the key of the seat that was read into this item."""
+    return seat_key(item.pk.split("#")[1], item.sk)
+
+
+def is_seat_image(image: Image) -> bool:
+    return bool(image["pk"]["S"].startswith(_SEATS))
+
+
+# People and their locks
+
+
+def person_item(key: str, service_id: str) -> PersonItem:
+    """Return the item of a person, with its key only."""
+    return PersonItem(person_partition(key), f"{_SERVICE}{service_id}")
+
+
+def person_partition(key: str) -> str:
+    """Return the partition of a person: their live requests and the copies of replaced ones."""
+    return f"{_PERSON}{key}"
+
+
+def name_lock(key: str, service_id: str) -> LockItem:
+    """Return the lock of a further name under which a person corrected a request."""
+    return LockItem(person_partition(key), f"{_SERVICE}{service_id}")
+
+
+def email_lock(key: str, service_id: str) -> LockItem:
+    """Return the lock of an e-mail address, with its key only."""
+    return LockItem(f"{_EMAIL}{key}", f"{_SERVICE}{service_id}")
+
+
+def replaced_person_item(key: str, service_id: str, hold: str) -> PersonItem:
+    """Return the copy of a person item that a newer request replaced. It is kept until its last letters have left."""
+    return PersonItem(person_partition(key), f"{_REPLACED}{service_id}#{hold}")
+
+
+def is_replaced_item(service_id: str) -> Condition:
+    """Return the condition that an item of a person's partition is a copy for this service, for a Query."""
+    return PersonItem.sk.startswith(f"{_REPLACED}{service_id}#")
+
+
+def is_person_item(service_id: str = "") -> Condition:
+    """Return the condition that an item is a person with details, of any service or of this one, for a Scan."""
+    of_service = PersonItem.sk == f"{_SERVICE}{service_id}" if service_id else PersonItem.sk.startswith(_SERVICE)
+    condition: Condition = PersonItem.pk.startswith(_PERSON) & of_service & PersonItem.details.exists()
+    return condition
+
+
+def is_email_lock_of(hold: str) -> Condition:
+    """Return the condition that an item is the lock of an e-mail address for the request of this hold, for a Scan."""
+    condition: Condition = LockItem.pk.startswith(_EMAIL) & (LockItem.hold == hold)
+    return condition
+
+
+def is_lock_key(partition_key: str) -> bool:
+    """Tell whether an item with this key is a lock, a person item included."""
+    return partition_key.startswith((_PERSON, _EMAIL))
+
+
+def key_in_person_image(image: Image) -> tuple[str, str] | None:
+    """Return the person key and the service id of a person item; None for an item of another kind, copies included."""
+    return _key_and_service(image, _PERSON)
+
+
+def key_in_email_image(image: Image) -> tuple[str, str] | None:
+    """Return the key and the service id of the lock of an e-mail address; None for an item of another kind."""
+    return _key_and_service(image, _EMAIL)
+
+
+def _key_and_service(image: Image, kind: str) -> tuple[str, str] | None:
+    pk, sk = image["pk"]["S"], image["sk"]["S"]
+    if not pk.startswith(kind) or not sk.startswith(_SERVICE):
+        return None
+    return pk.removeprefix(kind), sk.removeprefix(_SERVICE)
+
+
+# Visitors, their holds, and counters
+
+
 def visitor_item(token_digest: str, **attributes: Any) -> LockItem:
     """Return the item that names the one live hold of a visitor token."""
     return LockItem(f"VISIT#{token_digest}", "HOLD", **attributes)
 
 
-def name_lock(key: str, service_id: str) -> LockItem:
-    """Return the lock of a further name under which a person corrected a request."""
-    return LockItem(f"PERSON#{key}", f"SERVICE#{service_id}")
-
-
 def waiting_item(hold: str) -> CounterItem:
     """Return the item of a waiting hold that has answered a captcha."""
     return CounterItem(f"LATE#{hold}", "TRIES")
+
+
+def hold_counter(client_network: str) -> CounterItem:
+    """Return the counter of the holds of a client network in an hour."""
+    return CounterItem(f"ORIGIN#{client_network}", "HOLDS")
+
+
+def already_requested_counter(client_network: str) -> CounterItem:
+    """Return the counter of the answers "already requested" to a client network in an hour."""
+    return CounterItem(f"ORIGIN#{client_network}", "ALREADY")
+
+
+def domain_counter(email_domain: str) -> CounterItem:
+    """Return the counter of the requests from an e-mail domain in a day."""
+    return CounterItem(f"DOMAIN#{email_domain}", "REQUESTS")
+
+
+def prefix_counter(ipv6_prefix: str) -> CounterItem:
+    """Return the counter of the requests from an IPv6 prefix in an hour."""
+    return CounterItem(f"PREFIX#{ipv6_prefix}", "REQUESTS")
+
+
+# The operator program
+
+
+def audit_partition(month: str) -> str:
+    """Return the partition of what operators did in a month, such as `2026-11`."""
+    return f"AUDIT#{month}"

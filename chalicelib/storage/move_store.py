@@ -14,92 +14,91 @@ from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.storage import dynamodb, items, person_store, seat_expressions
 from chalicelib.storage.items import LockItem, PersonItem, SeatItem
 
-# Moving a request: three items and a seat change together or not at all
-
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A person's request on `seat`, booked or displaced, goes to the seat `to`; `most` limits the moves they make."""
+    """A move of a request, confirmed or displaced, from `seat` to the seat `to`."""
 
     seat: Seat
     to: SeatKey
     person: Person
-    address: str
+    email_key: str
     opens_at: datetime
+    """When the seat that becomes free opens again."""
     erase_at: datetime
-    most: int | None
+    most_moves: int | None
+    """How often the applicant may move the request; None if this move does not count."""
 
 
 class MoveResult(StrEnum):
-    """How a move went: done, the new seat is gone, or the request is no longer as it was read."""
+    """The result of a move. Only DONE has changed anything."""
 
-    YES = "yes"
+    DONE = "done"
     SEAT_TAKEN = "seat taken"
-    NOT_ITS_OWN = "not its own"
+    REQUEST_CHANGED = "request changed"
+    """The request is no longer as it was read, or has no moves left."""
 
 
-def move(todo: Move, now: datetime) -> MoveResult:
-    """Take the new seat, give back the old, and follow with the locks, in one transaction: 8 write units.
+def move(move: Move, now: datetime) -> MoveResult:
+    """Take the new seat, free the old one, and update the person item and the locks, all or none.
 
-    Each other name that the person was corrected to costs 2 more.
+    Raise TooManyRequests when another write changes one of the items at this moment. Costs 8 write units, and 2 more
+    for each other name that the person was corrected to.
     """
-    person, hold = todo.person, todo.person.hold
-    theirs = items.person_item(person.key, person.service)
-    erase_at = int(todo.erase_at.timestamp())
-    own = PersonItem.hold == hold
-    follow: list[Action] = [
-        PersonItem.seat.set(todo.to.ref),
+    person, hold = move.person, move.person.hold
+    erase_at = int(move.erase_at.timestamp())
+    unchanged = (PersonItem.hold == hold) & (PersonItem.seat == move.seat.key.ref)
+    person_actions: list[Action] = [
+        PersonItem.seat.set(move.to.ref),
         PersonItem.erase_at.set(erase_at),
         PersonItem.sequence.add(1),
     ]
-    if todo.most is not None:
-        follow.append(PersonItem.moves.add(1))
-        own &= PersonItem.moves.does_not_exist() | (PersonItem.moves < todo.most)
+    if move.most_moves is not None:
+        person_actions.append(PersonItem.moves.add(1))
+        unchanged &= PersonItem.moves.does_not_exist() | (PersonItem.moves < move.most_moves)
+    lock_actions: list[Action] = [LockItem.seat.set(move.to.ref), LockItem.erase_at.set(erase_at)]
 
     def write(writes: TransactWrite) -> None:
-        writes.update(items.seat_item(todo.to), _arrive(todo, now), _may_take(todo.seat, now))
-        writes.update(items.seat_item(todo.seat.key), *_leave(todo, now))
-        writes.update(theirs, follow, own & (PersonItem.seat == todo.seat.key.ref))
-        for lock in person_store.locks_of_person(person, [todo.address]):
-            writes.update(
-                lock, [LockItem.seat.set(todo.to.ref), LockItem.erase_at.set(erase_at)], LockItem.hold == hold
-            )
+        writes.update(items.seat_item(move.to), _arrive(move, now), _may_take(move.seat, now))
+        writes.update(items.seat_item(move.seat.key), *_leave(move, now))
+        writes.update(items.person_item(person.key, person.service), person_actions, unchanged)
+        for lock in person_store.locks_of_person(person, [move.email_key]):
+            writes.update(lock, lock_actions, LockItem.hold == hold)
 
     try:
         failed = dynamodb.transact(write)
     except dynamodb.TransactionConflict as conflict:
         raise TooManyRequests from conflict
     if any(failed[1:]):
-        return MoveResult.NOT_ITS_OWN
-    return MoveResult.SEAT_TAKEN if any(failed) else MoveResult.YES
+        return MoveResult.REQUEST_CHANGED
+    return MoveResult.SEAT_TAKEN if any(failed) else MoveResult.DONE
 
 
-def _arrive(todo: Move, now: datetime) -> list[Action]:
-    person = todo.person
-    actions: list[Action] = [
+def _arrive(move: Move, now: datetime) -> list[Action]:
+    return [
         SeatItem.state.set(State.CONFIRMED),
-        SeatItem.hold.set(person.hold),
+        SeatItem.hold.set(move.person.hold),
         SeatItem.until.set(now),
+        SeatItem.person.set(move.person.key),
+        SeatItem.filed_at.set(move.person.filed_at),
+        *seat_expressions.count_hold(now),
+        *seat_expressions.new_hold(generation=move.seat.generation),
     ]
-    actions += [SeatItem.person.set(person.key), SeatItem.filed_at.set(person.filed_at)]
-    return [*actions, *seat_expressions.count_hold(now), *seat_expressions.new_hold(generation=todo.seat.generation)]
 
 
 def _may_take(old: Seat, now: datetime) -> Condition:
-    free = seat_expressions.is_free(now)
-    if old.past_state is not State.DISPLACED:
-        return free
-    condition: Condition = free | (
-        (SeatItem.state == State.OPEN) & (SeatItem.reserve == old.reserve) & (SeatItem.opens_at > now)
-    )
+    """Return the condition of the new seat: it is free, or set aside for the applicants displaced from the old one."""
+    condition = seat_expressions.is_free(now)
+    if old.past_state is State.DISPLACED:
+        condition |= (SeatItem.state == State.OPEN) & (SeatItem.reserve == old.reserve) & (SeatItem.opens_at > now)
     return condition
 
 
-def _leave(todo: Move, now: datetime) -> tuple[list[Action], Condition]:
-    hold = todo.person.hold
-    if todo.seat.past_state is State.DISPLACED:
-        may = (SeatItem.past == hold) & (SeatItem.past_state == State.DISPLACED) & (SeatItem.until > now)
-        return [SeatItem.past_state.set(State.MOVED), *seat_expressions.without_wait()], may
-    return seat_expressions.end_request(hold, State.MOVED, todo.opens_at), (SeatItem.state == State.CONFIRMED) & (
-        SeatItem.hold == hold
-    )
+def _leave(move: Move, now: datetime) -> tuple[list[Action], Condition]:
+    """Return the write on the old seat. It opens again, unless it was closed and its applicant displaced."""
+    hold = move.person.hold
+    if move.seat.past_state is State.DISPLACED:
+        may_choose = (SeatItem.past == hold) & (SeatItem.past_state == State.DISPLACED) & (SeatItem.until > now)
+        return [SeatItem.past_state.set(State.MOVED), *seat_expressions.without_wait()], may_choose
+    confirmed = (SeatItem.state == State.CONFIRMED) & (SeatItem.hold == hold)
+    return seat_expressions.end_request(hold, State.MOVED, move.opens_at), confirmed

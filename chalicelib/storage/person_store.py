@@ -1,6 +1,6 @@
-"""Person items and locks: what keeps one live request per person and per e-mail address.
+"""Person items and locks, which allow one live request per person and per e-mail address.
 
-A lock counts only while its seat carries its request. `filing` writes locks, together with the seat.
+A lock applies only while its seat carries its request. `request_store` writes locks, together with the seat.
 """
 
 import re
@@ -19,13 +19,13 @@ from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import SeatKey
 from chalicelib.storage import dynamodb, items
-from chalicelib.storage.items import REPLACED, LockItem, PersonItem, TimestampAttribute
+from chalicelib.storage.items import LockItem, PersonItem, TimestampAttribute
 
 DAY = timedelta(days=1)
 MOST_DATED = 10
 """How many dated marks of each kind of letter are kept: about three days of them. The stream repeats one day."""
 LastTimes = tuple[TimestampAttribute, TimestampAttribute, TimestampAttribute]
-"""The attributes with the last three times of something, newest first."""
+"""Three attributes with the last three times of an event, newest first."""
 LINK_TIMES: LastTimes = (LockItem.asked_at, LockItem.asked_2, LockItem.asked_3)
 CONVOCATION_TIMES: LastTimes = (PersonItem.wanted_at, PersonItem.wanted_2, PersonItem.wanted_3)
 
@@ -37,18 +37,18 @@ def _item_of(person: Person) -> PersonItem:
 
 
 def read(key: str, service_id: str) -> Person | None:
-    """The person item, read consistently; None if it is gone."""
+    """Read a person item consistently; None if there is none."""
     return _read(items.person_item(key, service_id))
 
 
 def read_replaced(key: str, service_id: str, hold: str) -> Person | None:
-    """Read the copy of a request's person item that a newer request of the same person replaced."""
+    """Read the copy of a person item that a newer request of the person replaced; None if there is none."""
     person = _read(items.replaced_person_item(key, service_id, hold))
     return person and replace(person, replaced=True)
 
 
 def _read(row: PersonItem) -> Person | None:
-    """Read a person item consistently; None without one, or where there is only a lock of the name."""
+    """Read a person item consistently; None if there is none, or only the lock of a name."""
     with dynamodb.translated_errors():
         try:
             row.refresh(consistent_read=True)
@@ -57,8 +57,8 @@ def _read(row: PersonItem) -> Person | None:
     if row.details is None:
         return None
     return Person(
-        key=row.pk.removeprefix("PERSON#"),
-        service=row.sk.split("#")[1],
+        key=row.key,
+        service=row.service_id,
         seat=SeatKey.parse(row.seat),
         hold=row.hold,
         details=codec.details_from_document(row.details),
@@ -77,14 +77,14 @@ def _read(row: PersonItem) -> Person | None:
 
 
 def mark_sent(person: Person, letter: str) -> bool:
-    """Note a letter as sent on the person item of its request."""
+    """Record on the person item that a letter was sent. Return False if its request was replaced or erased."""
     sent = " ".join(sorted(_bounded({*person.sent, letter})))
     row = _item_of(person)
     return dynamodb.try_write(lambda: row.update([PersonItem.sent.set(sent)], PersonItem.hold == person.hold))
 
 
 def _bounded(marks: set[str]) -> set[str]:
-    """Leave out all but the newest dated marks of each kind (`link:1795996800000`); the other marks are few."""
+    """Return the marks with only the newest dated ones (`link:1795996800000`) of each kind. Undated ones are few."""
     dated: dict[str, list[int]] = {}
     for kind, _, date in (mark.partition(":") for mark in marks):
         if re.fullmatch("[0-9]+", date):
@@ -92,80 +92,79 @@ def _bounded(marks: set[str]) -> set[str]:
     return marks - {f"{kind}:{date}" for kind, dates in dated.items() for date in sorted(dates)[:-MOST_DATED]}
 
 
-def push(times: LastTimes, now: datetime) -> list[Action]:
-    """Put `now` in front of the last three times. Each part of an update sees the item as it was."""
+def record_time(times: LastTimes, now: datetime) -> list[Action]:
+    """Return the actions that put `now` before the last three times. Each action sees the item before the update."""
     newest, second, third = times
     return [third.set(second | items.EPOCH), second.set(newest | items.EPOCH), newest.set(now)]
 
 
-def _rested(times: LastTimes, now: datetime, pause: timedelta) -> Condition:
-    """Return the condition that the latest time is over `pause` ago, and the third latest over a day ago."""
+def _may_repeat(times: LastTimes, now: datetime, pause: timedelta) -> Condition:
+    """Return the condition that the newest time is over `pause` ago, and the third newest over a day ago."""
     newest, _, third = times
-    rested = newest.does_not_exist() | (newest < now - pause)
-    few: Condition = rested & (third.does_not_exist() | (third < now - DAY))
-    return few
+    paused = newest.does_not_exist() | (newest < now - pause)
+    condition: Condition = paused & (third.does_not_exist() | (third < now - DAY))
+    return condition
 
 
-def spend_correction(person: Person) -> None:
-    """Count a correction of the name that was refused: it uses up one of those that are left.
+def count_refused_correction(person: Person) -> None:
+    """Count a refused correction of the name as one of those that are allowed.
 
     Raise TooManyRequests if another one was counted since the person was read.
     """
     row = items.person_item(person.key, person.service)
-    had = PersonItem.corrected == person.corrected if person.corrected else PersonItem.corrected.does_not_exist()
+    unchanged = PersonItem.corrected == person.corrected if person.corrected else PersonItem.corrected.does_not_exist()
     if not dynamodb.try_write(
-        lambda: row.update([PersonItem.corrected.add(1)], (PersonItem.hold == person.hold) & had)
+        lambda: row.update([PersonItem.corrected.add(1)], (PersonItem.hold == person.hold) & unchanged)
     ):
         raise TooManyRequests
 
 
 def note_attempt(key: str, service_id: str, hold: str, now: datetime) -> None:
-    """Note on a live request that somebody tried to make another one for its person or e-mail address.
+    """Record on a live request that somebody tried to make another one for its person or e-mail address.
 
-    The mailer reads it from the stream and tells the owner, at most once a day.
+    The mailer reads it from the stream and tells the applicant, at most once a day.
     """
-    rested = PersonItem.attempt_at.does_not_exist() | (PersonItem.attempt_at < now - DAY)
+    first_today = PersonItem.attempt_at.does_not_exist() | (PersonItem.attempt_at < now - DAY)
     row = items.person_item(key, service_id)
-    dynamodb.try_write(lambda: row.update([PersonItem.attempt_at.set(now)], (PersonItem.hold == hold) & rested))
+    dynamodb.try_write(lambda: row.update([PersonItem.attempt_at.set(now)], (PersonItem.hold == hold) & first_today))
 
 
 def ask_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool:
-    """Ask the mailer for the convocation again; False after three in a day.
+    """Ask the mailer to send the convocation again. Return False if it was sent three times within a day.
 
-    Within `pause` of the last time nothing is sent: that letter is on its way.
+    Within `pause` of the last time nothing more is sent, and True is returned: that letter is on its way.
     """
-    rested = (PersonItem.hold == person.hold) & _rested(CONVOCATION_TIMES, now, pause)
+    allowed = (PersonItem.hold == person.hold) & _may_repeat(CONVOCATION_TIMES, now, pause)
     row = items.person_item(person.key, person.service)
-    sent = dynamodb.try_write(lambda: row.update(push(CONVOCATION_TIMES, now), rested))
+    sent = dynamodb.try_write(lambda: row.update(record_time(CONVOCATION_TIMES, now), allowed))
     return sent or person.wanted_3 is None or person.wanted_3 < now - DAY
 
 
-def erase(person: Person, addresses: Sequence[str]) -> None:
-    """Delete every item of a request that has ended, each only while it is this request's, on this seat."""
-    mine = (LockItem.hold == person.hold) & (LockItem.seat == person.seat.ref)
-    for row in (*locks_of_person(person, addresses), _item_of(person)):
-        dynamodb.try_write(partial(row.delete, mine))
+def erase(person: Person, email_keys: Sequence[str]) -> None:
+    """Delete the person item and the locks of a request that has ended. Items of a newer request stay."""
+    of_request = (LockItem.hold == person.hold) & (LockItem.seat == person.seat.ref)
+    for row in (*locks_of_person(person, email_keys), _item_of(person)):
+        dynamodb.try_write(partial(row.delete, of_request))
     if not person.replaced:
-        forget_replaced(person)
+        delete_replaced(person)
 
 
-def locks_of_person(person: Person, addresses: Sequence[str]) -> list[LockItem]:
-    """Return the keys of a request's locks besides the person item: its e-mail addresses and its other names."""
+def locks_of_person(person: Person, email_keys: Sequence[str]) -> list[LockItem]:
+    """Return the locks of a request besides the person item, with their keys only: of e-mail addresses and names."""
     names = [items.name_lock(name, person.service) for name in person.names]
-    return [*(items.email_lock(address, person.service) for address in addresses), *names]
+    return [*(items.email_lock(key, person.service) for key in email_keys), *names]
 
 
-def forget_replaced(person: Person) -> None:
-    """Delete the copies that are kept of the person's earlier requests for the same service."""
-    ours = PersonItem.sk.startswith(f"{REPLACED}{person.service}#")
+def delete_replaced(person: Person) -> None:
+    """Delete the copies of the person's earlier requests for the same service."""
     with dynamodb.translated_errors():
-        copies = list(PersonItem.query(f"PERSON#{person.key}", ours))
+        copies = list(PersonItem.query(items.person_partition(person.key), items.is_replaced_item(person.service)))
         for copy in copies:
             copy.delete()
 
 
 class EmailRequest(NamedTuple):
-    """The newest request of an e-mail address, ended or not, and after how many corrections it has the address."""
+    """The newest request of an e-mail address, ended or not. `generation` counts the corrections that led to it."""
 
     person: str
     seat: SeatKey
@@ -173,9 +172,9 @@ class EmailRequest(NamedTuple):
     generation: int
 
 
-def request_of_email(address: str, service_id: str) -> EmailRequest | None:
-    """Read the newest request of an e-mail address; None without one."""
-    row = items.email_lock(address, service_id)
+def request_of_email(email_key: str, service_id: str) -> EmailRequest | None:
+    """Read the newest request of an e-mail address; None if there is none."""
+    row = items.email_lock(email_key, service_id)
     with dynamodb.translated_errors():
         try:
             row.refresh(consistent_read=True)
@@ -185,52 +184,53 @@ def request_of_email(address: str, service_id: str) -> EmailRequest | None:
 
 
 def stop_letters(request: EmailRequest, service_id: str, why: str) -> bool:
-    """Note on the person item that its e-mail address takes no more letters.
+    """Record on the person item that its e-mail address takes no more letters.
 
-    Return False if another request has replaced it, or the address was corrected a moment ago.
+    Return False if another request has replaced it, or the e-mail address was corrected since it was read.
     """
     row = items.person_item(request.person, service_id)
-    there = (
+    unchanged = (
         PersonItem.generation == request.generation if request.generation else PersonItem.generation.does_not_exist()
     )
     return dynamodb.try_write(
-        lambda: row.update([PersonItem.stopped.set(why)], (PersonItem.hold == request.hold) & there)
+        lambda: row.update([PersonItem.stopped.set(why)], (PersonItem.hold == request.hold) & unchanged)
     )
 
 
-def ask_link(address: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
-    """Ask the mailer for the link of a request; False within `pause` of the last time, or after three in a day.
+def ask_link(email_key: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
+    """Ask the mailer to send the link of a request. Return False within `pause` of the last time, or after three a day.
 
-    One conditional write, whether the request exists or not.
+    Costs one write unit, whether the request exists or not.
     """
-    known = (LockItem.reference == reference) & _rested(LINK_TIMES, now, pause)
-    row = items.email_lock(address, service_id)
-    return dynamodb.try_write(lambda: row.update(push(LINK_TIMES, now), known))
+    allowed = (LockItem.reference == reference) & _may_repeat(LINK_TIMES, now, pause)
+    row = items.email_lock(email_key, service_id)
+    return dynamodb.try_write(lambda: row.update(record_time(LINK_TIMES, now), allowed))
 
 
 def link_asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Person key, service and moment of a new wish for a link, in images of the stream."""
-    if not new["pk"]["S"].startswith("EMAIL#") or "asked_at" not in new:
+    """Return person key, service id and moment if a link was asked for between two images of an item."""
+    lock = items.key_in_email_image(new)
+    if lock is None or not _is_new("asked_at", old, new):
         return None
-    if old is not None and old.get("asked_at") == new["asked_at"]:
-        return None
-    return new["person"]["S"], new["sk"]["S"].removeprefix("SERVICE#"), new["asked_at"]["N"]
+    return new["person"]["S"], lock[1], new["asked_at"]["N"]
 
 
 def convocation_asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Person key, service and moment of a new wish for the convocation, in images of the stream."""
-    return _noted("wanted_at", old, new)
+    """Return person key, service id and moment if the convocation was asked for between two images of an item."""
+    return _recorded("wanted_at", old, new)
 
 
 def attempt_noted(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Person key, service and moment of somebody's attempt to make another request, in images of the stream."""
-    return _noted("attempt_at", old, new)
+    """Return person key, service id and moment if another request was attempted between two images of an item."""
+    return _recorded("attempt_at", old, new)
 
 
-def _noted(name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Return person key, service and moment of this attribute of a person item, if it is new or has changed."""
-    if not new["pk"]["S"].startswith("PERSON#") or name not in new or not new["sk"]["S"].startswith("SERVICE#"):
-        return None
-    if old is not None and old.get(name) == new[name]:
-        return None
-    return new["pk"]["S"].removeprefix("PERSON#"), new["sk"]["S"].removeprefix("SERVICE#"), new[name]["N"]
+def _recorded(name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Return person key, service id and moment if this attribute of a person item was set or changed."""
+    person = items.key_in_person_image(new)
+    return (*person, new[name]["N"]) if person and _is_new(name, old, new) else None
+
+
+def _is_new(name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> bool:
+    """Tell whether an attribute was set or changed between two images of an item."""
+    return name in new and (old is None or old.get(name) != new[name])

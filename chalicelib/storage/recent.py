@@ -1,8 +1,11 @@
-"""What this process remembers of the seats, mostly for a second. It refuses what is gone; it never grants a seat."""
+"""The process cache: what this process has read of the seats, mostly within the last second.
+
+It is used to refuse a seat that is gone without a call to the table. A seat is never granted from it.
+"""
 
 from bisect import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -10,153 +13,173 @@ from chalicelib.domain.seat import Seat, SeatKey, State
 
 SECOND = timedelta(seconds=1)
 FULL = timedelta(seconds=60)
-"""Of a week in which nobody can have a seat before: what is booked returns hours after it is freed."""
+"""How long a full week stays cached. A seat that is given back returns hours later, so nothing is missed."""
 PAUSE = timedelta(milliseconds=100)
-"""How long a table that throttles is not asked again by the same process."""
+"""How long this process makes no call for a service after DynamoDB throttled one."""
 MOST_WEEKS = 50
 MISSES = 2
-"""So many seats on end that are another's are another's stretch; one alone is somebody's who named it."""
-K = TypeVar("K")
-
-
-@dataclass(frozen=True, slots=True)
-class _Week:
-    """What was read of a week, good from `at` for so long; and what is `shown`, corrected by what was learnt since."""
-
-    at: datetime
-    good_for: timedelta
-    read: dict[SeatKey, Seat]
-    shown: dict[SeatKey, Seat]
+"""After so many lost seats in a row, another process owns the range. A single one was chosen by a visitor."""
+K = TypeVar("K", SeatKey, int)
 
 
 @dataclass(slots=True)
 class SeatRange(Generic[K]):
-    """The stretch of a week that this process takes seat by seat: upwards, and downwards once it met others above."""
+    """The consecutive seats that one process tries in a busy week: upwards, then downwards after it met others above.
+
+    Processes that each keep to a range collide far less often than processes that draw every seat at random.
+    """
 
     top: K
     bottom: K
     downwards: bool = False
-    missed: int = 0
-    asked: K | None = None
+    misses: int = 0
+    tried: K | None = None
+    """The seat of the range that the process tries now. Other seats do not move the range."""
+    ended: bool = False
+    """Whether the range met the ranges of others on both sides."""
 
-    def go_on(self, key: K, *, by_us: bool) -> bool:
-        """It asked for the next seat; False once it met others on both sides."""
+    def next(self, free: Sequence[K]) -> K:
+        """Return the next seat to try among the free ones, which are in order. The ends of the week are neighbours."""
+        return free[bisect(free, self.bottom) - 1] if self.downwards else free[bisect(free, self.top) % len(free)]
+
+    def move_to(self, key: K, *, by_us: bool) -> None:
+        """Extend the range to the seat that was tried; turn, or end, after `MISSES` lost seats in a row."""
         if self.downwards:
             self.bottom = key
         else:
             self.top = key
-        self.missed = 0 if by_us else self.missed + 1
-        if self.missed < MISSES:
-            return True
-        was, self.downwards, self.missed = self.downwards, True, 0
-        return not was
+        self.misses = 0 if by_us else self.misses + 1
+        if self.misses == MISSES:
+            self.ended, self.downwards, self.misses = self.downwards, True, 0
 
 
-_weeks: dict[tuple[str, str], _Week] = {}
-_taken: dict[SeatKey, datetime] = {}
-_throttled: dict[str, datetime] = {}
-_busy: dict[str, datetime] = {}
-_ways: dict[str, SeatRange[SeatKey]] = {}
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """The seats of a week as they were read at `read_at`, and corrected by what this process has written since."""
+
+    read_at: datetime
+    valid_for: timedelta
+    as_read: dict[SeatKey, Seat]
+    corrected: dict[SeatKey, Seat]
 
 
-def forget() -> None:
-    """Empty it."""
-    for kept in (_weeks, _taken, _throttled, _busy, _ways):
-        kept.clear()
+@dataclass(slots=True)
+class RecentSeats:
+    """The seats that one process has seen, and where DynamoDB throttled it. Queries never change anything."""
+
+    _weeks: dict[tuple[str, str], _Week] = field(default_factory=dict)
+    _taken: dict[SeatKey, datetime] = field(default_factory=dict)
+    """When this process learnt that a seat is taken, oldest first."""
+    _throttled: dict[str, datetime] = field(default_factory=dict)
+    _busy: dict[str, datetime] = field(default_factory=dict)
+    _ranges: dict[str, SeatRange[SeatKey]] = field(default_factory=dict)
+
+    # Queries
+
+    def week(self, service_id: str, week: str, now: datetime) -> list[Seat] | None:
+        """Return the seats of a week, less those just taken; None if they were not read within the last second.
+
+        A full week is valid for a minute. Call `expire` first.
+        """
+        cached = self._weeks.get((service_id, week))
+        if not cached or not _is_within(cached.valid_for, cached.read_at, now):
+            return None
+        return list(cached.corrected.values())
+
+    def seat(self, key: SeatKey) -> Seat | None:
+        """Return a seat as `week` does, of whatever age; None if its week was not read."""
+        cached = self._weeks.get((key.service, key.week))
+        return cached.corrected.get(key) if cached else None
+
+    def is_throttled(self, service_id: str, now: datetime) -> bool:
+        """Tell whether DynamoDB throttled a call for this service within the last `PAUSE`."""
+        return service_id in self._throttled and _is_within(PAUSE, self._throttled[service_id], now)
+
+    def is_busy(self, service_id: str, now: datetime) -> bool:
+        """Tell whether this process lost a seat of the service, or was throttled, within the last second."""
+        return service_id in self._busy and _is_within(SECOND, self._busy[service_id], now)
+
+    def next_in_range(self, service_id: str, free: Sequence[SeatKey], now: datetime) -> SeatKey | None:
+        """Return the next free seat in this process's range; None if the service is not busy or no range has begun."""
+        seat_range = self._ranges.get(service_id)
+        if seat_range is None or not self.is_busy(service_id, now):
+            return None
+        return seat_range.next(free)
+
+    # Commands
+
+    def clear(self) -> None:
+        """Empty the cache."""
+        for cached in (self._weeks, self._taken, self._throttled, self._busy, self._ranges):
+            cached.clear()
+
+    def expire(self, now: datetime) -> None:
+        """Show seats that were taken over a second ago as they were read."""
+        while self._taken and not _is_within(SECOND, self._taken[key := next(iter(self._taken))], now):
+            del self._taken[key]
+            self._correct(key, None)
+
+    def record_week(self, service_id: str, week: str, seats: Sequence[Seat], now: datetime) -> None:
+        """Cache a week that was just read."""
+        if len(self._weeks) >= MOST_WEEKS:
+            self._weeks.clear()
+        as_read = {seat.key: seat for seat in seats}
+        valid_for = FULL if _is_full(seats, now) else SECOND
+        self._weeks[(service_id, week)] = _Week(now, valid_for, as_read, as_read.copy())
+        for key in self._taken:
+            self._correct(key, State.CONFIRMED)
+
+    def record_taken(self, key: SeatKey, now: datetime, *, by_us: bool) -> None:
+        """Note that a seat is taken: this process tried it, and got it or found that another one had it.
+
+        In a busy service the first seat it gets begins its range. A lost seat makes the service busy for a second.
+        """
+        self._taken.pop(key, None)  # so that the oldest come first
+        self._taken[key] = now
+        self._correct(key, State.CONFIRMED)
+        seat_range = self._ranges.get(key.service)
+        if seat_range and seat_range.tried == key:
+            seat_range.move_to(key, by_us=by_us)
+            ended = seat_range.ended
+        else:
+            ended = not self.is_busy(key.service, now)
+            if by_us and not seat_range and not ended:
+                self._ranges[key.service] = SeatRange(key, key)
+        if ended:
+            self._ranges.pop(key.service, None)
+        if not by_us:
+            self._busy[key.service] = now
+
+    def record_given_back(self, key: SeatKey) -> None:
+        """Note that a seat is free again, by a write of this process."""
+        self._taken.pop(key, None)
+        self._correct(key, State.OPEN)
+
+    def record_throttle(self, service_id: str, now: datetime) -> None:
+        """Note that DynamoDB throttled a call for this service."""
+        self._throttled[service_id] = self._busy[service_id] = now
+
+    def record_try_in_range(self, key: SeatKey) -> None:
+        """Note that this process now tries the seat that `next_in_range` returned."""
+        self._ranges[key.service].tried = key
+
+    def _correct(self, key: SeatKey, state: State | None) -> None:
+        """Show a cached seat in this state; without a state, as it was read."""
+        cached = self._weeks.get((key.service, key.week))
+        if cached and key in cached.as_read:
+            seat = cached.as_read[key]
+            cached.corrected[key] = Seat(key, seat.opens_at, state) if state else seat
 
 
-def _since(at: datetime, now: datetime, good_for: timedelta = SECOND) -> bool:
-    return timedelta(0) <= now - at < good_for
-
-
-def week(service_id: str, name: str, now: datetime) -> list[Seat] | None:
-    """The seats of a week that was read within the last second, less those just seen taken; None if it was not.
-
-    A week that is full is good for a minute.
-    """
-    known = _weeks.get((service_id, name))
-    if not known or not _since(known.at, now, known.good_for):
-        return None
-    while _taken and not _since(_taken[key := next(iter(_taken))], now):
-        del _taken[key]
-        _show(key, None)
-    return list(known.shown.values())
-
-
-def seat(key: SeatKey) -> Seat | None:
-    """A seat as `week` shows it; None where its week was not read."""
-    known = _weeks.get((key.service, key.week))
-    return known.shown.get(key) if known else None
-
-
-def keep(service_id: str, name: str, seats: Sequence[Seat], now: datetime) -> None:
-    """A week was read."""
-    if len(_weeks) >= MOST_WEEKS:
-        _weeks.clear()
-    read = {seat.key: seat for seat in seats}
-    _weeks[(service_id, name)] = _Week(now, FULL if _is_full(seats, now) else SECOND, read, read.copy())
-    for key in _taken:
-        _show(key, State.CONFIRMED)
+def _is_within(duration: timedelta, moment: datetime, now: datetime) -> bool:
+    """Tell whether less than this duration has passed since the moment; not if the clock went back before it."""
+    return timedelta(0) <= now - moment < duration
 
 
 def _is_full(seats: Sequence[Seat], now: datetime) -> bool:
-    """Are there seats, and none that somebody may have within FULL? A hold can be given back at any moment."""
+    """Tell whether no seat can become free within `FULL`. A held seat can be given back at any moment."""
     return bool(seats) and not any(seat.state is State.HELD or seat.is_free(now + FULL) for seat in seats)
 
 
-def _show(key: SeatKey, state: State | None) -> None:
-    """Show a seat in this state from now on, or again as it was read."""
-    known = _weeks.get((key.service, key.week))
-    if known and key in known.read:
-        known.shown[key] = Seat(key, known.read[key].opens_at, state) if state else known.read[key]
-
-
-def taken(key: SeatKey, now: datetime, *, by_us: bool) -> None:
-    """A seat was asked for, and is now ours, or another's before."""
-    _taken.pop(key, None)  # the oldest come first
-    _taken[key] = now
-    _show(key, State.CONFIRMED)
-    way = _ways.get(key.service)
-    if way and way.asked == key:
-        ended = not way.go_on(key, by_us=by_us)
-    else:
-        ended = not is_busy(key.service, now)
-        if by_us and not way and not ended:
-            _ways[key.service] = SeatRange(key, key)
-    if ended:
-        _ways.pop(key.service, None)
-    if not by_us:
-        _busy[key.service] = now
-
-
-def given_back(key: SeatKey) -> None:
-    """A seat is free again, by our own write."""
-    _taken.pop(key, None)
-    _show(key, State.OPEN)
-
-
-def throttled(service_id: str, now: datetime) -> None:
-    """The table throttled when it was asked for something of a service."""
-    _throttled[service_id] = _busy[service_id] = now
-
-
-def is_throttled(service_id: str, now: datetime) -> bool:
-    """Did the table throttle this process within the pause, when it asked for something of the service?"""
-    return service_id in _throttled and _since(_throttled[service_id], now, PAUSE)
-
-
-def is_busy(service_id: str, now: datetime) -> bool:
-    """Was the table throttling, or somebody else faster at a seat of the service, within the last second?"""
-    return service_id in _busy and _since(_busy[service_id], now)
-
-
-def next_in_range(service_id: str, free: Sequence[SeatKey], now: datetime) -> SeatKey | None:
-    """The next free seat on this process's way through a busy service; None where it is to draw one to begin at.
-
-    So each process has a stretch of the week to itself. Those that only draw meet each other far more often.
-    """
-    way = _ways.get(service_id)
-    if way is None or not is_busy(service_id, now):
-        return None
-    way.asked = free[bisect(free, way.bottom) - 1] if way.downwards else free[bisect(free, way.top) % len(free)]
-    return way.asked
+SEATS = RecentSeats()
+"""The cache of this process."""

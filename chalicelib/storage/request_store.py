@@ -1,7 +1,6 @@
-"""Transactions on a request: its seat, its person item and its locks change together or not at all.
+"""File, correct and erase a request: its seat, its person item and its locks change in one transaction.
 
-Filing, correcting a name, correcting the e-mail address and erasing are here; `places.move` is the fifth. Each costs
-two write units for each item.
+Each transaction costs two write units for each item. `move_store` has one more, that of a move.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,19 +21,18 @@ from chalicelib.storage.items import Item, LockItem, PersonItem, SeatItem
 
 TRIES = 3
 LAST_LETTERS = timedelta(days=14)
-"""How long a letter can wait to be sent: the queue of failed letters keeps it for this long."""
-
+"""How long a letter can wait to be sent: the retention period of the queue of failed letters."""
 NOT_COPIED = {"wanted_at", "wanted_2", "wanted_3", "attempt_at"}
 """Attributes that would trigger a letter if they were copied."""
 
 LockRule = Callable[[SeatKey, str, str], bool]
-"""Tells whether a lock keeps others out, by the seat, the hold and the person that it names."""
+"""Tells whether the request of a lock is live, from its seat, its hold and its person key."""
 Update = tuple[Item, list[Action], Condition]
 
 
 @dataclass(frozen=True, slots=True)
 class LockChange:
-    """Locks to put, with the writes that must happen together with them; `freed` locks are deleted."""
+    """Locks to write or to delete (`freed`) for a hold, and the updates of the same transaction."""
 
     locks: Sequence[LockItem]
     updates: Sequence[Update]
@@ -42,11 +40,12 @@ class LockChange:
     freed: Sequence[LockItem] = ()
 
 
-def _change(change: LockChange, counts: LockRule, now: datetime) -> bool:
-    """Put the locks and make the updates, all or none.
+def _change(change: LockChange, is_live: LockRule, now: datetime) -> bool:
+    """Write the locks and make the updates, all or none.
 
-    Return False when one of the updates lost its condition. Raise AlreadyRequested when a lock belongs to another live
-    request; that request's person item then records the attempt. A lock that no longer counts is replaced.
+    A lock of a request that is no longer live is replaced. Return False when the condition of an update fails, or the
+    same change was made a moment ago. Raise AlreadyRequested when a lock belongs to another live request, and record
+    the attempt on that request. Raise TooManyRequests when other writes keep interfering.
     """
     others: dict[str, LockItem] = {}
     for _ in range(TRIES):
@@ -59,30 +58,30 @@ def _change(change: LockChange, counts: LockRule, now: datetime) -> bool:
         start, end = len(change.freed), len(change.freed) + len(change.locks)
         if any((*failed[:start], *failed[end:])):
             return False
-        for lock, lost in zip(change.locks, failed[start:end], strict=True):
-            if lost and _judge(lock, others, counts, now) == change.hold:
+        for lock, is_taken in zip(change.locks, failed[start:end], strict=True):
+            if is_taken and _check_other(lock, others, is_live, now) == change.hold:
                 return False  # the same form was sent a moment ago
     raise TooManyRequests
 
 
-def _judge(lock: LockItem, others: dict[str, LockItem], counts: LockRule, now: datetime) -> str:
-    """Read the lock that is in the way, and return its hold; empty if it is gone.
+def _check_other(lock: LockItem, others: dict[str, LockItem], is_live: LockRule, now: datetime) -> str:
+    """Read the stored lock and return its hold; empty if it is gone. Add it to `others`, the locks to replace.
 
-    Raise AlreadyRequested if it counts for another hold, else note it as one to replace.
+    Raise AlreadyRequested if the request of another hold is live.
     """
-    there = PersonItem(lock.pk, lock.sk)
+    stored = PersonItem(lock.pk, lock.sk)
     others.pop(lock.pk, None)
     with dynamodb.translated_errors():
         try:
-            there.refresh(consistent_read=True)
+            stored.refresh(consistent_read=True)
         except DoesNotExist:  # erased a moment ago
             return ""
-    owner = there.person or there.pk.partition("#")[2]
-    if there.hold != lock.hold and counts(SeatKey.parse(there.seat), there.hold, owner):
-        person_store.note_attempt(owner, there.sk.removeprefix("SERVICE#"), there.hold, now)
+    owner = stored.person or stored.key
+    if stored.hold != lock.hold and is_live(SeatKey.parse(stored.seat), stored.hold, owner):
+        person_store.note_attempt(owner, stored.service_id, stored.hold, now)
         raise AlreadyRequested
-    others[lock.pk] = there
-    return str(there.hold)
+    others[lock.pk] = stored
+    return str(stored.hold)
 
 
 def _write(writes: TransactWrite, change: LockChange, others: dict[str, LockItem], now: datetime) -> None:
@@ -90,35 +89,35 @@ def _write(writes: TransactWrite, change: LockChange, others: dict[str, LockItem
         writes.delete(freed, LockItem.pk.does_not_exist() | (LockItem.hold == change.hold))
     for lock in change.locks:
         condition: Condition = LockItem.pk.does_not_exist()
-        if there := others.get(lock.pk):
-            condition = (LockItem.hold == there.hold) & (LockItem.seat == there.seat)
-            for (
-                times
-            ) in person_store.LINK_TIMES:  # so that a new request does not start the count of letters on demand again
-                setattr(lock, times.attr_name, getattr(there, times.attr_name))
+        if stored := others.get(lock.pk):
+            condition = (LockItem.hold == stored.hold) & (LockItem.seat == stored.seat)
+            for attribute in person_store.LINK_TIMES:  # a new request must not reset the limit of letters on demand
+                setattr(lock, attribute.attr_name, getattr(stored, attribute.attr_name))
         writes.save(lock, condition)
-    for there in others.values():
-        if isinstance(there, PersonItem) and there.details is not None:
-            writes.save(_copy(there, now))
+    for stored in others.values():
+        if isinstance(stored, PersonItem) and stored.details is not None:
+            writes.save(_copy(stored, now))
     for row, actions, condition in change.updates:
         writes.update(row, actions, condition)
 
 
-def _copy(there: PersonItem, now: datetime) -> PersonItem:
-    """Copy the person item of an ended request that is about to be replaced: its last letters may not have left."""
-    copy = items.replaced_person_item(there.pk.removeprefix("PERSON#"), there.sk.removeprefix("SERVICE#"), there.hold)
+def _copy(stored: PersonItem, now: datetime) -> PersonItem:
+    """Return a copy of a person item that is about to be replaced: its last letters may not have been sent yet."""
+    copy = items.replaced_person_item(stored.key, stored.service_id, stored.hold)
     for name in PersonItem.get_attributes():
         if name not in {"pk", "sk", *NOT_COPIED}:
-            setattr(copy, name, getattr(there, name))
-    copy.erase_at = min(int(there.erase_at), int((now + LAST_LETTERS).timestamp()))
+            setattr(copy, name, getattr(stored, name))
+    copy.erase_at = min(int(stored.erase_at), int((now + LAST_LETTERS).timestamp()))
     return copy
 
 
-def file(person: Person, address: str, until: datetime, *, now: datetime, erase_at: datetime, counts: LockRule) -> bool:
-    """File a request: the seat waits for its confirmation until `until`, and both locks are put.
+def file(
+    person: Person, email_key: str, until: datetime, *, now: datetime, erase_at: datetime, is_live: LockRule
+) -> bool:
+    """File a request, to be confirmed before `until`, and write its two locks. Costs 6 write units.
 
-    Return False when the hold is over, was filed already, or has not passed the captcha. Raise AlreadyRequested when
-    the person or the e-mail address has another live request. A refusal leaves nothing behind. Costs 6 write units.
+    Return False when the hold has expired, was filed already, or its captcha is not passed. Raise AlreadyRequested when
+    the person or the e-mail address has another live request. A refusal changes nothing.
     """
     row = items.person_item(person.key, person.service)
     row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
@@ -126,11 +125,11 @@ def file(person: Person, address: str, until: datetime, *, now: datetime, erase_
     row.details = codec.details_to_document(person.details)
     seat = items.seat_item(person.seat)
     change = LockChange(
-        [_lock(items.email_lock(address, person.service), person, erase_at), row],
+        [_lock(items.email_lock(email_key, person.service), person, erase_at), row],
         [(seat, *seat_expressions.file_request(person.hold, person.key, until, now))],
         person.hold,
     )
-    return _change(change, counts, now)
+    return _change(change, is_live, now)
 
 
 def _lock(row: LockItem, person: Person, erase_at: datetime) -> LockItem:
@@ -140,90 +139,100 @@ def _lock(row: LockItem, person: Person, erase_at: datetime) -> LockItem:
 
 
 def correct(
-    person: Person, details: Details, name: str, *, now: datetime, erase_at: datetime, send: bool, counts: LockRule
+    person: Person, details: Details, name: str, *, now: datetime, erase_at: datetime, send: bool, is_live: LockRule
 ) -> bool:
-    """Put corrected details in place, keep those that were filed, and lock the corrected name too.
+    """Replace the details of a request, keep those that were filed, and lock the corrected name as well.
 
-    `name` is the person key of the corrected name; the name as filed stays locked. With `send` the convocation goes out
-    again. Return False when the request changed since it was read. Raise AlreadyRequested when the corrected name has
-    another live request.
+    `name` is the person key of the corrected name. With `send` the convocation is sent again. Return False when the
+    request changed since it was read. Raise AlreadyRequested when the corrected name has another live request.
     """
     actions: list[Action] = [PersonItem.details.set(codec.details_to_document(details)), PersonItem.corrected.add(1)]
     if person.as_filed is None:
         actions.append(PersonItem.as_filed.set(codec.details_to_document(person.details)))
     if send:
-        actions += person_store.push(person_store.CONVOCATION_TIMES, now)
+        actions += person_store.record_time(person_store.CONVOCATION_TIMES, now)
     new: list[LockItem] = []
     if name not in {person.key, *person.names}:
         actions.append(PersonItem.names.set(" ".join((*person.names, name))))
         new = [_lock(items.name_lock(name, person.service), person, erase_at)]
-    had = PersonItem.corrected == person.corrected if person.corrected else PersonItem.corrected.does_not_exist()
-    mine = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref) & had
+    not_corrected = (
+        PersonItem.corrected == person.corrected if person.corrected else PersonItem.corrected.does_not_exist()
+    )
+    unchanged = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref) & not_corrected
     return _change(
-        LockChange(new, [(items.person_item(person.key, person.service), actions, mine)], person.hold), counts, now
+        LockChange(new, [(items.person_item(person.key, person.service), actions, unchanged)], person.hold),
+        is_live,
+        now,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class NewEmail:
-    """A corrected e-mail address, with the lock keys of the old and of the new one."""
+    """A corrected e-mail address, and the keys of the old and the new one."""
 
     email: str
-    old: str
-    new: str
+    old_key: str
+    new_key: str
 
 
 def change_email(
-    seat: Seat, person: Person, email: NewEmail, until: datetime, *, now: datetime, erase_at: datetime, counts: LockRule
+    seat: Seat,
+    person: Person,
+    email: NewEmail,
+    until: datetime,
+    *,
+    now: datetime,
+    erase_at: datetime,
+    is_live: LockRule,
 ) -> bool:
-    """Write a pending request to another e-mail address, and end the links sent so far.
+    """Change the e-mail address of a pending request, and end the links sent so far.
 
-    Return False when the request changed since it was read. Raise AlreadyRequested when the new address has another
-    live request.
+    Return False when the request changed since it was read. Raise AlreadyRequested when the new e-mail
+    address has another live request.
     """
+    generation = seat.generation + 1
     details = replace(person.details, email=email.email)
     actions: list[Action] = [PersonItem.details.set(codec.details_to_document(details)), PersonItem.stopped.remove()]
-    actions.append(PersonItem.generation.set(seat.generation + 1))
-    mine = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref)
-    new = items.email_lock(email.new, person.service)
-    generation = seat.generation + 1
+    actions.append(PersonItem.generation.set(generation))
+    unchanged = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref)
+    new = items.email_lock(email.new_key, person.service)
     updates: list[Update] = [
         (items.seat_item(seat.key), *seat_expressions.change_email(seat, until, now)),
-        (items.person_item(person.key, person.service), actions, mine),
+        (items.person_item(person.key, person.service), actions, unchanged),
     ]
-    other = email.new != email.old
-    if other:
+    is_other_mailbox = email.new_key != email.old_key
+    if is_other_mailbox:
         new.generation = generation
-    else:  # the same mailbox in another spelling keeps its lock
+    else:  # another spelling of the same mailbox keeps its lock
         updates.append((new, [LockItem.generation.set(generation)], LockItem.hold == person.hold))
     change = LockChange(
-        [_lock(new, person, erase_at)] if other else [],
+        [_lock(new, person, erase_at)] if is_other_mailbox else [],
         updates,
         person.hold,
-        [items.email_lock(email.old, person.service)] if other else (),
+        [items.email_lock(email.old_key, person.service)] if is_other_mailbox else (),
     )
-    return _change(change, counts, now)
+    return _change(change, is_live, now)
 
 
 def erase(
-    seat: Seat, person: Person, addresses: Sequence[str], *, ended: State, opens_at: datetime, now: datetime
+    seat: Seat, person: Person, email_keys: Sequence[str], *, ended: State, opens_at: datetime, now: datetime
 ) -> bool:
-    """End a live request as `ended` and delete its person item and locks.
+    """End a live request as `ended`, and delete its person item and locks.
 
-    Return False when the request moved or ended since it was read; then nothing was deleted. `addresses` are the lock
-    keys of its e-mail address. A lock that a newer request has replaced stays: the appointment was over by then.
+    Return False when the request moved or ended since it was read; then nothing is deleted. A lock that a newer request
+    has replaced stays. Raise TooManyRequests when other writes keep interfering.
     """
-    mine = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref)
-    own = person_store.locks_of_person(person, addresses)
+    unchanged = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref)
+    locks = person_store.locks_of_person(person, email_keys)
 
     def write(writes: TransactWrite) -> None:
-        for row in own:
+        for row in locks:
             writes.delete(row, LockItem.pk.does_not_exist() | (LockItem.hold == person.hold))
-        writes.delete(items.person_item(person.key, person.service), PersonItem.pk.does_not_exist() | mine)
+        writes.delete(items.person_item(person.key, person.service), PersonItem.pk.does_not_exist() | unchanged)
         actions = [*seat_expressions.end_request(seat.hold, ended, opens_at), SeatItem.person.remove()]
         writes.update(items.seat_item(seat.key), actions, seat_expressions.is_live(seat, ended, now, early=True))
 
-    person_store.forget_replaced(person)  # first: after the transaction no link leads to the copies any more
+    person_store.delete_replaced(person)  # first: no link leads to the copies after the transaction
     for _ in range(TRIES):
         try:
             failed = dynamodb.transact(write)
@@ -231,7 +240,7 @@ def erase(
             continue
         if not failed:
             return True
-        if any(failed[len(own) :]):
+        if any(failed[len(locks) :]):
             return False
-        own = [row for row, lost in zip(own, failed, strict=False) if not lost]
+        locks = [lock for lock, is_replaced in zip(locks, failed, strict=False) if not is_replaced]
     raise TooManyRequests

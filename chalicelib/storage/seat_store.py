@@ -1,13 +1,13 @@
-"""Services and seats in the table: the conditional writes that decide who has a seat.
+"""Seats in the table: reads, and the conditional writes that decide who has a seat.
 
-Each write that can race carries its condition; a condition that fails is an answer (`False`), not an error. Every call
-may raise `TooManyRequests` (the table throttles) or `TryAgain` (the table is away).
+A write returns False when its condition fails. Every call may raise TooManyRequests (DynamoDB throttles) or Unavailable
+(DynamoDB does not answer).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
@@ -23,7 +23,7 @@ from chalicelib.storage.items import SeatItem
 
 def _seat_from(row: SeatItem) -> Seat:
     return Seat(
-        key=_key(row.pk.split("#")[1], row.sk),
+        key=items.seat_key_of(row),
         opens_at=row.opens_at,
         state=State(row.state),
         hold=row.hold or "",
@@ -52,8 +52,8 @@ def _seat_from(row: SeatItem) -> Seat:
 
 
 def seat_from_image(image: Mapping[str, Any]) -> Seat | None:
-    """The seat in an image of the table's stream; None for an item of another kind."""
-    if not image["pk"]["S"].startswith("SEATS#"):
+    """Return the seat in an image of the stream; None for an item of another kind."""
+    if not items.is_seat_image(image):
         return None
     row = SeatItem()
     row.deserialize(dict(image))
@@ -61,7 +61,7 @@ def seat_from_image(image: Mapping[str, Any]) -> Seat | None:
 
 
 def read_week(service_id: str, week: str, *, consistent: bool = False) -> list[Seat]:
-    """Every seat of a week, in order: one Query."""
+    """Read every seat of a week, in order, with one Query."""
     with dynamodb.translated_errors():
         return [
             _seat_from(row)
@@ -70,28 +70,27 @@ def read_week(service_id: str, week: str, *, consistent: bool = False) -> list[S
 
 
 def read_all_weeks(service_id: str) -> list[Seat]:
-    """Every seat of a service, of any week, read consistently: a Scan of the whole table."""
+    """Read every seat of a service consistently, with a Scan of the whole table."""
     with dynamodb.translated_errors():
-        return [
-            _seat_from(row)
-            for row in SeatItem.scan(SeatItem.pk.startswith(items.week_partition(service_id, "")), consistent_read=True)
-        ]
+        return [_seat_from(row) for row in SeatItem.scan(items.is_seat_of(service_id), consistent_read=True)]
 
 
-_SHOWN = ["sk", "opens_at", "state", "until", "past_state", "reserve"]
+_CALENDAR_ATTRIBUTES = ["sk", "opens_at", "state", "until", "past_state", "reserve"]
 
 
-def read_week_shown(service_id: str, week: str) -> list[Seat]:
-    """The same with no more than what a calendar shows of a seat: a row of PynamoDB's takes 0.1 ms to fill."""
-    where, what = (items.week_partition(service_id, week),), {"attributes_to_get": _SHOWN}
+def read_week_for_calendar(service_id: str, week: str) -> list[Seat]:
+    """Read a week with only what a calendar shows of a seat. Not by a PynamoDB model: it takes 0.1 ms a seat."""
+    partition, options = (items.week_partition(service_id, week),), {"attributes_to_get": _CALENDAR_ATTRIBUTES}
     with dynamodb.translated_errors():
-        return list(ResultIterator(dynamodb.connection().query, where, what, map_fn=partial(_shown, service_id)))
+        return list(
+            ResultIterator(dynamodb.connection().query, partition, options, map_fn=partial(_calendar_seat, service_id))
+        )
 
 
-def _shown(service_id: str, item: Mapping[str, Mapping[str, str]]) -> Seat:
+def _calendar_seat(service_id: str, item: Mapping[str, Mapping[str, str]]) -> Seat:
     until, past_state, reserve = item.get("until"), item.get("past_state"), item.get("reserve")
     return Seat(
-        key=_key(service_id, item["sk"]["S"]),
+        key=items.seat_key(service_id, item["sk"]["S"]),
         opens_at=items.timestamp(item["opens_at"]["N"]),
         state=State(item["state"]["S"]),
         until=items.timestamp(until["N"]) if until else None,
@@ -100,42 +99,36 @@ def _shown(service_id: str, item: Mapping[str, Mapping[str, str]]) -> Seat:
     )
 
 
-@lru_cache(maxsize=10_000)
-def _key(service_id: str, sort_key: str) -> SeatKey:
-    slot, unit = sort_key.split("#")
-    start = datetime.fromisoformat(f"{slot[:13]}:{slot[13:]}")
-    return SeatKey(start.date(), start.time(), int(unit), service_id)
-
-
 @contextmanager
 def _throttle_aware(service_id: str, now: datetime) -> Iterator[None]:
-    """Ask the table for something of a service, unless it throttled within the pause; TooManyRequests if it does."""
-    if recent.is_throttled(service_id, now):
+    """Raise TooManyRequests without a call if DynamoDB just throttled this service; record if it throttles now."""
+    if recent.SEATS.is_throttled(service_id, now):
         raise TooManyRequests
     try:
         yield
     except TooManyRequests:
-        recent.throttled(service_id, now)
+        recent.SEATS.record_throttle(service_id, now)
         raise
 
 
 def cached_week(service_id: str, week: str, now: datetime) -> list[Seat]:
-    """The same, as far as a calendar shows it, from this process's memory where it knows the week."""
-    if (known := recent.week(service_id, week, now)) is None:
+    """Return a week as a calendar shows it, from the process cache if it was read within the last second."""
+    recent.SEATS.expire(now)
+    if (seats := recent.SEATS.week(service_id, week, now)) is None:
         with _throttle_aware(service_id, now):
-            recent.keep(service_id, week, read_week_shown(service_id, week), now)
-        known = recent.week(service_id, week, now) or []
-    return known
+            recent.SEATS.record_week(service_id, week, read_week_for_calendar(service_id, week), now)
+        seats = recent.SEATS.week(service_id, week, now) or []
+    return seats
 
 
 def cached_seat(key: SeatKey, now: datetime) -> Seat | None:
-    """One seat as a calendar shows it, from this process's memory where it knows the week; None if it is not there."""
+    """Return a seat as `cached_week` does; None if it does not exist."""
     cached_week(key.service, key.week, now)
-    return recent.seat(key)
+    return recent.SEATS.seat(key)
 
 
 def read(key: SeatKey) -> Seat:
-    """One seat, read consistently; NotFound if it never was."""
+    """Read a seat consistently. Raise NotFound if it does not exist."""
     row = items.seat_item(key)
     with dynamodb.translated_errors():
         try:
@@ -146,22 +139,22 @@ def read(key: SeatKey) -> Seat:
 
 
 def create(key: SeatKey, opens_at: datetime, erase_at: datetime) -> bool:
-    """Make a seat; False, and nothing changed, if it is there. The table erases it, and whom it had, at `erase_at`."""
+    """Create a seat, which the table deletes at `erase_at`. Return False, and change nothing, if it exists."""
     row = new_item(key, opens_at)
     row.erase_at = int(erase_at.timestamp())
     return dynamodb.try_write(lambda: row.save(SeatItem.pk.does_not_exist()))
 
 
 def new_item(key: SeatKey, opens_at: datetime) -> SeatItem:
-    """The row of a seat that nobody had yet."""
+    """Return the item of a seat that nobody has had yet."""
     row = items.seat_item(key)
     row.opens_at, row.state = opens_at, State.OPEN
     return row
 
 
 def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> bool:
-    """Change a seat under a condition; False if it fails."""
-    pk, sk = items.seat_place(key)  # not by a row's own `update`, which asks for the whole item and reads it
+    """Update a seat under a condition. Return False if it fails."""
+    pk, sk = items.seat_primary_key(key)  # not with the `update` of a model, which returns and parses the whole item
     return dynamodb.try_write(lambda: dynamodb.connection().update_item(pk, sk, actions=actions, condition=condition))
 
 
@@ -174,22 +167,22 @@ def take(
     captcha_passed: bool = False,
     wished: datetime | None = None,
 ) -> bool:
-    """Hold a seat: one conditional update, one write unit. False when somebody else has it.
+    """Place a hold on a seat, for one write unit. Return False if another visitor has it.
 
-    `proven` is for a visitor who passed the captcha before there was a seat, `wished` the start of the slot that they
-    had chosen when this seat is of another one.
+    `captcha_passed` is for a waiting hold. `wished` is the start of the slot that the visitor had chosen, if this seat
+    is in another one.
     """
     actions: list[Action] = [SeatItem.state.set(State.HELD), SeatItem.hold.set(hold), SeatItem.until.set(until)]
     actions += [SeatItem.person.remove(), SeatItem.filed_at.remove(), *seat_expressions.count_hold(now)]
     actions += seat_expressions.new_hold(captcha_passed=captcha_passed, wished=wished)
     with _throttle_aware(key.service, now):
-        took = update(key, actions, seat_expressions.is_free(now))
-    recent.taken(key, now, by_us=took)
-    return took
+        is_ours = update(key, actions, seat_expressions.is_free(now))
+    recent.SEATS.record_taken(key, now, by_us=is_ours)
+    return is_ours
 
 
 def shorten_confirmation(key: SeatKey, hold: str, now: datetime, *, captchas_due: int = 0) -> bool:
-    """Note that the request of this hold must be confirmed soon, and how many further captchas it owes."""
+    """Mark a hold as brief: its request must be confirmed soon. Record how many further captchas it must pass."""
     actions: list[Action] = [SeatItem.brief.set(True)]
     if captchas_due:
         actions.append(SeatItem.captchas_due.set(captchas_due))
@@ -197,7 +190,7 @@ def shorten_confirmation(key: SeatKey, hold: str, now: datetime, *, captchas_due
 
 
 def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extensions: int) -> bool:
-    """Give a hold one more period, if it had `extensions` so far."""
+    """Extend a hold that was extended `extensions` times so far."""
     had = SeatItem.extensions == extensions if extensions else SeatItem.extensions.does_not_exist()
     actions = [SeatItem.until.set(until), SeatItem.extensions.set(extensions + 1)]
     return update(key, actions, seat_expressions.is_held(hold, now) & had)
@@ -206,9 +199,10 @@ def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extension
 def pass_captcha(
     key: SeatKey, hold: str, challenge: int, until: datetime, now: datetime, *, most: int, due: int = 0
 ) -> bool:
-    """Note that the captcha is passed, with the time for the form; False if the challenge is spent.
+    """Record that the captcha is passed, and set the time for the form. Return False if the challenge is spent.
 
-    A further captcha, of which so many are `due`, gives no more time, and its challenge cannot be used again.
+    With `due`, this was a further captcha of so many that the hold must pass: it gives no more time, and the challenge
+    cannot be used again.
     """
     fresh = SeatItem.challenge.does_not_exist() | (SeatItem.challenge < challenge)
     tried = (SeatItem.challenge == challenge) & (SeatItem.tries < most)
@@ -224,9 +218,9 @@ def pass_captcha(
 
 
 def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: int, checked_for: str) -> bool:
-    """Let a hold that passed the captcha pass `due` more before its details are taken. The seat stays held.
+    """Make a hold that passed the captcha pass `due` more before its details are accepted. The seat stays held.
 
-    All challenges made before now are spent. One made at this moment is not: the page that says so carries it.
+    All challenges made before `now` are spent. One made at `now` is not: the page that asks for the captcha shows it.
     """
     actions: list[Action] = [
         SeatItem.captcha_passed.remove(),
@@ -238,16 +232,16 @@ def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: 
     return update(key, actions, seat_expressions.is_held(hold, now) & SeatItem.captcha_passed.exists())
 
 
-def spend_answer(key: SeatKey, hold: str, now: datetime, *, most: int) -> bool:
-    """Count an answer that somebody has a request; False if the hold had `most` since its last captcha, or owes one."""
-    few = SeatItem.answers.does_not_exist() | (SeatItem.answers < most)
+def count_already_requested(key: SeatKey, hold: str, now: datetime, *, most: int) -> bool:
+    """Count an answer "already requested". Return False after `most` since the last captcha, or if one is due."""
+    allowed = SeatItem.answers.does_not_exist() | (SeatItem.answers < most)
     return update(
-        key, [SeatItem.answers.add(1)], seat_expressions.is_held(hold, now) & SeatItem.captcha_passed.exists() & few
+        key, [SeatItem.answers.add(1)], seat_expressions.is_held(hold, now) & SeatItem.captcha_passed.exists() & allowed
     )
 
 
 def count_wrong_answer(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
-    """Count a wrong answer; tries so far for this challenge, or None if it is spent or a newer one was tried."""
+    """Count a wrong answer. Return the tries of this challenge, or None if it is spent or a newer one was tried."""
     unproven = seat_expressions.is_held(hold, now) & SeatItem.captcha_passed.does_not_exist()
     first = SeatItem.challenge.does_not_exist() | (SeatItem.challenge < challenge)
     if update(key, [SeatItem.challenge.set(challenge), SeatItem.tries.set(1)], unproven & first):
@@ -260,62 +254,62 @@ def count_wrong_answer(key: SeatKey, hold: str, challenge: int, now: datetime, *
 
 
 def give_back(key: SeatKey, hold: str, now: datetime) -> bool:
-    """Open an unfinished hold's seat at once."""
+    """Open the seat of a hold at once. Return False if the hold has expired or was filed."""
     actions = [SeatItem.state.set(State.OPEN), *seat_expressions.without_hold()]
-    done = update(key, actions, seat_expressions.is_held(hold, now))
-    if done:
-        recent.given_back(key)
-    return done
+    is_open = update(key, actions, seat_expressions.is_held(hold, now))
+    if is_open:
+        recent.SEATS.record_given_back(key)
+    return is_open
 
 
-def end_expired_hold(found: Seat, now: datetime) -> bool:
-    """Open a seat whose hold ran out, if nothing has happened to it since it was read."""
+def end_expired_hold(seat: Seat, now: datetime) -> bool:
+    """Open a seat whose hold has expired, unless it was held again or filed since it was read."""
     actions = [SeatItem.state.set(State.OPEN), *seat_expressions.without_hold()]
-    over = (SeatItem.hold == found.hold) & (SeatItem.state == State.HELD) & (SeatItem.until < now - CLOCK_SKEW)
-    return update(found.key, actions, over)
+    over = (SeatItem.hold == seat.hold) & (SeatItem.state == State.HELD) & (SeatItem.until < now - CLOCK_SKEW)
+    return update(seat.key, actions, over)
 
 
-def end_request(found: Seat, ended: State, opens_at: datetime, now: datetime, *, early: bool = False) -> bool:
-    """Free a request's seat, to open again at `opens_at`: CANCELLED, WITHDRAWN by the office, EXPIRED by the clock.
+def end_request(seat: Seat, ended: State, opens_at: datetime, now: datetime, *, early: bool = False) -> bool:
+    """End a request as CANCELLED, WITHDRAWN or EXPIRED. Its seat opens again at `opens_at`.
 
-    One that nobody can confirm expires `early`.
+    `early` lets a request that nobody can confirm expire before its time is over.
     """
     return update(
-        found.key,
-        seat_expressions.end_request(found.hold, ended, opens_at),
-        seat_expressions.is_live(found, ended, now, early=early),
+        seat.key,
+        seat_expressions.end_request(seat.hold, ended, opens_at),
+        seat_expressions.is_live(seat, ended, now, early=early),
     )
 
 
-def forget_person(key: SeatKey, past: str) -> bool:
-    """Take the person of the request that ended as `past` off the seat."""
+def remove_person(key: SeatKey, past: str) -> bool:
+    """Remove the person key of the request that ended, whose hold is `past`, from the seat."""
     return update(key, [SeatItem.person.remove()], SeatItem.past == past)
 
 
-def spend_email_change(found: Seat) -> None:
-    """Count a correction of the e-mail address that was refused: it uses up one of those that are left.
+def count_refused_email_change(seat: Seat) -> None:
+    """Count a refused correction of the e-mail address as one of those that are allowed.
 
     Raise TooManyRequests if another one was counted since the seat was read.
     """
     refused = SeatItem.emails_refused
-    had = refused == found.emails_refused if found.emails_refused else refused.does_not_exist()
-    if not update(found.key, [refused.add(1)], (SeatItem.hold == found.hold) & had):
+    had = refused == seat.emails_refused if seat.emails_refused else refused.does_not_exist()
+    if not update(seat.key, [refused.add(1)], (SeatItem.hold == seat.hold) & had):
         raise TooManyRequests
 
 
-def shorten(found: Seat, until: datetime) -> bool:
-    """End the time to confirm of a pending request at `until`, if it would last longer."""
-    pending = (SeatItem.hold == found.hold) & (SeatItem.state == State.PENDING) & (SeatItem.until > until)
-    return update(found.key, [SeatItem.until.set(until)], pending)
+def shorten_pending(seat: Seat, until: datetime) -> bool:
+    """Let a pending request expire at `until`, if it would expire later. Return False if not."""
+    pending = (SeatItem.hold == seat.hold) & (SeatItem.state == State.PENDING) & (SeatItem.until > until)
+    return update(seat.key, [SeatItem.until.set(until)], pending)
 
 
 def confirm(key: SeatKey, hold: str, now: datetime) -> bool:
-    """Confirm a pending request whose time has not run out."""
+    """Confirm a pending request. Return False if it is not pending or its time is over."""
     pending = (SeatItem.hold == hold) & (SeatItem.state == State.PENDING) & (SeatItem.until > now)
     return update(key, [SeatItem.state.set(State.CONFIRMED)], pending)
 
 
-def remind(found: Seat) -> bool:
-    """Note that it is time for the reminder of a confirmed request; the stream tells the mailer."""
-    confirmed = (SeatItem.hold == found.hold) & (SeatItem.state == State.CONFIRMED)
-    return update(found.key, [SeatItem.reminded.set(True)], confirmed & SeatItem.reminded.does_not_exist())
+def mark_reminder_due(seat: Seat) -> bool:
+    """Record that the reminder of a confirmed request is due. The stream tells the mailer, once."""
+    confirmed = (SeatItem.hold == seat.hold) & (SeatItem.state == State.CONFIRMED)
+    return update(seat.key, [SeatItem.reminded.set(True)], confirmed & SeatItem.reminded.does_not_exist())

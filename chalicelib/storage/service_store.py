@@ -1,4 +1,4 @@
-"""Read and write services; they are cached for a minute."""
+"""Read and write services. Each process caches them for a minute."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,21 +11,17 @@ from chalicelib.storage.items import ServiceItem
 
 CACHED_FOR = timedelta(seconds=60)
 
-
-def forget() -> None:
-    """Empty what this process remembers of the table."""
-    _services.clear()
-    recent.forget()
-
-
-# Services
-
-
 _services: dict[str, tuple[datetime, Service]] = {}
 
 
+def clear_caches() -> None:
+    """Empty the cache of services and that of seats."""
+    _services.clear()
+    recent.SEATS.clear()
+
+
 def put(document: dict[str, Any]) -> Service:
-    """Check a service's document and store it; ValueError says what is wrong."""
+    """Store the document of a service. Raise ValueError, which says what is wrong, if it cannot be read."""
     service = codec.service_from_document(document)
     with dynamodb.translated_errors():
         items.service_item(service.id, document=document).save()
@@ -34,18 +30,18 @@ def put(document: dict[str, Any]) -> Service:
 
 
 def read_all(now: datetime) -> list[Service]:
-    """All services, remembered for a minute."""
-    if not _services or min(at for at, _ in _services.values()) + CACHED_FOR <= now:
+    """Return all services, from the cache within a minute."""
+    if not _services or min(read_at for read_at, _ in _services.values()) + CACHED_FOR <= now:
         with dynamodb.translated_errors():
-            found = list(ServiceItem.query(items.SERVICES))
+            rows = list(ServiceItem.query(items.SERVICES))
         _services.clear()
-        _services.update({row.sk: (now, codec.service_from_document(row.document)) for row in found})
+        _services.update({row.sk: (now, codec.service_from_document(row.document)) for row in rows})
     return [service for _, service in _services.values()]
 
 
-def read(name: str, now: datetime) -> Service:
-    """One service; NotFound if there is none of that name."""
-    for one in read_all(now):
-        if one.id == name:
-            return one
+def read(service_id: str, now: datetime) -> Service:
+    """Return a service, from the cache within a minute. Raise NotFound if there is none with this id."""
+    for service in read_all(now):
+        if service.id == service_id:
+            return service
     raise NotFound

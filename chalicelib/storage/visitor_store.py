@@ -1,6 +1,7 @@
-"""Who asks for a seat, as far as it is kept: the one live hold of a ticket, the holds of an hour from one place.
+"""Visitors: the live hold of each visitor token, and the counters of client networks.
 
-No address: a place of origin is a keyed digest of this clock hour. Nobody is refused by it: the captcha comes first.
+No IP address is stored: a client network is a keyed digest that changes every hour. Its counters refuse nobody; they
+only decide whether the captcha comes first.
 """
 
 from datetime import datetime, timedelta
@@ -13,53 +14,58 @@ from chalicelib.domain.seat import SeatKey
 from chalicelib.storage import dynamodb, items
 from chalicelib.storage.items import CounterItem, LockItem
 
-KEPT = timedelta(hours=1)
-MOST_REMEMBERED = 10_000
+LIFETIME = timedelta(hours=1)
+"""How long the items of visitors and client networks are stored."""
+MOST_CROWDED = 10_000
 _crowded: set[str] = set()
 
 
-def forget() -> None:
-    """Empty what this process remembers."""
+def clear_cache() -> None:
+    """Empty the cache of crowded client networks."""
     _crowded.clear()
 
 
-def count_hold(origin: str, now: datetime) -> int:
-    """Count one more hold of this client network; how many it had this hour."""
-    return increment(f"ORIGIN#{origin}", "HOLDS", now, KEPT)
+def count_hold(client_network: str, now: datetime) -> int:
+    """Count one more hold of a client network. Return how many it had this hour."""
+    return increment(items.hold_counter(client_network), now, LIFETIME)
 
 
-def increment(name: str, kind: str, now: datetime, kept: timedelta) -> int:
-    """Add one to a counter that is kept for a while, and return it. Costs one write unit."""
-    row = CounterItem(name, kind)
-    actions: list[Action] = [CounterItem.number.add(1), CounterItem.erase_at.set(int((now + kept).timestamp()))]
+def increment(counter: CounterItem, now: datetime, lifetime: timedelta) -> int:
+    """Add one to a counter, and return it. Costs one write unit. The table deletes the counter after its lifetime."""
+    erase_at = int((now + lifetime).timestamp())
+    actions: list[Action] = [CounterItem.number.add(1), CounterItem.erase_at.set(erase_at)]
     with dynamodb.translated_errors():
-        row.update(actions)
-    return int(row.number)
+        counter.update(actions)
+    return int(counter.number)
 
 
-def mark_crowded(origin: str) -> None:
-    """Remember that this origin had all its holds of the hour: the next ones are not even tried."""
-    if len(_crowded) >= MOST_REMEMBERED:
+def mark_crowded(client_network: str) -> None:
+    """Cache that a client network has used up its holds of this hour, so that its next holds wait at once."""
+    if len(_crowded) >= MOST_CROWDED:
         _crowded.clear()
-    _crowded.add(origin)
+    _crowded.add(client_network)
 
 
-def is_crowded(origin: str) -> bool:
-    """Is it remembered as one that had all its holds of the hour?"""
-    return origin in _crowded
+def is_crowded(client_network: str) -> bool:
+    return client_network in _crowded
 
 
-def claim_hold(visit: str, key: SeatKey, hold: str, now: datetime, *, ended: str = "") -> tuple[SeatKey, str] | None:
-    """Name this hold as the one of a ticket; the seat and hold that stand there instead, until they are `ended`."""
-    row = items.visitor_item(tokens.digest(visit), seat=key.ref, hold=hold)
-    row.erase_at = int((now + KEPT).timestamp())
-    mine = LockItem.pk.does_not_exist() | LockItem.hold.is_in(hold, ended)
-    if dynamodb.try_write(lambda: row.save(mine)):
+def claim_hold(
+    visitor_token: str, key: SeatKey, hold: str, now: datetime, *, ended: str = ""
+) -> tuple[SeatKey, str] | None:
+    """Make this hold the only live hold of a visitor token. Return the seat and the hold that stand in the way, if any.
+
+    The caller gives that seat back and calls again, with the hold as `ended`: such a hold is replaced.
+    """
+    row = items.visitor_item(tokens.digest(visitor_token), seat=key.ref, hold=hold)
+    row.erase_at = int((now + LIFETIME).timestamp())
+    unclaimed = LockItem.pk.does_not_exist() | LockItem.hold.is_in(hold, ended)
+    if dynamodb.try_write(lambda: row.save(unclaimed)):
         return None
-    there = LockItem(row.pk, row.sk)
+    stored = LockItem(row.pk, row.sk)
     with dynamodb.translated_errors():
         try:
-            there.refresh(consistent_read=True)
-        except DoesNotExist:  # erased a moment ago
+            stored.refresh(consistent_read=True)
+        except DoesNotExist:  # erased since the write
             return key, hold
-    return SeatKey.parse(there.seat), there.hold
+    return SeatKey.parse(stored.seat), stored.hold

@@ -1,4 +1,4 @@
-"""Waiting holds: wrong answers, and the seat that each one takes after its captcha."""
+"""Waiting holds: their wrong answers, and the seat that each takes after its captcha."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -9,18 +9,18 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.seat import SeatKey
 from chalicelib.storage import dynamodb, items
 from chalicelib.storage.items import CounterItem
-from chalicelib.storage.visitor_store import KEPT
+from chalicelib.storage.visitor_store import LIFETIME
 
 
 class AssignedSeat(NamedTuple):
-    """The seat that a waiting hold takes since its captcha was passed, and when that was."""
+    """The seat of a waiting hold whose captcha is passed, and when it was passed."""
 
     seat: SeatKey
     at: datetime
 
 
 def assigned_seat(hold: str) -> AssignedSeat | None:
-    """Read which seat a waiting hold takes, consistently; None while its captcha is not passed."""
+    """Read the seat of a waiting hold, consistently; None while its captcha is not passed."""
     row = items.waiting_item(hold)
     with dynamodb.translated_errors():
         try:
@@ -31,24 +31,25 @@ def assigned_seat(hold: str) -> AssignedSeat | None:
 
 
 def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
-    """Count a wrong answer of a waiting hold; tries so far, or None if the challenge is spent or was replaced."""
+    """Count a wrong answer. Return the tries so far, or None if the challenge has no tries left or was replaced."""
     row = items.waiting_item(hold)
-    keep = CounterItem.erase_at.set(int((now + KEPT).timestamp()))
+    expiry = CounterItem.erase_at.set(int((now + LIFETIME).timestamp()))
     first = _NOT_PASSED & (CounterItem.challenge.does_not_exist() | (CounterItem.challenge < challenge))
     if dynamodb.try_write(
-        lambda: row.update([CounterItem.challenge.set(challenge), CounterItem.number.set(1), keep], first)
+        lambda: row.update([CounterItem.challenge.set(challenge), CounterItem.number.set(1), expiry], first)
     ):
         return 1
     again = _NOT_PASSED & (CounterItem.challenge == challenge) & (CounterItem.number < most)
-    if not dynamodb.try_write(lambda: row.update([CounterItem.number.add(1), keep], again)):
+    if not dynamodb.try_write(lambda: row.update([CounterItem.number.add(1), expiry], again)):
         return None
     return int(row.number)
 
 
-def pass_captcha(hold: str, challenge: int, seat: SeatKey, now: datetime, *, most: int, keep: timedelta) -> bool:
-    """Spend the challenge of a waiting hold, and name the seat that it takes now.
+def pass_captcha(hold: str, challenge: int, seat: SeatKey, now: datetime, *, most: int, lifetime: timedelta) -> bool:
+    """Use up the challenge of a waiting hold, and assign the seat that the hold takes now.
 
-    False if the challenge is spent or was replaced, or another answer passed. Kept as long as the hold can last.
+    Return False if the challenge has no tries left or was replaced, or if another answer has passed. `lifetime` is how
+    long the hold can last at most.
     """
     fresh = CounterItem.challenge.does_not_exist() | (CounterItem.challenge < challenge)
     again = (CounterItem.challenge == challenge) & (CounterItem.number < most)
@@ -57,18 +58,21 @@ def pass_captcha(hold: str, challenge: int, seat: SeatKey, now: datetime, *, mos
         CounterItem.number.set(most),
         CounterItem.seat.set(seat.ref),
     ]
-    actions += [CounterItem.passed_at.set(now), CounterItem.erase_at.set(int((now + max(KEPT, keep)).timestamp()))]
+    actions += [
+        CounterItem.passed_at.set(now),
+        CounterItem.erase_at.set(int((now + max(LIFETIME, lifetime)).timestamp())),
+    ]
     return dynamodb.try_write(lambda: items.waiting_item(hold).update(actions, _NOT_PASSED & (fresh | again)))
 
 
 def assign_seat(hold: str, seat: SeatKey) -> None:
-    """Name another seat, after the one before went to somebody else. Only the answer that passed may do it."""
+    """Assign another seat, after the one before was lost. Only the answer that passed may call this."""
     with dynamodb.translated_errors():
         items.waiting_item(hold).update([CounterItem.seat.set(seat.ref)])
 
 
 def reopen(hold: str) -> None:
-    """Let a waiting hold that got no seat answer again, with the same answer or a new challenge."""
+    """Let a waiting hold that got no seat answer again: the same challenge or a new one."""
     with dynamodb.translated_errors():
         items.waiting_item(hold).update(
             [CounterItem.number.set(0), CounterItem.seat.remove(), CounterItem.passed_at.remove()]

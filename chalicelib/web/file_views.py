@@ -3,20 +3,21 @@
 from chalicelib.domain import refusals
 from chalicelib.rendering import templates
 from chalicelib.web import reply
-from chalicelib.web.reply import Reply
-
-# Files
+from chalicelib.web.reply import File
 
 
-def static(file: str) -> Reply:
-    """A style sheet or script, kept by browsers for a year: its name changes with its content."""
-    found = templates.static(file)
-    if found is None:
+def static(name: str) -> File:
+    """Return a style sheet or a script by its hashed name. Raise NotFound for any other name.
+
+    Browsers may cache it for a year: a file whose content changes gets another name.
+    """
+    file = templates.static(name)
+    if file is None:
         raise refusals.NotFound
-    text, kind = found
-    return Reply({}, text=text, kind=kind, cache=reply.ONE_YEAR)
+    text, content_type = file
+    return File(text, content_type, reply.ONE_YEAR)
 
 
-def openapi() -> Reply:
-    """The contract."""
-    return Reply({}, text=templates.openapi(), kind="application/json", cache="public, max-age=300")
+def openapi() -> File:
+    """Return the OpenAPI document of the service."""
+    return File(templates.openapi(), "application/json", reply.FIVE_MINUTES)

@@ -1,9 +1,10 @@
-"""What people and programs type, checked. Every refusal names the field and says what would do."""
+"""Readers of forms and JSON bodies. Each checks its fields and raises InvalidFields with what is wrong in each."""
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from enum import Enum
 from typing import Any, Literal
 
 from chalicelib.booking.holds import Wish
@@ -16,6 +17,7 @@ from chalicelib.domain.service import LANGUAGES, Service
 from chalicelib.rendering.i18n import MONTHS, locale_for
 
 MOST_BYTES = 16_384
+"""The largest body."""
 NAME_LENGTH = 100
 EMAIL_LENGTH = 254
 
@@ -54,7 +56,7 @@ DETAILS = (
 EMAIL_FORM = ("email", "email_confirmation")
 CORRECTION = ("first_name", "last_name", "phone")
 BUTTONS = ("checked", "change", "lang", "step")
-"""What the buttons of the pages add to the details, and the check page its name."""
+"""The fields that the buttons of the pages add to the details, and the one that names the check page."""
 
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
 _PHONE = re.compile(r"\+?[0-9][0-9 .()-]{4,24}")
@@ -67,12 +69,19 @@ def _number(text: str) -> int:
     return int(text)
 
 
+class DetailsPage(Enum):
+    """The two pages that a person sends the details from."""
+
+    FORM = "form"
+    CHECK = "check"
+
+
 class Form(dict[str, Any]):
     """The fields of a form or of a query string: every value is text. A JSON body is a plain dict."""
 
 
 class Reader:
-    """Reads fields one by one and gathers what is wrong with each."""
+    """Reads fields one by one and collects an error for each wrong one. An unknown field is an error."""
 
     def __init__(self, body: Mapping[str, Any], known: tuple[str, ...]) -> None:
         self.body = body
@@ -81,7 +90,7 @@ class Reader:
     def text(self, name: str, most: int, *, required: bool = True, form: Literal["NFC", "NFKC"] = "NFC") -> str:
         """Read one line of text, normalized and trimmed; empty when it is wrong or missing.
 
-        A text with an invisible character is refused here, in every field.
+        No field accepts an invisible character.
         """
         value = self.body.get(name)
         if value is None or value == "":
@@ -91,15 +100,15 @@ class Reader:
         if not isinstance(value, str):
             self.errors[name] = NOT_TEXT
             return ""
-        tidy = unicodedata.normalize(form, value).strip()
-        if len(tidy) > most:
+        text = unicodedata.normalize(form, value).strip()
+        if len(text) > most:
             self.errors[name] = TOO_LONG
-        elif any(map(names.is_invisible, tidy)):
+        elif any(map(names.is_invisible, text)):
             self.errors[name] = ODD_CHARACTERS
-        elif not tidy and required:
+        elif not text and required:
             self.errors[name] = MISSING
         else:
-            return tidy
+            return text
         return ""
 
     def digits(self, name: str, most: int) -> str:
@@ -113,63 +122,73 @@ class Reader:
             self.errors[name] = NOT_LATIN if names.has_other_script(value) else BAD_NAME
         return value
 
-    def done(self) -> None:
-        """Refuse if anything was wrong, in the order of the form."""
+    def finish(self, order: Iterable[str] | None = None) -> None:
+        """Raise InvalidFields if a field was wrong, with the errors in the order of the form."""
         if self.errors:
-            order = {name: n for n, name in enumerate(self.body)}
-            raise InvalidFields(dict(sorted(self.errors.items(), key=lambda e: order.get(e[0], 99))))
+            position = {name: number for number, name in enumerate(self.body if order is None else order)}
+            raise InvalidFields(dict(sorted(self.errors.items(), key=lambda error: position.get(error[0], 99))))
 
 
 def yes(body: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a box is ticked: `true` or `on` in a form or a query string, only the boolean in JSON."""
+    """Tell whether a box is ticked: `true` or `on` in a form or a query string, the boolean alone in JSON."""
     value = body.get(name)
     return value in ("true", "on") if isinstance(body, Form) else value is True
 
 
 def _is_box(body: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a field holds what a box can hold, ticked or not."""
+    """Tell whether a field has a value that a box can have, ticked or not."""
     return body[name] in ("true", "false", "on") if isinstance(body, Form) else isinstance(body[name], bool)
 
 
+def typed(body: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
+    """Return the texts that were sent in these fields, as they were typed, to show them again."""
+    return {name: body[name] for name in names if isinstance(body.get(name), str)}
+
+
+def carried_details(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the details that a page carries through a further captcha, so that nobody types them twice."""
+    return typed(body, (*DETAILS, "step"))
+
+
 def read_wish(body: Mapping[str, Any], service: Service) -> Wish:
-    """`date` and `start`, or `first_free`; a page sends both of the first in one radio, `slot`."""
+    """Read which slot a visitor wants: `date` and `start`, or `first_free`. A page sends date and start as `slot`."""
     reader = Reader(body, ("date", "start", "slot", "first_free", "conditions_accepted"))
     for box in ("first_free", "conditions_accepted"):
         if box in body and not _is_box(body, box):
             reader.errors[box] = BAD_BOX
-    for name in ("date", "start", "slot"):  # a short text, even where it does not count
+    for name in ("date", "start", "slot"):  # checked even when `first_free` makes them irrelevant
         reader.text(name, 16, required=False)
     start = None
     if not yes(body, "first_free") and "first_free" not in reader.errors:
         start = _start(reader, service)
-    reader.done()
+    reader.finish()
     return Wish(start, yes(body, "conditions_accepted"))
 
 
 def read_slot(body: Mapping[str, Any], service: Service) -> datetime:
-    """The start of the slot that a request moves to: `date` and `start`, or a page's radio, `slot`."""
+    """Read the start of the slot to which a request moves: `date` and `start`. A page sends both as `slot`."""
     reader = Reader(body, ("date", "start", "slot"))
     start = _start(reader, service)
-    reader.done()
-    assert start is not None  # noqa: S101  # `done` refused otherwise
+    reader.finish()
+    assert start is not None  # noqa: S101  # `finish` has raised otherwise
     return start
 
 
 def _start(reader: Reader, service: Service) -> datetime | None:
-    field, both = ("slot", ["slot"]) if "slot" in reader.body else ("date", ["date", "start"])
-    moment = "T".join(reader.text(name, 16) for name in both)
+    fields = ["slot"] if "slot" in reader.body else ["date", "start"]
+    moment = "T".join(reader.text(name, 16) for name in fields)
     if reader.errors:
         return None
     try:
-        moment.encode("ascii")  # strptime reads the digits of every script
+        moment.encode("ascii")  # strptime would read the digits of every script
         return datetime.strptime(moment, "%Y-%m-%dT%H:%M").replace(tzinfo=service.zone)
     except ValueError:
-        reader.errors[field] = BAD_SLOT
+        reader.errors[fields[0]] = BAD_SLOT
         return None
 
 
-def week_wished(slot: str) -> str | None:
-    """The week of a page's `slot`, to show it again; None where it is not one."""
+def week_of_slot(slot: str) -> str | None:
+    """Return the week of a page's `slot`; None if it names no date."""
     try:
         return week_of(date.fromisoformat(slot[:10]))
     except ValueError:
@@ -177,26 +196,29 @@ def week_wished(slot: str) -> str | None:
 
 
 def read_answer(body: Mapping[str, Any]) -> tuple[str, str]:
-    """The challenge and the answer to it. A page takes the details along, which came before a further captcha."""
+    """Read a challenge and its answer. A page adds the details that were sent before a further captcha."""
     reader = Reader(body, ("challenge", "answer", *DETAILS, *BUTTONS))
     challenge, answer = reader.text("challenge", 100), reader.digits("answer", 40)
-    reader.done()
+    reader.finish()
     return challenge, answer
 
 
 def read_manage(body: Mapping[str, Any]) -> tuple[str, str]:
-    """The reference and the address that go with a request."""
+    """Read the reference and the e-mail address of a request."""
     reader = Reader(body, ("reference", "email"))
     reference = reader.digits("reference", 60).upper().replace(" ", "")
     email = _email(reader, "email")
     if reference and not re.fullmatch(r"[A-Z0-9-]{5,60}", reference):
         reader.errors["reference"] = N_("Recopiez la référence de votre message, par exemple AES-7K3M9-QXPT2.")
-    reader.done()
+    reader.finish()
     return reference, email
 
 
 def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Details:
-    """The details of a person; `birth_date` as YYYY-MM-DD, or day, month (a number or a name) and year apart."""
+    """Read the details of an applicant. The birth date is `birth_date` as YYYY-MM-DD, or three fields of a page:
+
+    `birth_day`, `birth_month` (a number or a name) and `birth_year`.
+    """
     reader = Reader(body, (*DETAILS, *BUTTONS))
     first_name, last_name = reader.name("first_name"), reader.name("last_name")
     email = _email_twice(reader)
@@ -206,34 +228,54 @@ def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Deta
     chosen = reader.text("language", 2, required=False) or language
     if chosen not in LANGUAGES:
         reader.errors["language"] = UNKNOWN
-    if reader.errors or born is None:
-        order = {name: n for n, name in enumerate(DETAILS)}
-        raise InvalidFields(dict(sorted(reader.errors.items(), key=lambda e: order.get(e[0], 99))))
+    reader.finish(order=DETAILS)
+    assert born is not None  # noqa: S101  # `finish` has raised otherwise
     return Details(first_name, last_name, birth_name, born, email, phone, chosen)
 
 
+def details_page_of(body: Mapping[str, Any]) -> DetailsPage:
+    """Return the page that the details were sent from."""
+    return DetailsPage.CHECK if body.get("step") == "check" else DetailsPage.FORM
+
+
+def read_details_step(
+    body: Mapping[str, Any], *, today: date, language: str, by_program: bool
+) -> DetailsPage | Details:
+    """Return the page that the pressed button leads to, or the details, if they are to be filed now.
+
+    A person files valid details with the button of the check page. Its other buttons, and a change of language, show a
+    page again and check nothing. A program files valid details at once. Raises InvalidFields.
+    """
+    if not by_program and "lang" in body:
+        return details_page_of(body)
+    if not by_program and "change" in body:
+        return DetailsPage.FORM
+    details = read_details(body, today=today, language=language)
+    return details if by_program or "checked" in body else DetailsPage.CHECK
+
+
 def read_email(body: Mapping[str, Any]) -> str:
-    """An e-mail address, typed twice."""
+    """Read an e-mail address that was typed twice."""
     reader = Reader(body, EMAIL_FORM)
     email = _email_twice(reader)
-    reader.done()
+    reader.finish()
     return email
 
 
 def _email_twice(reader: Reader) -> str:
     email = _email(reader, "email")
-    again = reader.text("email_confirmation", EMAIL_LENGTH)
-    if email and again and emails.mailbox_key(again) != emails.mailbox_key(email):
+    confirmation = reader.text("email_confirmation", EMAIL_LENGTH)
+    if email and confirmation and emails.mailbox_key(confirmation) != emails.mailbox_key(email):
         reader.errors["email_confirmation"] = NOT_SAME_EMAIL
     return email
 
 
 def read_correction(body: Mapping[str, Any]) -> tuple[str, str, str]:
-    """First name, last name and phone, as they should be."""
+    """Read a corrected first name, last name and phone number."""
     reader = Reader(body, CORRECTION)
     full_name = reader.name("first_name"), reader.name("last_name")
     phone = _phone(reader)
-    reader.done()
+    reader.finish()
     return *full_name, phone
 
 
@@ -258,20 +300,25 @@ def _email(reader: Reader, name: str) -> str:
 
 
 def _month(value: str) -> int:
-    """A month's number, or its name in one of our languages, whole or its first letters."""
+    """Read a month: its number, or its name in one of our languages, or at least four letters of that name."""
     if value[:1] in set("0123456789"):
         return _number(value)
-    bare = "".join(c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c))
+    typed_name = _without_accents(value)
     for language in LANGUAGES:
-        for number, name in enumerate(MONTHS, 1):
-            known = unicodedata.normalize("NFKD", locale_for(language)._(name).casefold())
-            known = "".join(c for c in known if not unicodedata.combining(c))
-            if bare == known or (len(bare) >= 4 and known.startswith(bare)):  # noqa: PLR2004  # juin, juil
+        for number, message in enumerate(MONTHS, 1):
+            name = _without_accents(locale_for(language)._(message))
+            if typed_name == name or (len(typed_name) >= 4 and name.startswith(typed_name)):  # noqa: PLR2004  # juin, juil
                 return number
     raise ValueError(value)
 
 
+def _without_accents(text: str) -> str:
+    """Return a text in lower case, without its accents."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+
+
 def _birth_date(reader: Reader, today: date) -> date | None:
+    """Read a birth date from one field or from three. Errors in any of the three are errors of `birth_date`."""
     if "birth_date" in reader.body:
         value = reader.text("birth_date", 10)
         parts = value.split("-") if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) else []

@@ -1,4 +1,4 @@
-"""API Gateway in and out: what a visitor sent, a page or JSON from one result, one table from refusal to status."""
+"""Handlers of routes: a visit in, a reply or a refusal out, one line in the log for each request."""
 
 import functools
 import time
@@ -8,17 +8,16 @@ from dataclasses import replace
 from chalice.app import Chalice, Request, Response
 
 from chalicelib import log
-from chalicelib.domain import refusals
 from chalicelib.domain.refusals import Refusal
-from chalicelib.web import clock, incoming, problems, reply, visit
-from chalicelib.web.problems import FAILED
-from chalicelib.web.reply import Reply
-from chalicelib.web.visit import Visit
+from chalicelib.web import clock, incoming, problems
+from chalicelib.web.reply import Page, Problem, Reply
+from chalicelib.web.response import to_response
+from chalicelib.web.visit import Visit, read_visit
 
 ANY_CONTENT_TYPE = ["*/*"]
-"""Every route takes any content type and reads its body itself: a wrong one is refused in the person's words."""
+"""Every route accepts any content type: a body that cannot be read is refused in the visitor's language."""
 GET_OR_HEAD = ["GET", "HEAD"]
-"""Every GET route answers HEAD too: link checkers and monitors use it."""
+"""Every GET route also answers HEAD, for link checkers and monitoring."""
 OK = 200
 METRICS = {
     ("POST", "/services/{service}/holds"): "Holds",
@@ -28,91 +27,96 @@ METRICS = {
     ("POST", "/requests/{token}/cancellation"): "Cancellations",
     ("POST", "/requests/{token}/move"): "Moves",
 }
-"""What each step that a visitor has done is called among the metrics."""
+"""The metric that counts each step of a booking."""
 
 
-def failure(request: Request) -> Response:
-    """The answer to a failure that is ours: as for a service that is away, but with its own status."""
-    who = visit.read_visit(request, clock.now())
-    response = problems.refusal_response(
-        replace(problems.problem_of(refusals.Unavailable(), who.locale), status=FAILED), who
-    )
-    if request.method == "HEAD":
-        response.body = ""
-    return response
+def _no_page(_visit: Visit, _refusal: Refusal, **_ids: str) -> None:
+    """Let a refusal have a page of its own."""
 
 
 def answers(
-    app: Chalice, again: Callable[..., Reply | None] = lambda _visit, _refusal, **_ids: None
+    app: Chalice, refusal_page: Callable[..., Page | None] = _no_page
 ) -> Callable[[Callable[..., Reply]], Callable[..., Response]]:
-    """Turn a handler's reply, or its refusal, into a response; `again` builds the page to go on from."""
+    """Decorate a handler: it takes a visit and the ids of the path, and returns a reply or raises a Refusal.
+
+    `refusal_page` takes the visit, the refusal and the ids. It returns the page on which a person reads the refusal,
+    such as the form with what they typed, or None.
+    """
 
     def decorate(handler: Callable[..., Reply]) -> Callable[..., Response]:
         @functools.wraps(handler)
-        def view(**ids: str) -> Response:
-            began = time.perf_counter()
+        def respond(**path_ids: str) -> Response:
+            started = time.perf_counter()
             request = app.current_request
             if request is None:
                 raise RuntimeError("a route was called without a request")
-            who, ids = visit.read_visit(request, clock.now()), {name: value.strip() for name, value in ids.items()}
-            act, go_on = functools.partial(handler, who, **ids), functools.partial(again, who, **ids)
-            response, code = _refused(request, who) or _respond(act, go_on, who)
-            if request.method == "HEAD":
-                response.body = ""
-            log.event(
-                "request",
-                {"Refusals": 1} if code else _metric(request, response, who),
-                {"Code": code} if code else None,
-                route=request.path,
-                method=request.method,
-                status=response.status_code,
-                refusal=code,
-                ms=round((time.perf_counter() - began) * 1000),
-            )
+            visit = read_visit(request, clock.now())
+            ids = {name: value.strip() for name, value in path_ids.items()}
+            try:
+                _check(request, visit)
+            except Refusal as refusal:
+                visit = replace(visit, sets_language=False)
+                reply: Reply = problems.problem_of(refusal, visit.locale)
+            else:
+                reply = _reply(
+                    functools.partial(handler, visit, **ids), functools.partial(refusal_page, visit, **ids), visit
+                )
+            response = to_response(reply, visit)
+            _log(request, visit, response, reply.code if isinstance(reply, Problem) else None, started)
             return response
 
-        return view
+        return respond
 
     return decorate
 
 
+def failure_response(request: Request) -> Response:
+    """Return the response to a request whose handler failed with an unforeseen error."""
+    visit = read_visit(request, clock.now())
+    return to_response(problems.failure(visit.locale), visit)
+
+
 def run_id(event: object) -> str:
-    """The id of a run: of the request at API Gateway, where there is one, or of the call of the function."""
+    """Return the id of a run: of the API Gateway request, or of the function's invocation if there is none."""
     if isinstance(event, Request):
         return str(event.context.get("requestId", ""))
     return str(getattr(getattr(event, "context", None), "aws_request_id", ""))
 
 
-def _metric(request: Request, response: Response, who: Visit) -> dict[str, int] | None:
-    """The step that a request has done, as a metric; a page that only shows a form has done none."""
-    step = METRICS.get((request.method, request.path))
-    done = response.status_code in {201, 202, 303} or (response.status_code == OK and who.wants_json)
-    return {step: 1} if step and done else None
-
-
-def _refused(request: Request, who: Visit) -> tuple[Response, str] | None:
-    """Refuse a POST of another site, or with a bad body, before its handler runs and anything is written."""
-    if request.method != "POST":
-        return None
-    try:
+def _check(request: Request, visit: Visit) -> None:
+    """Refuse a POST from another site, or with a body that cannot be read, before its handler runs."""
+    if request.method == "POST":
         incoming.check_site(request)
-        who.body()
-    except Refusal as refusal:
-        shown = problems.problem_of(refusal, who.locale)
-        return problems.refusal_response(shown, replace(who, sets_language=False)), shown.code
-    return None
+        visit.body()
 
 
-def _respond(
-    handle: Callable[[], Reply], again: Callable[[Refusal], Reply | None], who: Visit
-) -> tuple[Response, str | None]:
+def _reply(handle: Callable[[], Reply], refusal_page: Callable[[Refusal], Page | None], visit: Visit) -> Reply:
     try:
-        return reply.to_response(handle(), who), None
-    except Refusal as refusal:
-        told = refusal
+        return handle()
+    except Refusal as error:
+        refusal = error
     try:
-        page = None if who.wants_json else again(told)
-    except Refusal as deeper:  # the page to go on from is gone as well
-        told, page = deeper, None
-    shown = problems.problem_of(told, who.locale)
-    return problems.refusal_response(shown, who, page), shown.code
+        page = None if visit.wants_json else refusal_page(refusal)
+    except Refusal as error:  # what the page would show is gone as well
+        refusal, page = error, None
+    return replace(problems.problem_of(refusal, visit.locale), page=page)
+
+
+def _log(request: Request, visit: Visit, response: Response, code: str | None, started: float) -> None:
+    log.event(
+        "request",
+        {"Refusals": 1} if code else _metric(request, visit, response),
+        {"Code": code} if code else None,
+        route=request.path,
+        method=request.method,
+        status=response.status_code,
+        refusal=code,
+        ms=round((time.perf_counter() - started) * 1000),
+    )
+
+
+def _metric(request: Request, visit: Visit, response: Response) -> dict[str, int] | None:
+    """Return the metric of the step that a request completed. A page that only shows a form completes none."""
+    metric = METRICS.get((request.method, request.path))
+    completed = response.status_code in {201, 202, 303} or (response.status_code == OK and visit.wants_json)
+    return {metric: 1} if metric and completed else None

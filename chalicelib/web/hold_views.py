@@ -1,132 +1,117 @@
-"""Replies about a hold: its captcha, the form of the details, and the page to go on from after a refusal."""
+"""Replies about a hold: its captcha, the form of the details, and the pages on which a refusal is read."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from chalicelib.booking import captcha, filing, holds
 from chalicelib.booking.captcha import Challenge
-from chalicelib.booking.holds import Hold
+from chalicelib.booking.hold import Held, Hold
 from chalicelib.booking.requests import Request
 from chalicelib.domain import refusals
+from chalicelib.domain.person import Details
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.rendering import captcha_image
 from chalicelib.web import forms, request_views, service_views
-from chalicelib.web.reply import Reply
+from chalicelib.web.forms import DetailsPage
+from chalicelib.web.reply import Json, Page, Redirect, Reply, Result
 from chalicelib.web.steps import CAPTCHA, DETAILS, FINISH
 from chalicelib.web.visit import Visit
 
-# A hold
+# The hold
 
 
 def _hold_data(hold: Hold) -> dict[str, Any]:
-    seat = hold.seat
-    proven = seat.captcha_passed or seat.state is not State.HELD
+    """Return a hold as a program reads it."""
     data: dict[str, Any] = {
         "hold": hold.id,
         "service": hold.service.id,
         "date": f"{hold.start:%Y-%m-%d}",
         "start": f"{hold.start:%H:%M}",
         "end": f"{hold.start + hold.service.slot:%H:%M}",
-        "expires_at": hold.until.astimezone(hold.service.zone).isoformat(timespec="seconds") if hold.until else None,
+        "expires_at": hold.until.astimezone(hold.service.zone).isoformat(timespec="seconds"),
         "expires_in": hold.left,
         "can_extend": hold.can_extend,
-        "captcha": "passed" if proven else "required",
-        "state": str(seat.state) if hold.kept else "waiting",
+        "captcha": "passed" if hold.captcha_passed or hold.is_filed else "required",
+        "state": hold.state,
     }
     if hold.instead_of:
         data["instead_of"] = {"date": f"{hold.instead_of:%Y-%m-%d}", "start": f"{hold.instead_of:%H:%M}"}
-    if seat.state is not State.HELD:
-        data["reference"] = keys().reference(hold.service.id, seat.hold)
+    if hold.is_filed:
+        data["reference"] = keys().reference(hold.service.id, hold.digest)
     return data
 
 
-def held(hold: Hold) -> Reply:
-    """A seat was taken: where it is kept."""
-    return Reply(_hold_data(hold), location=f"holds/{hold.id}", status=201)
+def held(hold: Hold) -> Result:
+    """Answer a new hold: a person goes on to its page."""
+    return Result(Json(_hold_data(hold), status=201), Redirect(f"holds/{hold.id}"))
 
 
-def hold_step(hold: Hold) -> Reply:
-    """A hold after a step: a person goes on to the next one."""
-    return Reply(_hold_data(hold), location=f"holds/{hold.id}")
+def hold_step(hold: Hold) -> Result:
+    """Answer a step of a hold: a person goes on to its page."""
+    return Result(Json(_hold_data(hold)), Redirect(f"holds/{hold.id}"))
 
 
-def captcha_passed(hold: Hold, body: Mapping[str, Any], visit: Visit) -> Reply:
-    """A captcha was passed: a person goes on to the next step, or to the details that they had sent before."""
-    if carried(body) and not visit.wants_json and hold.seat.captcha_passed:
-        return check(hold, body)
-    return hold_step(hold)
+def hold_page(hold: Hold, visit: Visit) -> Json | Page:
+    """Show a hold: a program reads its state, a person sees the next step."""
+    return _hold_json(hold, visit) if visit.wants_json else _next_step(hold, visit)
 
 
-def carried(body: Mapping[str, Any]) -> dict[str, str]:
-    """Return the details that a page carries through a further captcha, so that nothing is typed twice."""
-    return {name: body[name] for name in (*forms.DETAILS, "step") if isinstance(body.get(name), str)}
+def _hold_json(hold: Hold, visit: Visit) -> Json:
+    data = _hold_data(hold)
+    if isinstance(hold, Held) and hold.is_filed:
+        email, changes_left = filing.view_filed(hold, visit.now)
+        if email:
+            data |= {"email": email, "email_changes_left": changes_left}
+    return Json(data)
+
+
+def _next_step(hold: Hold, visit: Visit) -> Page:
+    """Return the page of the next step of a hold: the captcha, the form of the details, or what follows the filing."""
+    if isinstance(hold, Held) and hold.is_filed:
+        return _filed_page(hold, visit)
+    if hold.captcha_passed:
+        return details_page(hold, {"language": visit.locale.language})
+    challenge = captcha.challenge_for(hold, visit.now)
+    return _captcha_page(hold, challenge, sound=forms.yes(visit.query, "sound"))
 
 
 def extended(hold: Hold, visit: Visit) -> Reply:
-    """A hold has one more period; what was typed into the form of the details is kept."""
-    if hold.seat.captcha_passed and not visit.wants_json:
-        return step_again(hold, visit.body())
-    if hold.seat.state is State.HELD and not visit.wants_json and (values := carried(visit.body())):
-        return _captcha_page(hold, visit, values=values)
+    """Answer an extension. A person who has begun the details sees the same page again, with what they typed."""
+    if visit.wants_json or hold.is_filed:
+        return hold_step(hold)
+    body = visit.body()
+    if hold.captcha_passed:
+        return details_page(hold, body, forms.details_page_of(body))
+    if details := forms.carried_details(body):
+        return _captcha_page(hold, captcha.challenge_for(hold, visit.now), details=details)
     return hold_step(hold)
 
 
-def hold_page(hold: Hold, visit: Visit) -> Reply:
-    """Where a hold stands, and for a person the step that comes next."""
-    data = _hold_data(hold)
-    office = {"hold": hold, "office": hold.service.office}
-    if hold.seat.state is not State.HELD:
-        return _filed_page(hold, data, visit.now)
-    if hold.seat.captcha_passed:
-        return Reply(data, "details.html", {**office, "values": {"language": visit.locale.language}, "step": DETAILS})
+def ended(service: Service, hold_id: str) -> Result:
+    """Answer a hold that was given back."""
+    data = {"hold": hold_id, "service": service.id, "state": "ended"}
+    return Result(Json(data), Page("ended.html", {"service": service, "office": service.office}))
+
+
+# The captcha
+
+
+def new_challenge(hold_id: str, challenge: Challenge, visit: Visit) -> Reply:
+    """Answer a new challenge. A program gets its picture and its sound; a person sees it on the page of the hold."""
     if visit.wants_json:
-        return Reply(data)
-    return _captcha_page(hold, visit, sound=forms.yes(visit.query, "sound"))
-
-
-def _captcha_page(hold: Hold, visit: Visit, *, sound: bool = False, values: Mapping[str, str] | None = None) -> Reply:
-    """The captcha; `values` are the details that came before a further one."""
-    drawn = _drawn(captcha.challenge_for(hold, visit.now), sound=sound)
-    context = {"hold": hold, "office": hold.service.office, **drawn, "carried": values or {}, "step": CAPTCHA}
-    return Reply({}, "captcha.html", context)
-
-
-def _filed_page(hold: Hold, data: dict[str, Any], now: datetime, values: Mapping[str, Any] | None = None) -> Reply:
-    """The page after the details: what happens next, and the e-mail address while it can be corrected."""
-    email, changes_left = filing.view_filed(hold, now)
-    if email:
-        data |= {"email": email, "email_changes_left": changes_left}
-    context = {
-        "hold": hold,
-        "office": hold.service.office,
-        "reference": data["reference"],
-        "confirm_before": hold.seat.until,
-        "confirmed": hold.seat.state is State.CONFIRMED,
-        "email": email,
-        "email_changes_left": changes_left,
-        "values": values or {},
-        "step": FINISH,
-    }
-    return Reply(data, "done.html", context)
-
-
-def email_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
-    """After a mistake in a corrected e-mail address: the same page, with what was typed."""
-    if not isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
-        return service_views.start_again(visit, refusal, hold=hold)
+        return Json(_challenge_data(challenge, sound=True), status=201)
     body = visit.body()
-    typed = {name: body[name] for name in forms.EMAIL_FORM if isinstance(body.get(name), str)}
-    filed_hold = holds.view_ready(hold, visit.now)
-    if filed_hold.seat.state is State.HELD:
-        raise refusals.HoldExpired
-    return _filed_page(filed_hold, _hold_data(filed_hold), visit.now, typed)
+    sound = forms.yes(body, "sound")
+    if details := forms.carried_details(body):
+        hold = holds.view(hold_id, visit.now)
+        return _captcha_page(hold, captcha.challenge_for(hold, visit.now), sound=sound, details=details)
+    return Redirect(f"holds/{hold_id}{'?sound=true' if sound else ''}")
 
 
-def _drawn(challenge: Challenge, *, sound: bool) -> dict[str, Any]:
+def _challenge_data(challenge: Challenge, *, sound: bool) -> dict[str, Any]:
     return {
         "challenge": challenge.id,
         "picture": captcha_image.picture(challenge.picture),
@@ -134,64 +119,96 @@ def _drawn(challenge: Challenge, *, sound: bool) -> dict[str, Any]:
     }
 
 
-def challenge(hold_id: str, asked: Challenge, visit: Visit) -> Reply:
-    """A new challenge: all of it for a program; a person is shown one by the hold's own page."""
-    if visit.wants_json:
-        return Reply(_drawn(asked, sound=True), status=201)
-    if values := carried(visit.body()):
-        hold = holds.view(hold_id, visit.now)
-        return _captcha_page(hold, visit, sound=forms.yes(visit.body(), "sound"), values=values)
-    return Reply({}, location=f"holds/{hold_id}{'?sound=true' if forms.yes(visit.body(), 'sound') else ''}")
+def captcha_passed(hold: Hold, visit: Visit) -> Reply:
+    """Answer a passed captcha. A person who has filled in the details before sees them to check."""
+    body = visit.body()
+    if not visit.wants_json and hold.captcha_passed and forms.carried_details(body):
+        return details_page(hold, body, DetailsPage.CHECK)
+    return hold_step(hold)
 
 
-def captcha_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
-    """After a wrong answer: the same challenge, or a new one when it is spent."""
+def _captcha_page(
+    hold: Hold, challenge: Challenge, *, sound: bool = False, details: Mapping[str, str] | None = None
+) -> Page:
+    """Return the page of the captcha. `details` are those that were sent before a further captcha was required."""
+    context = {"hold": hold, "office": hold.service.office, "carried": details or {}, "step": CAPTCHA}
+    return Page("captcha.html", {**context, **_challenge_data(challenge, sound=sound)})
+
+
+# The details
+
+
+def details_page(hold: Hold, body: Mapping[str, Any], page: DetailsPage = DetailsPage.FORM) -> Page:
+    """Return the form of the details, or the page to check them on, with what was typed."""
+    template, step = ("details.html", DETAILS) if page is DetailsPage.FORM else ("check.html", FINISH)
+    values = forms.typed(body, forms.DETAILS)
+    return Page(template, {"hold": hold, "values": values, "office": hold.service.office, "step": step})
+
+
+def details_step(hold_id: str, hold: Held, step: DetailsPage | Details, visit: Visit) -> Reply:
+    """Show the page that the details lead to, or file them."""
+    if isinstance(step, DetailsPage):
+        return details_page(hold, visit.body(), step)
+    return filed(hold_id, filing.file(hold, step, now=visit.now, ip_address=visit.ip_address))
+
+
+def filed(hold_id: str, request: Request) -> Result:
+    """Answer a filed request: a person goes on to the page of the hold."""
+    return Result(Json(request_views.request_data(request), status=202), Redirect(f"holds/{hold_id}"))
+
+
+def _filed_page(hold: Held, visit: Visit, values: Mapping[str, str] | None = None) -> Page:
+    """Return the page that follows the filing, with the e-mail address for as long as it can be corrected."""
+    email, changes_left = filing.view_filed(hold, visit.now)
+    context = {
+        "hold": hold,
+        "office": hold.service.office,
+        "reference": keys().reference(hold.service.id, hold.digest),
+        "confirm_before": hold.until,
+        "confirmed": hold.seat.state is State.CONFIRMED,
+        "email": email,
+        "email_changes_left": changes_left,
+        "values": values or {},
+        "step": FINISH,
+    }
+    return Page("done.html", context)
+
+
+# Pages on which a person reads a refusal
+
+
+def captcha_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> Page | None:
+    """Return the captcha after a wrong answer, with the same challenge, or with a new one if that is spent."""
     if not isinstance(refusal, refusals.CaptchaWrong | refusals.CaptchaSpent | refusals.InvalidFields):
-        return service_views.start_again(visit, refusal, hold=hold)
-    page = hold_page(holds.view(hold, visit.now), visit)
-    page = Reply({}, page.template, {**page.context, "carried": carried(visit.body())})
+        return service_views.restart_page(visit, refusal, hold=hold)
+    body = visit.body()
+    current = holds.view(hold, visit.now)
+    if current.captcha_passed or current.is_filed:
+        return _next_step(current, visit)
     if isinstance(refusal, refusals.CaptchaWrong):
-        tried = captcha.challenge_of(str(visit.body()["challenge"]))
-        page = Reply({}, page.template, {**page.context, **_drawn(tried, sound=False)})
-    return page
+        challenge = captcha.challenge_of(str(body["challenge"]))
+    else:
+        challenge = captcha.challenge_for(current, visit.now)
+    return _captcha_page(current, challenge, details=forms.carried_details(body))
 
 
-def ended(service: Service, hold_id: str) -> Reply:
-    """A hold was given back."""
-    data = {"hold": hold_id, "service": service.id, "state": "ended"}
-    return Reply(data, "ended.html", {"service": service, "office": service.office})
-
-
-# The request
-
-
-def details_again(visit: Visit, refusal: Refusal, hold: str) -> Reply | None:
-    """After a mistake in the details: the form again, with what was typed."""
+def details_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> Page | None:
+    """Return the form of the details with what was typed; the captcha first, if another one is required."""
     body = visit.body()
     if isinstance(refusal, refusals.CaptchaRequired):
-        return _captcha_page(holds.view(hold, visit.now), visit, values=carried(body))
+        current = holds.view(hold, visit.now)
+        challenge = captcha.challenge_for(current, visit.now)
+        return _captcha_page(current, challenge, details=forms.carried_details(body))
+    if isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
+        return details_page(holds.view(hold, visit.now), body)
+    return service_views.restart_page(visit, refusal, hold=hold)
+
+
+def email_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> Page | None:
+    """Return the page that follows the filing with what was typed, after a mistake in a corrected e-mail address."""
     if not isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
-        return service_views.start_again(visit, refusal, hold=hold)
-    return details_form(holds.view(hold, visit.now), body)
-
-
-def details_form(hold: Hold, body: Mapping[str, Any]) -> Reply:
-    """The form, with what was typed."""
-    values = {name: body[name] for name in forms.DETAILS if isinstance(body.get(name), str)}
-    return Reply({}, "details.html", {"hold": hold, "values": values, "office": hold.service.office, "step": DETAILS})
-
-
-def step_again(hold: Hold, body: Mapping[str, Any]) -> Reply:
-    """The step that the form was on, with what was typed, right or wrong."""
-    return check(hold, body) if body.get("step") == "check" else details_form(hold, body)
-
-
-def check(hold: Hold, body: Mapping[str, Any]) -> Reply:
-    """Everything once more before it is sent."""
-    form = details_form(hold, body)
-    return Reply({}, "check.html", {**form.context, "step": FINISH})
-
-
-def filed(hold_id: str, request: Request) -> Reply:
-    """The request is in; the mail is on its way."""
-    return Reply(request_views.request_data(request), location=f"holds/{hold_id}", status=202)
+        return service_views.restart_page(visit, refusal, hold=hold)
+    filed_hold = holds.view_ready(hold, visit.now)
+    if not filed_hold.is_filed:
+        raise refusals.HoldExpired
+    return _filed_page(filed_hold, visit, forms.typed(visit.body(), forms.EMAIL_FORM))

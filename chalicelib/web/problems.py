@@ -1,19 +1,14 @@
-"""Refusals as HTTP problems (RFC 9457): one table from refusal to status, code and title."""
+"""Refusals as problems (RFC 9457): one table from each refusal to its status, code and title."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
-
-from chalice.app import Response
 
 from chalicelib.domain import refusals
 from chalicelib.domain.messages import N_
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.rng import RNG
 from chalicelib.rendering.i18n import Locale
-from chalicelib.web import reply
-from chalicelib.web.reply import Reply
-from chalicelib.web.visit import Visit
+from chalicelib.web.reply import Problem
 
 STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
     refusals.NotFound: (404, "not-found", N_("Cette page n’existe pas, ou n’existe plus.")),
@@ -49,58 +44,36 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
     ),
     refusals.Unavailable: (503, "try-again", N_("Le service ne répond pas. Recommencez dans un instant.")),
 }
+"""The HTTP status, the code and the title of each refusal."""
 FAILED = 500
 TRANSIENT = {429, FAILED, 503}
-"""What passes by itself: try again."""
+"""The statuses of failures that pass by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A refusal as a visitor reads it (RFC 9457)."""
-
-    code: str
-    status: int
-    title: str
-    facts: Mapping[str, Any]
-    errors: Mapping[str, str]
-
-    def document(self) -> dict[str, Any]:
-        """The problem+json."""
-        listed = [{"field": name, "message": message} for name, message in self.errors.items()]
-        return {
-            "type": f"urn:guichet:problem:{self.code}",
-            "title": self.title,
-            "status": self.status,
-            **self.facts,
-            **({"errors": listed} if listed else {}),
-        }
-
-
-def problem_of(refusal: Refusal, speech: Locale) -> Problem:
-    """A refusal in the visitor's language, with what they can do about it."""
+def problem_of(refusal: Refusal, locale: Locale) -> Problem:
+    """Return a refusal as a problem in the visitor's language, with the facts that help them to go on."""
     status, code, title = STATUS_OF[type(refusal)]
     facts: dict[str, Any] = {}
-    listed: dict[str, str] = {}
+    errors: dict[str, str] = {}
     match refusal:
         case refusals.InvalidFields():
-            listed = {name: speech._(message) for name, message in refusal.errors.items()}
+            errors = {name: locale._(message) for name, message in refusal.errors.items()}
         case refusals.SlotTaken():
-            facts["nearest"] = [{"date": f"{s:%Y-%m-%d}", "start": f"{s:%H:%M}"} for s in refusal.nearest]
+            facts["nearest"] = [{"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"} for start in refusal.nearest]
         case refusals.NothingFree():
             facts["next_release"] = refusal.next_release and refusal.next_release.isoformat()
         case refusals.NotOpenYet():
             facts["opens_at"] = refusal.opens_at.isoformat()
         case refusals.CaptchaWrong():
             facts["tries_left"] = refusal.tries_left
-    return Problem(code, status, speech._(title), facts, listed)
+    return Problem(code, status, locale._(title), facts, errors)
 
 
-def refusal_response(told: Problem, who: Visit, again: Reply | None = None) -> Response:
-    """Tell a refusal: to a program as a problem, to a person on the page they came from or on one of its own."""
-    retry = (who.root + who.path or "./") if told.status in TRANSIENT else None
-    page = again or Reply({}, "problem.html", {"retry": retry, "service": None})
-    context = {**page.context, "problem": told, "errors": told.errors}
-    response = reply.to_response(Reply(told.document(), page.template, context, told.status), who)
-    if told.status in TRANSIENT:
-        response.headers["Retry-After"] = str(RNG.randint(1, 5))
-    return response
+def retry_after(problem: Problem) -> int | None:
+    """Return in how many seconds to try again, which spreads the retries of a crowd; None if that is of no use."""
+    return RNG.randint(1, 5) if problem.status in TRANSIENT else None
+
+
+def failure(locale: Locale) -> Problem:
+    """Return an unforeseen failure as a problem: a visitor reads it as an outage, monitoring sees status 500."""
+    return replace(problem_of(refusals.Unavailable(), locale), status=FAILED)

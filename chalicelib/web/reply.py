@@ -1,65 +1,86 @@
-"""A reply, and how it becomes an HTTP response."""
+"""What a handler can answer: a page, a redirect, JSON, a file, a problem, or one result for people and programs."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalice.app import Response
-
-from chalicelib.rendering import templates
-from chalicelib.web.visit import Visit
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "media-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Vary": "Accept, Accept-Language, Cookie",
-}
 NO_STORE = "no-store"
 ONE_SECOND = "public, max-age=0, s-maxage=1"
+FIVE_MINUTES = "public, max-age=300"
 ONE_YEAR = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One result for both: `data` for a program; a page, or where to go next from the root, for a person; or a file."""
+class Page:
+    """An HTML page: a template and its variables. A `visitor_token` is set as a cookie."""
+
+    template: str
+    context: Mapping[str, Any]
+    status: int = 200
+    cache: str = NO_STORE
+    visitor_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A 303 to the page that follows a form. `location` is relative to the root of the service."""
+
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A JSON document. A `visitor_token` is set as a cookie."""
 
     data: Mapping[str, Any]
-    template: str = ""
-    context: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
-    location: str = ""
     cache: str = NO_STORE
-    text: str = ""
-    kind: str = ""
+    visitor_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A text file. A browser saves it as `download` instead of opening it, if that is set."""
+
+    text: str
+    content_type: str
+    cache: str = NO_STORE
     download: str = ""
-    ticket: str = ""
 
 
-def to_response(reply: Reply, who: Visit) -> Response:
-    """A page or JSON from one reply."""
-    headers: dict[str, str | list[str]] = {**SECURITY_HEADERS, "Cache-Control": reply.cache}
-    headers["Content-Language"] = who.locale.language
-    cookies = [f"lang={who.locale.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure"] * who.sets_language
-    if reply.ticket:
-        cookies.append(f"visit={reply.ticket}; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly")
-    if cookies:
-        headers["Set-Cookie"] = cookies
-        headers["Cache-Control"] = NO_STORE
-    if reply.download:
-        headers["Content-Disposition"] = f'attachment; filename="{reply.download}"'
-    if reply.text:
-        return Response(reply.text, {**headers, "Content-Type": reply.kind}, reply.status)
-    if who.wants_json or not (reply.template or reply.location):
-        kind = "application/problem+json" if reply.data.get("status") == reply.status else "application/json"
-        return Response(json.dumps(reply.data, ensure_ascii=False), {**headers, "Content-Type": kind}, reply.status)
-    if reply.location:
-        return Response("", {**headers, "Location": who.root + reply.location}, 303)
-    text = templates.render(reply.template, who.locale, who.root, path=who.path, **reply.context)
-    return Response(text, {**headers, "Content-Type": "text/html; charset=utf-8"}, reply.status)
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A refusal: `application/problem+json` (RFC 9457) for a program, a page for a person.
+
+    `title` and `errors` (a message for each wrong field) are in the visitor's language. `page` is the page on which a
+    person reads the refusal; None is a page that shows nothing else.
+    """
+
+    code: str
+    status: int
+    title: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    page: Page | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the problem+json document."""
+        errors = [{"field": name, "message": message} for name, message in self.errors.items()]
+        return {
+            "type": f"urn:guichet:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            **self.facts,
+            **({"errors": errors} if errors else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result in two forms: `json` for a program, `html` for a person."""
+
+    json: Json
+    html: Page | Redirect
+
+
+Reply = Page | Redirect | Json | File | Problem | Result

@@ -1,4 +1,4 @@
-"""Replies: what a program reads and what a person sees of each result, and the page to go on from after a refusal."""
+"""Replies about a request: its page, the pages of its steps, the convocation and the applicant's data."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,19 @@ from chalicelib.domain.seat import State
 from chalicelib.rendering import convocation
 from chalicelib.rendering.i18n import locale_for
 from chalicelib.web import forms, service_views
-from chalicelib.web.reply import Reply
+from chalicelib.web.reply import File, Json, Page, Redirect, Result
 from chalicelib.web.steps import FINISH
 from chalicelib.web.visit import Visit
 
 
 def request_data(request: Request) -> dict[str, Any]:
+    """Return a request as a program reads it."""
     service = request.service
-    before = request.confirm_before if request.state is State.PENDING else None
+    confirm_before = request.confirm_before if request.state is State.PENDING else None
     data = {
         "reference": request.reference,
         "state": str(request.state),
-        "confirm_before": before.astimezone(service.zone).isoformat() if before else None,
+        "confirm_before": confirm_before.astimezone(service.zone).isoformat() if confirm_before else None,
         "service": service.id,
         "date": f"{request.start:%Y-%m-%d}",
         "start": f"{request.start:%H:%M}",
@@ -36,107 +37,122 @@ def request_data(request: Request) -> dict[str, Any]:
     return data
 
 
-def request_page(request: Request, template: str = "request.html") -> Reply:
-    """One request, for the person who has the mail."""
-    context = {"request": request, "office": request.service.office, "step": FINISH}
-    return Reply(request_data(request), template, context)
+def _page(template: str, request: Request, status: int = 200, **context: Any) -> Page:
+    return Page(template, {"request": request, "office": request.service.office, **context}, status)
 
 
-def request_step(request: Request) -> Reply:
-    """A request after a button was pressed."""
-    return Reply(request_data(request), location=f"requests/{request.token}")
+def request_page(request: Request, template: str = "request.html") -> Result:
+    """Show a request to the applicant."""
+    return Result(Json(request_data(request)), _page(template, request, step=FINISH))
 
 
-def move_page(request: Request, starts: Sequence[datetime]) -> Reply:
-    """The slots that a request can move to, and until when it may."""
+def request_step(request: Request) -> Result:
+    """Answer a step of a request: a person goes on to its page."""
+    return Result(Json(request_data(request)), Redirect(f"requests/{request.token}"))
+
+
+def move_page(request: Request, starts: Sequence[datetime]) -> Result:
+    """Show the slots to which a request can move."""
     choices = [{"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"} for start in starts]
+    data = {"request": request_data(request), "choices": choices}
+    return Result(Json(data), _choices_page(request, starts))
+
+
+def _choices_page(request: Request, starts: Sequence[datetime]) -> Page:
     days = [(day, list(slots)) for day, slots in groupby(starts, key=lambda start: start.date())]
-    context = {"request": request, "days": days, "chosen": "", "office": request.service.office}
-    return Reply({"request": request_data(request), "choices": choices}, "move.html", context)
+    return _page("move.html", request, days=days, chosen="")
 
 
-def move_again(visit: Visit, refusal: Refusal, token: str) -> Reply | None:
-    """After a slot that is gone, or none chosen: those that there are now."""
-    if isinstance(refusal, refusals.SlotTaken | refusals.InvalidFields):
-        return move_page(*moves.choices(token, visit.now))
-    if isinstance(refusal, refusals.NoMovesLeft):
-        return request_page(requests.view(token, visit.now))
-    return service_views.start_again(visit, refusal, token=token)
+def moved(request: Request) -> Result:
+    """Answer a move. The request has a new link token."""
+    data = {"request": request_data(request), "token": request.token}
+    return Result(Json(data), Redirect(f"requests/{request.token}"))
 
 
-def moved(request: Request) -> Reply:
-    """A request after its move: its link is a new one."""
-    return Reply({"request": request_data(request), "token": request.token}, location=f"requests/{request.token}")
-
-
-def convocation_page(request: Request) -> Reply:
-    """The convocation to print; only a confirmed request has one."""
+def convocation_page(request: Request) -> Result:
+    """Show the convocation to print. Raise LinkExpired for a request that is not confirmed."""
     if request.person is None or request.state is not State.CONFIRMED:
         raise refusals.LinkExpired
-    told = convocation.convocation_of(request.service, request.person)
+    sheet = convocation.convocation_of(request.service, request.person)
     data = {
         **request_data(request),
-        "first_name": told.first_name,
-        "last_name": told.last_name,
-        "birth_date": told.birth_date.isoformat(),
-        "place": told.place,
-        "documents": [locale_for("fr").of(document) for document in told.documents],
+        "first_name": sheet.first_name,
+        "last_name": sheet.last_name,
+        "birth_date": sheet.birth_date.isoformat(),
+        "place": sheet.postal_address,
+        "documents": [locale_for("fr").text(document) for document in sheet.documents],
     }
-    context = {
-        "request": request,
-        "told": told,
-        "qr": convocation.qr_svg(request.reference),
-        "office": request.service.office,
-    }
-    return Reply(data, "convocation.html", context)
+    page = _page("convocation.html", request, convocation=sheet, qr=convocation.qr_svg(request.reference))
+    return Result(Json(data), page)
 
 
-def convocation_sent(request: Request, sent: bool) -> Reply:  # noqa: FBT001  # as `manage` answers
-    """Say that the convocation is on its way again, or that it left three times in a day and does not now."""
-    context = {"request": request, "office": request.service.office, "sent": sent}
-    return Reply({**request_data(request), "sent": sent}, "sent.html", context, status=202)
+def convocation_sent(request: Request, sent: bool) -> Result:  # noqa: FBT001  # as the use case returns it
+    """Answer whether the convocation is sent again: it is not after three times in 24 hours."""
+    data = {**request_data(request), "sent": sent}
+    return Result(Json(data, status=202), _page("sent.html", request, status=202, sent=sent))
 
 
-def correction(request: Request, values: Mapping[str, Any] | None = None) -> Reply:
-    """The form that corrects a name or the phone, with what is there or what was typed."""
+def correction(request: Request) -> Result:
+    """Show the form that corrects a name or the phone number. Raise LinkExpired if the details are erased."""
+    values = _correctable(request)
+    return Result(Json(values), _page("correct.html", request, values=values))
+
+
+def _correctable(request: Request) -> dict[str, str]:
     if request.person is None:
         raise refusals.LinkExpired
-    details = request.person.details
-    there = {name: getattr(details, name) for name in forms.CORRECTION}
-    context = {"request": request, "values": values or there, "office": request.service.office}
-    return Reply(there, "correct.html", context)
+    return {name: getattr(request.person.details, name) for name in forms.CORRECTION}
 
 
-def correction_again(visit: Visit, refusal: Refusal, token: str) -> Reply | None:
-    """After a mistake: the form again, with what was typed."""
-    if not isinstance(refusal, refusals.InvalidFields):
-        return service_views.start_again(visit, refusal, token=token)
-    body = visit.body()
-    typed = {name: body[name] for name in forms.CORRECTION if isinstance(body.get(name), str)}
-    return correction(personal_data.view_correctable(token, visit.now), typed)
-
-
-def own_data(document: Mapping[str, Any]) -> Reply:
-    """All that is kept about a person, as a file."""
+def own_data(document: Mapping[str, Any]) -> File:
+    """Return everything that is stored about an applicant, as a file to save."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
-    return Reply({}, text=text, kind="application/json", download="guichet.json")
+    return File(text, "application/json", download="guichet.json")
 
 
-def erased(request: Request) -> Reply:
-    """Nothing is kept any more."""
-    return Reply(request_data(request), "erased.html", {"request": request, "office": request.service.office})
+def erased(request: Request) -> Result:
+    """Answer an erasure."""
+    return Result(Json(request_data(request)), _page("erased.html", request))
 
 
-def manage(*, sent: bool = False) -> Reply:
-    """Ask for one's link by reference and address; the answer never tells whether there is one."""
-    data = {"status": "accepted"} if sent else {}
-    return Reply(data, "manage.html", {"values": {}, "sent": sent}, status=202 if sent else 200)
+def manage() -> Result:
+    """Show the form that asks for the link of a request."""
+    return Result(Json({}), _manage_page({}))
 
 
-def manage_again(visit: Visit, refusal: Refusal) -> Reply | None:
-    """After a mistake: the form again, with what was typed."""
+def link_sent() -> Result:
+    """Answer who asked for a link. The answer is the same whether there is such a request or not."""
+    page = Page("manage.html", {"values": {}, "sent": True}, status=202)
+    return Result(Json({"status": "accepted"}, status=202), page)
+
+
+def _manage_page(values: Mapping[str, str]) -> Page:
+    return Page("manage.html", {"values": values, "sent": False})
+
+
+# Pages on which a person reads a refusal
+
+
+def move_after_refusal(visit: Visit, refusal: Refusal, token: str) -> Page | None:
+    """Return the slots that are free now, after one that was taken or none that was chosen."""
+    if isinstance(refusal, refusals.SlotTaken | refusals.InvalidFields):
+        return _choices_page(*moves.choices(token, visit.now))
+    if isinstance(refusal, refusals.NoMovesLeft):
+        return _page("request.html", requests.view(token, visit.now), step=FINISH)
+    return service_views.restart_page(visit, refusal, token=token)
+
+
+def correction_after_refusal(visit: Visit, refusal: Refusal, token: str) -> Page | None:
+    """Return the form of the correction with what was typed, after a mistake in it."""
+    if not isinstance(refusal, refusals.InvalidFields):
+        return service_views.restart_page(visit, refusal, token=token)
+    request = personal_data.view_correctable(token, visit.now)
+    values = forms.typed(visit.body(), forms.CORRECTION) or _correctable(request)
+    return _page("correct.html", request, values=values)
+
+
+def manage_after_refusal(visit: Visit, refusal: Refusal) -> Page | None:
+    """Return the form that asks for a link with what was typed, after a mistake in it."""
     if not isinstance(refusal, refusals.InvalidFields):
         return None
-    body = visit.body()
-    values = {name: body[name] for name in ("reference", "email") if isinstance(body.get(name), str)}
-    return Reply({}, "manage.html", {"values": values, "sent": False})
+    return _manage_page(forms.typed(visit.body(), ("reference", "email")))

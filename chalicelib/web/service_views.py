@@ -1,10 +1,11 @@
-"""Replies about services: the home page, a service's notice and its calendar."""
+"""Replies about services: the home page, the description of a service and its calendar."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from chalicelib.booking import availability, holds
-from chalicelib.domain import refusals, timetable
+from chalicelib.domain import refusals, timetable, tokens
 from chalicelib.domain.calendar import Calendar
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.seat import monday_of, week_of
@@ -12,26 +13,24 @@ from chalicelib.domain.service import Service
 from chalicelib.domain.timetable import WEEK
 from chalicelib.storage import service_store
 from chalicelib.web import forms, reply
-from chalicelib.web.reply import Reply
+from chalicelib.web.reply import Json, Page, Result
 from chalicelib.web.steps import DESCRIPTION, HOME, SLOTS
 from chalicelib.web.visit import Visit
 
-CLOCK = slice(11, 16)
-"""Hours and minutes in an ISO 8601 moment."""
+HOURS_AND_MINUTES = slice(11, 16)
+"""Where an ISO 8601 moment has its hours and minutes."""
 
 
-# Looking
-
-
-def home(services: list[Service]) -> Reply:
-    """The services offered."""
+def home(services: list[Service]) -> Result:
+    """List the services."""
     data = {"services": [{"id": service.id, "name": service.name} for service in services]}
-    return Reply(data, "home.html", {"services": services, "step": HOME})
+    return Result(Json(data), Page("home.html", {"services": services, "step": HOME}))
 
 
-def service_page(service: Service, visit: Visit) -> Reply:
-    """The notice of a service, its conditions, and the two doors; who reads it gets a visitor's ticket."""
+def service_page(service: Service, visit: Visit) -> Result:
+    """Describe a service and its conditions. Give a visitor who has no valid visitor token a new one."""
     release = timetable.next_release(service, visit.now)
+    visitor_token = holds.visitor_token(visit.visitor_token, visit.now)
     data = {
         "id": service.id,
         "name": service.name,
@@ -46,20 +45,29 @@ def service_page(service: Service, visit: Visit) -> Reply:
         "next_release": release and release.isoformat(),
         "seat_after": str(service.seat_after),
     }
-    context = {"service": service, "next_release": release, "conditions_missing": False}
-    shown = {**context, "office": service.office, "step": DESCRIPTION}
-    return Reply(data, "service.html", shown, ticket=holds.visitor_token(visit.visitor_token, visit.now))
+    context = {
+        "service": service,
+        "next_release": release,
+        "conditions_missing": False,
+        "office": service.office,
+        "step": DESCRIPTION,
+    }
+    return Result(Json(data, visitor_token=visitor_token), Page("service.html", context, visitor_token=visitor_token))
 
 
-def calendar(found: Calendar, now: datetime, *, conditions_accepted: bool = False) -> Reply:
-    """A week's calendar."""
-    service = found.service
+def calendar(calendar: Calendar, now: datetime, *, conditions_accepted: bool) -> Result:
+    """Show the calendar of one week."""
+    page = _calendar_page(calendar, now, conditions_accepted=conditions_accepted)
+    return Result(Json(_calendar_data(calendar, now), cache=reply.ONE_SECOND), page)
+
+
+def _calendar_data(calendar: Calendar, now: datetime) -> dict[str, Any]:
+    service = calendar.service
     release = timetable.next_release(service, now)
-    opens_at = timetable.opens_at(service, found.week).astimezone(service.zone)
-    first = found.first_free
+    first = calendar.first_free
     data: dict[str, Any] = {
         "service": service.id,
-        "week": found.week,
+        "week": calendar.week,
         "timezone": service.zone.key,
         "slot_minutes": service.minutes,
         "generated_at": now.astimezone(service.zone).isoformat(timespec="seconds"),
@@ -70,54 +78,81 @@ def calendar(found: Calendar, now: datetime, *, conditions_accepted: bool = Fals
                 "date": day.isoformat(),
                 "slots": [
                     {
-                        "start": slot.start.isoformat()[CLOCK],  # strftime takes five times as long
-                        "end": (slot.start + service.slot).isoformat()[CLOCK],
+                        "start": slot.start.isoformat()[HOURS_AND_MINUTES],  # five times as fast as strftime
+                        "end": (slot.start + service.slot).isoformat()[HOURS_AND_MINUTES],
                         "free": slot.free,
                         "capacity": slot.capacity,
                     }
                     for slot in slots
                 ],
             }
-            for day, slots in found.days
+            for day, slots in calendar.days
         ],
     }
-    if opens_at > now:
+    if opens_at := _opens_at(calendar, now):
         data["opens_at"] = opens_at.isoformat()
-    shown = timetable.weeks_to_create(service, now)
-    before, after = (week_of(monday_of(found.week) + step) for step in (-WEEK, WEEK))
+    return data
+
+
+def _opens_at(calendar: Calendar, now: datetime) -> datetime | None:
+    """Return when the seats of a week open; None if they have opened."""
+    service = calendar.service
+    opens_at = timetable.opens_at(service, calendar.week).astimezone(service.zone)
+    return opens_at if opens_at > now else None
+
+
+def _calendar_page(
+    calendar: Calendar,
+    now: datetime,
+    *,
+    conditions_accepted: bool,
+    nearest: Sequence[datetime] = (),
+    chosen: str = "",
+) -> Page:
+    """Return the page of a week. `nearest` are offered instead of a taken slot; `chosen` is the slot to preselect."""
+    service = calendar.service
+    public_weeks = timetable.weeks_to_create(service, now)
+    previous_week, next_week = (week_of(monday_of(calendar.week) + step) for step in (-WEEK, WEEK))
     context = {
-        "calendar": found,
+        "calendar": calendar,
         "conditions_accepted": conditions_accepted,
-        "previous_week": before if before in shown else None,
-        "next_week": after if after in shown else None,
-        "opens_at": opens_at if opens_at > now else None,
-        "next_release": release,
-        "nearest": [],
-        "chosen": "",
+        "previous_week": previous_week if previous_week in public_weeks else None,
+        "next_week": next_week if next_week in public_weeks else None,
+        "opens_at": _opens_at(calendar, now),
+        "next_release": timetable.next_release(service, now),
+        "nearest": nearest,
+        "chosen": chosen,
         "office": service.office,
         "step": SLOTS,
     }
-    return Reply(data, "slots.html", context, cache=reply.ONE_SECOND)
+    return Page("slots.html", context, cache=reply.ONE_SECOND)
 
 
-def calendar_again(visit: Visit, refusal: Refusal, service: str) -> Reply | None:
-    """After a slot that could not be held: its week again, as it was chosen, with the nearest that are free."""
+# Pages on which a person reads a refusal
+
+
+def calendar_after_refusal(visit: Visit, refusal: Refusal, service: str) -> Page | None:
+    """Return the week of the slot that could not be held, with what was chosen and the nearest free slots."""
     if isinstance(refusal, refusals.NotFound | refusals.TooManyRequests | refusals.Unavailable):
         return None
     body = visit.body()
-    accepted, chosen = forms.yes(body, "conditions_accepted"), str(body.get("slot", ""))
-    week = (
-        forms.week_wished(chosen) if isinstance(refusal, refusals.ConditionsNotAccepted | refusals.SlotTaken) else None
+    chosen, week = str(body.get("slot", "")), None
+    if isinstance(refusal, refusals.ConditionsNotAccepted | refusals.SlotTaken):
+        week = forms.week_of_slot(chosen)
+    return _calendar_page(
+        availability.week_calendar(service, week, visit.now),
+        visit.now,
+        conditions_accepted=forms.yes(body, "conditions_accepted"),
+        nearest=refusal.nearest if isinstance(refusal, refusals.SlotTaken) else (),
+        chosen=chosen,
     )
-    reply = calendar(availability.week_calendar(service, week, visit.now), visit.now, conditions_accepted=accepted)
-    nearest = refusal.nearest if isinstance(refusal, refusals.SlotTaken) else []
-    return Reply({}, reply.template, {**reply.context, "nearest": nearest, "chosen": chosen})
 
 
-def start_again(visit: Visit, refusal: Refusal, **ids: str) -> Reply | None:
-    """After a hold or a link that is over: its service, to begin anew."""
+def restart_page(visit: Visit, refusal: Refusal, **ids: str) -> Page | None:
+    """Return a page with a link to the service, after a hold or a link that has expired."""
     if not isinstance(refusal, refusals.HoldExpired | refusals.LinkExpired | refusals.SlotTaken | refusals.NothingFree):
         return None
-    service = service_store.read(next(iter(ids.values())).partition(".")[0].lower(), visit.now)
+    service_id = tokens.service_of_token(next(iter(ids.values())))
     release = refusal.next_release if isinstance(refusal, refusals.NothingFree) else None
-    return Reply({}, "problem.html", {"retry": None, "service": service, "next_release": release})
+    context = {"retry": None, "service": service_store.read(service_id, visit.now), "next_release": release}
+    return Page("problem.html", context)

@@ -1,4 +1,3 @@
-"""The six steps of the breadcrumb."""
+"""The numbers of the six steps of a booking, which the head of a page shows."""
 
 HOME, DESCRIPTION, SLOTS, CAPTCHA, DETAILS, FINISH = range(1, 7)
-"""The six steps of the breadcrumb."""

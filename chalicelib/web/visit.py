@@ -1,4 +1,4 @@
-"""What a visitor sent, read from an API Gateway request."""
+"""A visit: what an API Gateway request says about its visitor and about the page that was asked for."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -17,10 +17,16 @@ from chalicelib.web import forms, incoming
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request: when, in which language, for a page or for JSON, and how far the root is from its address."""
+    """One request of a visitor.
+
+    `root` is the relative URL of the service's root, seen from the page. `path` is the page, seen from the root: links
+    to other languages lead to it. `sets_language` tells whether the visitor chose the language in this request.
+    """
 
     now: datetime
+    method: str
     body: Callable[[], dict[str, Any]]
+    """Return the fields of the body. Raises InvalidFields if they cannot be read."""
     locale: Locale
     wants_json: bool
     root: str
@@ -32,34 +38,22 @@ class Visit:
 
 
 def read_visit(request: Request, now: datetime) -> Visit:
-    """Read a request; what is wrong with its body is told when it is asked for."""
+    """Read a request. Its body is read on the first call of `body`."""
     query = forms.Form(request.query_params or {})
-    accept = request.headers.get("accept", "").lower()
-    typed = request.headers.get("content-type", "").lower() if request.method == "POST" else ""
-    wants_json = "text/html" not in accept and ("json" in accept or "json" in typed)  # of a GET, Vary must name all
+    body = functools.cache(functools.partial(incoming.body, request))
     cookies = dict(part.strip().partition("=")[::2] for part in request.headers.get("cookie", "").split(";"))
-    read = functools.cache(functools.partial(incoming.body, request))
-    chosen = query.get("lang", "") or (_asked_by_button(read) if request.method == "POST" else "")
+    chosen = query.get("lang", "") or (_language_button(body) if request.method == "POST" else "")
     language = next(
-        (one for one in (chosen, cookies.get("lang", "")) if one in LANGUAGES),
+        (code for code in (chosen, cookies.get("lang", "")) if code in LANGUAGES),
         preferred_language(request.headers.get("accept-language", "")),
     )
-    depth = request.path.count("/") - 1
-    full = str(request.context.get("path", "/")).encode(errors="replace").decode()  # pages link to it
-    root = "../" * depth
-    if request.path == "/" and not full.endswith("/"):
-        root = full.rpartition("/")[2] + "/"
-    elif request.path != "/" and full.endswith("/"):  # API Gateway takes the address with a slash at its end too
-        root = "../" + root
-    parts = full.rstrip("/").split("/")[-depth - 1 :] if request.path != "/" else []
-    if request.method == "POST":  # the page to be seen in another language is the one that the form was on
-        parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
-    path = "/".join(parts)
+    root, path = _root_and_path(request)
     return Visit(
         now=now,
-        body=read,
+        method=request.method,
+        body=body,
         locale=locale_for(language),
-        wants_json=wants_json,
+        wants_json=_wants_json(request),
         root=root,
         path=path,
         query=query,
@@ -69,20 +63,49 @@ def read_visit(request: Request, now: datetime) -> Visit:
     )
 
 
-def _client_ip(request: Request) -> str:
-    """Where a visitor comes from: API Gateway's word, or that of our own CloudFront, which shows that it is ours.
+def _wants_json(request: Request) -> bool:
+    """Tell a program from a person, by the Accept header; in a POST also by the content type of its body.
 
-    Each of the two adds to X-Forwarded-For who spoke to it: the visitor is the last but one.
+    The answer to a GET is cached by the headers in Vary, and Content-Type is not one of them.
     """
-    hops = request.headers.get("x-forwarded-for", "").split(",")
-    if (shown := request.headers.get("x-guichet-edge", "")) and keys().is_cdn(shown) and len(hops) > 1:
-        return str(hops[-2]).strip()
-    return str(request.context.get("identity", {}).get("sourceIp", ""))
+    accept = request.headers.get("accept", "").lower()
+    content_type = request.headers.get("content-type", "").lower() if request.method == "POST" else ""
+    return "text/html" not in accept and ("json" in accept or "json" in content_type)
 
 
-def _asked_by_button(read: Callable[[], dict[str, Any]]) -> str:
-    """The language that a button of a form asks for."""
+def _language_button(body: Callable[[], dict[str, Any]]) -> str:
+    """Return the language of the button that sent the form; empty if it was another button."""
     try:
-        return str(read().get("lang", ""))
+        return str(body().get("lang", ""))
     except InvalidFields:
         return ""
+
+
+def _root_and_path(request: Request) -> tuple[str, str]:
+    """Return the relative URL of the root, and the path of the page below it.
+
+    Only the full path of the request contains the stage, such as `/api`. It may end with a slash, which API Gateway
+    ignores and a browser does not.
+    """
+    depth = request.path.count("/") - 1
+    full_path = str(request.context.get("path", "/")).encode(errors="replace").decode()  # pages link to it
+    if request.path == "/":
+        return ("" if full_path.endswith("/") else full_path.rpartition("/")[2] + "/"), ""
+    root = "../" * (depth + full_path.endswith("/"))
+    parts = full_path.rstrip("/").split("/")[-depth - 1 :]
+    if request.method == "POST":  # link to the page that the form was on
+        parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
+    return root, "/".join(parts)
+
+
+def _client_ip(request: Request) -> str:
+    """Return the IP address of the visitor: the one that API Gateway saw, unless that is our own CloudFront.
+
+    CloudFront proves itself by a secret header. It and API Gateway each append the address that called them to
+    X-Forwarded-For, so the visitor is the last but one.
+    """
+    hops = request.headers.get("x-forwarded-for", "").split(",")
+    secret = request.headers.get("x-guichet-edge", "")
+    if secret and keys().is_cdn(secret) and len(hops) > 1:
+        return str(hops[-2]).strip()
+    return str(request.context.get("identity", {}).get("sourceIp", ""))

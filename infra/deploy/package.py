@@ -1,6 +1,5 @@
-"""Make what CloudFormation deploys: template and Lambda zip of `chalice package`, less what no function reads."""
+"""Package the functions: the template and the Lambda zip of `chalice package`, without files that no function reads."""
 
-import argparse
 import fcntl
 import gzip
 import hashlib
@@ -9,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from compileall import compile_dir
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -18,178 +17,175 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+import typer
+
 from chalicelib.rendering import i18n, templates
-from infra.tools.command_line import stage_name
+from infra.deploy.aws import CannotDeploy
+from infra.tools.command_line import StageArgument
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 WHEELS = BUILD / "wheels"
-KEPT = ROOT / ".chalice" / "deployments"
-
-Client = Callable[[str], Any]
-"""A boto3 client of the stage's account and region, by the name of its service."""
+ZIPS = ROOT / ".chalice" / "deployments"
+ZIPS_TO_KEEP = 3
 
 UNREAD = re.compile(
     r"""
       botocore/data/(?!(dynamodb|ses|sts)/)[^/]+/   # the other 400 services of AWS
     | botocore/data/.*/(examples|paginators|waiters)-
-    | (icalendar|dateutil)/(tests|fuzzing|zoneinfo)/  # tzdata has the zones
-    | dns(python-[^/]+\.dist-info)?/  # addresses are read, not looked up
-    | (PIL/_avif|pillow\.libs/libavif)  # a picture format: the captcha is PNG
+    | (icalendar|dateutil)/(tests|fuzzing|zoneinfo)/  # tzdata has the time zones
+    | dns(python-[^/]+\.dist-info)?/  # e-mail addresses are parsed, their domains are not looked up
+    | (PIL/_avif|pillow\.libs/libavif)  # an image format: the captcha is a PNG
     | [^/]+\.dist-info/(?!METADATA|licenses/)
     | .*(\.pyi|/py\.typed)$
     """,
     re.VERBOSE,
 )
-SPOKEN_TO = {"dynamodb", "email", "sts"}  # as botocore's list of endpoints names them: email is SES
-
-
-class CannotDeploy(SystemExit):
-    """The stage cannot be changed; the message is the one line that says why and what to do."""
-
-    def __init__(self, line: str) -> None:
-        super().__init__(f"guichet: {line}")
+"""Files of the zip that no function reads."""
+AWS_SERVICES = {"dynamodb", "email", "sts"}
+"""The services that the functions call, as botocore's list of endpoints names them. SES is `email` there."""
 
 
 def package(stage: str, *, out: Path = BUILD) -> Path:
-    """Package the service for this stage; the path of the template, beside the zip that it names.
+    """Package the service for a stage. Return the path of the template, beside its zip `deployment.zip`.
 
-    Zips are kept, slim, in .chalice/deployments: the same sources take a second, others are packed again.
+    The last zips stay in .chalice/deployments, so that unchanged sources take a second. Chalice names a zip after its
+    sources.
     """
-    KEPT.mkdir(parents=True, exist_ok=True)
-    with (KEPT / "lock").open("w") as lock:  # two at once would each find the other's zip half written
+    ZIPS.mkdir(parents=True, exist_ok=True)
+    with (ZIPS / "lock").open("w") as lock:  # of two runs at once, one would read the unfinished zip of the other
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _package(stage, out)
 
 
 def _package(stage: str, out: Path) -> Path:
-    known = set(KEPT.glob("*.zip"))
+    old_zips = set(ZIPS.glob("*.zip"))
     out.mkdir(parents=True, exist_ok=True)
-    wheels = fetch(ROOT / "requirements.txt")
-    with TemporaryDirectory(dir=out) as place:
-        run_chalice(stage, copy_sources(Path(place)), wheels, out)
-    for new in set(KEPT.glob("*.zip")) - known:
-        slim(new)
-        copyfile(new, out / "deployment.zip")
-    for old in sorted(KEPT.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-3]:
-        old.unlink(missing_ok=True)
+    wheels = download_wheels(ROOT / "requirements.txt")
+    with TemporaryDirectory(dir=out) as folder:
+        run_chalice(stage, copy_sources(Path(folder)), wheels, out)
+    for new_zip in set(ZIPS.glob("*.zip")) - old_zips:
+        slim(new_zip)
+        copyfile(new_zip, out / "deployment.zip")
+    for outdated in sorted(ZIPS.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-ZIPS_TO_KEEP]:
+        outdated.unlink(missing_ok=True)
     return out / "sam.yaml"
 
 
 def copy_sources(project: Path) -> Path:
-    """A project with what travels and no more: Chalice packs every file it finds, and names the zip after them."""
+    """Copy what belongs into the zip to a folder, and return it. Chalice packs every file of its project."""
     unwanted = ignore_patterns("__pycache__", "*.po", "*.pot", "*.cfg", "deployments", "deployed")
     for folder in ("chalicelib", ".chalice"):
         copytree(ROOT / folder, project / folder, ignore=unwanted)
     i18n.check(project / "chalicelib" / "locale")
     for file in ("app.py", "requirements.txt"):
         copyfile(ROOT / file, project / file)
-    environment = templates.environment()
-    environment.compile_templates(
-        project / "chalicelib" / templates.COMPILED, zip=None
-    )  # else each cold start does: 60 ms
-    (project / ".chalice" / "deployments").symlink_to(KEPT)
+    # Compiling the templates now saves 60 ms of each cold start.
+    templates.environment().compile_templates(project / "chalicelib" / templates.COMPILED, zip=None)
+    (project / ".chalice" / "deployments").symlink_to(ZIPS)
     return project
 
 
-def fetch(pins: Path, *, into: Path = WHEELS, env: Mapping[str, str] = os.environ) -> Path:
-    """The folder with the pinned packages as Lambda takes them, downloaded once; pip refuses a hash that is not pinned.
+def download_wheels(pins: Path, *, into: Path = WHEELS, env: Mapping[str, str] = os.environ) -> Path:
+    """Download the pinned packages as Lambda needs them, once, and return their folder.
 
-    Chalice would look for what its first download does not fit by name and version alone, without a hash.
+    pip refuses a file whose hash is not pinned. Chalice's own download checks no hash, so it only sees this folder.
     """
-    told = f"{sys.version_info[:2]}".encode() + pins.read_bytes()
-    folder = into / hashlib.sha256(told).hexdigest()[:16]
-    if folder.exists():
-        return folder
+    key = f"{sys.version_info[:2]}".encode() + pins.read_bytes()
+    wheels = into / hashlib.sha256(key).hexdigest()[:16]
+    if wheels.exists():
+        return wheels
     into.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=into) as place:
+    with TemporaryDirectory(dir=into) as folder:
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--require-hashes"]
-        lambdas = ["--no-deps", "--only-binary=:all:", "--platform", "manylinux2014_x86_64"]
-        command = [*pip, *lambdas, "--requirement", str(pins), "--dest", f"{place}/wheels"]
+        platform = ["--no-deps", "--only-binary=:all:", "--platform", "manylinux2014_x86_64"]
+        command = [*pip, *platform, "--requirement", str(pins), "--dest", f"{folder}/wheels"]
         subprocess.run(command, env=env, check=True, capture_output=True, text=True)
-        Path(place, "wheels").rename(folder)
-    return folder
+        Path(folder, "wheels").rename(wheels)
+    return wheels
 
 
 def run_chalice(stage: str, project: Path, wheels: Path, out: Path) -> None:
-    """`chalice package`, merged with infra/deploy/templates/app.yaml; it finds no package but these wheels."""
-    command = [
-        *(str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project), "package", "--stage", stage),
-        *(
-            "--template-format",
-            "yaml",
-            "--merge-template",
-            str(ROOT / "infra/deploy/templates/app.yaml"),
-            str(out.absolute()),
-        ),
-    ]
-    settled = {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3"}  # any region: nothing depends on it
-    done = subprocess.run(
-        command, env=os.environ | settled | offline(wheels), check=True, capture_output=True, text=True
-    )
-    if "Could not install dependencies" in done.stdout + done.stderr:  # it goes on without them
-        raise subprocess.CalledProcessError(1, command, done.stdout, done.stderr)
+    """Run `chalice package`, merged with infra/deploy/templates/app.yaml. It can install these wheels only."""
+    chalice = [str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project)]
+    options = ["--template-format", "yaml", "--merge-template", str(ROOT / "infra/deploy/templates/app.yaml")]
+    command = [*chalice, "package", "--stage", stage, *options, str(out.absolute())]
+    # Chalice needs a region. The package does not depend on which.
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3"} | offline(wheels)
+    ended = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+    if "Could not install dependencies" in ended.stdout + ended.stderr:  # Chalice only warns, and leaves them out
+        raise subprocess.CalledProcessError(1, command, ended.stdout, ended.stderr)
 
 
 def offline(wheels: Path) -> dict[str, str]:
-    """Return the variables that let pip use these wheels only. It splits a list of paths at spaces, but not a URL."""
+    """Return the variables that let pip use these wheels only.
+
+    PIP_FIND_LINKS is a URL because pip splits a list of paths at spaces.
+    """
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.absolute().as_uri()}
 
 
 def slim(package: Path) -> None:
-    """Write the zip again without what is never read, and with the bytecode that a cold start would make each time.
+    """Rewrite a zip without unread files and with bytecode, which a cold start would otherwise compile each time.
 
-    The order and the dates never change: the same sources give the same zip.
+    The order and the dates are fixed: the same sources give the same zip.
     """
-    with TemporaryDirectory(dir=package.parent) as place:
-        folder, slimmer = Path(place, "files"), Path(place, "zip")
-        with ZipFile(package) as old:
-            old.extractall(folder, [name for name in old.namelist() if not UNREAD.match(name)])
-        trim(folder / "botocore" / "data")
-        compile_dir(folder, quiet=2, stripdir=str(folder), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
-        with ZipFile(slimmer, "w") as new:
-            for path in sorted(file for file in folder.rglob("*") if file.is_file()):
-                entry = ZipInfo(str(path.relative_to(folder)))
+    with TemporaryDirectory(dir=package.parent) as folder:
+        files, rewritten = Path(folder, "files"), Path(folder, "zip")
+        with ZipFile(package) as original:
+            original.extractall(files, [name for name in original.namelist() if not UNREAD.match(name)])
+        trim_botocore(files / "botocore" / "data")
+        compile_dir(files, quiet=2, stripdir=str(files), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        with ZipFile(rewritten, "w") as archive:
+            for path in sorted(file for file in files.rglob("*") if file.is_file()):
+                entry = ZipInfo(str(path.relative_to(files)))
                 entry.external_attr = 0o644 << 16
-                new.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
-        slimmer.replace(package)
+                archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+        rewritten.replace(package)
 
 
-def trim(data: Path) -> None:
-    """Leave out what botocore parses at each cold start and never uses: 50 ms of endpoints and documentation."""
+def trim_botocore(data: Path) -> None:
+    """Remove endpoints and documentation that botocore parses at each cold start and never uses. Saves 50 ms."""
     endpoints = data / "endpoints.json"
     document = json.loads(endpoints.read_text("utf-8"))
     for partition in document["partitions"]:
-        partition["services"] = {name: of for name, of in partition["services"].items() if name in SPOKEN_TO}
+        services = partition["services"]
+        partition["services"] = {name: entry for name, entry in services.items() if name in AWS_SERVICES}
     endpoints.write_text(json.dumps(document), "utf-8")
     for model in data.rglob("service-2.json.gz"):
-        bare = json.loads(gzip.decompress(model.read_bytes()), object_hook=undocumented)
-        model.write_bytes(gzip.compress(json.dumps(bare).encode(), mtime=0))
+        trimmed = json.loads(gzip.decompress(model.read_bytes()), object_hook=_without_documentation)
+        model.write_bytes(gzip.compress(json.dumps(trimmed).encode(), mtime=0))
 
 
-def undocumented(of: dict[str, Any]) -> dict[str, Any]:
-    """An object of a service's model without its documentation, which is the one text under this name."""
-    return {name: value for name, value in of.items() if name != "documentation" or not isinstance(value, str)}
+def _without_documentation(shape: dict[str, Any]) -> dict[str, Any]:
+    # A shape may have a member of this name, which is an object. The documentation is always a string.
+    return {name: value for name, value in shape.items() if name != "documentation" or not isinstance(value, str)}
 
 
-def failed(error: subprocess.CalledProcessError) -> CannotDeploy:
-    """Return the line about a program that failed: its name, and the last line that it wrote."""
+def packaging_failed(error: subprocess.CalledProcessError) -> CannotDeploy:
+    """Return the error for a program that failed, with its name and the last line that it wrote."""
     lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
-    name = " ".join(Path(str(part)).name for part in error.cmd[:4])
-    return CannotDeploy(f"cannot package the functions: `{name}` failed: {lines[-1] if lines else 'no reason given'}")
-
-
-def main(words: list[str]) -> None:
-    """Read the command line, package, and print the path of the template."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.deploy.package", description="Package the functions of a stage."
+    program = " ".join(Path(str(word)).name for word in error.cmd[:4])
+    return CannotDeploy(
+        f"cannot package the functions: `{program}` failed: {lines[-1] if lines else 'no reason given'}"
     )
-    parser.add_argument("stage", type=stage_name)
-    stage = parser.parse_args(words).stage
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def package_stage(stage: StageArgument) -> None:
+    """Package the functions of a stage, and print the path of the template."""
     try:
         print(package(stage))
     except subprocess.CalledProcessError as error:
-        raise failed(error) from error
+        raise packaging_failed(error) from error
+
+
+def main(words: list[str]) -> None:
+    """Run the command line. Always ends with SystemExit."""
+    app(words, prog_name="python -m infra.deploy.package")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The settings of a stage, as `infra/stages/STAGE.yaml` gives them, each checked by the template that takes it."""
+"""Read the settings of a stage from `infra/stages/STAGE.yaml`, and check each against the template that takes it."""
 
 import os
 import re
@@ -7,26 +7,29 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import yaml
 
-from infra.deploy.package import ROOT, CannotDeploy
-from infra.deploy.smoke import SMOKE
-from infra.deploy.stacks import APP, DATA, EDGE, template
-from infra.local.stack import STAGE as LAPTOP
+from chalicelib.settings import LAPTOP
+from infra.deploy.aws import CannotDeploy
+from infra.deploy.cloudformation import APP, CDN, DATA, read_template
+from infra.deploy.package import ROOT
+from infra.deploy.smoke import SERVICE_FILE
 from infra.servicefile import reader
-from infra.tools.command_line import NAME
+from infra.tools.command_line import NOT_A_STAGE_NAME, STAGE_NAME
 
 STAGES = ROOT / "infra" / "stages"
-MADE = {"Stage", "SecretVersion", "Origin", "Pass", "CaptchaAnswer"}
-"""Parameters that no file gives: deployment knows them, or they are the laptop's."""
+NOT_SETTINGS = {"Stage", "SecretVersion", "Origin", "Pass", "CaptchaAnswer"}
+"""Parameters of the templates that no settings file gives. The deployment or the local stack sets them."""
+Parameters = Mapping[str, Mapping[str, Any]]
+"""The parameters of a template, each with its rules."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a stage is, what it offers, and the parameters of its three stacks; `edge` is empty without a domain."""
+    """The settings of a stage: its account, its region, its services, and the parameters of its three stacks."""
 
     name: str
     account: str
@@ -34,125 +37,137 @@ class Stage:
     services: tuple[Path, ...]
     data: Mapping[str, str]
     app: Mapping[str, str]
-    edge: Mapping[str, str]
+    cdn: Mapping[str, str]
+    """Empty for a stage without a domain."""
 
 
-def named(name: str) -> str:
-    """The name of a stage that can be deployed; CannotDeploy for another."""
+def check_name(name: str) -> None:
+    """Raise CannotDeploy unless a stage of this name can be deployed."""
     if not name:
-        raise CannotDeploy("which stage? make … STAGE=prod")
-    if not NAME.fullmatch(name):
-        raise CannotDeploy(f"{name!r} is no name of a stage: small letters, digits and hyphens, 20 at most")
+        raise CannotDeploy("the name of the stage is missing: make … STAGE=prod")
+    if not STAGE_NAME.fullmatch(name):
+        raise CannotDeploy(NOT_A_STAGE_NAME.format(name))
     if name == LAPTOP:
-        raise CannotDeploy(f"the stage {LAPTOP} is that of `make run`: choose another name")
-    return name
+        raise CannotDeploy(f"{LAPTOP} is the stage of `make run`: choose another name")
 
 
 def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str] = os.environ) -> Stage:
-    """Check the settings of a stage, and the services it offers; CannotDeploy names the first mistake."""
-    named(name)
-    path = path or STAGES / f"{name}.yaml"
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-    given = _file(path, shown)
-    known = {file: template(file)["Parameters"] for file in (DATA, APP, EDGE)}
-    _known(shown, given, {key for parameters in known.values() for key in parameters})
+    """Read and check the settings of a stage and its service files. CannotDeploy names the first mistake."""
+    check_name(name)
+    settings = _Settings.load(path or STAGES / f"{name}.yaml")
+    templates: dict[Path, Parameters] = {file: read_template(file)["Parameters"] for file in (DATA, APP, CDN)}
+    settings.check_keys({key for parameters in templates.values() for key in parameters})
     if environ.get("GUICHET_CAPTCHA_ANSWER"):
-        raise CannotDeploy("GUICHET_CAPTCHA_ANSWER is set: it is for a laptop alone: unset it")
-    account = _text(
-        shown, "account", given.get("account", ""), "[0-9]{12}", "the twelve digits of the AWS account, in quotes"
-    )
-    region = _region(shown, given, environ)
-    values = {file: _parameters(shown, given, parameters) for file, parameters in known.items()}
-    if not ({"Domain", "Certificate"} & given.keys()):
-        if given.keys() & (known[EDGE].keys() - MADE):
-            raise CannotDeploy(f"{shown}: limits of the edge need Domain and Certificate")
-        values[EDGE] = {}
-    elif "PublicUrl" in given:
-        raise CannotDeploy(f"{shown}: PublicUrl follows from Domain: remove it")
-    else:
-        values[APP]["PublicUrl"] = f"https://{values[EDGE]['Domain']}"
-    return Stage(name, account, region, _services(shown, given, today), values[DATA], values[APP], values[EDGE])
+        raise CannotDeploy("GUICHET_CAPTCHA_ANSWER is set: only the local stack may set it: unset it")
+    account = settings.text("account", "[0-9]{12}", "the twelve digits of the AWS account, in quotes")
+    region = settings.region(environ)
+    data, app = settings.parameters(templates[DATA]), settings.parameters(templates[APP])
+    cdn: dict[str, str] = {}
+    if settings.has("Domain", "Certificate"):
+        cdn = settings.parameters(templates[CDN])
+        if settings.has("PublicUrl"):
+            settings.fail("PublicUrl follows from Domain: remove it")
+        app["PublicUrl"] = f"https://{cdn['Domain']}"
+    elif settings.has(*(templates[CDN].keys() - NOT_SETTINGS)):
+        settings.fail("limits of the CDN need Domain and Certificate")
+    return Stage(name, account, region, settings.services(today), data, app, cdn)
 
 
-def _known(shown: Path, given: Mapping[str, Any], parameters: set[str]) -> None:
-    settings = {"account", "region", "services", *parameters} - MADE
-    for key in given:
-        if key == "CaptchaAnswer":
-            raise CannotDeploy(f"{shown}: CaptchaAnswer is for a laptop alone: remove it")
-        if key not in settings:
-            near = get_close_matches(str(key), settings, 1)
-            raise CannotDeploy(f"{shown}: {key} is no setting{f' (did you mean {near[0]}?)' if near else ''}")
+@dataclass(frozen=True)
+class _Settings:
+    """The content of a settings file, and the name of the file for messages."""
 
+    file: Path
+    values: Mapping[str, Any]
 
-def _region(shown: Path, given: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    region = _text(
-        shown, "region", given.get("region", ""), "[a-z]{2}(-[a-z]+)+-[0-9]", "an AWS region, like eu-west-3"
-    )
-    if region not in boto3.Session().get_available_regions("ses"):
-        raise CannotDeploy(f"{shown}: region {region} is none where AWS sends mail (SES): take another, like eu-west-3")
-    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        if (said := environ.get(variable, region)) != region:
-            raise CannotDeploy(f"{variable} is {said}, but {shown} says {region}: unset it, or correct the file")
-    return region
+    @classmethod
+    def load(cls, path: Path) -> "_Settings":
+        file = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        try:
+            values = yaml.safe_load(path.read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise CannotDeploy(f"{file} does not exist: copy infra/stages/example.yaml and edit it") from error
+        except OSError as error:
+            raise CannotDeploy(f"{file} cannot be read: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            raise CannotDeploy(f"{file}:{mark.line + 1 if mark else 1}: this is not YAML") from error
+        if not isinstance(values, dict):
+            raise CannotDeploy(f"{file}: expected `setting: value` on each line")
+        return cls(file, values)
 
+    def fail(self, reason: str) -> NoReturn:
+        raise CannotDeploy(f"{self.file}: {reason}")
 
-def _file(path: Path, shown: Path) -> dict[str, Any]:
-    try:
-        given = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise CannotDeploy(f"{shown} is not there: copy infra/stages/example.yaml and change what it says") from error
-    except OSError as error:
-        raise CannotDeploy(f"{shown} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise CannotDeploy(f"{shown}:{mark.line + 1 if mark else 1}: this is not YAML") from error
-    if not isinstance(given, dict):
-        raise CannotDeploy(f"{shown}: expected `setting: value` on each line")
-    return given
+    def has(self, *keys: str) -> bool:
+        """Return whether the file gives any of these settings."""
+        return not self.values.keys().isdisjoint(keys)
 
+    def check_keys(self, parameters: set[str]) -> None:
+        """Fail for a setting that does not exist, and suggest a similar name."""
+        known = {"account", "region", "services", *parameters} - NOT_SETTINGS
+        for key in self.values:
+            if key == "CaptchaAnswer":
+                self.fail("CaptchaAnswer is only for the local stack: remove it")
+            if key not in known:
+                similar = get_close_matches(str(key), known, 1)
+                self.fail(f"{key} is no setting{f' (did you mean {similar[0]}?)' if similar else ''}")
 
-def _text(shown: Path, key: str, value: object, pattern: str, expected: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise CannotDeploy(f"{shown}: {key} is {'missing' if value == '' else repr(value)}: expected {expected}")
-    return value
+    def text(self, key: str, pattern: str, expected: str) -> str:
+        value = self.values.get(key, "")
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            self.fail(f"{key} is {'missing' if value == '' else repr(value)}: expected {expected}")
+        return value
 
+    def region(self, environ: Mapping[str, str]) -> str:
+        """Return the region. Fail if SES is not available in it, or if the shell names another one."""
+        region = self.text("region", "[a-z]{2}(-[a-z]+)+-[0-9]", "an AWS region, like eu-west-3")
+        if region not in boto3.Session().get_available_regions("ses"):
+            self.fail(f"SES is not available in region {region}. Set `region` to another one, like eu-west-3")
+        for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            value = environ.get(variable, region)
+            if value != region:
+                raise CannotDeploy(
+                    f"{variable} is {value}, but {self.file} says {region}: unset it, or correct the file"
+                )
+        return region
 
-def _parameters(shown: Path, given: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Those of one template that the file gives, as CloudFormation would judge them."""
-    found = {}
-    edge = "Certificate" in known
-    for key, rule in known.items():
-        if key in MADE:
-            continue
-        if key not in given:
-            if "Default" not in rule and not (edge and "Domain" not in given and "Certificate" not in given):
-                raise CannotDeploy(f"{shown}: {key} is missing: {rule.get('Description', key)}")
-            continue
-        value = given[key]
+    def parameters(self, rules: Parameters) -> dict[str, str]:
+        """Return the parameters of one template that the file gives. Fail where CloudFormation would refuse one."""
+        parameters = {}
+        for key, rule in rules.items():
+            if key in NOT_SETTINGS:
+                continue
+            if key in self.values:
+                parameters[key] = self._parameter(key, rule)
+            elif "Default" not in rule:
+                self.fail(f"{key} is missing: {rule.get('Description', key)}")
+        return parameters
+
+    def _parameter(self, key: str, rule: Mapping[str, Any]) -> str:
+        value = self.values[key]
         text = str(value)
-        least, most = rule.get("MinValue", 0), rule.get("MaxValue", float("inf"))
-        wrong = (
-            isinstance(value, bool | list | dict | None)
-            or not re.fullmatch(rule.get("AllowedPattern", ".*"), text)
-            or ("AllowedValues" in rule and text not in rule["AllowedValues"])
-            or (rule["Type"] == "Number" and not (re.fullmatch("[0-9]+", text) and least <= int(text) <= most))
+        minimum, maximum = rule.get("MinValue", 0), rule.get("MaxValue", float("inf"))
+        accepted = (
+            isinstance(value, str | int | float | date)
+            and not isinstance(value, bool)
+            and re.fullmatch(rule.get("AllowedPattern", ".*"), text)
+            and ("AllowedValues" not in rule or text in rule["AllowedValues"])
+            and (rule["Type"] != "Number" or (re.fullmatch("[0-9]+", text) and minimum <= int(text) <= maximum))
         )
-        if wrong:
-            raise CannotDeploy(
-                f"{shown}: {key} is {value!r}: {rule.get('Description', 'see infra/deploy/templates/app.yaml')}"
-            )
-        found[key] = text
-    return found
+        if not accepted:
+            self.fail(f"{key} is {value!r}: {rule.get('Description', 'see infra/deploy/templates/app.yaml')}")
+        return text
 
-
-def _services(shown: Path, given: Mapping[str, Any], today: date) -> tuple[Path, ...]:
-    listed = given.get("services", [])
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        raise CannotDeploy(f"{shown}: services is a list of files, like infra/services/aes.yaml")
-    paths = tuple(ROOT / one for one in listed)
-    try:
-        reader.read([*paths, SMOKE], today=today)
-    except reader.Mistakes as mistakes:
-        more = f" (and {len(mistakes.notes) - 1} more)" if len(mistakes.notes) > 1 else ""
-        raise CannotDeploy(f"{mistakes.notes[0]}{more}") from mistakes
-    return paths
+    def services(self, today: date) -> tuple[Path, ...]:
+        """Return the service files. Fail for a mistake in one of them."""
+        files = self.values.get("services", [])
+        if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+            self.fail("services is a list of files, like infra/services/aes.yaml")
+        paths = tuple(ROOT / file for file in files)
+        try:
+            reader.read([*paths, SERVICE_FILE], today=today)
+        except reader.Mistakes as mistakes:
+            more = f" (and {len(mistakes.notes) - 1} more)" if len(mistakes.notes) > 1 else ""
+            raise CannotDeploy(f"{mistakes.notes[0]}{more}") from mistakes
+        return paths

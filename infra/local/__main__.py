@@ -1,6 +1,6 @@
 """Run the local stack until Ctrl-C: `python -m infra.local`."""
 
-from infra.local.stack import main
+from infra.local.commands import main
 from infra.tools.command_line import no_arguments
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""MiniStack, with one difference from AWS corrected: run `python infra/local/emulator.py` instead of `-m ministack`.
+"""Run MiniStack with two corrections that bring it closer to AWS.
 
-Version 1.5 reads `batchItemFailures` for queues only. A mailer that says "from this record on, later" would lose its
-letters here and keep them on AWS: so an answer to a table's stream that names a failure counts as one, and the engine
-brings the whole batch again. AWS begins at the record that was named; the mailer's marks make both the same.
+1. A function that reads a stream may answer `batchItemFailures`: "retry from this record on". MiniStack 1.5 reads this
+   answer for queues only, so a letter that the mailer postpones would be lost. Here such an answer counts as an error,
+   and MiniStack repeats the whole batch. AWS would repeat it from the named record on. The result is the same, because
+   the mailer marks each letter that it has sent.
+2. MiniStack starts one process for each notice of a topic, where AWS has a queue. SES sends one notice for each letter,
+   so a rush would start 40 processes and starve the visitors. Here notices are handled one at a time.
 
-It also calls a function at once for each notice of a topic, and starts a process for each where AWS has a queue. SES
-tells the fate of every letter: in a rush forty processes would start and starve the visitors. Here one waits for the
-other.
+Run it as `python infra/local/emulator.py` in place of `python -m ministack`.
 """
 
 from threading import Lock
@@ -15,12 +16,12 @@ from typing import Any
 from ministack import app
 from ministack.services import lambda_svc
 
-execute = lambda_svc._execute_function  # noqa: SLF001 - where every invocation passes
+execute = lambda_svc._execute_function  # noqa: SLF001 - every invocation goes through it
 notices = Lock()
 
 
 def execute_function(function: dict[str, Any], event: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """As MiniStack's own, with an error where a batch of a stream is not done, and one notice after the other."""
+    """Invoke a function as MiniStack does, with the two corrections."""
     records = event.get("Records") if isinstance(event, dict) else None
     if records and "Sns" in records[0]:
         with notices:
@@ -33,5 +34,5 @@ def execute_function(function: dict[str, Any], event: Any) -> dict[str, Any]:  #
 
 
 if __name__ == "__main__":
-    lambda_svc._execute_function = execute_function  # noqa: SLF001 - the poller looks it up at each batch
+    lambda_svc._execute_function = execute_function  # noqa: SLF001 - the poller looks it up for each batch
     app.main()

@@ -1,9 +1,8 @@
-"""The letters of a stack on this machine: a mail server that keeps them in memory, and a page that shows them."""
+"""The inbox of the local stack: a mail server that keeps its e-mails in memory, and a web page that shows them."""
 
 import html
 import json
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +18,12 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-HOST = "127.0.0.1"
+from infra.local.settings import HOST, any_port
+
 LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)]")
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+)
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:1rem/1.5 sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}}pre{{white-space:pre-wrap}}
 td,th{{padding:.2rem 1rem .2rem 0;text-align:left;vertical-align:top}}iframe{{width:100%;height:40rem;border:1px solid}}
@@ -29,15 +31,9 @@ td,th{{padding:.2rem 1rem .2rem 0;text-align:left;vertical-align:top}}iframe{{wi
 <h1>{title}</h1>{body}"""
 
 
-def octets(part: EmailMessage) -> bytes:
-    """What an attachment holds, decoded."""
-    content = part.get_payload(decode=True)
-    return content if isinstance(content, bytes) else b""
-
-
 @dataclass(frozen=True)
 class Letter:
-    """One mail as it arrived."""
+    """An e-mail as it arrived."""
 
     id: int
     to: list[str]
@@ -49,14 +45,18 @@ class Letter:
         return str(self.mime["subject"] or "")
 
     def body(self, kind: str) -> str:
-        """The text in this form, "plain" or "html"; empty when there is none."""
+        """Return the part of this kind, "plain" or "html"; empty if there is none."""
         part = self.mime.get_body((kind,))
         return str(part.get_content()) if part else ""
 
     def attachments(self) -> list[tuple[str, str, bytes]]:
-        """Name, type and content of each."""
+        """Return the name, the type and the content of each attachment."""
         parts = [part for part in self.mime.iter_attachments() if isinstance(part, EmailMessage)]
-        return [(part.get_filename() or "unnamed", part.get_content_type(), octets(part)) for part in parts]
+        contents = [part.get_payload(decode=True) for part in parts]
+        return [
+            (part.get_filename() or "unnamed", part.get_content_type(), content if isinstance(content, bytes) else b"")
+            for part, content in zip(parts, contents, strict=True)
+        ]
 
     def to_json(self) -> dict[str, Any]:
         files = enumerate(self.attachments())
@@ -77,7 +77,7 @@ class Letter:
 
 @dataclass
 class Inbox:
-    """What the mail server received, oldest first."""
+    """The URLs of the mail server and of the page, and the e-mails received, oldest first."""
 
     smtp: str = ""
     url: str = ""
@@ -94,7 +94,7 @@ class Inbox:
         return next((letter for letter in self.letters if str(letter.id) == number), None)
 
 
-class Page(BaseHTTPRequestHandler):
+class InboxPage(BaseHTTPRequestHandler):
     """GET / · /messages.json · /messages/{id} · /messages/{id}/{attachment}; DELETE /messages."""
 
     inbox: Inbox
@@ -107,7 +107,7 @@ class Page(BaseHTTPRequestHandler):
                 letters = [letter.to_json() for letter in reversed(self.inbox.letters)]
                 self.reply(json.dumps(letters).encode(), "application/json")
             case ["messages", number] if letter := self.inbox.find(number):
-                self.page(letter.subject, one(letter))
+                self.page(letter.subject, letter_page(letter))
             case ["messages", number, file] if (letter := self.inbox.find(number)) and re.fullmatch("[0-9]+", file):
                 self.file(letter, int(file))
             case _:
@@ -145,27 +145,29 @@ class Page(BaseHTTPRequestHandler):
         self, content: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
     ) -> None:
         self.send_response(status)
-        fixed = {
-            "Content-Security-Policy": POLICY,
+        common = {
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+            "Content-Type": kind,
+            "Content-Length": str(len(content)),
         }
-        more = {"Content-Type": kind, "Content-Length": str(len(content)), "Cache-Control": "no-store"}
-        for name, value in (fixed | more | (headers or {})).items():
+        for name, value in (common | (headers or {})).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: addresses are personal data."""
+        """Write no log: the paths and e-mail addresses are personal data."""
 
 
 def esc(text: str) -> str:
     return html.escape(text)
 
 
-def one(letter: Letter) -> str:
-    """The page of one letter: its text with links, its HTML in a frame that can run nothing, its headers, its files."""
+def letter_page(letter: Letter) -> str:
+    """Return the HTML that shows an e-mail. The e-mail's own HTML is in a sandboxed frame, so no script of it runs."""
     text = LINK.sub(lambda link: f'<a href="{link[0]}">{link[0]}</a>', esc(letter.body("plain")))
     frame = '<base target="_blank">' + letter.body("html")
     files = "".join(
@@ -180,18 +182,12 @@ def one(letter: Letter) -> str:
     )
 
 
-def any_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
 def serving(port: int = 0) -> Iterator[Inbox]:
-    """An inbox that listens on this machine only, for as long as the block lasts; port 0 is any free one."""
+    """Run an inbox for as long as the block lasts. It listens on this machine only; port 0 is any free one."""
     inbox = Inbox()
     mail = Controller(inbox, hostname=HOST, port=any_port(), ready_timeout=10)
-    page = ThreadingHTTPServer((HOST, port), type("ThisPage", (Page,), {"inbox": inbox}))
+    page = ThreadingHTTPServer((HOST, port), type("BoundInboxPage", (InboxPage,), {"inbox": inbox}))
     mail.start()
     Thread(target=page.serve_forever, daemon=True).start()
     inbox.smtp = f"{HOST}:{mail.port}"

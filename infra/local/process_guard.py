@@ -1,7 +1,7 @@
-"""Run a program that cannot outlive its parent: `guard FOLDER PROGRAM...`, with the parent at the other end of stdin.
+"""Run a program that cannot outlive its parent: `guard FOLDER PROGRAM...`, with stdin as a pipe from the parent.
 
-When the parent closes that pipe, or dies in whatever way, the program and all that it started are killed and the
-folder is removed. Meant for a program whose state is worth nothing afterwards.
+When the parent closes the pipe or dies, the guard kills the program and all processes that it started, and removes the
+folder. Use it only for a program whose files are worth nothing afterwards.
 """
 
 import ctypes
@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
-PAUSE = 0.2  # seconds between two looks at the program
+POLL_SECONDS = 0.2
 
 
 def die_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
-    """Ask Linux for this signal when the process that started this one ends."""
+    """Ask Linux to send this process a signal when its parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
 
 
@@ -32,29 +32,30 @@ def children() -> list[int]:
 
 
 def guard(folder: str, program: list[str]) -> None:
-    """Run the program until it ends or stdin closes; nothing of it is left afterwards."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # its orphans become children here, and can be waited for
+    """Run a program until it ends or stdin closes. Kill all that it started, and remove the folder."""
+    # Orphans of the program become children of this process, so that they can be found and waited for.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     child = subprocess.Popen(
         program,
         stdin=subprocess.DEVNULL,
         process_group=0,
         preexec_fn=lambda: die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - there is one thread
     )
-    while child.poll() is None and not select.select([sys.stdin], [], [], PAUSE)[0]:
+    while child.poll() is None and not select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
         pass
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    with suppress(ChildProcessError):  # there is no child left
+    with suppress(ChildProcessError):  # os.wait raises it when no child is left
         while True:
-            for orphan in children():  # those that have a process group of their own
+            for orphan in children():  # these have their own process group
                 os.kill(orphan, signal.SIGKILL)
             os.wait()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(asked, signal.SIG_IGN)  # the parent decides
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.SIG_IGN)  # the parent decides when to stop
     if len(sys.argv) < 3:  # noqa: PLR2004 - the folder and the program
         sys.exit("usage: guard FOLDER PROGRAM...")
     guard(sys.argv[1], sys.argv[2:])

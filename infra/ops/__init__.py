@@ -1,1 +1,1 @@
-"""The operator program and the repair programs beside it."""
+"""The operator program, and the repair programs restore and redrive."""

@@ -1,4 +1,4 @@
-"""The ops program: `python -m infra.ops --help`."""
+"""The operator program: `python -m infra.ops --help`."""
 
 import sys
 
@@ -7,26 +7,26 @@ import typer
 from infra.ops.audit import audit
 from infra.ops.close import close
 from infra.ops.day_list import day
-from infra.ops.overview import status
+from infra.ops.options import StageBefore
 from infra.ops.release import release
 from infra.ops.requests import requests
 from infra.ops.seats import seats
 from infra.ops.services import services
-from infra.ops.session import StageBefore
+from infra.ops.stage_status import status
 from infra.ops.weeks import calendar, figures
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Run a stage of Guichet: its services, seats, releases and requests. "
+    help="Operate a stage of Guichet: its services, seats, releases and requests. "
     "Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot be reached.",
 )
 
 
 @app.callback()
-def stage_before(stage: StageBefore = None) -> None:
-    """Take `--stage` before the command too; `session.at` reads it."""
+def options(stage: StageBefore = None) -> None:
+    """Accept `--stage` before the command too; `options.stage_of` reads it."""
 
 
 for group in (services, release, seats, requests):
@@ -36,5 +36,5 @@ for command in (status, calendar, day, figures, close, audit):
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the terminal cannot show
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name may not fit the terminal's encoding
     app(prog_name="python -m infra.ops")

@@ -1,30 +1,31 @@
-"""What was done to a stage, or read of people, by this program: who, what, when, how it ended. Never a name."""
+"""The audit: which command was run on a stage or showed personal data, by whom, when and how it ended. Never a name."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 
 import typer
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.rng import RNG
-from chalicelib.storage import dynamodb
+from chalicelib.storage import dynamodb, items
 from chalicelib.storage.items import Item, TimestampAttribute
 from infra.ops import output
-from infra.ops.session import STAGE_DEFAULT, Json, Refused, Session, Since, StageName, at
+from infra.ops.options import STAGE_DEFAULT, Json, Since, StageName
+from infra.ops.session import Refused, Session, open_session
 from infra.ops.stage_access import caller
 
-BEGUN, DONE, WAS_REFUSED, FAILED = "begun", "done", "refused", "failed"
-A_MONTH = timedelta(days=30)
-KEPT = timedelta(days=365)
-"""How long an act is kept."""
+BEGUN, DONE, REFUSED, FAILED = "begun", "done", "refused", "failed"
+DEFAULT_PERIOD = timedelta(days=30)
+RETENTION = timedelta(days=365)
+"""How long an audit item is kept."""
 
 
-class AuditRow(Item):
-    """One act. `begun` and nothing after it: the program was stopped while it worked."""
+class AuditItem(Item):
+    """One run of a command. It stays `begun` if the program was stopped in the middle."""
 
     who = UnicodeAttribute()
     what = UnicodeAttribute()
@@ -36,95 +37,98 @@ class AuditRow(Item):
 
 
 @contextmanager
-def act(session: Session, what: str, **arguments: object) -> Iterator[Counter[str]]:
-    """Put the act before it is done, and its counts after it. The arguments are no personal data."""
-    row = _row(session, what, arguments, BEGUN)
+def audited(session: Session, command: str, **arguments: object) -> Iterator[Counter[str]]:
+    """Write an audit item before the block runs, and its outcome and counts after it.
+
+    The block fills the counts. The arguments must not be personal data.
+    """
+    item = _item(session, command, arguments, BEGUN)
     with dynamodb.translated_errors():
-        row.save()
-    done: Counter[str] = Counter()
+        item.save()
+    counts: Counter[str] = Counter()
     outcome = FAILED
     try:
-        yield done
+        yield counts
         outcome = DONE
     except Refused:
-        outcome = WAS_REFUSED
+        outcome = REFUSED
         raise
     finally:
-        ended: list[Action] = [
-            AuditRow.outcome.set(outcome),
-            AuditRow.counts.set(dict(done)),
-            AuditRow.ended_at.set(session.clock()),
+        actions: list[Action] = [
+            AuditItem.outcome.set(outcome),
+            AuditItem.counts.set(dict(counts)),
+            AuditItem.ended_at.set(session.clock()),
         ]
         with dynamodb.translated_errors():
-            row.update(actions=ended)
+            item.update(actions=actions)
 
 
-def looked(session: Session, what: str, people: int, **arguments: object) -> None:
-    """Put the act of reading people before they are shown: how many, never who but by a reference."""
-    row = _row(session, what, arguments, DONE)
-    row.counts, row.ended_at = {"people": people}, session.clock()
+def audit_reading(session: Session, command: str, people: int, **arguments: object) -> None:
+    """Write an audit item before personal data is shown: of how many people, and of whom only by a reference."""
+    item = _item(session, command, arguments, DONE)
+    item.counts, item.ended_at = {"people": people}, session.clock()
     with dynamodb.translated_errors():
-        row.save()
+        item.save()
 
 
-def _row(session: Session, what: str, arguments: dict[str, object], outcome: str) -> AuditRow:
-    row = AuditRow(_month(session.now.date()), f"{_moment(session.now)}#{RNG.token_hex(4)}")
-    row.who, row.what, row.arguments, row.outcome = caller(session.region), what, _plain(arguments), outcome
-    row.erase_at = int((session.now + KEPT).timestamp())
-    return row
-
-
-def _plain(arguments: dict[str, object]) -> dict[str, object]:
-    """As JSON, without what was not said."""
-    said = {name: value for name, value in arguments.items() if value not in (None, (), [])}
-    return dict(json.loads(output.as_json(said)))
+def _item(session: Session, command: str, arguments: dict[str, object], outcome: str) -> AuditItem:
+    moment = session.now.astimezone(UTC).isoformat(timespec="milliseconds")
+    item = AuditItem(_month(session.now.date()), f"{moment}#{RNG.token_hex(4)}")
+    given = {name: value for name, value in arguments.items() if value not in (None, (), [])}
+    item.who, item.what, item.outcome = caller(session.region), command, outcome
+    item.arguments = json.loads(output.as_json(given))
+    item.erase_at = int((session.now + RETENTION).timestamp())
+    return item
 
 
 def _month(day: date) -> str:
-    return f"AUDIT#{day:%Y-%m}"
+    return items.audit_partition(f"{day:%Y-%m}")
 
 
-def _moment(of: datetime) -> str:
-    return of.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def acts(since: date, until: date) -> Iterator[AuditRow]:
-    """The acts from one day to another, newest first."""
+def audit_items(since: date, until: date) -> Iterator[AuditItem]:
+    """Return the audit items from one day to another, newest first."""
     month = until.replace(day=1)
     while month >= since.replace(day=1):
         with dynamodb.translated_errors():
-            yield from AuditRow.query(_month(month), AuditRow.sk >= since.isoformat(), scan_index_forward=False)
+            yield from AuditItem.query(_month(month), AuditItem.sk >= since.isoformat(), scan_index_forward=False)
         month = (month - timedelta(days=1)).replace(day=1)
 
 
 def audit(ctx: typer.Context, since: Since = None, stage: StageName = STAGE_DEFAULT, *, as_json: Json = False) -> None:
-    """What was done with this program, newest first: the last 30 days, or since a day. Times are UTC."""
-    with at(ctx, stage, as_json=as_json) as session:
+    """Show what was done with this program, newest first: since a day, or in the last 30 days. Times are UTC."""
+    with open_session(ctx, stage, as_json=as_json) as session:
         today = session.now.astimezone(UTC).date()
-        found = list(acts(since or today - A_MONTH, today))
+        items = list(audit_items(since or today - DEFAULT_PERIOD, today))
         document = [
             {
-                "at": row.sk.partition("#")[0],
-                "who": row.who,
-                "what": row.what,
-                "arguments": row.arguments,
-                "outcome": row.outcome,
-                "counts": row.counts or {},
-                "ended_at": row.ended_at,
+                "at": item.sk.partition("#")[0],
+                "who": item.who,
+                "what": item.what,
+                "arguments": item.arguments,
+                "outcome": item.outcome,
+                "counts": item.counts or {},
+                "ended_at": item.ended_at,
             }
-            for row in found
+            for item in items
         ]
         lines = [
-            (row.sk[:19].replace("T", " "), row.who, row.what, _words(row.arguments), row.outcome, _words(row.counts))
-            for row in found
+            (
+                item.sk[:19].replace("T", " "),
+                item.who,
+                item.what,
+                _in_words(item.arguments),
+                item.outcome,
+                _in_words(item.counts),
+            )
+            for item in items
         ]
-        columns = ("when (UTC)", "who", "what", "with", "outcome", "counts")
-        session.show({"acts": document}, output.table(columns, lines) if lines else "No act.")
+        columns = ("when (UTC)", "who", "command", "with", "outcome", "counts")
+        session.show({"acts": document}, output.table(columns, lines) if lines else "No command was run.")
 
 
-def _words(facts: dict[str, object] | None) -> str:
-    return ", ".join(f"{name} {_value(value)}" for name, value in (facts or {}).items())
-
-
-def _value(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _in_words(values: dict[str, object] | None) -> str:
+    texts = {
+        name: " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for name, value in (values or {}).items()
+    }
+    return ", ".join(f"{name} {text}" for name, text in texts.items())

@@ -1,4 +1,4 @@
-"""A morning, or a desk, that receives nobody: kindly closed."""
+"""The command `close`."""
 
 from datetime import date, time
 from typing import Annotated, Any
@@ -7,10 +7,9 @@ import typer
 
 from chalicelib.domain.service import Service
 from infra.ops import closing, output
-from infra.ops.audit import act
-from infra.ops.closing import Closing, Prepared
-from infra.ops.session import (
-    REFUSED,
+from infra.ops.audit import audited
+from infra.ops.closing import Closing, ClosingPlan
+from infra.ops.options import (
     STAGE_DEFAULT,
     Day,
     Desks,
@@ -18,19 +17,18 @@ from infra.ops.session import (
     Json,
     MaybeFrom,
     MaybeTo,
-    Refused,
     ServiceId,
     StageName,
     Yes,
-    at,
 )
+from infra.ops.session import REFUSED, Refused, open_session
 
-Short = Annotated[bool, typer.Option("--short", help="Close although there is not another seat for everybody.")]
+Short = Annotated[bool, typer.Option("--short", help="Close even if there are too few other seats to set aside.")]
 
 
 def close(
     ctx: typer.Context,
-    service: ServiceId,
+    service_id: ServiceId,
     day: Day,
     *,
     start: MaybeFrom = None,
@@ -42,55 +40,53 @@ def close(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Close a day, some hours or some desks; who is booked gets a letter and the first choice of other seats.
+    """Close a day, some hours or some desks; booked applicants get a letter and may choose another seat first.
 
-    Cut short, it is run again: what is done stays done, and nobody is written to twice.
+    An interrupted closing can be run again. Nobody gets a second letter.
     """
-    with at(ctx, stage, as_json=as_json) as session:
-        of = session.service(service)
-        morning = Closing(of.id, day, start or time.min, end or time.max, tuple(sorted(set(desks or ()))))
-        plan = closing.prepare(morning, session.now)
-        document, lines = _told(of, day, plan)
+    with open_session(ctx, stage, as_json=as_json) as session:
+        service = session.service(service_id)
+        request = Closing(service.id, day, start or time.min, end or time.max, tuple(sorted(set(desks or ()))))
+        plan = closing.prepare(request, session.now)
+        document, lines = _describe(service, day, plan)
         if dry_run:
             session.show(document | {"dry_run": True}, *lines)
             return
-        count = document["seats"]
-        if not count:
-            raise Refused(f"there is nothing to close on {output.day(day)}")
+        if not plan.seats:
+            raise Refused(f"there is no seat to close on {output.day(day)}")
         if plan.missing and not short:
-            raise Refused(f"{lines[-1]} Or say --short: the last to choose will find no seat kept")
-        session.ask("Close? It cannot be undone for who is written to." if plan.booked else "Close?", *lines, yes=yes)
-        facts = {"service": of.id, "day": day, "start": start, "end": end, "desks": morning.desks}
-        with act(session, "close", **facts) as done:
-            done.update(closing.close(morning, plan, session.now, watch=session.track("seats")))
-        left = count - done["closed"]
-        told = [f"Closed: {output.count(done['closed'], 'seat')}; {done['written_to']} people are written to."]
+            raise Refused(f"{lines[-1]} With --short, the last to choose will find no seat set aside")
+        question = "Close? It cannot be undone for applicants who get a letter." if plan.booked else "Close?"
+        session.confirm(question, *lines, yes=yes)
+        arguments = {"service": service.id, "day": day, "start": start, "end": end, "desks": request.desks}
+        with audited(session, "close", **arguments) as counts:
+            counts.update(closing.close(request, plan, session.now, watch=session.progress("seats")))
+        left = plan.seats - counts["closed"]
+        lines = [f"Closed {output.count(counts['closed'], 'seat')}; {counts['written_to']} applicants get a letter."]
         if left:
-            told.append(f"{output.count(left, 'seat')} changed meanwhile and left: run it again.")
-        session.show(document | {"dry_run": False, "done": done, "left": left}, *told)
+            lines.append(f"{output.count(left, 'seat')} changed meanwhile and stayed open: run this again.")
+        session.show(document | {"dry_run": False, "done": counts, "left": left}, *lines)
         if left:
             raise typer.Exit(REFUSED)
 
 
-def _told(service: Service, day: date, plan: Prepared) -> tuple[dict[str, Any], list[str]]:
-    """What a closing would do, for a program and for a person."""
+def _describe(service: Service, day: date, plan: ClosingPlan) -> tuple[dict[str, Any], list[str]]:
+    """Describe what a closing would do, as a document and in lines."""
     booked, held, reserve = len(plan.booked), len(plan.held), len(plan.reserve)
     document = {
         "service": service.id,
         "date": day,
-        "seats": booked + held + len(plan.unused),
+        "seats": plan.seats,
         "booked": booked,
         "held": held,
         "reserve": reserve,
         "missing": plan.missing,
         "choose_before": plan.until,
     }
-    seats, until = output.count(booked + held + len(plan.unused), "seat"), output.moment(plan.until, service.zone)
-    lines = [
-        f"{output.day(day)}: {seats} to close, {booked} of them booked, {held} held by somebody who is booking now.",
-    ]
+    lines = [f"{output.day(day)}: {output.count(plan.seats, 'seat')} to close, {booked} of them booked, {held} held."]
     if booked:
-        lines.append(f"{output.count(reserve, 'other seat')} to keep for those who are booked, until {until}.")
+        until = output.moment(plan.until, service.zone)
+        lines.append(f"{output.count(reserve, 'other seat')} to set aside for the booked applicants until {until}.")
     if plan.missing:
-        lines.append(f"{output.count(plan.missing, 'seat')} missing: open more with `seats add`.")
+        lines.append(f"{output.count(plan.missing, 'other seat')} missing: open more with `seats add`.")
     return document, lines

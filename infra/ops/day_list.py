@@ -1,8 +1,7 @@
-"""The desk's list of a day, to print or for a spreadsheet."""
+"""The command `day`: the desk's list of a day, to print or for a spreadsheet."""
 
 import sys
 from collections.abc import Iterator
-from datetime import time
 from typing import Annotated, Any
 
 import typer
@@ -14,55 +13,52 @@ from chalicelib.domain.seat import Seat, State, week_of
 from chalicelib.domain.service import Service, text_in
 from chalicelib.storage import person_store, seat_store
 from infra.ops import output
-from infra.ops.audit import looked
+from infra.ops.audit import audit_reading
+from infra.ops.options import STAGE_DEFAULT, Day, Json, ServiceId, StageName
 from infra.ops.search import filed_as, full_name
-from infra.ops.session import STAGE_DEFAULT, Day, Json, ServiceId, StageName, at
-from infra.ops.status import Status
+from infra.ops.seat_status import SeatStatus
+from infra.ops.session import open_session
 
-Csv = Annotated[bool, typer.Option("--csv", help="For a spreadsheet: `;` between cells.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet, with `;` between cells.")]
 COLUMNS = ("time", "desk", "name", "born", "reference", "phone", "state")
 
 
 def day(
     ctx: typer.Context,
-    service: ServiceId,
-    of_day: Day,
+    service_id: ServiceId,
+    date: Day,
     stage: StageName = STAGE_DEFAULT,
     *,
     as_csv: Csv = False,
     as_json: Json = False,
 ) -> None:
-    """Who comes on a day, in order: time, desk, name, birth date, reference, phone."""
+    """List the applicants of a day in order: time, desk, name, birth date, reference, phone."""
     if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
-    with at(ctx, stage, as_json=as_json) as session:
-        of = session.service(service)
-        seats = sorted(seat_store.read_week(of.id, week_of(of_day)), key=_order)
-        here = [seat for seat in seats if seat.key.day == of_day and of.erase_at(seat.key) > session.now]
-        found = [line for seat in session.track("people")(here) for line in _line(of, seat)]
-        lines = [_cells(line) for line in found]
-        looked(session, "day", sum(line["name"] is not None for line in found), service=of.id, day=of_day)
+        raise typer.BadParameter("use --csv or --json, not both")
+    with open_session(ctx, stage, as_json=as_json) as session:
+        service = session.service(service_id)
+        week = sorted(seat_store.read_week(service.id, week_of(date)), key=lambda seat: (seat.key.start, seat.key.unit))
+        seats = [seat for seat in week if seat.key.day == date and service.erase_at(seat.key) > session.now]
+        lines = [line for seat in session.progress("people")(seats) for line in _lines(service, seat)]
+        cells = [_cells(line) for line in lines]
+        audit_reading(session, "day", sum(line["name"] is not None for line in lines), service=service.id, day=date)
         if as_csv:
-            sys.stdout.buffer.write(output.as_csv([COLUMNS, *lines]).encode())
+            sys.stdout.buffer.write(output.as_csv([COLUMNS, *cells]).encode())
             return
-        people = sum(line["state"] in {State.PENDING, State.CONFIRMED} for line in found)
-        head = f"{text_in(of.name, 'fr')} - {output.day(of_day)} - {output.count(people, 'appointment')}"
-        drawn = output.table(COLUMNS, lines, style=box.ASCII2)
-        session.show({"service": of.id, "date": of_day, "seats": found}, head, *([drawn] if lines else []))
+        people = sum(line["state"] in {State.PENDING, State.CONFIRMED} for line in lines)
+        title = f"{text_in(service.name, 'fr')} - {output.day(date)} - {output.count(people, 'appointment')}"
+        table = output.table(COLUMNS, cells, style=box.ASCII2)
+        session.show({"service": service.id, "date": date, "seats": lines}, title, *([table] if cells else []))
 
 
-def _order(seat: Seat) -> tuple[time, int]:
-    return seat.key.start, seat.key.unit
-
-
-def _line(service: Service, seat: Seat) -> Iterator[dict[str, Any]]:
-    """The seat's line: whoever is booked, or was and may come all the same, or why nobody does."""
+def _lines(service: Service, seat: Seat) -> Iterator[dict[str, Any]]:
+    """Return the line of a seat, if it has one: a booked or displaced applicant, or a seat given back too late."""
     if seat.state in {State.PENDING, State.CONFIRMED}:
-        yield _of(seat, seat.state, _person(seat, seat.hold))
+        yield _line(seat, seat.state, _person(seat, seat.hold))
     elif seat.past_state is State.DISPLACED and seat.person:
-        yield _of(seat, State.DISPLACED, _person(seat, seat.past))
+        yield _line(seat, State.DISPLACED, _person(seat, seat.past))
     elif lifecycle.stays_closed(service, seat):
-        yield _of(seat, Status.LATE, None)
+        yield _line(seat, SeatStatus.LATE, None)
 
 
 def _person(seat: Seat, hold: str) -> Person | None:
@@ -70,7 +66,7 @@ def _person(seat: Seat, hold: str) -> Person | None:
     return person if person and person.hold == hold else None
 
 
-def _of(seat: Seat, state: str, person: Person | None) -> dict[str, Any]:
+def _line(seat: Seat, state: str, person: Person | None) -> dict[str, Any]:
     details = person.details if person else None
     return {
         "time": seat.key.start,
@@ -85,8 +81,8 @@ def _of(seat: Seat, state: str, person: Person | None) -> dict[str, Any]:
 
 
 def _cells(line: dict[str, Any]) -> list[str]:
-    """The line as it is printed, a corrected name with the one before."""
-    shown = line | {"time": f"{line['time']:%H:%M}", "born": f"{line['born']:%d/%m/%Y}" if line["born"] else ""}
+    """Return a line as it is printed; a corrected name is followed by the name before."""
+    texts = line | {"time": f"{line['time']:%H:%M}", "born": f"{line['born']:%d/%m/%Y}" if line["born"] else ""}
     if line["filed_as"]:
-        shown["name"] = f"{line['name']} (filed as {line['filed_as']})"
-    return [str(shown[name] or "") for name in COLUMNS]
+        texts["name"] = f"{line['name']} (filed as {line['filed_as']})"
+    return [str(texts[name] or "") for name in COLUMNS]

@@ -1,6 +1,6 @@
-"""How things look: days and moments as people say them, and text of strangers that can do no harm.
+"""How results are printed: dates and times in words, tables, JSON and CSV.
 
-What people typed goes to a terminal, a spreadsheet or another program, each of which may take it for an order.
+Applicants type names and addresses. A terminal, a spreadsheet or another program must not run them as commands.
 """
 
 import csv
@@ -16,58 +16,57 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Categories of characters that steer a terminal or turn the direction of its text, and show nothing."""
-_ORDERS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+"""Unicode categories of invisible characters. They control a terminal or turn the direction of its text."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 def clean(text: str) -> str:
-    """The text without what could steer a terminal, on one line."""
-    return "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in HIDDEN)
+    """Return the text on one line, without characters that could control a terminal."""
+    return "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in UNSAFE)
 
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: box.Box = box.SIMPLE_HEAD) -> Table:
-    """A table whose cells are shown as they are, numbers to the right; an empty line draws a rule."""
-    drawn = Table(box=style, pad_edge=False)
-    filled = list(lines)
+    """Return a table of cleaned cells, numbers aligned to the right. An empty line becomes a rule."""
+    result = Table(box=style, pad_edge=False)
+    rows = list(lines)
     for number, name in enumerate(columns):
-        numbers = all(isinstance(line[number], int) for line in filled if line)
-        drawn.add_column(name, justify="right" if numbers and filled else "left", overflow="fold")
-    for line in filled:
-        if line:
-            drawn.add_row(*(Text("" if cell in {0, None} else clean(str(cell))) for cell in line))
+        is_numeric = bool(rows) and all(isinstance(row[number], int) for row in rows if row)
+        result.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+    for row in rows:
+        if row:
+            result.add_row(*(Text("" if cell in {0, None} else clean(str(cell))) for cell in row))
         else:
-            drawn.add_section()
-    return drawn
+            result.add_section()
+    return result
 
 
-def day(of: date) -> str:
-    """`Monday 7 December 2026`."""
-    return f"{of:%A} {of.day} {of:%B %Y}"
+def day(value: date) -> str:
+    """Return `Monday 7 December 2026`."""
+    return f"{value:%A} {value.day} {value:%B %Y}"
 
 
-def moment(of: datetime, zone: ZoneInfo) -> str:
-    """`Monday 7 December 2026 09:00`, on the clock of the place."""
-    there = of.astimezone(zone)
-    return f"{day(there)} {there:%H:%M}"
+def moment(value: datetime, zone: ZoneInfo) -> str:
+    """Return `Monday 7 December 2026 09:00`, in this time zone."""
+    local = value.astimezone(zone)
+    return f"{day(local)} {local:%H:%M}"
 
 
-def count(number: int, word: str) -> str:
-    """`1 seat`, `2 seats`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
+def count(number: int, noun: str) -> str:
+    """Return `1 seat` or `2 seats`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def as_json(document: object) -> str:
-    """One JSON document on one line, the characters that could steer a terminal written as escapes."""
-    text = json.dumps(document, ensure_ascii=False, default=_plain)
-    hidden = (c for c in set(text) if unicodedata.category(c) in HIDDEN)
-    for c in hidden:
+    """Return one JSON document on one line, with characters that could control a terminal escaped."""
+    text = json.dumps(document, ensure_ascii=False, default=_json_value)
+    for c in {c for c in text if unicodedata.category(c) in UNSAFE}:
         text = text.replace(c, json.dumps(c)[1:-1])
     return text
 
 
-def _plain(value: Any) -> str:  # noqa: ANN401 - json asks for anything it does not know
+def _json_value(value: Any) -> str:  # noqa: ANN401 - json passes any value that it does not know
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, time):
@@ -78,13 +77,14 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - json asks for anything it does 
 
 
 def as_csv(lines: Iterable[Sequence[object]]) -> str:
-    """What Excel opens with a click: `;` between cells, and no cell that it would compute."""
+    """Return lines that Excel opens with a click: `;` between cells, and no cell that it takes for a formula."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";", lineterminator="\r\n")
-    writer.writerows([_harmless(str(cell)) for cell in line] for line in lines)
+    writer.writerows([_csv_cell(str(cell)) for cell in line] for line in lines)
     return BOM + out.getvalue()
 
 
-def _harmless(cell: str) -> str:
-    shown = clean(cell)
-    return f"'{shown}" if cell.startswith(("\t", "\r")) or shown.lstrip().startswith(_ORDERS) else shown
+def _csv_cell(cell: str) -> str:
+    text = clean(cell)
+    is_formula = cell.startswith(("\t", "\r")) or text.lstrip().startswith(_FORMULA_STARTS)
+    return f"'{text}" if is_formula else text

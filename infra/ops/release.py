@@ -1,4 +1,4 @@
-"""What opens next, and making the seats agree with the rules now."""
+"""The commands `release preview` and `release run`."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,50 +15,59 @@ from chalicelib.domain.seat_changes import ChangeKind
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_store, service_store
 from infra.ops import output
-from infra.ops.audit import act
-from infra.ops.session import STAGE_DEFAULT, DryRun, Json, ServiceId, StageName, at
+from infra.ops.audit import audited
+from infra.ops.options import STAGE_DEFAULT, DryRun, Json, ServiceId, StageName
+from infra.ops.session import open_session
 
 release = typer.Typer(
-    name="release", no_args_is_help=True, help="What opens next; make the seats agree with the rules."
+    name="release", no_args_is_help=True, help="Preview the next releases; apply the rules of a service to its seats."
 )
-A_YEAR = 53
+YEAR = 53
+"""Weeks."""
 
-Weeks = Annotated[int, typer.Option("--weeks", min=1, max=A_YEAR, help="How many weeks with seats to come.")]
-MaybeService = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="One service; all if not given.")]
+Weeks = Annotated[int, typer.Option("--weeks", min=1, max=YEAR, help="How many weeks to show.")]
+MaybeService = Annotated[
+    str | None, typer.Argument(metavar="[SERVICE]", help="The id of a service; without it, all services.")
+]
 
 
 @release.command()
 def preview(
-    ctx: typer.Context, service: ServiceId, weeks: Weeks = 4, stage: StageName = STAGE_DEFAULT, *, as_json: Json = False
+    ctx: typer.Context,
+    service_id: ServiceId,
+    weeks: Weeks = 4,
+    stage: StageName = STAGE_DEFAULT,
+    *,
+    as_json: Json = False,
 ) -> None:
-    """Each coming moment: when, how many seats, how many desks, of which week."""
-    with at(ctx, stage, as_json=as_json) as session:
-        of = session.service(service)
-        found = []
-        day, last = monday_of(session.week(of, None)), A_YEAR + of.release.weeks_ahead
-        for week in (week_of(day + n * timetable.WEEK) for n in range(last)):
-            coming = _coming(of, week, session.now)
-            found += [(moment, week, keys) for moment, keys in sorted(coming.items())]
-            if len({week for _, week, _ in found}) >= weeks:
+    """Show when seats will open, how many, at how many desks, and of which week."""
+    with open_session(ctx, stage, as_json=as_json) as session:
+        service = session.service(service_id)
+        releases: list[tuple[datetime, str, list[SeatKey]]] = []
+        monday = monday_of(session.week(service, None))
+        for number in range(YEAR + service.release.weeks_ahead):
+            week = week_of(monday + number * timetable.WEEK)
+            coming = _coming_seats(service, week, session.now)
+            releases += [(moment, week, keys) for moment, keys in sorted(coming.items())]
+            if len({week for _, week, _ in releases}) >= weeks:
                 break
-        document = [
-            {"opens_at": moment, "week": week, "seats": len(keys), "desks": len({key.unit for key in keys})}
-            for moment, week, keys in found
-        ]
-        lines = [
-            f"{output.moment(moment, of.zone)}: {output.count(len(keys), 'seat')}, "
-            f"{output.count(len({key.unit for key in keys}), 'desk')}, week {week}"
-            for moment, week, keys in found
-        ]
-        session.show({"service": of.id, "releases": document}, *(lines or ["Nothing opens within a year."]))
+        document, lines = [], []
+        for moment, week, keys in releases:
+            seats, desks = len(keys), len({key.unit for key in keys})
+            document.append({"opens_at": moment, "week": week, "seats": seats, "desks": desks})
+            lines.append(
+                f"{output.moment(moment, service.zone)}: {output.count(seats, 'seat')}, "
+                f"{output.count(desks, 'desk')}, week {week}"
+            )
+        session.show({"service": service.id, "releases": document}, *(lines or ["Nothing opens within a year."]))
 
 
-def _coming(service: Service, week: str, now: datetime) -> dict[datetime, list[SeatKey]]:
-    """The seats of a week that will open, by their moment: as the rules say, less what the office closed or keeps."""
+def _coming_seats(service: Service, week: str, now: datetime) -> dict[datetime, list[SeatKey]]:
+    """Return the seats of a week that will open, by moment: those of the rules and of operators, but no freed seat."""
     seats = seat_store.read_week(service.id, week)
     opens = {seat.key: seat.opens_at for seat in seats if seat.is_coming(now)}
     for change in seat_changes.changes_of_week(service, week, seats, now, create=True):
-        if change.do is ChangeKind.CLOSE:
+        if change.kind is ChangeKind.CLOSE:
             opens.pop(change.seat.key, None)
         elif change.seat.opens_at > now and not change.seat.past_state:  # when a freed seat returns is a secret
             opens[change.seat.key] = change.seat.opens_at
@@ -71,28 +80,30 @@ def _coming(service: Service, week: str, now: datetime) -> dict[datetime, list[S
 @release.command()
 def run(
     ctx: typer.Context,
-    service: MaybeService = None,
+    service_id: MaybeService = None,
     stage: StageName = STAGE_DEFAULT,
     *,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make the seats agree with the rules now, as the clock does every hour. Twice is once."""
-    with at(ctx, stage, as_json=as_json) as session:
-        known = service_store.read_all(session.now) if service is None else [session.service(service)]
+    """Apply the rules to the seats now, as the release function does every hour. A second run changes nothing."""
+    with open_session(ctx, stage, as_json=as_json) as session:
+        services = service_store.read_all(session.now) if service_id is None else [session.service(service_id)]
         if dry_run:
-            due = {of.id: Counter(str(change.do) for change in schedule.changes(of, session.now)) for of in known}
-            session.show({"dry_run": True, "services": due}, _drawn(due))
+            due = {
+                service.id: Counter(str(change.kind) for change in schedule.changes(service, session.now))
+                for service in services
+            }
+            session.show({"dry_run": True, "services": due}, _table(due))
             return
-        with act(session, "release run", service=service) as done:
-            made = {}
-            for of in known:
-                made[of.id] = schedule.apply_rules(of, session.now, watch=session.track(of.id))
-                done.update(made[of.id])
-        session.show({"dry_run": False, "services": made}, _drawn(made))
+        done = {}
+        with audited(session, "release run", service=service_id) as counts:
+            for service in services:
+                done[service.id] = schedule.apply_rules(service, session.now, watch=session.progress(service.id))
+                counts.update(done[service.id])
+        session.show({"dry_run": False, "services": done}, _table(done))
 
 
-def _drawn(counts: Mapping[str, Counter[str]]) -> Table:
-    return output.table(
-        ("service", *ChangeKind), [(name, *(found[do] for do in ChangeKind)) for name, found in counts.items()]
-    )
+def _table(services: Mapping[str, Counter[str]]) -> Table:
+    rows = [(service_id, *(counts[kind] for kind in ChangeKind)) for service_id, counts in services.items()]
+    return output.table(("service", *ChangeKind), rows)

@@ -1,7 +1,7 @@
 """Find and put back lost items: `python -m infra.ops.restore STAGE MOMENT` restores a copy of the table and compares.
 
-With `--put-back` the items that are missing are put back. What is there is newer, and stays as it is; a person or an
-address comes back only while its seat carries its request, so that nobody who was erased since returns.
+With `--put-back` the missing items are put back. Existing items are newer and stay as they are. The items of a person
+or an e-mail address come back only if their seat still has the request, so that nobody who was erased since returns.
 """
 
 import argparse
@@ -16,111 +16,112 @@ from typing import Any
 import boto3
 
 from chalicelib.domain.seat import SeatKey
-from chalicelib.storage.items import seat_item
+from chalicelib.storage.items import is_lock_key, seat_item
 from infra.tools.command_line import one_line, stage_name
 
 Item = dict[str, Any]
 DynamoDB = Any
-"""A client of it; boto3 ships no types."""
+"""A boto3 client, which has no types."""
 LIVE_STATES = {"pending", "confirmed"}
-LOCKS = ("PERSON#", "EMAIL#")
 
 
 def moment(text: str) -> datetime:
-    """Read an aware moment from the command line."""
+    """Read a date and time with a UTC offset from the command line."""
     with suppress(ValueError):
-        read = datetime.fromisoformat(text)
-        if read.tzinfo is not None:
-            return read
-    raise argparse.ArgumentTypeError(f"{text!r} is no moment with its offset, like 2026-11-30T08:55:00+01:00")
+        value = datetime.fromisoformat(text)
+        if value.tzinfo is not None:
+            return value
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a date and time with a UTC offset, like 2026-11-30T08:55:00+01:00"
+    )
 
 
 def restore(table: str, at: datetime, *, client: DynamoDB, wait: Callable[[float], None] = time.sleep) -> str:
-    """The table as it was, under another name; it takes minutes to hours."""
-    beside = f"{table}-{at.astimezone(UTC):%Y%m%dT%H%M%S}"
+    """Restore the table as it was under another name, and return that name. This takes minutes to hours."""
+    copy = f"{table}-{at.astimezone(UTC):%Y%m%dT%H%M%S}"
     try:
-        client.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=beside, RestoreDateTime=at)
+        client.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=copy, RestoreDateTime=at)
     except client.exceptions.TableAlreadyExistsException:
-        print(f"{beside} is there already")
-    while client.describe_table(TableName=beside)["Table"]["TableStatus"] != "ACTIVE":
+        print(f"{copy} exists already")
+    while client.describe_table(TableName=copy)["Table"]["TableStatus"] != "ACTIVE":
         wait(10)
-    return beside
+    return copy
 
 
 def items(table: str, *, client: DynamoDB) -> dict[tuple[str, str], Item]:
-    """Every item by its key, read consistently."""
+    """Return every item by its key, from a consistent scan."""
     pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     return {(item["pk"]["S"], item["sk"]["S"]): item for page in pages for item in page["Items"]}
 
 
-def compare(was: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item]) -> Counter[str]:
-    """How many items are missing, changed or new since, by kind."""
-    found: Counter[str] = Counter()
-    for key in was.keys() | live.keys():
+def compare(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item]) -> Counter[str]:
+    """Count the items that are missing, changed or new since, by kind."""
+    differences: Counter[str] = Counter()
+    for key in before.keys() | live.keys():
         kind = key[0].partition("#")[0]
         if key not in live:
-            found[f"{kind} missing"] += 1
-        elif key not in was:
-            found[f"{kind} new"] += 1
-        elif was[key] != live[key]:
-            found[f"{kind} changed"] += 1
-    return found
+            differences[f"{kind} missing"] += 1
+        elif key not in before:
+            differences[f"{kind} new"] += 1
+        elif before[key] != live[key]:
+            differences[f"{kind} changed"] += 1
+    return differences
 
 
-def lost(was: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item], now: datetime) -> Iterator[Item]:
-    """The items to put back: those missing whose time to be erased has not come, locks only with their request."""
-    after = was | live
-    for key in sorted(was.keys() - live.keys()):
-        item = was[key]
+def lost(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item], now: datetime) -> Iterator[Item]:
+    """Yield the missing items that are not due for erasure; those of a person or e-mail address only with a request."""
+    merged = before | live
+    for key in sorted(before.keys() - live.keys()):
+        item = before[key]
         if "erase_at" in item and int(item["erase_at"]["N"]) <= now.timestamp():
             continue
-        if not key[0].startswith(LOCKS) or carries(after, item):
+        if not is_lock_key(key[0]) or has_request(merged, item):
             yield item
 
 
-def carries(table: dict[tuple[str, str], Item], lock: Item) -> bool:
-    """Does the seat of a lock still have its request?"""
-    row = seat_item(SeatKey.parse(lock["seat"]["S"]))
-    seat = table.get((row.pk, row.sk), {})
+def has_request(table: dict[tuple[str, str], Item], lock: Item) -> bool:
+    """Tell whether the seat of a lock still has its request."""
+    key = seat_item(SeatKey.parse(lock["seat"]["S"]))
+    seat = table.get((key.pk, key.sk), {})
     return seat.get("hold") == lock["hold"] and seat.get("state", {}).get("S") in LIVE_STATES
 
 
 def put_back(table: str, missing: Iterator[Item], *, client: DynamoDB) -> int:
-    """Put each where nothing is; how many."""
-    done = 0
+    """Put each item that does not exist. Return how many were put."""
+    count = 0
     for item in missing:
         try:
             client.put_item(TableName=table, Item=item, ConditionExpression="attribute_not_exists(pk)")
-        except client.exceptions.ConditionalCheckFailedException:  # made anew meanwhile: that one is newer
+        except client.exceptions.ConditionalCheckFailedException:  # written meanwhile, so newer
             continue
-        done += 1
-    return done
+        count += 1
+    return count
 
 
 def main(arguments: list[str], *, client: DynamoDB = None) -> None:
-    """Read the command line, and do it."""
-    parser = argparse.ArgumentParser(prog="python -m infra.ops.restore")
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m infra.ops.restore", description="Find and put back lost items.")
     parser.add_argument("stage", type=stage_name)
-    parser.add_argument("moment", type=moment, help="with its offset: 2026-11-30T08:55:00+01:00")
-    parser.add_argument("--put-back", action="store_true")
-    chosen = parser.parse_args(arguments)
-    with one_line(chosen.stage):
+    parser.add_argument("moment", type=moment, help="with a UTC offset: 2026-11-30T08:55:00+01:00")
+    parser.add_argument("--put-back", action="store_true", help="put the missing items back")
+    options = parser.parse_args(arguments)
+    with one_line(options.stage):
         client = client or boto3.client("dynamodb")
-        bring_back(f"guichet-{chosen.stage}", chosen.moment, client=client, write=chosen.put_back)
+        compare_tables(f"guichet-{options.stage}", options.moment, client=client, write=options.put_back)
 
 
-def bring_back(table: str, at: datetime, *, client: DynamoDB, write: bool) -> None:
-    """Restore a table beside itself and show what differs; with `write`, put back what is missing."""
-    beside = restore(table, at, client=client)
-    was, live = items(beside, client=client), items(table, client=client)
-    differences = compare(was, live)
-    for what, number in sorted(differences.items()):
-        print(f"{number:6} {what}")
+def compare_tables(table: str, at: datetime, *, client: DynamoDB, write: bool) -> None:
+    """Restore a copy of a table and print the differences; with `write`, put the missing items back."""
+    copy = restore(table, at, client=client)
+    before, live = items(copy, client=client), items(table, client=client)
+    differences = compare(before, live)
+    for kind, number in sorted(differences.items()):
+        print(f"{number:6} {kind}")
     if not differences:
-        print(f"no differences: {table} has the same {len(live)} items as at that moment")
+        print(f"no differences: {table} has the same {len(live)} items as then")
     if write:
-        print(f"{put_back(table, lost(was, live, datetime.now(UTC)), client=client):6} put back")
-    print(f"when it is no longer needed: aws dynamodb delete-table --table-name {beside}")
+        print(f"{put_back(table, lost(before, live, datetime.now(UTC)), client=client):6} put back")
+    print(f"to delete the copy: aws dynamodb delete-table --table-name {copy}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the program reaches the table of a stage, what went wrong when it does not, and who asks."""
+"""Access to the table of a stage: which table, what went wrong, and who calls."""
 
 import getpass
 import os
@@ -11,11 +11,13 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.storage import dynamodb, items
-from infra.local.stack import FIRST_PORT, HOST, KEYS, REGION, STAGE, port_of
+from infra.local.settings import FIRST_PORT, HOST, KEYS, REGION, STAGE, read_port
 
-TRIES = 1
-"""How often a call is tried again: nobody queues behind this program. More would keep a mistaken port waiting."""
-_REFUSED = {
+RETRIES = 1
+"""An operator can run a command again; more retries would make a wrong port slow to notice."""
+QUICK = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 1})
+"""For calls beside the table, whose failure stops no command."""
+_ACCESS_ERRORS = {
     "AccessDeniedException",
     "ExpiredTokenException",
     "InvalidSignatureException",
@@ -25,49 +27,47 @@ _REFUSED = {
 
 
 def table_of(stage: str) -> str:
-    """The table of a stage, as `infra/deploy/templates/data.yaml` names it."""
+    """Return the table of a stage, as `infra/deploy/templates/data.yaml` names it."""
     return f"guichet-{stage}"
 
 
-def reach(stage: str) -> str:
-    """Turn the rows to the table of this stage; its region. The laptop's engine has keys and a place of its own."""
+def select_stage(stage: str) -> str:
+    """Let the table models use this stage's table, and return its region. The local stack has its own keys and URL."""
     if stage == STAGE:
-        os.environ.setdefault(
-            "AWS_ENDPOINT_URL", f"http://{HOST}:{port_of(os.environ.get('GUICHET_PORT', '')) or FIRST_PORT}"
-        )
+        port = read_port(os.environ.get("GUICHET_PORT", "")) or FIRST_PORT
+        os.environ.setdefault("AWS_ENDPOINT_URL", f"http://{HOST}:{port}")
         os.environ.update(KEYS, AWS_DEFAULT_REGION=REGION)
-        for own in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):  # the operator's keys are not for the engine
-            os.environ.pop(own, None)
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):  # the operator's credentials are not for the emulator
+            os.environ.pop(name, None)
     region = os.environ.get("AWS_REGION") or get_session().get_config_variable("region") or REGION
     meta = items.Item.Meta
-    meta.table_name, meta.region, meta.max_retry_attempts = table_of(stage), region, TRIES
+    meta.table_name, meta.region, meta.max_retry_attempts = table_of(stage), region, RETRIES
     return region
 
 
-def reason(error: Exception, stage: str, region: str) -> str | None:
-    """Why the table cannot be used, in one line; None for an error that is no matter of reaching it."""
+def problem_of(error: Exception, stage: str, region: str) -> str | None:
+    """Say in one line why the table cannot be used; None for an error that has another reason."""
     if isinstance(error, TooManyRequests):
-        return "the table asks to slow down: try again in a minute"
-    said = error.__cause__ if isinstance(error, Unavailable) else error
-    if not isinstance(said, PynamoDBException):
+        return "DynamoDB throttles the table: try again in a minute"
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
+    if not isinstance(cause, PynamoDBException):
         return None
-    code, place = dynamodb.error_code(said), f"the table {table_of(stage)} in {region}"
+    code, table = dynamodb.error_code(cause), f"the table {table_of(stage)} in {region}"
     if code == "ResourceNotFoundException":
         return f"there is no table {table_of(stage)} in {region}: is the stage deployed, is its name right?"
-    if code in _REFUSED:
-        return f"AWS does not let you use {place} ({code})"
+    if code in _ACCESS_ERRORS:
+        return f"AWS denies access to {table} ({code}): check your AWS credentials"
     if isinstance(error, Unavailable):
-        hint = ". Does `make run` run, and is GUICHET_PORT its port?" if stage == STAGE else ""
-        return f"cannot reach {place}: {code or said.cause}{hint}"
+        hint = ". Is `make run` running, on the port that GUICHET_PORT names?" if stage == STAGE else ""
+        return f"cannot reach {table}: {code or cause.cause}{hint}"
     return None
 
 
 @cache
 def caller(region: str) -> str:
-    """Who asks, as AWS knows them; where it does not answer, the user of this machine."""
-    quick = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 1})
+    """Return the AWS identity of the caller; the user of this machine if AWS does not answer."""
     try:
-        sts = get_session().create_client("sts", region_name=region, config=quick)
+        sts = get_session().create_client("sts", region_name=region, config=QUICK)
         return str(sts.get_caller_identity()["Arn"])
     except (BotoCoreError, ClientError):
         return f"user {getpass.getuser()}"

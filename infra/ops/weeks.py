@@ -1,8 +1,8 @@
-"""A week of a service: its calendar as the office sees it, and its figures."""
+"""The commands `calendar` and `figures`: a week of a service, slot by slot and in totals."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -12,62 +12,65 @@ from chalicelib.domain import timetable
 from chalicelib.domain.seat import Seat, monday_of
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_store
-from infra.ops import output
-from infra.ops.session import STAGE_DEFAULT, Json, ServiceId, StageName, Week, at, documents
-from infra.ops.status import Status, status
+from infra.ops import output, stored_services
+from infra.ops.options import STAGE_DEFAULT, Json, ServiceId, StageName, Week
+from infra.ops.seat_status import SeatStatus, seat_status
+from infra.ops.session import open_session
 from infra.servicefile.holidays import names_of
 
-OPENED = {Status.FREE, Status.HELD, Status.PENDING, Status.CONFIRMED, Status.RETURNING, Status.LATE, Status.SHORT}
+OPENED = set(SeatStatus) - {SeatStatus.COMING, SeatStatus.SET_ASIDE, SeatStatus.CLOSED}
+"""The statuses of a seat that visitors could take at some time."""
 
 
 def calendar(
     ctx: typer.Context,
-    service: ServiceId,
+    service_id: ServiceId,
     week: Week = None,
     stage: StageName = STAGE_DEFAULT,
     *,
     as_json: Json = False,
 ) -> None:
-    """A week, slot by slot: how many seats are free, held, booked, waiting to return, closed."""
-    with at(ctx, stage, as_json=as_json) as session:
-        of = session.service(service)
-        named = session.week(of, week)
-        seats = seat_store.read_week(of.id, named)
-        days = _days(of, named, seats, session.now)
-        notes = _notes(of, named, documents().get(of.id, {}))
-        totals = Counter(status(of, seat, session.now) for seat in seats)
+    """Show a week slot by slot: how many seats are free, held, booked, waiting to return, closed."""
+    with open_session(ctx, stage, as_json=as_json) as session:
+        service = session.service(service_id)
+        week = session.week(service, week)
+        seats = seat_store.read_week(service.id, week)
+        days = _days(service, week, seats, session.now)
+        notes = _notes(service, week, stored_services.read_all().get(service.id, {}))
+        totals = Counter(seat_status(service, seat, session.now) for seat in seats)
         document = {
-            "service": of.id,
-            "week": named,
-            "timezone": str(of.zone),
+            "service": service.id,
+            "week": week,
+            "timezone": str(service.zone),
             "days": [
                 {
                     "date": day,
                     "notes": notes.get(day, []),
-                    "slots": [{"start": start, **_named(counts)} for start, counts in slots],
+                    "slots": [{"start": start, **_by_key(counts)} for start, counts in slots],
                 }
                 for day, slots in days
             ],
-            "totals": _named(totals),
+            "totals": _by_key(totals),
         }
-        columns = [each for each in Status if totals[each]]
-        lines: list[list[object]] = []  # an empty one is a rule
+        columns = [status for status in SeatStatus if totals[status]]
+        lines: list[list[object]] = []
         for day, slots in days:
-            said = "; ".join(notes.get(day, []))
-            if slots or said:
-                first: list[object] = [f"{output.day(day)}{': ' if said else ''}{said}", "", *[""] * len(columns)]
-                lines += [first, *(["", f"{start:%H:%M}", *_cells(columns, counts)] for start, counts in slots), []]
-        lines.append([f"week {named}", "", *_cells(columns, totals)])
+            day_notes = "; ".join(notes.get(day, []))
+            if slots or day_notes:
+                lines.append([f"{output.day(day)}{': ' if day_notes else ''}{day_notes}", "", *[""] * len(columns)])
+                lines += [["", f"{start:%H:%M}", *(counts[status] for status in columns)] for start, counts in slots]
+                lines.append([])  # a rule
+        lines.append([f"week {week}", "", *(totals[status] for status in columns)])
         session.show(document, output.table(["day", "slot", *columns], lines))
 
 
 def _days(
     service: Service, week: str, seats: Sequence[Seat], now: datetime
-) -> list[tuple[date, list[tuple[Any, Counter[Status]]]]]:
-    """Monday to Sunday; each slot with how many of its seats are what."""
-    slots: dict[tuple[date, Any], Counter[Status]] = {}
+) -> list[tuple[date, list[tuple[time, Counter[SeatStatus]]]]]:
+    """Return the days from Monday to Sunday, each with its slots and the number of their seats by status."""
+    slots: dict[tuple[date, time], Counter[SeatStatus]] = {}
     for seat in sorted(seats, key=lambda seat: seat.key):
-        slots.setdefault((seat.key.day, seat.key.start), Counter())[status(service, seat, now)] += 1
+        slots.setdefault((seat.key.day, seat.key.start), Counter())[seat_status(service, seat, now)] += 1
     by_day = {
         day: [(start, counts) for (_, start), counts in group]
         for day, group in groupby(slots.items(), key=lambda slot: slot[0][0])
@@ -76,16 +79,16 @@ def _days(
 
 
 def _notes(service: Service, week: str, document: Mapping[str, Any]) -> dict[date, list[str]]:
-    """The closures and the public holidays of a week, by day, with the reason that the file gives."""
+    """Return the closures and the public holidays of a week by day, with the reason from the service file."""
     reasons = [closure.get("reason", "") for closure in document.get("closures", ())]
     notes: dict[date, list[str]] = {}
     monday = monday_of(week)
-    named = {}
+    names: dict[date, str] = {}
     if department := document.get("public_holidays", {}).get("department"):
-        named = names_of(department, {monday.year, monday.year + 1})
+        names = names_of(department, {monday.year, monday.year + 1})
     for day in (monday + timedelta(days=n) for n in range(7)):
         if day in service.holidays:
-            notes.setdefault(day, []).append(f"public holiday ({named[day]})" if day in named else "public holiday")
+            notes.setdefault(day, []).append(f"public holiday ({names[day]})" if day in names else "public holiday")
         for closure, reason in zip(service.closures, reasons, strict=True):
             if closure.first <= day <= closure.last:
                 hours = "" if closure.start == closure.start.min else f" {closure.start:%H:%M}-{closure.end:%H:%M}"
@@ -94,53 +97,47 @@ def _notes(service: Service, week: str, document: Mapping[str, Any]) -> dict[dat
     return notes
 
 
-def _named(counts: Mapping[Status, int]) -> dict[str, int]:
-    return {each.replace(" ", "_"): counts.get(each, 0) for each in Status}
-
-
-def _cells(columns: Sequence[Status], counts: Mapping[Status, int]) -> Iterator[int]:
-    return (counts.get(each, 0) for each in columns)
+def _by_key(counts: Mapping[SeatStatus, int]) -> dict[str, int]:
+    return {status.key: counts.get(status, 0) for status in SeatStatus}
 
 
 def figures(
     ctx: typer.Context,
-    service: ServiceId,
+    service_id: ServiceId,
     week: Week = None,
     stage: StageName = STAGE_DEFAULT,
     *,
     as_json: Json = False,
 ) -> None:
-    """What became of a week's seats: opened, held, confirmed, freed, expired, seconds until full."""
-    with at(ctx, stage, as_json=as_json) as session:
-        of = session.service(service)
-        named = session.week(of, week)
-        seats = seat_store.read_week(of.id, named)
-        now = session.now
-        counts = Counter(status(of, seat, now) for seat in seats)
-        releases = _releases(of, named, seats, now)
-        document = {
-            "service": of.id,
-            "week": named,
+    """Count the seats of a week: opened, held, confirmed, freed, expired, and the seconds until it was full."""
+    with open_session(ctx, stage, as_json=as_json) as session:
+        service = session.service(service_id)
+        week = session.week(service, week)
+        seats, now = seat_store.read_week(service.id, week), session.now
+        counts = Counter(seat_status(service, seat, now) for seat in seats)
+        releases = _releases(service, week, seats, now)
+        numbers = {
             "seats": len(seats),
-            "opened": sum(_has_opened(of, seat, now) for seat in seats),
+            "opened": sum(_has_opened(service, seat, now) for seat in seats),
             "holds": sum(seat.holds_had for seat in seats),
-            "pending": counts[Status.PENDING],
-            "confirmed": counts[Status.CONFIRMED],
+            "pending": counts[SeatStatus.PENDING],
+            "confirmed": counts[SeatStatus.CONFIRMED],
             "freed": sum(seat.freed for seat in seats),
             "expired": sum(seat.expired for seat in seats),
-            "free": counts[Status.FREE],
-            "waiting_to_return": counts[Status.RETURNING],
-            "closed": counts[Status.CLOSED],
-            "releases": releases,
+            "free": counts[SeatStatus.FREE],
+            "waiting_to_return": counts[SeatStatus.RETURNING],
+            "closed": counts[SeatStatus.CLOSED],
         }
-        lines = [(name.replace("_", " "), str(value)) for name, value in document.items() if name != "releases"]
+        lines = [("service", service.id), ("week", week)]
+        lines += [(name.replace("_", " "), str(number)) for name, number in numbers.items()]
         lines += [
             (
-                f"opened {output.moment(each['opens_at'], of.zone)}",
-                f"{output.count(each['seats'], 'seat')}, {_until_full(each['seconds_until_full'])}",
+                f"opened {output.moment(release['opens_at'], service.zone)}",
+                f"{output.count(release['seats'], 'seat')}, {_until_full(release['seconds_until_full'])}",
             )
-            for each in releases
+            for release in releases
         ]
+        document = {"service": service.id, "week": week, **numbers, "releases": releases}
         session.show(document, output.table(("figure", "value"), lines))
 
 
@@ -149,29 +146,29 @@ def _until_full(seconds: float | None) -> str:
 
 
 def _has_opened(service: Service, seat: Seat, now: datetime) -> bool:
-    """Could anybody take it yet? Of a closed seat it is known only if somebody did."""
-    return status(service, seat, now) in OPENED or seat.holds_had > 0
+    """Tell whether visitors could take the seat at some time. A closed seat tells it only if somebody took it."""
+    return seat_status(service, seat, now) in OPENED or seat.holds_had > 0
 
 
 def _releases(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> list[dict[str, Any]]:
-    """Each moment that has passed: its seats, and after how many seconds each of them had had a first hold.
+    """Return each past release of a week: its seats, and the seconds until each of them had had a hold.
 
-    A seat that was given back opens again at another moment, so the rules say which one it opened at first.
+    A seat that was given back opens again at another moment, so the rules say when it opened first.
     """
     planned = timetable.plan(service, week)
     opened: dict[datetime, list[Seat]] = {}
     for seat in seats:
-        at_first = planned.get(seat.key)
-        if at_first and at_first <= now and not seat.extra and _has_opened(service, seat, now):
-            opened.setdefault(at_first, []).append(seat)
+        moment = planned.get(seat.key)
+        if moment and moment <= now and not seat.extra and _has_opened(service, seat, now):
+            opened.setdefault(moment, []).append(seat)
     return [
-        {"opens_at": moment, "seats": len(group), "seconds_until_full": _seconds(moment, group)}
+        {"opens_at": moment, "seats": len(group), "seconds_until_full": _seconds_until_full(moment, group)}
         for moment, group in sorted(opened.items())
     ]
 
 
-def _seconds(opened: datetime, seats: Sequence[Seat]) -> float | None:
-    firsts = [seat.first_at for seat in seats if seat.first_at]
-    if len(firsts) < len(seats):
+def _seconds_until_full(opened: datetime, seats: Sequence[Seat]) -> float | None:
+    first_holds = [seat.first_at for seat in seats if seat.first_at]
+    if len(first_holds) < len(seats):
         return None
-    return max((first - opened).total_seconds() for first in firsts)
+    return max((first - opened).total_seconds() for first in first_holds)

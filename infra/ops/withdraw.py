@@ -1,7 +1,7 @@
-"""Withdraw a service: hide and close it, look again that nobody has a seat, then erase its seats and its file.
+"""The command `services withdraw`: hide and close a service, check again that nobody has a seat, erase seats and file.
 
-Each step can be cut off and run again. Closing a seat is a conditional write, so a booking in the same moment either
-has the seat before, and the withdrawal is refused, or finds it closed.
+Each step can be interrupted and run again. Closing a seat is a conditional write, so a visitor who books at the same
+moment either has the seat first, and the withdrawal is refused, or finds the seat closed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,41 +15,31 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.domain import codec
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, CLOCK_SKEW, Seat, State
 from chalicelib.domain.service import Service
-from chalicelib.storage import dynamodb, items, seat_admin, seat_store, service_store
+from chalicelib.storage import dynamodb, items, seat_maintenance, seat_store, service_store
 from chalicelib.storage.items import PersonItem, SeatItem, ServiceItem
-from infra.ops import output
-from infra.ops.audit import KEPT, act
-from infra.ops.desk_changes import TimetableRow
-from infra.ops.session import (
-    STAGE_DEFAULT,
-    DryRun,
-    Json,
-    Refused,
-    ServiceId,
-    StageName,
-    WithdrawnRow,
-    Yes,
-    at,
-    documents,
-    withdrawn,
-)
+from infra.ops import output, stored_services
+from infra.ops.audit import RETENTION, audited
+from infra.ops.manual_seats import TimetableItem
+from infra.ops.options import STAGE_DEFAULT, DryRun, Json, ServiceId, StageName, Yes
+from infra.ops.session import Refused, open_session
+from infra.ops.stored_services import WithdrawnItem
 
 BOOKED = {State.PENDING, State.CONFIRMED}
 FOR_GOOD = "9999-12-31"
-STOPPED = "It is hidden and closed already: run this again later, or put its file again"
+INTERRUPTED = "It is hidden and closed already: run this again later, or put its file in place again"
 
 
 @dataclass(frozen=True)
 class Live:
-    """A seat that keeps a service from being withdrawn: what somebody has of it, and until when."""
+    """What somebody has of a seat, and until when. The service cannot be withdrawn before."""
 
-    what: str
+    kind: str
     until: datetime
 
 
 def withdraw(
     ctx: typer.Context,
-    service: ServiceId,
+    service_id: ServiceId,
     stage: StageName = STAGE_DEFAULT,
     *,
     dry_run: DryRun = False,
@@ -58,56 +48,58 @@ def withdraw(
 ) -> None:
     """Withdraw a service and erase its seats. Refused while anybody has an appointment, a request or a hold.
 
-    Cut short, it is run again. The details of its past applicants stay until they are erased as promised.
+    An interrupted withdrawal can be run again. The details of past applicants stay until their own erasure date.
     """
-    with at(ctx, stage, as_json=as_json) as session:
-        document, before = documents().get(service), withdrawn(service)
-        if document is None and before is None:
-            session.service(service)  # refuses, and names those that there are
-        of = codec.service_from_document(document or before or {})
-        seats = seat_store.read_all_weeks(of.id)
-        _refuse_live(of, seats, session.now)
-        people, erased_by = _people(of.id, session.now)
-        result: dict[str, Any] = {"service": of.id, "dry_run": dry_run, "seats": len(seats), "people": people}
-        lines = [f"{of.id}: {output.count(len(seats), 'seat')} to erase, with the figures of their weeks."]
+    with open_session(ctx, stage, as_json=as_json) as session:
+        document = stored_services.read_all().get(service_id)
+        last_document = document or stored_services.read_withdrawn(service_id)
+        service = codec.service_from_document(last_document) if last_document else session.service(service_id)
+        seats = seat_store.read_all_weeks(service.id)
+        _refuse_if_live(service, seats, session.now)
+        people, erased_by = _past_applicants(service.id, session.now)
+        result: dict[str, Any] = {"service": service.id, "dry_run": dry_run, "seats": len(seats), "people": people}
+        lines = [f"{service.id}: {output.count(len(seats), 'seat')} to erase, with the figures of their weeks."]
         if people:
-            details = f"The details of past applicants stay until {output.day(erased_by.date())} at the latest"
-            lines.append(f"{details}: {people} so far; `requests` finds them until then.")
+            lines.append(
+                f"The details of {output.count(people, 'past applicant')} stay until "
+                f"{output.day(erased_by.date())} at the latest; `requests` finds them until then."
+            )
         if dry_run:
             session.show(result, *lines)
             return
-        session.ask("Withdraw this service? Nobody can book it any more.", *lines, yes=yes)
-        with act(session, "services withdraw", service=of.id) as done:
-            closed = _close_rules(document, session.now.astimezone(of.zone).date().isoformat())
-            for seat in session.track("closing")(seats):
-                done["closed"] += _close(seat, session.now)
-            seats = seat_store.read_all_weeks(of.id)
-            _refuse_live(of, seats, session.now, STOPPED)
-            for seat in session.track("erasing")(seats):
-                done["erased"] += _erase(seat)
-            if left := seat_store.read_all_weeks(of.id):
-                raise Refused(f"{output.count(len(left), 'seat')} changed meanwhile: run it again")
+        session.confirm("Withdraw this service? Nobody can book it any more.", *lines, yes=yes)
+        with audited(session, "services withdraw", service=service.id) as counts:
+            closed = _close_service(document, session.now.astimezone(service.zone).date().isoformat())
+            for seat in session.progress("closing")(seats):
+                counts["closed"] += _close(seat, session.now)
+            seats = seat_store.read_all_weeks(service.id)
+            _refuse_if_live(service, seats, session.now, INTERRUPTED)
+            for seat in session.progress("erasing")(seats):
+                counts["erased"] += _erase(seat)
+            if remaining := seat_store.read_all_weeks(service.id):
+                raise Refused(f"{output.count(len(remaining), 'seat')} changed meanwhile: run this again")
             if closed:
-                _remove(of.id, closed, max(erased_by, session.now + KEPT))
-        if stage != STAGE_DEFAULT:
+                _remove(service.id, closed, max(erased_by, session.now + RETENTION))
+        if session.stage != STAGE_DEFAULT:
             lines.append(
-                f"Take its file out of `services` in infra/stages/{stage}.yaml: `make deploy` puts all of them."
+                f"Remove its file from `services` in infra/stages/{session.stage}.yaml: "
+                "`make deploy` puts all of them in place."
             )
-        session.show(result | {"done": done}, f"{of.id} is withdrawn.", *lines[1:])
+        session.show(result | {"done": counts}, f"{service.id} is withdrawn.", *lines[1:])
 
 
-def _refuse_live(service: Service, seats: Iterable[Seat], now: datetime, more: str = "") -> None:
-    """Refuse while anybody has one of these seats: how many, and until when."""
-    kinds: dict[str, list[datetime]] = {}
+def _refuse_if_live(service: Service, seats: Iterable[Seat], now: datetime, hint: str = "") -> None:
+    """Raise Refused while anybody has one of these seats: how many, and until when."""
+    ends: dict[str, list[datetime]] = {}
     for seat in seats:
         for live in _live(service, seat, now):
-            kinds.setdefault(live.what, []).append(live.until)
-    if kinds:
+            ends.setdefault(live.kind, []).append(live.until)
+    if ends:
         parts = [
-            f"{output.count(len(moments), what)} (the last until {output.moment(max(moments), service.zone)})"
-            for what, moments in sorted(kinds.items())
+            f"{output.count(len(moments), kind)} (the last until {output.moment(max(moments), service.zone)})"
+            for kind, moments in sorted(ends.items())
         ]
-        raise Refused(f"{service.id} has {', '.join(parts)}" + (f". {more}" if more else ""))
+        raise Refused(f"{service.id} has {', '.join(parts)}" + (f". {hint}" if hint else ""))
 
 
 def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
@@ -120,24 +112,24 @@ def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
         yield Live("choice of another seat", seat.until)
 
 
-def _people(service_id: str, now: datetime) -> tuple[int, datetime]:
-    """How many person items the service still has, and when the last is erased. No detail is read."""
-    of_service = PersonItem.pk.startswith("PERSON#") & (PersonItem.sk == f"SERVICE#{service_id}")
-    of_service &= PersonItem.details.exists()  # not the locks of corrected names
+def _past_applicants(service_id: str, now: datetime) -> tuple[int, datetime]:
+    """Count the person items of the service, and return when the last is erased. Reads no details."""
+    of_service = items.is_person_item(service_id)
+    attributes = ["pk", "sk", "erase_at"]
     with dynamodb.translated_errors():
-        kept = [int(row.erase_at) for row in PersonItem.scan(of_service, attributes_to_get=["pk", "sk", "erase_at"])]
-    return len(kept), max((datetime.fromtimestamp(at, UTC) for at in kept), default=now)
+        dates = [int(item.erase_at) for item in PersonItem.scan(of_service, attributes_to_get=attributes)]
+    return len(dates), max((datetime.fromtimestamp(date, UTC) for date in dates), default=now)
 
 
-def _close_rules(document: dict[str, Any] | None, today: str) -> dict[str, Any] | None:
-    """Store the file hidden and closed for good, so that no release makes a seat; None if it is gone already."""
+def _close_service(document: dict[str, Any] | None, today: str) -> dict[str, Any] | None:
+    """Store the document hidden and closed for good, so that no release creates a seat. Return what was stored."""
     if document is None:
         return None
     closures = [*document.get("closures", ()), {"first": today, "last": FOR_GOOD, "reason": "withdrawn"}]
     closed = document if _is_closed(document) else document | {"listing": "hidden", "closures": closures}
     with dynamodb.translated_errors():
         items.service_item(document["id"], document=closed).save()
-    service_store.forget()
+    service_store.clear_caches()
     return closed
 
 
@@ -150,30 +142,33 @@ def _close(seat: Seat, now: datetime) -> bool:
     """Close a seat that nobody has. A seat of the rules opens again when the file is put in place again."""
     if seat.state not in {State.OPEN, State.HELD}:
         return False
-    return seat_admin.close(seat.key, BY_OPERATOR if seat.extra or seat.reserve else BY_RULES, now)
+    return seat_maintenance.close(seat.key, BY_OPERATOR if seat.extra or seat.reserve else BY_RULES, now)
 
 
 def _erase(seat: Seat) -> bool:
-    """Delete a seat unless it changed since it was read."""
-    row, as_read = items.seat_item(seat.key), SeatItem.state == seat.state
-    return dynamodb.try_write(lambda: row.delete(as_read))
+    """Delete a seat unless its state changed since it was read."""
+    item, is_unchanged = items.seat_item(seat.key), SeatItem.state == seat.state
+    return dynamodb.try_write(lambda: item.delete(is_unchanged))
 
 
 def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None:
-    """Move the file to the withdrawn ones, where the rights of its past applicants need it, unless it was put again."""
-    row = WithdrawnRow(
+    """Move the document to the withdrawn services, whose past applicants keep their rights.
+
+    Raise Refused if the document changed since it was closed.
+    """
+    withdrawn = WithdrawnItem(
         "WITHDRAWN", service_id, document=closed, erase_at=int((erase_at + timedelta(days=1)).timestamp())
     )
 
     def write(writes: TransactWrite) -> None:
         writes.delete(items.service_item(service_id), ServiceItem.document == closed)
-        writes.save(row)
-        writes.delete(TimetableRow("TIMETABLE", service_id))
+        writes.save(withdrawn)
+        writes.delete(TimetableItem("TIMETABLE", service_id))
 
     try:
         failed = dynamodb.transact(write)
     except dynamodb.TransactionConflict as conflict:
-        raise Refused(f"somebody else changes {service_id} at this moment: run it again") from conflict
+        raise Refused(f"another operator is changing {service_id}: run this again") from conflict
     if failed:
-        raise Refused(f"the file of {service_id} was put in place meanwhile: it is not withdrawn")
-    service_store.forget()
+        raise Refused(f"{service_id} is not withdrawn: its file was put in place meanwhile")
+    service_store.clear_caches()

@@ -1,15 +1,13 @@
-"""The public holidays of a French department, as PyPI's `holidays` knows them."""
+"""The public holidays of a French department, from the `holidays` package."""
 
 from collections.abc import Iterable
 from datetime import date
 
-from holidays import country_holidays
-
 YEARS = 6
-"""How many calendar years of public holidays a service is stored with, this one included."""
+"""For how many calendar years public holidays are stored with a service, the current one included."""
 
 _METROPOLE = {f"{number:02}" for number in range(1, 96)} - {"20"} | {"2A", "2B"}
-_OWN = {
+_SUBDIVISIONS = {
     "57": "57",
     "67": "6AE",
     "68": "6AE",
@@ -25,23 +23,25 @@ _OWN = {
     "987": "PF",
     "988": "NC",
 }
-"""Departments and territories with public holidays of their own, as the library names them."""
+"""The package's names of the departments and territories whose public holidays differ."""
 
-DEPARTMENTS = frozenset(_METROPOLE | _OWN.keys())
+DEPARTMENTS = frozenset(_METROPOLE | _SUBDIVISIONS.keys())
 
 
 def holidays_of(department: str, years: Iterable[int]) -> list[date]:
-    """The public holidays of these years, in order; KeyError for what is no department."""
+    """Return the public holidays of these years in order. Raise KeyError if there is no such department."""
     return sorted(names_of(department, years))
 
 
 def names_of(department: str, years: Iterable[int]) -> dict[date, str]:
-    """The public holidays of these years with their names in English; KeyError for what is no department."""
+    """Return the public holidays of these years with their English names. Raise KeyError as `holidays_of` does."""
+    from holidays import country_holidays  # noqa: PLC0415  # loads a module for each calendar of the world
+
     if department not in DEPARTMENTS:
         raise KeyError(department)
-    return dict(country_holidays("FR", subdiv=_OWN.get(department), years=years, language="en_US"))
+    return dict(country_holidays("FR", subdiv=_SUBDIVISIONS.get(department), years=years, language="en_US"))
 
 
 def horizon(today: date) -> range:
-    """The years that a service put in place today is stored with."""
+    """Return the years whose public holidays are stored with a service that is put in place today."""
     return range(today.year, today.year + YEARS)

@@ -1,9 +1,13 @@
-"""YAML as people write it, without its surprises: no dates, no yes or no, no anchors. Each part knows its line."""
+"""Read YAML into texts, whole numbers, lists and dicts, and remember the line of each value.
+
+YAML's implicit types would surprise the author of a service file, so `10:30`, `no` and `2026-12-24` stay texts here.
+Anchors, aliases and tags are refused.
+"""
 
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,161 +17,151 @@ MOST_BYTES = 200_000
 MOST_DEPTH = 10
 
 Path = tuple[str | int, ...]
-"""Where a value is: `("plannings", 0, "desks")`."""
+"""Where a value is in its document: `("plannings", 0, "desks")`."""
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,8}", re.ASCII)
-_NOTHING = {"", "~", "null"}
-_ONE_FILE = "one service, written as `key: value`"
-_WORDS = {
-    "<document start>": ("this cannot follow what is before it", "`key: value`"),
-    "<block end>": ("this does not line up with what is before it", "the indent of its neighbours; no quote in quotes"),
-    "are not allowed": ("this line cannot be a part of the text before it", "a text with a colon in quotes"),
-    "find expected ':'": ("there is a line without a colon before this one", "`key: value`"),
-    "end of stream": ("a quote that begins here is not closed", "a quote at both ends of a text"),
+_NULL = {"", "~", "null"}
+_SYNTAX = {
+    "another document": ("a second document begins here", "Write one service per file"),
+    "<document start>": ("this line cannot follow the one before it", "Write `key: value`"),
+    "<block end>": ("this line is not indented like its neighbours", "Use the same indent; no quotes in quotes"),
+    "are not allowed": ("this line cannot be a part of the text before it", "Put a text with a colon in quotes"),
+    "find expected ':'": ("the line before this one has no colon", "Write `key: value`"),
+    "end of stream": ("a quote opens here and is not closed", "Put a quote at both ends of the text"),
     "expected ','": (
-        "a list or a group of keys is not closed, or lacks a comma",
-        "[a, b] or {key: value}; no quote in quotes",
+        "a list or a group of keys lacks its end or a comma",
+        "Write [a, b] or {a: b}; no quotes in quotes",
     ),
-    "escape": ("a \\ in double quotes is followed by what it cannot be", "the text in single quotes"),
-    "start any token": ("a text cannot begin with this character", "the text in quotes"),
+    "escape": ("a \\ in double quotes is not followed by an escape code", "Put the text in single quotes"),
+    "start any token": ("a text cannot begin with this character", "Put the text in quotes"),
 }
-"""What the parser says, and what it means to whoever wrote the file."""
+"""For a part of PyYAML's message: the problem and its fix as the author of the file reads them."""
 
 
-class Mistake(Exception):
-    """Something in a file is not as it should be: on which line, and what was expected."""
+class YamlMistake(Exception):
+    """Raised for a part of a file that cannot be read: its line, the problem and the fix."""
 
-    def __init__(self, line: int, wrong: str, expected: str) -> None:
-        super().__init__(line, wrong, expected)
-        self.line, self.wrong, self.expected = line, wrong, expected
+    def __init__(self, line: int, problem: str, fix: str) -> None:
+        super().__init__(line, problem, fix)
+        self.line, self.problem, self.fix = line, problem, fix
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What a file says, in texts, whole numbers, lists and dicts; None if it could not be read."""
+    """The value of a document, None if it could not be read, and the line of each value inside it."""
 
     value: Any = None
     lines: Mapping[Path, int] = field(default_factory=dict)
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: tuple[YamlMistake, ...] = ()
 
     def line(self, path: Path) -> int:
-        """The line of a value, or of what it would be in."""
+        """Return the line of a value; for a value that is missing, the line of what it belongs to."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
 
 def parse(data: bytes) -> Tree:
-    """Read one YAML document; what is wrong comes back as mistakes, never as an exception."""
+    """Read one YAML document. Every problem is returned in `mistakes`; none is raised."""
+    lines: dict[Path, int] = {}
+    mistakes: list[YamlMistake] = []
+    try:
+        value = _value(_compose(_decode(data)), (), lines, mistakes)
+    except YamlMistake as mistake:
+        return Tree(mistakes=(*mistakes, mistake))
+    return Tree(value, lines, tuple(mistakes))
+
+
+def _decode(data: bytes) -> str:
     if len(data) > MOST_BYTES:
-        return Tree(mistakes=(Mistake(1, "the file is too large", f"at most {MOST_BYTES:,} bytes"),))
+        raise YamlMistake(1, "the file is too large", f"Shorten it to {MOST_BYTES:,} bytes")
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        reader = _Reader(data.decode("utf-8"))
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        wrong = f"byte {data[error.start]:#04x} is not UTF-8"
-        return Tree(mistakes=(Mistake(line, wrong, "a file saved as UTF-8, not as Latin-1 or Windows-1252"),))
+        problem = f"byte {data[error.start]:#04x} is not UTF-8"
+        raise YamlMistake(line, problem, "Save the file as UTF-8, not as Latin-1 or Windows-1252") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases, anchors and tags, and deep nesting, before a node is composed."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - a node or a number
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
+        if event.anchor is not None:
+            kind, sign = ("an alias", "*") if isinstance(event, yaml.AliasEvent) else ("an anchor", "&")
+            raise YamlMistake(_line(event), f"`{sign}{event.anchor:.40}` is {kind}", "Write the text itself, in quotes")
+        if event.tag is not None:
+            raise YamlMistake(_line(event), f"`{event.tag:.40}` is a tag", "Write the text itself, in quotes")
+        if self.depth >= MOST_DEPTH and not isinstance(event, yaml.ScalarEvent):
+            raise YamlMistake(_line(event), "lists and keys are nested too deep", f"Nest at most {MOST_DEPTH} levels")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _compose(text: str) -> yaml.Node:
     try:
-        value = reader.document()
-    except Mistake as mistake:
-        return Tree(mistakes=(*reader.mistakes, mistake))
-    return Tree(value, reader.lines, tuple(reader.mistakes))
+        loader = _Loader(text)
+        if root := loader.get_single_node():
+            return root
+    except yaml.reader.ReaderError as error:
+        raise _unprintable(text.count("\n", 0, error.position) + 1, error.character) from error
+    except yaml.MarkedYAMLError as error:
+        problem, mark = str(error.problem), error.problem_mark
+        if mark and text[mark.index :][:1] == "\t":
+            raise YamlMistake(mark.line + 1, "there is a tab", "Use spaces, two for each level") from error
+        mark = error.context_mark if "end of stream" in problem and error.context_mark else mark
+        known = (explanation for part, explanation in _SYNTAX.items() if part in problem)
+        wrong, fix = next(known, (f"this is not YAML ({problem})", "Write `key: value`"))
+        raise YamlMistake(mark.line + 1 if mark else 1, wrong, fix) from error
+    except (ValueError, OverflowError) as error:  # from an escape such as "\UFFFFFFFF"
+        wrong = "this is not YAML (a number is too large)"
+        raise YamlMistake(loader.line + 1, wrong, "Put the text in single quotes") from error
+    raise YamlMistake(1, "the file is empty", "Write one service as `key: value`")
 
 
-class _Reader:
-    """Builds the values from the parser's events, so that an alias is refused before anything is copied."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.lines: dict[Path, int] = {}
-        self.mistakes: list[Mistake] = []
-        self._line = 1
-        self._events = self._parsed()
-
-    def document(self) -> Any:  # noqa: ANN401 - a file may say anything
-        """The value of the one document."""
-        next(self._events)  # the stream starts
-        if isinstance(next(self._events), yaml.StreamEndEvent):
-            raise Mistake(1, "the file is empty", _ONE_FILE)
-        value = self._value(next(self._events), ())
-        next(self._events)  # the document ends
-        if not isinstance(next(self._events), yaml.StreamEndEvent):
-            raise Mistake(self._line, "a second document begins", "one service a file")
-        return value
-
-    def _parsed(self) -> Iterator[yaml.Event]:
-        try:
-            for event in yaml.parse(self.text, Loader=yaml.SafeLoader):
-                self._line = event.start_mark.line + 1 if event.start_mark else self._line
-                yield event
-        except yaml.reader.ReaderError as error:
-            line = self.text.count("\n", 0, error.position) + 1
-            raise Mistake(line, f"character {_code(error.character)} cannot be shown", "text") from error
-        except yaml.MarkedYAMLError as error:
-            begun = "end of stream" in str(error.problem) and error.context_mark
-            mark = begun or error.problem_mark
-            line = mark.line + 1 if mark else self._line
-            if error.problem_mark and self.text[error.problem_mark.index :][:1] == "\t":
-                raise Mistake(line, "there is a tab", "spaces, two for each step") from error
-            known = [words for part, words in _WORDS.items() if part in str(error.problem)]
-            wrong, expected = known[0] if known else (f"this is not YAML ({error.problem})", "`key: value`")
-            raise Mistake(line, wrong, expected) from error
-        except (ValueError, OverflowError) as error:  # from an escape such as "\UFFFFFFFF"
-            raise Mistake(
-                self._line, "this is not YAML (a number is too large)", "the text in single quotes"
-            ) from error
-
-    def _value(self, event: yaml.Event, path: Path) -> Any:  # noqa: ANN401 - a file may say anything
-        match event:
-            case yaml.AliasEvent():
-                raise Mistake(self._line, f"`*{event.anchor!s:.40}` is an alias", "the text itself, in quotes")
-            case yaml.NodeEvent(anchor=str(name)):
-                raise Mistake(self._line, f"`&{name:.40}` is an anchor", "the text itself, in quotes")
-            case yaml.ScalarEvent(tag=str(tag)) | yaml.CollectionStartEvent(tag=str(tag)):
-                raise Mistake(self._line, f"`{tag:.40}` is a tag", "the text itself, in quotes")
-            case yaml.ScalarEvent():
-                return self._scalar(event)
-            case yaml.SequenceStartEvent() if len(path) < MOST_DEPTH:
-                return self._list(path)
-            case yaml.MappingStartEvent() if len(path) < MOST_DEPTH:
-                return self._dict(path)
-        raise Mistake(self._line, "parts are inside parts too deep", f"at most {MOST_DEPTH} steps")
-
-    def _list(self, path: Path) -> list[Any]:
-        values: list[Any] = []
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            here = (*path, len(values))
-            self.lines[here] = self._line
-            values.append(self._value(event, here))
-        return values
-
-    def _dict(self, path: Path) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            line = self._line
-            if not isinstance(event, yaml.ScalarEvent):
-                raise Mistake(line, "a key is not a word", "`key: value`")
-            self._value(event, path)
-            here = (*path, event.value)
-            if event.value in values:
-                wrong = f"`{' '.join(event.value.split())[:40]}` is there twice, first on line {self.lines[here]}"
-                self.mistakes.append(Mistake(line, wrong, "each key once"))
-                self._value(next(self._events), (*path, event.value, "again"))
-                continue
-            self.lines[here] = line
-            values[event.value] = self._value(next(self._events), here)
-        return values
-
-    def _scalar(self, event: yaml.ScalarEvent) -> str | int | None:
-        text: str = event.value.strip()
-        for character in text:
-            if character not in "\n\t" and unicodedata.category(character) in {"Cc", "Cs"}:
-                raise Mistake(self._line, f"character {_code(ord(character))} cannot be shown", "text")
-        if event.style is None and text in _NOTHING:
-            return None
-        return int(text) if event.style is None and _NUMBER.fullmatch(text) else text
+def _value(node: yaml.Node, path: Path, lines: dict[Path, int], mistakes: list[YamlMistake]) -> Any:  # noqa: ANN401 - any
+    """Return the value of a node; add the lines of what is in it, and the keys that it has twice."""
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        lines |= {(*path, number): _line(item) for number, item in enumerate(node.value)}
+        return [_value(item, (*path, number), lines, mistakes) for number, item in enumerate(node.value)]
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise YamlMistake(_line(key_node), "a key is not a word", "Write `key: value`")
+        _scalar(key_node)  # refuses a key that cannot be displayed
+        place = (*path, key_node.value)
+        if key_node.value in values:
+            problem = f"`{' '.join(key_node.value.split())[:40]}` is there twice, first on line {lines[place]}"
+            mistakes.append(YamlMistake(_line(key_node), problem, "Write each key once"))
+            _value(value_node, (*place, "again"), lines, mistakes)
+            continue
+        lines[place] = _line(key_node)
+        values[key_node.value] = _value(value_node, place, lines, mistakes)
+    return values
 
 
-def _code(character: int | str) -> str:
-    return f"U+{character if isinstance(character, int) else ord(character):04X}"
+def _scalar(node: yaml.ScalarNode) -> str | int | None:
+    text: str = node.value.strip()
+    for character in text:
+        if character not in "\n\t" and unicodedata.category(character) in {"Cc", "Cs"}:
+            raise _unprintable(_line(node), character)
+    if node.style is None and text in _NULL:
+        return None
+    return int(text) if node.style is None and _NUMBER.fullmatch(text) else text
+
+
+def _line(part: Any) -> int:  # noqa: ANN401 - a node or an event
+    return int(part.start_mark.line) + 1
+
+
+def _unprintable(line: int, character: int | str) -> YamlMistake:
+    number = character if isinstance(character, int) else ord(character)
+    return YamlMistake(line, f"character U+{number:04X} cannot be displayed", "Remove it")

@@ -1,4 +1,4 @@
-"""A Chromium for the browser tests: this system's, else Debian's package, else Playwright's own. Prints its path."""
+"""Find a Chromium for the browser tests: this system's, else Debian's package, else Playwright's. Print its path."""
 
 import os
 import shutil
@@ -12,37 +12,37 @@ from infra.tools.command_line import no_arguments
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
-def system() -> str | None:
-    """The Chromium that is installed here."""
+def installed() -> str | None:
+    """Return the path of the system's Chromium."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def playwrights() -> str | None:
-    """The Chromium that Playwright downloaded here."""
+def downloaded() -> str | None:
+    """Return the path of the Chromium that Playwright has downloaded."""
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
     return path if os.access(path, os.X_OK) else None
 
 
 def try_to(*command: str) -> None:
-    """Run it quietly; whether it helped is looked up afterwards."""
+    """Run a command without output, and ignore its failure. The caller checks the result."""
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(command, env=env, check=False, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def find() -> str:
-    """The path of a Chromium, installed now if need be; one line and the end when there is none."""
-    if path := system():
+    """Return the path of a Chromium, and install one if there is none. Raise SystemExit if that fails."""
+    if path := installed():
         return path
     if os.geteuid() == 0 and shutil.which("apt-get"):
         try_to("apt-get", "update")
         try_to("apt-get", "install", "-y", "--no-install-recommends", "chromium")
-        if path := system():
+        if path := installed():
             return path
-    if path := playwrights():
+    if path := downloaded():
         return path
     try_to(sys.executable, "-m", "playwright", "install", "chromium")
-    if path := playwrights():
+    if path := downloaded():
         return path
     raise SystemExit("guichet: the browser tests need Chromium: install the package chromium")
 

@@ -1,35 +1,46 @@
-"""What the programs of this folder share: a stage on the command line, and one line for what AWS refuses."""
+"""What the command-line programs share: the name of a stage as an argument, and one line for each error of AWS."""
 
 import argparse
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
+import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
-"""The name of a stage."""
+STAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+NOT_A_STAGE_NAME = "{!r} is no name of a stage: lower-case letters, digits and hyphens, at most 20"
 ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "TableNotFoundException", "ResourceNotFoundException")
 """The endings of AWS error codes for a queue or a table that does not exist."""
 
 
-def no_arguments(module: str, about: str) -> None:
-    """Show the help of a program that takes no arguments, or refuse those that were given, before it does anything."""
-    argparse.ArgumentParser(prog=f"python -m {module}", description=about).parse_args()
+def no_arguments(module: str, description: str) -> None:
+    """Handle `--help`, and refuse all arguments. A program without arguments calls it before it does anything."""
+    argparse.ArgumentParser(prog=f"python -m {module}", description=description).parse_args()
 
 
 def stage_name(text: str) -> str:
-    """Read the name of a stage from the command line."""
-    if not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no name of a stage: small letters, digits and hyphens, 20 at most"
-        )
+    """Check the name of a stage from the command line, for argparse."""
+    if not STAGE_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(NOT_A_STAGE_NAME.format(text))
     return text
+
+
+def _stage_name(text: str) -> str:
+    if not STAGE_NAME.fullmatch(text):
+        raise typer.BadParameter(NOT_A_STAGE_NAME.format(text))
+    return text
+
+
+StageArgument = Annotated[
+    str, typer.Argument(metavar="STAGE", parser=_stage_name, help="The name of the stage, like prod.")
+]
 
 
 @contextmanager
 def one_line(stage: str) -> Iterator[None]:
-    """Turn what AWS refuses into one line and exit code 1."""
+    """Turn an error of AWS into one line and exit code 1."""
     try:
         yield
     except NoRegionError as error:

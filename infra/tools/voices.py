@@ -1,7 +1,7 @@
-"""Make the French digits that the sound of the captcha is spoken with: chalicelib/voices/<digit>/<voice>.wav.
+"""Generate the spoken French digits of the captcha: chalicelib/voices/<digit>/<voice>.wav.
 
-Needs espeak-ng (1.51 made the ones kept here) and sox on the PATH; the same versions give the same bytes.
-The service itself needs neither: run this only to change a voice, listen, and commit the files.
+Needs espeak-ng and sox on the PATH. The committed files are from espeak-ng 1.51; the same versions give the same bytes.
+The service needs neither program. Run this only to change a voice, listen to the result, and commit the files.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ from infra.tools.command_line import no_arguments
 
 VOICES = Path(__file__).parents[2] / "chalicelib" / "voices"
 DIGITS = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
-SPEAKERS = (  # espeak-ng voice, words a minute, pitch: unlike one another, all slow enough to be written down
+SPEAKERS = (  # espeak-ng voice, words a minute, pitch: different voices, all slow enough to write the digits down
     ("fr", 120, 45),
     ("fr+f2", 130, 55),
     ("fr+f4", 125, 45),
@@ -20,9 +20,20 @@ SPEAKERS = (  # espeak-ng voice, words a minute, pitch: unlike one another, all 
     ("fr-be+f3", 120, 60),
     ("fr-ch+m3", 115, 35),
 )
-WAVE = ("-t", "wav", "-r", "8000", "-c", "1", "-b", "8", "-e", "unsigned-integer")  # what `captcha` reads
+WAVE = (
+    "-t",
+    "wav",
+    "-r",
+    "8000",
+    "-c",
+    "1",
+    "-b",
+    "8",
+    "-e",
+    "unsigned-integer",
+)  # the format that the library `captcha` reads
 LEVEL = ("rate", "8000", "gain", "-n", "-1")
-# Quiet consonants end most digits ("six", "sept"): all that 8 bits can hold is kept, and only silence is cut.
+# Most digits end in a quiet consonant ("six", "sept"). So only silence is cut, and nothing that 8 bits can represent.
 TRIM = (
     "silence",
     "1",
@@ -59,5 +70,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    no_arguments("infra.tools.voices", "Make the spoken digits of the captcha again, in chalicelib/voices.")
+    no_arguments("infra.tools.voices", "Generate the spoken digits of the captcha in chalicelib/voices.")
     main()

@@ -1,4 +1,4 @@
-"""A person in front of a browser: the steps that they take, and what the tests watch while they go."""
+"""An applicant with a browser: the steps of a booking, and a monitor of requests and console messages."""
 
 import itertools
 import re
@@ -20,27 +20,27 @@ NAMES = {
     SERVICE: {"fr": "Demande d’essai", "en": "Trial application", "ar": "طلب تجريبي"},
     FULL: {"fr": "Demande toujours prise", "en": "Application in high demand", "ar": "طلب عليه إقبال شديد"},
 }
-"""So that these services are told from the real one on the first page."""
+"""Names that differ from the real service on the first page."""
 HEIGHT = 800
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
-"""What Chromium says of our own refusals: they are pages like others."""
+"""The console message of Chromium for a 4xx answer, which is an ordinary page here."""
 
 numbers = itertools.count(1)
 
 
 def one_line(text: str) -> str:
-    """Text with every space and line break as one plain space."""
+    """Return text in which each run of spaces and line breaks is one space."""
     return " ".join(text.split())
 
 
 def next_week() -> str:
-    """A week that is open, whatever day it is."""
+    """Return next week, which is open on any day."""
     return f"{datetime.now(ZoneInfo('Europe/Paris')) + timedelta(days=7):%G-W%V}"
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody invented, who is in no other test."""
+    """An invented person whom no other test uses."""
 
     number: int = field(default_factory=lambda: next(numbers))
 
@@ -54,7 +54,7 @@ class Person:
 
     @property
     def fields(self) -> dict[str, str]:
-        """What they type."""
+        """Return the values of the form."""
         return {
             "first_name": "Awa",
             "last_name": self.last_name,
@@ -69,7 +69,7 @@ class Person:
 
 @dataclass
 class Witness:
-    """What went on in a window that nobody should see."""
+    """Records what happens in a window: requests, foreign URLs, console messages, server errors and policies."""
 
     stack: Stack
     requests: list[str] = field(default_factory=list)
@@ -102,13 +102,13 @@ class Witness:
 
 
 def faults(page: Page) -> list[str]:
-    """What axe finds wrong, and where."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+    """Return the accessibility faults that axe reports, with their elements."""
+    violations = Axe().run(page).response["violations"]
+    return [f"{item['id']}: {node['html'][:200]}" for item in violations for node in item["nodes"]]
 
 
 class Applicant:
-    """One person at one page, going step by step."""
+    """An applicant at one page, with methods for each step."""
 
     def __init__(self, page: Page, stack: Stack) -> None:
         self.page = page
@@ -119,11 +119,11 @@ class Applicant:
     def goto(self, path: str) -> None:
         self.page.goto(path if path.startswith("http") else f"{self.stack.api}/{path}")
 
-    def press(self, what: str | Locator) -> None:
-        """Press what leads to the next page, and wait for it."""
-        found = self.page.locator(what) if isinstance(what, str) else what
+    def press(self, target: str | Locator) -> None:
+        """Press an element that leads to the next page, and wait for that page."""
+        element = self.page.locator(target) if isinstance(target, str) else target
         with self.page.expect_navigation():
-            found.click()
+            element.click()
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
@@ -134,18 +134,18 @@ class Applicant:
     # The steps
 
     def accept(self) -> None:
-        """From the notice to the calendar."""
+        """Go from the notice to the calendar."""
         self.goto(f"services/{SERVICE}")
         self.page.check("#conditions_accepted")
         self.press(".gu-door .fr-btn")
 
     def open_calendar(self) -> list[str]:
-        """The calendar of a week with many free slots; their values."""
+        """Open the calendar of a week with many free slots. Return their values."""
         self.goto(f"services/{SERVICE}/slots?week={next_week()}&conditions_accepted=true")
         return self.free()
 
     def free(self) -> list[str]:
-        values: list[str] = self.page.locator("[type=radio]").evaluate_all("all => all.map(one => one.value)")
+        values: list[str] = self.page.locator("[type=radio]").evaluate_all("inputs => inputs.map(input => input.value)")
         return values
 
     def choose(self, slot: str) -> None:
@@ -153,12 +153,12 @@ class Applicant:
         self.press(".gu-choose .fr-btn:not([name])")
 
     def take_elsewhere(self, slot: str) -> None:
-        """Somebody else, quicker, takes this slot."""
+        """Take this slot as another visitor."""
         day, start = slot.split("T")
         self.program.hold(SERVICE, date=day, start=start)
 
     def hold_first_free(self) -> str:
-        """A hold on the first free slot; its address."""
+        """Place a hold on the first free slot. Return its URL."""
         self.accept()
         self.press("[name=first_free]")
         return self.page.url
@@ -168,7 +168,7 @@ class Applicant:
         self.press("form:has(#answer) .fr-btn")
 
     def reach_details(self) -> str:
-        """A hold whose captcha is passed; its address."""
+        """Place a hold and pass its captcha. Return its URL."""
         hold = self.hold_first_free()
         self.answer()
         return hold
@@ -187,7 +187,7 @@ class Applicant:
         self.press("[name=checked]")
 
     def reach_done(self) -> str:
-        """A request that waits for its mail; the address of the hold."""
+        """File a request. Return the URL of its hold."""
         hold = self.reach_details()
         self.fill()
         self.next()
@@ -195,14 +195,14 @@ class Applicant:
         return hold
 
     def open_letter(self, number: int) -> None:
-        """The inbox page of the first letter to this person, or of a later one, when it has come."""
+        """Wait for the first letter to this person, or for a later one, and open its page in the inbox."""
         letter = self.program.letter(self.person.email, number)
         self.goto(self.stack.inbox)
         row = self.page.get_by_role("row").filter(has_text=self.person.email)
         self.press(row.locator(f"a[href$='/{letter['id']}']"))
 
     def displace(self, link: str) -> None:
-        """Take a confirmed request's place back, as the office does when it closes a morning."""
+        """Displace a confirmed request, as the operator program does when it closes a morning."""
         week = datetime.now(ZoneInfo("UTC")) + timedelta(days=7)
         self.stack.client("dynamodb").update_item(
             TableName=self.stack.table,
@@ -219,22 +219,22 @@ class Applicant:
         )
 
     def link_of(self, number: int = 1) -> str:
-        """The address of the request, from a letter."""
-        found = re.search(r"http\S+/requests/[^\s/]+", self.program.letter(self.person.email, number)["text"])
-        assert found
-        return found[0]
+        """Return the URL of the request, from a letter."""
+        link = re.search(r"http\S+/requests/[^\s/]+", self.program.letter(self.person.email, number)["text"])
+        assert link
+        return link[0]
 
 
 Starts = Callable[..., Browser]
-"""What starts a Chromium with these arguments more."""
+"""Starts a Chromium with additional arguments."""
 Window = Callable[..., Page]
-"""What opens a window of a person's own."""
+"""Opens a window with its own cookies."""
 Becomes = Callable[[Page], Applicant]
-"""What makes a person of a window."""
+"""Makes an applicant for a window."""
 
 
 def every_state(someone: Applicant) -> Iterator[str]:
-    """Walk a person through every page and every state of it, stopping at each."""
+    """Go through every page in each of its states. Yield the name of each state."""
     page = someone.page
     for name, path in (
         ("home", ""),
@@ -277,7 +277,7 @@ def _states_of_a_hold(someone: Applicant) -> Iterator[str]:
     someone.hold_first_free()
     yield "captcha"
     someone.page.click("[name=sound]")
-    expect(someone.page.locator("audio")).to_be_visible()  # in place where the script runs
+    expect(someone.page.locator("audio")).to_be_visible()  # in place if the script runs
     yield "captcha with sound"
     someone.answer("wrong")
     yield "captcha wrong"

@@ -1,4 +1,4 @@
-"""A browser, pages as different people open them, and two services of this folder's own on the running stack."""
+"""A browser, windows of different people, and two services for these tests on the running stack."""
 
 import os
 import subprocess
@@ -33,11 +33,11 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-PATIENCE = 15_000  # milliseconds for what a page should do at once
+PATIENCE = 15_000  # milliseconds for anything that a page should do immediately
 
 
 def write_services(folder: Path) -> list[Path]:
-    """A service for everybody, one desk and 54 seats a week, and one with few seats to fill."""
+    """Write a service with one desk and 54 seats a week, and one with few seats, which are all taken."""
     real = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     openings = {
         SERVICE: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:30"},
@@ -47,7 +47,7 @@ def write_services(folder: Path) -> list[Path]:
     for name, opening in openings.items():
         changes = {"id": name, "name": NAMES[name], "plannings": [{"desks": [1], "openings": [opening]}]}
         changes["seat_after"] = "choice"
-        changes["limits"] = {**real["limits"], "domain_requests": 0}  # all invented people write from one e-mail domain
+        changes["limits"] = {**real["limits"], "domain_requests": 0}  # all applicants have one e-mail domain
         if name == FULL:
             changes["times"] = {**real["times"], "hold_seconds": 1800}
         paths.append(folder / f"{name}.yaml")
@@ -56,7 +56,7 @@ def write_services(folder: Path) -> list[Path]:
 
 
 def install(stack: Stack, files: list[Path]) -> None:
-    """Put services in place, open their seats, and start new workers: old ones remember services for a minute."""
+    """Put services, open their seats, and restart all functions, which cache the services for a minute."""
     command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *map(str, files)]
     env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": stack.endpoint}
     subprocess.run(command, cwd=ROOT, env=env, check=True)
@@ -70,7 +70,7 @@ def install(stack: Stack, files: list[Path]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The one running service, with the services of this folder, the second without a free seat."""
+    """The running stack with the two services. The second one has no free seat."""
     install(running, write_services(tmp_path_factory.mktemp("services")))
     program, everything = Visitor(running), {"first_free": True, "conditions_accepted": True}
     while program.post(f"/services/{FULL}/holds", everything).status_code == 201:
@@ -80,7 +80,7 @@ def stack(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Starts]:
-    """Start a Chromium; it ends with the tests."""
+    """Start a Chromium. It ends with the tests."""
     path = find()
     with sync_playwright() as playwright:
         started: list[Browser] = []
@@ -101,7 +101,7 @@ def browser(launch: Starts) -> Browser:
 
 @pytest.fixture
 def open_page(browser: Browser, stack: Stack) -> Iterator[Window]:
-    """Open a window of a person's own; whatever happens in it, no other host is asked and nothing is refused."""
+    """Open windows with their own cookies. Fails on a request to another host, a console message or a server error."""
     witness = Witness(stack)
     contexts: list[BrowserContext] = []
 
@@ -113,7 +113,7 @@ def open_page(browser: Browser, stack: Stack) -> Iterator[Window]:
             viewport={"width": width, "height": HEIGHT},
             color_scheme=scheme,
             locale=language,
-            reduced_motion="reduce",  # so that what was scrolled to is there at once
+            reduced_motion="reduce",  # scrolls without animation
         )
         context.set_default_timeout(PATIENCE)
         witness.watch(context)
@@ -130,7 +130,7 @@ def open_page(browser: Browser, stack: Stack) -> Iterator[Window]:
 
 @pytest.fixture
 def somebody(stack: Stack) -> Becomes:
-    """Be a new person at this page."""
+    """Make a new applicant for a page."""
     return lambda page: Applicant(page, stack)
 
 

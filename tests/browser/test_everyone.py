@@ -1,4 +1,4 @@
-"""The page serves everybody: keyboard, screen reader, phone, large text, dark screen, three languages, slow line."""
+"""Accessibility and weight: keyboard, axe, phone, large text, dark colours, three languages, few bytes."""
 
 import gzip
 import re
@@ -26,12 +26,12 @@ from tests.browser.applicant import (
     next_week,
     one_line,
 )
+from tests.long import IS_LONG, LONG
 from tests.stackfixture import ANSWER
 
 PHONE = 390
 WIDTHS = (320, PHONE, 1280)
 WIDE: Any = {"width": 1280, "height": HEIGHT}
-SCHEMES = {"fr": {"light", "dark"}, "en": {"light"}, "ar": {"dark"}}
 DIRECTIONS = {"fr": "ltr", "en": "ltr", "ar": "rtl"}
 ERRORS = {"calendar without the box", "slot taken", "captcha wrong"}
 ERRORS |= {"details with errors", "already requested", "manage with errors", "correction of the whole name"}
@@ -43,7 +43,27 @@ VISIBLE = 3.0  # WCAG 1.4.11
 GROUNDS = {"--ground", "--raised"}
 INKS = {"--text", "--mute", "--accent", "--error", "--good", "--warn"}
 EDGES = {"--edge", "--focus"}
-ORNAMENTS = {"--line"}  # separates what is also apart by its place: nothing is lost with it
+ORNAMENTS = {"--line"}  # decorative: the layout separates the same parts without it
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What to check in each state: axe in each colour scheme, each width, and the link to another language."""
+
+    schemes: frozenset[str]
+    widths: tuple[int, ...]
+    follows_language: bool = False
+
+
+BOTH = frozenset({"light", "dark"})
+CHECKS = {
+    "fr": Checks(frozenset({"light"}), WIDTHS, follows_language=True),
+    "en": Checks(frozenset({"light"}), (320,)),
+    "ar": Checks(frozenset({"dark"}), (320, PHONE)),
+}
+"""axe checks each state in light and dark, and at every width, but not in every language."""
+if IS_LONG:
+    CHECKS = dict.fromkeys(DIRECTIONS, Checks(BOTH, WIDTHS, follows_language=True))
 
 CONTROLS = "main :is(a[href], button, input:not([type=hidden], [type=radio]), .gu-day [type=radio]:is([id$='0']))"
 OVERFLOW = "() => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
@@ -86,7 +106,7 @@ FOCUS = """() => {
 
 @dataclass
 class Sight:
-    """What was seen of one state of a page."""
+    """The observations of one state of a page."""
 
     title: str
     language: str
@@ -99,37 +119,43 @@ class Sight:
 
 @dataclass
 class Tour:
-    """Everything that one walk through every state showed."""
+    """The observations of one walk through every state."""
 
     sights: dict[str, Sight]
     witness: Witness
 
 
-def look(page: Page, schemes: set[str]) -> Sight:
-    """See a state at every width: in the dark on a phone, in the light on a wide screen."""
+def look(page: Page, checks: Checks) -> Sight:
+    """Check a state at each width: dark colours at the width of a phone, light colours at the last width."""
     root = page.locator("html")
     texts = frozenset(one_line(text) for text in page.evaluate(TEXTS))
     sight = Sight(page.title(), root.get_attribute("lang") or "", root.get_attribute("dir") or "", texts)
-    for width in WIDTHS:
+    for width in checks.widths:
         page.set_viewport_size({"width": width, "height": HEIGHT})
         sight.overflows[width] = page.evaluate(OVERFLOW)
-        if width == PHONE and "dark" in schemes:
+        if width == PHONE and "dark" in checks.schemes:
             page.emulate_media(color_scheme="dark")
             sight.faults += faults(page)
             page.emulate_media(color_scheme="light")
-    if "light" in schemes:
+    if "light" in checks.schemes:
         sight.faults += faults(page)
-    other = "fr" if sight.language == "ar" else "ar"
+    if checks.follows_language:
+        sight.other_language = follow_language(page, sight.language)
+    return sight
+
+
+def follow_language(page: Page, language: str) -> str:
+    """Choose another language on this page. Return the language of the page that follows, or what went wrong."""
+    other = "fr" if language == "ar" else "ar"
     method, url, data = page.locator(f".gu-languages [lang={other}]").evaluate(CHOICE)
     answer = requests.request(method, url, data=data, headers={"Accept": "text/html"}, timeout=30)
-    found = re.search(r'<html lang="(..)"', answer.text)
-    sight.other_language = found[1] if found else f"{answer.status_code} {url}"
-    return sight
+    following = re.search(r'<html lang="(..)"', answer.text)
+    return following[1] if following else f"{answer.status_code} {url}"
 
 
 @pytest.fixture(scope="module")
 def travel(browser: Browser, stack: Stack) -> Callable[[str], Tour]:
-    """Walk through every state in a language, once."""
+    """Walk through every state in a language. Each language is walked through once."""
 
     @cache
     def travelled(language: str) -> Tour:
@@ -138,7 +164,7 @@ def travel(browser: Browser, stack: Stack) -> Callable[[str], Tour]:
         context.set_default_timeout(15_000)
         witness.watch(context)
         someone = Applicant(context.new_page(), stack)
-        sights = {state: look(someone.page, SCHEMES[language]) for state in every_state(someone)}
+        sights = {state: look(someone.page, CHECKS[language]) for state in every_state(someone)}
         context.close()
         return Tour(sights, witness)
 
@@ -161,35 +187,38 @@ def test_no_page_scrolls_sideways_on_a_phone_or_a_wide_screen(tour: Tour) -> Non
     assert {state: sight.overflows for state, sight in tour.sights.items() if any(sight.overflows.values())} == {}
 
 
-def test_the_title_says_when_there_is_an_error(travel: Callable[[str], Tour]) -> None:
-    said = {state for state, sight in travel("fr").sights.items() if re.match(r"Erreur\s:", sight.title)}
-    assert said == ERRORS | {"problem 404", "hold over 410"}
+def test_the_title_of_a_page_with_an_error_says_so(travel: Callable[[str], Tour]) -> None:
+    titles = {state for state, sight in travel("fr").sights.items() if re.match(r"Erreur\s:", sight.title)}
+    assert titles == ERRORS | {"problem 404", "hold over 410"}
 
 
 @pytest.mark.parametrize("language", DIRECTIONS)
-def test_every_page_says_its_language_and_direction(language: str, travel: Callable[[str], Tour]) -> None:
-    said = {(sight.language, sight.direction) for sight in travel(language).sights.values()}
-    assert said == {(language, DIRECTIONS[language])}
+def test_every_page_declares_its_language_and_direction(language: str, travel: Callable[[str], Tour]) -> None:
+    attributes = {(sight.language, sight.direction) for sight in travel(language).sights.values()}
+    assert attributes == {(language, DIRECTIONS[language])}
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
-def test_no_french_sentence_is_left_in_another_language(language: str, travel: Callable[[str], Tour]) -> None:
+def test_no_page_in_another_language_contains_a_french_sentence(language: str, travel: Callable[[str], Tour]) -> None:
     french = frozenset().union(*(sight.texts for sight in travel("fr").sights.values()))
     sentences = {text for text in french if re.search(r"[a-zà-ÿ]{2,} \S*[a-zà-ÿ]{2,}", text)}
     left = {state: sorted(sight.texts & sentences) for state, sight in travel(language).sights.items()}
     assert {state: texts for state, texts in left.items() if texts} == {}
 
 
-def test_another_language_is_one_click_away_from_every_page(tour: Tour) -> None:
-    assert {state: sight.other_language for state, sight in tour.sights.items() if len(sight.other_language) > 2} == {}
+@pytest.mark.parametrize("language", [language for language in CHECKS if CHECKS[language].follows_language])
+def test_another_language_is_one_click_away_from_every_page(language: str, travel: Callable[[str], Tour]) -> None:
+    other = "fr" if language == "ar" else "ar"
+    sights = travel(language).sights
+    assert {state: sight.other_language for state, sight in sights.items() if sight.other_language != other} == {}
 
 
-def test_nothing_is_asked_of_another_host(tour: Tour) -> None:
+def test_no_page_makes_a_request_to_another_host(tour: Tour) -> None:
     assert tour.witness.requests
     assert tour.witness.strangers == []
 
 
-def test_every_page_forbids_code_inside_it_and_none_has_any(tour: Tour) -> None:
+def test_every_page_forbids_inline_code_and_none_has_any(tour: Tour) -> None:
     policies = set(tour.witness.policies.values())
     assert len(policies) == 1
     (policy,) = policies
@@ -216,21 +245,21 @@ def applicant_with_script(open_page: Window, somebody: Becomes) -> Applicant:
 
 
 def luminance(colour: str) -> float:
-    """WCAG's relative luminance of `#rrggbb` or `#rgb`."""
+    """Return the WCAG relative luminance of `#rrggbb` or `#rgb`."""
     digits = colour.removeprefix("#")
     digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
-    shares = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    shares = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
     red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: str, other: str) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
+def contrast(colour: str, other: str) -> float:
+    dark, light = sorted((luminance(colour), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_pair_of_theme_colours_can_be_told_apart(scheme: str, open_page: Window, stack: Stack) -> None:
+def test_every_pair_of_theme_colours_has_enough_contrast(scheme: str, open_page: Window, stack: Stack) -> None:
     page = open_page(scheme=scheme)
     page.goto(stack.api + "/")
     colours = page.evaluate(COLOURS)
@@ -249,14 +278,14 @@ def test_every_pair_of_theme_colours_can_be_told_apart(scheme: str, open_page: W
 def test_a_first_visit_needs_few_requests_and_few_bytes(path: str, open_page: Window, stack: Stack) -> None:
     page = open_page()
     sizes: dict[str, int] = {}
-    page.on("requestfinished", lambda asked: sizes.update({asked.url: 0}))
+    page.on("requestfinished", lambda request: sizes.update({request.url: 0}))
     page.goto(f"{stack.api}/{path}", wait_until="networkidle")
     loaded = {url: page.request.get(url) for url in sizes if not url.startswith("data:")}
     assert len(loaded) <= REQUESTS
-    assert sum(len(gzip.compress(one.body())) for one in loaded.values()) <= FIRST_PAGE
+    assert sum(len(gzip.compress(response.body())) for response in loaded.values()) <= FIRST_PAGE
 
 
-def test_a_calendar_is_light(open_page: Window, stack: Stack) -> None:
+def test_a_calendar_is_within_its_size_limit(open_page: Window, stack: Stack) -> None:
     page = open_page()
     answer = page.goto(f"{stack.api}/services/aes/slots?week={next_week()}&conditions_accepted=true")
     assert answer
@@ -267,7 +296,7 @@ def test_a_calendar_is_light(open_page: Window, stack: Stack) -> None:
 
 
 class Keyboard:
-    """A person who has nothing but keys. Wherever they stop, they can see where they are."""
+    """A person who uses only the keyboard. Every focused element must be visible."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -280,7 +309,7 @@ class Keyboard:
             assert where["seen"], where
 
     def reach(self, selector: str, *, key: str = "Tab") -> None:
-        """Press Tab until the focus is there."""
+        """Press Tab until the element has the focus."""
         target = self.page.locator(selector)
         for _ in range(60):
             self.walk(key)
@@ -289,7 +318,7 @@ class Keyboard:
         raise AssertionError(f"{key} never reaches {selector}")
 
     def go(self, key: str = "Enter") -> None:
-        """Press the key that leads to the next page."""
+        """Press a key that leads to the next page."""
         with self.page.expect_navigation():
             self.page.keyboard.press(key)
 
@@ -297,7 +326,7 @@ class Keyboard:
         self.page.keyboard.type(text)
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [pytest.param(PHONE, marks=LONG), 1280])
 def test_the_keyboard_alone_goes_from_the_first_page_to_the_confirmation(
     width: int, open_page: Window, somebody: Becomes
 ) -> None:
@@ -357,9 +386,7 @@ def test_the_keyboard_alone_goes_from_the_first_page_to_the_confirmation(
 # Large text
 
 
-def test_text_at_200_percent_leaves_everything_within_reach(
-    launch: Starts, open_page: Window, somebody: Becomes
-) -> None:
+def test_text_at_200_percent_leaves_every_control_usable(launch: Starts, open_page: Window, somebody: Becomes) -> None:
     large = launch("--blink-settings=defaultFontSize=32")
     someone = somebody(open_page(on=large))
     page = someone.page
@@ -368,29 +395,29 @@ def test_text_at_200_percent_leaves_everything_within_reach(
         page.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
         assert page.evaluate(OVERFLOW) == 0, state
         for control in page.locator(CONTROLS).all():
-            control.click(trial=True)  # nothing lies over it
+            control.click(trial=True)  # fails if another element covers it
 
 
-# Two people, and people who go their own way
+# Two people, reloads, the back button and changes of language
 
 
-def test_the_slower_of_two_people_gets_the_nearest_slots_in_one_click(open_page: Window, somebody: Becomes) -> None:
+def test_the_slower_of_two_people_can_take_a_nearby_slot_in_one_click(open_page: Window, somebody: Becomes) -> None:
     quick, slow = somebody(open_page(script=False)), somebody(open_page(script=False))
     slot = slow.open_calendar()[-1]
     quick.open_calendar()
     quick.choose(slot)
     expect(quick.page.locator("#answer")).to_be_visible()
     slow.choose(slot)
-    told = slow.page.locator("#errors")
-    expect(told).to_be_focused()
-    expect(told.get_by_role("heading")).to_have_text("Une autre personne vient de prendre cette plage horaire.")
-    expect(told.get_by_role("button")).to_have_count(3)
-    nearest = one_line(told.get_by_role("button").first.inner_text())
+    message = slow.page.locator("#errors")
+    expect(message).to_be_focused()
+    expect(message.get_by_role("heading")).to_have_text("Une autre personne vient de prendre cette plage horaire.")
+    expect(message.get_by_role("button")).to_have_count(3)
+    nearest = one_line(message.get_by_role("button").first.inner_text())
     slow.press("#errors .fr-btn >> nth=0")
-    kept = one_line(slow.page.locator(".gu-kept").inner_text())
+    summary = one_line(slow.page.locator(".gu-kept").inner_text())
     day, hour = nearest.split(" à ")
-    assert day in kept
-    assert hour in kept
+    assert day in summary
+    assert hour in summary
 
 
 def test_a_reload_at_any_step_loses_nothing(open_page: Window, somebody: Becomes) -> None:
@@ -401,7 +428,7 @@ def test_a_reload_at_any_step_loses_nothing(open_page: Window, somebody: Becomes
     expect(page.locator("[name=conditions_accepted]")).to_have_value("true")
     someone.press("[name=first_free]")
     hold = page.url
-    kept = page.locator(".gu-kept dl").inner_text()
+    summary = page.locator(".gu-kept dl").inner_text()
     page.reload()
     someone.answer("wrong")
     page.reload()
@@ -417,24 +444,24 @@ def test_a_reload_at_any_step_loses_nothing(open_page: Window, somebody: Becomes
     someone.next()
     page.reload()
     expect(page.locator(".gu-check")).to_contain_text(someone.person.last_name)
-    assert page.locator(".gu-kept dl").inner_text() == kept
+    assert page.locator(".gu-kept dl").inner_text() == summary
     someone.send()
     expect(page.locator(".fr-alert--success")).to_be_visible()
 
 
-def test_the_back_button_after_the_end_does_no_harm(open_page: Window, somebody: Becomes) -> None:
+def test_the_back_button_after_filing_files_nothing_again(open_page: Window, somebody: Becomes) -> None:
     someone = somebody(open_page(script=False))
     page = someone.page
     hold = someone.reach_done()
-    seen = page.locator("main").inner_text()
-    with pytest.raises(Error, match="ERR_CACHE_MISS"):  # Chromium asks before it sends a form again: yes
+    content = page.locator("main").inner_text()
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):  # Chromium asks before it submits a form again
         page.go_back()
-    page.wait_for_url("chrome-error://**")  # its question is a page too, and would interrupt the next one
+    page.wait_for_url("chrome-error://**")  # this question is a page, which would interrupt the next navigation
     again: dict[str, str | float | bool] = {**someone.person.fields, "language": "fr", "checked": "true"}
     answer = page.request.post(f"{hold}/details", form=again, headers={"Accept": "text/html"})
     assert answer.url == hold
     page.goto(hold)
-    assert page.locator("main").inner_text() == seen
+    assert page.locator("main").inner_text() == content
     someone.link_of()
     assert len(someone.program.letters(someone.person.email)) == 1
 
@@ -468,7 +495,7 @@ def test_a_change_of_language_in_the_middle_of_the_form_loses_nothing(open_page:
     assert someone.program.letter(someone.person.email, 1)["subject"] == "أكّد موعدك"
 
 
-def test_a_chosen_language_stays(open_page: Window, somebody: Becomes) -> None:
+def test_a_chosen_language_stays_on_the_next_page(open_page: Window, somebody: Becomes) -> None:
     someone = somebody(open_page(script=False))
     someone.goto("")
     someone.press(someone.link("العربية"))
@@ -476,7 +503,7 @@ def test_a_chosen_language_stays(open_page: Window, somebody: Becomes) -> None:
     expect(someone.page.locator("html")).to_have_attribute("lang", "ar")
 
 
-def test_a_printed_convocation_is_the_sheet_alone(open_page: Window, somebody: Becomes) -> None:
+def test_a_printed_convocation_has_the_sheet_only(open_page: Window, somebody: Becomes) -> None:
     someone = somebody(open_page(script=False))
     someone.reach_done()
     link = someone.link_of()

@@ -1,4 +1,4 @@
-"""A person books an appointment in a browser that runs no script."""
+"""Bookings in a browser without scripts."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ ERROR = re.compile(r"^Erreur\s:")
 
 
 def data(source: str | None) -> bytes:
-    """What a `data:` address holds."""
+    """Return the content of a `data:` URL."""
     assert source
     return base64.b64decode(source.partition("base64,")[2], validate=True)
 
@@ -27,8 +27,8 @@ def picture(page: Page) -> bytes:
     return data(page.locator(".gu-picture").get_attribute("src"))
 
 
-def text(found: Locator) -> str:
-    return one_line(found.inner_text())
+def text(element: Locator) -> str:
+    return one_line(element.inner_text())
 
 
 def test_the_first_page_leads_to_the_notice_and_its_box_to_the_calendar(applicant: Applicant) -> None:
@@ -41,7 +41,7 @@ def test_the_first_page_leads_to_the_notice_and_its_box_to_the_calendar(applican
     expect(applicant.page.get_by_text("demande(s) de rendez-vous disponible(s)")).to_be_visible()
 
 
-def test_a_door_without_the_box_stays_shut(applicant: Applicant) -> None:
+def test_without_the_checkbox_the_notice_does_not_lead_on(applicant: Applicant) -> None:
     applicant.goto(f"services/{SERVICE}")
     applicant.button("Effectuer une demande de rendez-vous").click()
     expect(applicant.page.locator("#conditions_accepted:invalid")).to_be_focused()
@@ -59,12 +59,12 @@ def test_the_calendar_shows_a_week_from_monday_to_sunday(applicant: Applicant) -
     expect(applicant.page.get_by_text("Pas de rendez-vous ce jour")).to_have_count(5)
 
 
-def test_a_chosen_slot_is_the_one_that_is_kept(applicant: Applicant) -> None:
+def test_the_chosen_slot_is_held(applicant: Applicant) -> None:
     slot = applicant.open_calendar()[-1]
     applicant.choose(slot)
-    kept = applicant.page.locator(".gu-kept")
+    summary = applicant.page.locator(".gu-kept")
     hour, minute = slot.partition("T")[2].split(":")
-    assert f"{int(hour)} h {minute} à" in text(kept)
+    assert f"{int(hour)} h {minute} à" in text(summary)
 
 
 def test_the_first_free_slot_is_one_button_away(applicant: Applicant) -> None:
@@ -74,10 +74,10 @@ def test_the_first_free_slot_is_one_button_away(applicant: Applicant) -> None:
     assert "Votre place est gardée jusqu’à" in text(applicant.page.locator(".gu-until"))
 
 
-def test_the_captcha_is_a_picture_with_a_text_and_another_one_when_asked(applicant: Applicant) -> None:
+def test_the_captcha_is_a_picture_with_a_text_alternative_and_can_be_replaced(applicant: Applicant) -> None:
     applicant.hold_first_free()
-    shown = applicant.page.get_by_role("img", name=re.compile("^Image de sécurité : six lettres et chiffres"))
-    expect(shown).to_be_visible()
+    image = applicant.page.get_by_role("img", name=re.compile("^Image de sécurité : six lettres et chiffres"))
+    expect(image).to_be_visible()
     first = picture(applicant.page)
     applicant.press(applicant.button("Une autre image"))
     assert picture(applicant.page) != first
@@ -94,19 +94,19 @@ def test_the_captcha_can_be_heard(applicant: Applicant) -> None:
     expect(applicant.button("Écouter une autre suite")).to_be_visible()
 
 
-def test_a_wrong_answer_is_told_with_the_tries_left_and_the_right_one_goes_on(applicant: Applicant) -> None:
+def test_a_wrong_answer_shows_the_tries_left_and_the_right_one_leads_on(applicant: Applicant) -> None:
     applicant.hold_first_free()
     applicant.answer("wrong")
-    told = "Ce ne sont pas les bons caractères. Il vous reste 4 essais."
+    message = "Ce ne sont pas les bons caractères. Il vous reste 4 essais."
     expect(applicant.page).to_have_title(ERROR)
     expect(applicant.page.locator("#errors")).to_be_focused()
-    expect(applicant.page.locator("#errors").get_by_role("link", name=told)).to_have_attribute("href", "#answer")
-    expect(applicant.page.locator("#answer-error")).to_have_text(told)
+    expect(applicant.page.locator("#errors").get_by_role("link", name=message)).to_have_attribute("href", "#answer")
+    expect(applicant.page.locator("#answer-error")).to_have_text(message)
     applicant.answer()
     expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Coordonnées personnelles")
 
 
-def test_mistakes_stand_above_and_beside_their_fields_and_nothing_typed_is_lost(applicant: Applicant) -> None:
+def test_mistakes_are_shown_above_and_beside_their_fields_and_no_input_is_lost(applicant: Applicant) -> None:
     page = applicant.page
     applicant.reach_details()
     typed = {"last_name": "", "email_confirmation": "awa@example.com", "birth_day": "31", "birth_month": "février"}
@@ -119,8 +119,8 @@ def test_mistakes_stand_above_and_beside_their_fields_and_nothing_typed_is_lost(
         "email_confirmation": "Les deux adresses ne sont pas les mêmes.",
         "birth_date": "Écrivez une date qui existe, par exemple 31 12 1990.",
     }
-    for name, told in mistakes.items():
-        expect(page.locator(f"#{name}-error")).to_have_text(told)
+    for name, message in mistakes.items():
+        expect(page.locator(f"#{name}-error")).to_have_text(message)
     links = page.locator("#errors li a")
     assert [text(link) for link in links.all()] == list(mistakes.values())
     for link, target in zip(links.all(), ("last_name", "email_confirmation", "birth_day"), strict=True):
@@ -150,17 +150,17 @@ def test_one_line_can_be_changed_on_the_check_page(applicant: Applicant) -> None
 def test_the_done_page_survives_a_reload_and_a_bookmark(applicant: Applicant, open_page: Window) -> None:
     hold = applicant.reach_done()
     expect(applicant.page).to_have_url(hold)
-    seen = text(applicant.page.locator("main"))
-    assert "2 880 minutes" in seen
-    assert re.search(r"Votre référence : \S+", seen)
+    content = text(applicant.page.locator("main"))
+    assert "2 880 minutes" in content
+    assert re.search(r"Votre référence : \S+", content)
     applicant.page.reload()
-    assert text(applicant.page.locator("main")) == seen
+    assert text(applicant.page.locator("main")) == content
     elsewhere = open_page(script=False)
     elsewhere.goto(hold)
-    assert text(elsewhere.locator("main")) == seen
+    assert text(elsewhere.locator("main")) == content
 
 
-def test_only_the_button_confirms_and_the_convocation_comes(applicant: Applicant) -> None:
+def test_only_the_button_confirms_and_then_the_convocation_arrives(applicant: Applicant) -> None:
     page = applicant.page
     applicant.reach_done()
     reference = text(page.locator(".fr-alert--success strong"))
@@ -184,13 +184,16 @@ def test_only_the_button_confirms_and_the_convocation_comes(applicant: Applicant
     expect(page.locator(".fr-alert__title")).to_have_text("Merci, votre rendez-vous est confirmé")
 
     applicant.open_letter(2)
-    files = {one["type"]: one for one in applicant.program.letter(applicant.person.email, 2)["attachments"]}
+    files = {
+        attachment["type"]: attachment
+        for attachment in applicant.program.letter(applicant.person.email, 2)["attachments"]
+    }
     assert set(files) == {"application/pdf", "text/calendar"}
-    content = {kind: requests.get(applicant.stack.inbox + one["url"], timeout=30) for kind, one in files.items()}
-    paper = one_line(PdfReader(io.BytesIO(content["application/pdf"].content)).pages[0].extract_text())
-    assert reference in paper
-    assert applicant.person.last_name in paper
-    event = Calendar.from_ical(content["text/calendar"].content).events[0]
+    contents = {kind: requests.get(applicant.stack.inbox + file["url"], timeout=30) for kind, file in files.items()}
+    convocation = one_line(PdfReader(io.BytesIO(contents["application/pdf"].content)).pages[0].extract_text())
+    assert reference in convocation
+    assert applicant.person.last_name in convocation
+    event = Calendar.from_ical(contents["text/calendar"].content).events[0]
     assert (event.end - event.start).total_seconds() == 300
     applicant.press("pre a >> nth=0")
     expect(page.get_by_role("heading", level=1)).to_have_text("Convocation")
@@ -220,12 +223,12 @@ def test_a_seat_that_is_given_up_is_free_at_once(applicant: Applicant) -> None:
     applicant.choose(slot)
     applicant.press(applicant.button("Abandonner et rendre ma place"))
     expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Votre place est rendue")
-    until(lambda: slot in applicant.open_calendar() or None, seconds=3)  # a calendar is good for one second
+    until(lambda: slot in applicant.open_calendar() or None, seconds=3)  # a calendar is cached for one second
     applicant.take_elsewhere(slot)
 
 
 @pytest.mark.parametrize("step", ["captcha", "details"])
-def test_a_seat_is_kept_longer_twice_and_what_was_typed_stays(applicant: Applicant, step: str) -> None:
+def test_a_hold_is_extended_twice_and_no_input_is_lost(applicant: Applicant, step: str) -> None:
     applicant.hold_first_free()
     if step == "details":
         applicant.answer()

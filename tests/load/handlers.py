@@ -1,7 +1,7 @@
-"""A Monday on a table of its own, and what each handler costs there: warm CPU, CPU to load, size of the answer.
+"""Measure each handler at a release: warm CPU, CPU to load, units, and size of the answer.
 
-The table is an engine in another process, so only our own CPU counts. The service has 200 seats a week: the weeks
-before the last open one are taken, of that one half is free.
+The table is an emulator in another process, so the CPU figures are those of the handlers alone. The service has 200
+seats a week. The weeks before the last open one are full; half of the last one is free.
 """
 
 import gzip
@@ -23,16 +23,15 @@ from zipfile import ZipFile
 
 import boto3
 
-# The first names the table that the others read.
+# This import sets the environment that the imports below read.
 from tests.load.units import Meter, Step, put_service
 
 # isort: split
-os.environ["GUICHET_ORIGIN_HOLDS"] = (
-    "30"  # as infra/deploy/templates/app.yaml has it; each visitor here has an address of their own
-)
+# As in infra/deploy/templates/app.yaml. Each visitor here has its own client network.
+os.environ["GUICHET_ORIGIN_HOLDS"] = "30"
 import app
 from chalicelib import settings
-from chalicelib.booking import captcha, filing, requests
+from chalicelib.booking import captcha, filing, holds, requests
 from chalicelib.domain import timetable, tokens
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
@@ -42,7 +41,7 @@ from chalicelib.storage import dynamodb, items, person_store, recent, seat_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.web import clock, forms
 
-HOLDS = os.environ["GUICHET_ORIGIN_HOLDS"]
+ORIGIN_HOLDS = os.environ["GUICHET_ORIGIN_HOLDS"]
 HOURS = {"days": ["tuesday", "thursday"], "from": "09:15", "to": "13:25"}  # 50 slots a day, two desks
 SEATS = 200
 ROUNDS, CALLS, STARTS = 5, 9, 11
@@ -75,18 +74,18 @@ _numbers = count()
 
 @dataclass(frozen=True)
 class Case:
-    """A function, what it is sent, the status it must give, and what is put in order after; only the call counts."""
+    """A call to measure: the function, its event, the expected status, and the cleanup after it."""
 
     function: str
-    ask: Callable[[], Event]
+    make_event: Callable[[], Event]
     status: int = 200
-    after: Callable[[Event], object] = lambda _answer: None
+    clean_up: Callable[[Event], object] = lambda _answer: None
 
 
 def request(method: str, resource: str, *, body: Mapping[str, Any] | None = None, page: bool, **ids: str) -> Event:
-    """What API Gateway sends for a person's browser (`page`) or for a program."""
-    kind = "application/x-www-form-urlencoded" if page else "application/json"
-    sent = (urlencode if page else json.dumps)(body or {})
+    """Build the event of API Gateway for a request of a browser (`page`) or of a program."""
+    content_type = "application/x-www-form-urlencoded" if page else "application/json"
+    content = (urlencode if page else json.dumps)(body or {})
     number = next(_numbers)
     accept = "text/html,application/xhtml+xml,*/*;q=0.8" if page else "application/json"
     return {
@@ -96,7 +95,7 @@ def request(method: str, resource: str, *, body: Mapping[str, Any] | None = None
         "headers": {
             "Accept": accept,
             "Accept-Language": "fr-FR,fr;q=0.8",
-            "Content-Type": kind,
+            "Content-Type": content_type,
             "Cookie": f"visit={keys().visitor_token(clock.now())}",
         },
         "multiValueQueryStringParameters": None,
@@ -108,13 +107,13 @@ def request(method: str, resource: str, *, body: Mapping[str, Any] | None = None
             "path": "/api" + resource.format(**ids),
             "identity": {"sourceIp": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"},
         },
-        "body": sent if body is not None else None,
+        "body": content if body is not None else None,
         "isBase64Encoded": False,
     }
 
 
 class Monday:
-    """The service, its seats, and visitors who are at every step."""
+    """A release: the service, its seats, and visitors at every step of a booking."""
 
     def __init__(self) -> None:
         boto3.client("ses").verify_email_identity(EmailAddress=os.environ["GUICHET_MAIL_FROM"])
@@ -123,17 +122,17 @@ class Monday:
         weeks = timetable.open_weeks(self.service, clock.now())
         self.keys = timetable.planned_seats(self.service, weeks[-1])
         if len(self.keys) != SEATS:
-            raise ValueError(len(self.keys))
+            raise ValueError(f"the last open week has {len(self.keys)} seats instead of {SEATS}")
         with SeatItem.batch_write() as batch:
             for week in weeks:
                 for number, key in enumerate(timetable.planned_seats(self.service, week)):
                     batch.save(
                         self.row(key, State.CONFIRMED if key.week != weeks[-1] or number // 2 % 2 else State.OPEN)
                     )
-        self.taken, self.mine = self.keys[2], self.keys[0]
+        self.taken_key, self.key = self.keys[2], self.keys[0]
 
     def row(self, key: SeatKey, state: State, hold: str = "") -> SeatItem:
-        """A seat's item in one of its states, with all that it has then."""
+        """Build the item of a seat in this state."""
         now = clock.now()
         row = seat_store.new_item(key, now - timedelta(hours=1))
         if state is not State.OPEN:
@@ -144,93 +143,92 @@ class Monday:
         return row
 
     def held(self, *, captcha_passed: bool = False) -> str:
-        """The id of a hold that somebody has just been given."""
-        ticket = keys().hold_token(self.mine)
-        row = self.row(self.mine, State.HELD, tokens.digest(ticket.secret))
+        """Put a hold on the seat, and return its hold token."""
+        token = keys().hold_token(self.key)
+        row = self.row(self.key, State.HELD, tokens.digest(token.secret))
         row.captcha_passed = captcha_passed or None
         row.save()
-        return str(ticket)
+        return str(token)
 
     def give_back(self, answer: Event) -> None:
-        """Nobody has had the seat that this answer gives."""
-        place = answer["headers"].get("Location") or json.loads(answer["body"])["hold"]
-        key = SeatKey.parse(place.rpartition("/")[2].rpartition(".")[0])
+        """Free the seat of the hold in this answer."""
+        hold_url = answer["headers"].get("Location") or json.loads(answer["body"])["hold"]
+        key = keys().read_hold_token(hold_url.rpartition("/")[2]).seat
         self.row(key, State.OPEN).save()
-        recent.given_back(key)
+        recent.SEATS.record_given_back(key)
 
-    def forget_weeks(self) -> None:
-        """The memory of a second is over, that of a minute is not."""
-        recent.forget()  # waiting would take a second a call
+    def expire_second(self) -> None:
+        """Expire what is cached for 1 s, but not what is cached for 60 s."""
+        recent.SEATS.clear()  # instead of waiting a second per call
         for week in timetable.open_weeks(self.service, clock.now())[:-1]:
             seat_store.cached_week(self.service.id, week, clock.now())
 
     def details(self) -> dict[str, str]:
-        """Somebody who was never here."""
+        """Return the details of a new applicant."""
         name = "".join("bcdfghijkl"[int(digit)] for digit in str(next(_numbers)))
         email = f"{name}@example.org"
-        own = {"first_name": "Awa", "last_name": f"Exemple {name}", "birth_name": "", "birth_date": "1990-05-17"}
-        return own | {"email": email, "email_confirmation": email, "phone": "06 12 34 56 78", "language": "fr"}
+        names = {"first_name": "Awa", "last_name": f"Exemple {name}", "birth_name": "", "birth_date": "1990-05-17"}
+        return names | {"email": email, "email_confirmation": email, "phone": "06 12 34 56 78", "language": "fr"}
 
-    def filed(self) -> requests.Request:
-        """A request that waits to be confirmed."""
+    def file_request(self) -> requests.Request:
+        """File a request, which waits for its confirmation."""
         now = clock.now()
-        return filing.file(
-            self.held(captcha_passed=True), forms.read_details(self.details(), today=now.date(), language="fr"), now=now
-        )
+        ready = holds.view_ready(self.held(captcha_passed=True), now)
+        return filing.file(ready, forms.read_details(self.details(), today=now.date(), language="fr"), now=now)
 
-    def changed(self, before: State) -> Event:
-        """What the stream tells the mailer of this seat, which was in another state before."""
-        seat = SeatItem.get(*_keys(self.mine))
+    def change_event(self, before: State) -> Event:
+        """Build the stream event for a change of the seat from this state."""
+        seat = SeatItem.get(*_keys(self.key))
         old = {**seat.serialize(), "state": {"S": str(before)}}
         change: Event = {"Keys": {}, "OldImage": old, "NewImage": seat.serialize(), "SequenceNumber": "1"}
         change |= {"ApproximateCreationDateTime": 0, "SizeBytes": 0, "StreamViewType": "NEW_AND_OLD_IMAGES"}
         record = {"eventName": "MODIFY", "eventSourceARN": "a:b:c:d:e:table/x", "eventID": "1", "awsRegion": ""}
         return {"Records": [{**record, "dynamodb": change}]}
 
-    def must_be_sent(self, _answer: Event) -> None:
-        """ValueError if no letter left: the mailer answers the same when SES refuses it."""
-        person = person_store.read(seat_store.read(self.mine).person, self.service.id)
+    def check_sent(self, _answer: Event) -> None:
+        """Raise ValueError if no letter was sent. The mailer's answer does not say so."""
+        person = person_store.read(seat_store.read(self.key).person, self.service.id)
         if person is None or not person.sent:
-            raise ValueError(person)
+            raise ValueError(f"the mailer sent no letter to {person}")
 
-    def confirmed(self) -> requests.Request:
-        """A request that was confirmed."""
-        return requests.confirm(self.filed().token, clock.now())
+    def confirm_request(self) -> requests.Request:
+        """File and confirm a request."""
+        return requests.confirm(self.file_request().token, clock.now())
 
-    def challenged(self) -> Event:
-        """The right answer to a challenge."""
+    def captcha_answer(self) -> Event:
+        """Build the request with the right answer to a captcha."""
         hold = self.held()
-        asked = captcha.new_challenge(hold, clock.now())
-        body = {"challenge": asked.id, "answer": asked.picture}
+        challenge = captcha.new_challenge(hold, clock.now())
+        body = {"challenge": challenge.id, "answer": challenge.picture}
         return request("POST", "/holds/{hold}/captcha/answer", body=body, page=False, hold=hold)
 
     def cases(self) -> dict[str, Case]:
-        """Every handler that a Monday calls, by the words of its row."""
+        """Return a case for each handler that a release calls, by the name of its row."""
         slots, holds, hold = "/services/{service}/slots", "/services/{service}/holds", "/holds/{hold}"
         free = {"first_free": "true", "conditions_accepted": "true"}
-        at = self.service.start_of(self.taken)
-        gone = {"date": f"{at:%Y-%m-%d}", "start": f"{at:%H:%M}", "conditions_accepted": "true"}
+        start = self.service.start_of(self.taken_key)
+        taken = {"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}", "conditions_accepted": "true"}
 
-        def look(*, page: bool, miss: bool = False, full: bool = False, week: str = "") -> Event:
-            if miss:
-                self.forget_weeks()
-            if full:
-                recent.forget()
-            asked = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
-            return request("GET", slots, page=page, service="aes") | asked
+        def look(*, page: bool, second: bool = False, minute: bool = False, week: str = "") -> Event:
+            if second:
+                self.expire_second()
+            if minute:
+                recent.SEATS.clear()
+            query = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
+            return request("GET", slots, page=page, service="aes") | query
 
         def wish(body: Mapping[str, str], *, page: bool) -> Event:
-            typed = body if page else {name: True if value == "true" else value for name, value in body.items()}
-            return request("POST", holds, body=typed, page=page, service="aes")
+            fields = body if page else {name: True if value == "true" else value for name, value in body.items()}
+            return request("POST", holds, body=fields, page=page, service="aes")
 
-        def alone() -> Event:
-            limit("0")
+        def without_counters() -> Event:
+            limit_holds("0")
             event = wish(free, page=False)
             del event["headers"]["Cookie"]
             return event
 
-        def given_alone(answer: Event) -> None:
-            limit(HOLDS)
+        def restore_counters(answer: Event) -> None:
+            limit_holds(ORIGIN_HOLDS)
             self.give_back(answer)
 
         def show(*, captcha_passed: bool = False) -> Event:
@@ -240,21 +238,21 @@ class Monday:
             body, page = {**self.details(), **more}, bool(more)
             return request("POST", "/holds/{hold}/details", body=body, page=page, hold=self.held(captcha_passed=True))
 
-        def letter(move: Callable[[], object], before: State) -> Event:
-            move()
-            return self.changed(before)
+        def letter(change: Callable[[], object], before: State) -> Event:
+            change()
+            return self.change_event(before)
 
-        born = {"birth_day": "17", "birth_month": "5", "birth_year": "1990"}
+        birth_date = {"birth_day": "17", "birth_month": "5", "birth_year": "1990"}
         confirm = "/requests/{token}/confirmation"
-        clock: Event = {
+        schedule: Event = {
             "version": "0",
             "id": "1",
             "detail-type": "Scheduled Event",
             "source": "aws.events",
             "detail": {},
         }
-        clock |= {"account": "0", "region": "eu-west-3", "time": "", "resources": []}
-        said = {
+        schedule |= {"account": "0", "region": "eu-west-3", "time": "", "resources": []}
+        bounce = {
             "notificationType": "Bounce",
             "bounce": {"bounceType": "Permanent"},
             "mail": {"destination": ["a@b.fr"]},
@@ -266,46 +264,52 @@ class Monday:
             "script": Case("page", lambda: static("guichet.js")),
             "calendar page": Case("slots", lambda: look(page=True)),
             "calendar JSON": Case("slots", lambda: look(page=False)),
-            "calendar page, first of a second": Case("slots", lambda: look(page=True, miss=True)),
-            "calendar JSON, first of a second": Case("slots", lambda: look(page=False, miss=True)),
-            "calendar JSON, first of a minute": Case("slots", lambda: look(page=False, full=True)),
+            "calendar page, first of a second": Case("slots", lambda: look(page=True, second=True)),
+            "calendar JSON, first of a second": Case("slots", lambda: look(page=False, second=True)),
+            "calendar JSON, first of a minute": Case("slots", lambda: look(page=False, minute=True)),
             "calendar JSON of a week, first of a second": Case(
-                "slots", lambda: look(page=False, miss=True, week=self.mine.week)
+                "slots", lambda: look(page=False, second=True, week=self.key.week)
             ),
             "hold page": Case("hold", lambda: wish(free, page=True), 303, self.give_back),
             "hold JSON": Case("hold", lambda: wish(free, page=False), 201, self.give_back),
-            "hold JSON, without ticket and count": Case("hold", alone, 201, given_alone),
-            "hold page, refused": Case("hold", lambda: wish(gone, page=True), 409),
-            "hold JSON, refused": Case("hold", lambda: wish(gone, page=False), 409),
+            "hold JSON, without ticket and count": Case("hold", without_counters, 201, restore_counters),
+            "hold page, refused": Case("hold", lambda: wish(taken, page=True), 409),
+            "hold JSON, refused": Case("hold", lambda: wish(taken, page=False), 409),
             "captcha page": Case("captcha", show),
             "captcha JSON, with sound": Case(
                 "captcha", lambda: request("POST", f"{hold}/captcha", body={}, page=False, hold=self.held()), 201
             ),
-            "captcha answer": Case("captcha", self.challenged),
+            "captcha answer": Case("captcha", self.captcha_answer),
             "details page": Case("captcha", lambda: show(captcha_passed=True)),
-            "check page": Case("request", lambda: send(**born)),
+            "check page": Case("request", lambda: send(**birth_date)),
             "details sent": Case("request", send, 202),
-            "request page": Case("request", lambda: request("GET", confirm, page=True, token=self.filed().token)),
-            "confirm": Case("request", lambda: request("POST", confirm, page=True, token=self.filed().token), 303),
-            "letter to confirm": Case("mailer", lambda: letter(self.filed, State.HELD), after=self.must_be_sent),
-            "letter with convocation": Case(
-                "mailer", lambda: letter(self.confirmed, State.PENDING), after=self.must_be_sent
+            "request page": Case(
+                "request", lambda: request("GET", confirm, page=True, token=self.file_request().token)
             ),
-            "feedback": Case("feedback", lambda: {"Records": [{"Sns": {"Message": json.dumps(said)}}]}),
-            "release": Case("release", lambda: clock),
-            "expiry": Case("expiry", lambda: clock),
+            "confirm": Case(
+                "request", lambda: request("POST", confirm, page=True, token=self.file_request().token), 303
+            ),
+            "letter to confirm": Case(
+                "mailer", lambda: letter(self.file_request, State.HELD), clean_up=self.check_sent
+            ),
+            "letter with convocation": Case(
+                "mailer", lambda: letter(self.confirm_request, State.PENDING), clean_up=self.check_sent
+            ),
+            "feedback": Case("feedback", lambda: {"Records": [{"Sns": {"Message": json.dumps(bounce)}}]}),
+            "release": Case("release", lambda: schedule),
+            "expiry": Case("expiry", lambda: schedule),
         }
 
 
-def limit(holds: str) -> None:
-    """So many holds of an hour from one address, 0 for any."""
-    os.environ["GUICHET_ORIGIN_HOLDS"] = holds
+def limit_holds(maximum: str) -> None:
+    """Limit the holds per hour of a client network. "0" means no limit."""
+    os.environ["GUICHET_ORIGIN_HOLDS"] = maximum
     settings.current.cache_clear()
     settings.current()
 
 
 def static(name: str) -> Event:
-    """A file, as the pages link to it."""
+    """Build the request for a static file, as the pages link to it."""
     return request("GET", "/static/{file}", page=True, file=templates.asset(name))
 
 
@@ -315,35 +319,35 @@ def _keys(key: SeatKey) -> tuple[str, str]:
 
 
 def call(case: Case, event: Event) -> Event:
-    """What a function answers; ValueError if that is not what is wanted."""
+    """Call a function. Raise ValueError for an unexpected status or a failed record."""
     answer: Event = getattr(app, ENTRIES[case.function])(event, None) or {}
     if answer.get("statusCode", 200) != case.status or answer.get("batchItemFailures"):
-        raise ValueError(answer)
+        raise ValueError(f"{case.function} answered {answer} instead of status {case.status}")
     return answer
 
 
 def timed(case: Case) -> float:
-    """Milliseconds of CPU of one call."""
-    event = case.ask()
+    """Measure one call in milliseconds of CPU."""
+    event = case.make_event()
     began = time.process_time()
     answer = call(case, event)
-    took = time.process_time() - began
-    case.after(answer)
-    return took * 1000
+    seconds = time.process_time() - began
+    case.clean_up(answer)
+    return seconds * 1000
 
 
 def warm(cases: Mapping[str, Case]) -> dict[str, float]:
-    """Milliseconds of CPU of each handler: the lowest of five medians, because the machine is not ours alone."""
+    """Measure each handler in milliseconds of CPU: the lowest of five medians, because other programs disturb some."""
     for case in cases.values():
         timed(case)
     rounds = [{name: median(timed(case) for _ in range(CALLS)) for name, case in cases.items()} for _ in range(ROUNDS)]
-    return {name: min(one[name] for one in rounds) for name in cases}
+    return {name: min(measured[name] for measured in rounds) for name in cases}
 
 
 def bare_call() -> float:
-    """Milliseconds of CPU of one conditional write by botocore alone: what a call costs whoever makes it."""
+    """Measure one conditional write by botocore alone, in milliseconds of CPU."""
     client = dynamodb.connection().connection.client
-    asked = {
+    arguments = {
         "TableName": SeatItem.Meta.table_name,
         "Key": {"pk": {"S": "BARE"}, "sk": {"S": "CALL"}},
         "UpdateExpression": "SET #0 = :0",
@@ -354,14 +358,14 @@ def bare_call() -> float:
 
     def once() -> float:
         began = time.process_time()
-        client.update_item(**asked)
+        client.update_item(**arguments)
         return (time.process_time() - began) * 1000
 
     return min(median(once() for _ in range(CALLS)) for _ in range(ROUNDS))
 
 
 def pace() -> float:
-    """Milliseconds of CPU of a fixed piece of Python: how fast this machine is now, to compare runs by."""
+    """Measure a fixed piece of Python in milliseconds of CPU, to compare the speed of machines."""
 
     def once() -> float:
         began = time.process_time()
@@ -372,32 +376,35 @@ def pace() -> float:
     return median(once() for _ in range(ROUNDS * CALLS))
 
 
-def asked(cases: Mapping[str, Case]) -> tuple[dict[str, Step], dict[str, int]]:
-    """What each handler asks of the table, and the bytes of its answer as API Gateway sends it: gzip."""
+def count_units(cases: Mapping[str, Case]) -> tuple[dict[str, Step], dict[str, int]]:
+    """Count the calls and units of each handler, and the bytes of its answer after gzip, as API Gateway sends it."""
     meter, sizes = Meter(), dict[str, int]()
     for name, case in cases.items():
-        timed(case)  # what is remembered for a second, is
-        event = case.ask()
+        timed(case)  # fills the caches
+        event = case.make_event()
         with meter.step(name):
             answer = call(case, event)
-        case.after(answer)
+        case.clean_up(answer)
         sizes[name] = len(gzip.compress(answer["body"].encode(), 6)) if answer.get("body") else 0
     return {step.name: step for step in meter.steps}, sizes
 
 
 def loads(cases: Mapping[str, Case], package: Path) -> dict[str, dict[str, float]]:
-    """Milliseconds of CPU of a fresh process of each function, out of its zip: `import`, and with a `first` request."""
-    by_function = {case.function: case for case in reversed([*cases.values()])}  # the first of each
+    """Measure a fresh process of each function in milliseconds of CPU: `import`, and `first` with one request."""
+    by_function = {case.function: case for case in reversed([*cases.values()])}  # the first case of each function
     figures = {}
-    with tempfile.TemporaryDirectory(prefix="guichet-") as place:
-        with ZipFile(package) as packed:
-            packed.extractall(place)
+    with tempfile.TemporaryDirectory(prefix="guichet-") as folder:
+        with ZipFile(package) as archive:
+            archive.extractall(folder)
         env = os.environ | {"AWS_LAMBDA_FUNCTION_NAME": "bench"}
         for name, entry in ENTRIES.items():
-            case, seen = by_function[name], []
+            case, samples = by_function[name], []
             for _ in range(STARTS):
-                command = [sys.executable, "-I", "-S", "-c", START, place, entry, json.dumps(case.ask())]
-                done = subprocess.run(command, env=env, cwd=place, check=True, capture_output=True, text=True)  # noqa: S603 - our own words
-                seen.append([float(word) * 1000 for word in done.stdout.split()])
-            figures[name] = {"import": min(one[0] for one in seen), "first": min(one[1] for one in seen)}
+                command = [sys.executable, "-I", "-S", "-c", START, folder, entry, json.dumps(case.make_event())]
+                process = subprocess.run(command, env=env, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 - a constant
+                samples.append([float(word) * 1000 for word in process.stdout.split()])
+            figures[name] = {
+                "import": min(sample[0] for sample in samples),
+                "first": min(sample[1] for sample in samples),
+            }
     return figures

@@ -1,9 +1,10 @@
-"""Is a recorded history one that a fair service can have? A single-holder register with leases, one per seat.
+"""Check whether a correct service can have produced a recorded history: one register with leases per seat.
 
 Every operation has the moments between which it happened, and an outcome: ok, refused, or unknown (no answer, or one
 that says neither: it happened once, later than its start, or never). A seat's operations are put in an order that
-keeps to these moments and in which each answer is right; when there is none, the history is rejected. The search is
-Wing and Gong's, with the states that were seen before left out, as Lowe does.
+respects these moments and in which each answer is right. When there is none, the history is rejected. The search is
+Wing and Gong's, and leaves out the states that it has seen, as Lowe does. The steps of a seat are in
+`tests.proof.seat_rules`.
 """
 
 import math
@@ -11,11 +12,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tests.proof.seat_rules import (
+    CONFIRMED,
+    GAP,
+    LATER,
+    OPEN,
+    READY,
+    RETURN_FIRST,
+    STEPS,
+    has_gap,
+    stored,
+)
+
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
-OPEN, HELD, PENDING, CONFIRMED = "open", "held", "pending", "confirmed"
 OVER = {"hold-over", "link-over"}
-"""Refusals that say something of the seat: whoever asked does not have it."""
+"""The refusals that say something about the seat: the caller does not have it."""
 LOOKS = {"view", "table"}
+EXPIRED = STEPS["expire"].next_state
 MOST_STATES = 200_000
 
 
@@ -24,8 +37,8 @@ class Operation:
     """One operation on one seat; moments are seconds since 1970.
 
     `kind`: hold, extend, answer, details, confirm, end, cancel, leave and arrive (the halves of a move), view (the
-    holder looks) or table (the office looks). `hold` is the digest of the hold id. `until` is the end of the lease
-    that the answer told, or the moment at which an open seat that the office saw opens. `state` is what a look saw.
+    holder looks) or table (the operator reads the table). `hold` is the digest of the hold id. `until` is the end of
+    the lease in the answer, or the moment at which an open seat in the table opens. `state` is what a look saw.
     """
 
     kind: str
@@ -38,43 +51,62 @@ class Operation:
     until: float | None = None
     state: str = ""
 
+    def __str__(self) -> str:
+        """Return the operation and its answer, for a rejection."""
+        hold = f" {self.hold[:8]}" if self.hold else ""
+        is_look = self.kind in LOOKS and self.outcome == OK
+        answer = f"seen {self.state}" if is_look else f"{self.outcome} {self.code}".rstrip()
+        lease = f" until {clock(self.until)}" if self.until is not None else ""
+        return f"{self.kind}{hold} {answer}{lease} ({clock(self.start)} to {clock(self.end)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the service promises, in seconds, and how exactly the history knows the time.
+    """The periods that the service promises, in seconds, and how exactly the history knows the time.
 
-    A hold that ran out keeps its seat for `gap`; a freed seat stays away for `back`. The service's clocks are at most
-    `slack` from the one that recorded; the ends of leases are told in steps of `grain`.
+    An expired hold keeps its seat for `gap`, and a freed seat opens after `back` at the earliest. The service's clocks
+    differ from the recording one by at most `slack`. The ends of leases are told in steps of `grain`.
     """
 
-    gap: float = 5.0
-    back: float = 7200.0
+    gap: float = GAP.total_seconds()
+    back: float = RETURN_FIRST.total_seconds()
     slack: float = 0.0
     grain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A seat between two operations; `since` and `until` bound the end of its lease, or the moment it opens."""
+    """A seat between two operations.
+
+    `state` is one of `seat_rules`, and OPEN for a seat that is LATER. `since` and `until` bound the end of the lease,
+    or the moment at which an open seat opens. `past` is the step and the hold that ended the last request.
+    """
 
     state: str = OPEN
     hold: str = ""
     since: float = -math.inf
     until: float = -math.inf
-    captcha_passed: bool = False
     past: str = ""
 
     def __str__(self) -> str:
-        """What it was, for whoever reads a rejection."""
+        """Return the state, for a rejection."""
         if self.state == OPEN:
             return "nobody's" + (f", closed until {clock(self.since)}" if self.since > 0 else "")
         lease = f" until {clock(self.since)}" if self.state != CONFIRMED else ""
-        return f"{self.state} by {self.hold[:8]}{lease}" + (", captcha passed" if self.captcha_passed else "")
+        return f"{stored(self.state)} by {self.hold[:8]}{lease}" + (", captcha passed" if self.state == READY else "")
+
+    def may_be_in_time(self, operation: Operation, rules: Rules) -> bool:
+        """Return whether the service may have read its clock before the end of the lease."""
+        return self.state == CONFIRMED or (self.state in EXPIRED and operation.start - rules.slack < self.until)
+
+    def may_be_over(self, operation: Operation, rules: Rules) -> bool:
+        """Return whether the service may have read its clock after the end of the lease."""
+        return self.state in EXPIRED and operation.end + rules.slack >= self.since
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A seat whose history no fair service can have, where it breaks, and the kind of operation that shows it."""
+    """A seat whose history no correct service can have, why, and the kind of the operation that shows it."""
 
     seat: str
     why: str
@@ -82,7 +114,7 @@ class Rejection:
 
 
 def clock(moment: float) -> str:
-    """A moment as people read it: hours, minutes, seconds (UTC)."""
+    """Return a moment as hours, minutes and seconds (UTC)."""
     if not math.isfinite(moment):
         return "ever"
     minutes, seconds = divmod(moment, 60)
@@ -92,126 +124,128 @@ def clock(moment: float) -> str:
 
 # The register
 
+Successors = Iterator[tuple[Register, float]]
+"""The registers that an operation may leave, each with the earliest moment of it; none if it cannot have happened."""
 
-def after(now: Register, done: Operation, rules: Rules, at: float) -> Iterator[tuple[Register, float]]:
-    """The registers that this operation may leave, each with the earliest moment of it; none if it cannot be."""
-    at = max(at, done.start)
-    if done.outcome == REFUSED:
-        if not _surely_has(now, done, rules):
-            yield now, at
-        return
-    if done.kind in {"hold", "arrive"}:
-        yield from _taken(now, done, rules, at)
-    elif done.kind == "table":
-        yield from _looked(now, done, rules, at)
+
+def successors(register: Register, operation: Operation, rules: Rules, at: float) -> Successors:
+    """Yield what an operation at `at` or later may leave."""
+    at = max(at, operation.start)
+    if operation.outcome == REFUSED:
+        if not _is_refused_wrongly(register, operation, rules):
+            yield register, at
+    elif operation.kind in {"hold", "arrive"}:
+        yield from _after_taking(register, operation, rules, at)
+    elif operation.kind == "table":
+        yield from _after_reading(register, operation, rules, at)
     else:
-        yield from _gone_on(now, done, rules, at)
+        yield from _after_step(register, operation, rules, at)
 
 
-def _in_time(now: Register, done: Operation, rules: Rules) -> bool:
-    """May the service have read its clock before the lease was over?"""
-    return done.start - rules.slack < now.until
-
-
-def _maybe_late(now: Register, done: Operation, rules: Rules) -> bool:
-    """May the service have read its clock after the lease was over?"""
-    return done.end + rules.slack >= now.since
-
-
-def _surely_has(now: Register, done: Operation, rules: Rules) -> bool:
-    """Was this refused to the one who had the seat?"""
-    if now.hold != done.hold or (done.kind == "leave" and now.state != CONFIRMED):
+def _is_refused_wrongly(register: Register, operation: Operation, rules: Rules) -> bool:
+    """Return whether the caller certainly had the seat."""
+    if register.hold != operation.hold or register.state == OPEN:
         return False
-    return now.state == CONFIRMED or (now.state in {HELD, PENDING} and not _maybe_late(now, done, rules))
+    if operation.kind == "leave" and register.state not in STEPS["leave"].next_state:
+        return False
+    return not register.may_be_over(operation, rules)
 
 
-def _lease(done: Operation, rules: Rules) -> tuple[float, float]:
-    """The end of the lease: as it was told, or some time after the operation began."""
-    if done.until is None:
-        return done.start, math.inf
-    return done.until, done.until + rules.grain
+def _lease(operation: Operation, rules: Rules) -> tuple[float, float]:
+    """Return the bounds of the end of the lease: as in the answer, or any time after the operation began."""
+    if operation.until is None:
+        return operation.start, math.inf
+    return operation.until, operation.until + rules.grain
 
 
-def _freed(now: Register, rules: Rules, at: float) -> float | None:
-    """The earliest moment from `at` on at which somebody else may take this seat; None for a booked one."""
-    if now.state == CONFIRMED:
+def _wait(state: str, rules: Rules) -> float:
+    """Return how long after its end a lease still keeps the seat from others."""
+    return rules.gap if has_gap(state) else rules.back
+
+
+def _free_from(register: Register, rules: Rules, at: float) -> float | None:
+    """Return the earliest moment from `at` on at which somebody else may take the seat; None for a booked one."""
+    if register.state == OPEN:
+        return max(at, register.since - rules.slack)
+    if register.state not in EXPIRED:
         return None
-    if now.state == OPEN:
-        return max(at, now.since - rules.slack)
-    wait = rules.gap if now.state == HELD else rules.back
-    return max(at, now.since + wait - rules.slack)
+    return max(at, register.since + _wait(register.state, rules) - rules.slack)
 
 
-def _taken(now: Register, done: Operation, rules: Rules, at: float) -> Iterator[tuple[Register, float]]:
-    if done.kind == "arrive" and (now.state, now.hold) == (CONFIRMED, done.hold):
-        yield now, at
+def _after_taking(register: Register, operation: Operation, rules: Rules, at: float) -> Successors:
+    step = STEPS[operation.kind]
+    if register.state in step.repeats and register.hold == operation.hold:
+        yield register, at
         return
-    free = _freed(now, rules, at)
-    if free is None or free > done.end:
+    free = _free_from(register, rules, at)
+    if free is None or free > operation.end:
         return
-    if now.state == HELD and free == done.end and free == now.since + rules.gap - rules.slack:
+    if has_gap(register.state) and free == operation.end and free == register.since + rules.gap - rules.slack:
         return  # the gap is over after its last moment, not at it
-    if done.kind == "arrive":
-        yield Register(CONFIRMED, done.hold), free
-    else:
-        yield Register(HELD, done.hold, *_lease(done, rules)), free
+    yield _held(step.next_state[OPEN], operation, rules), free
 
 
-def _looked(now: Register, done: Operation, rules: Rules, at: float) -> Iterator[tuple[Register, float]]:
-    """The office sees the seat as it is; one that ran out may have been opened by the clock."""
-    if done.state == OPEN:
-        opens = -math.inf if done.until is None else done.until
-        if now.state == OPEN and opens >= now.since - rules.slack:
-            yield replace(now, since=opens, until=opens), at
-        if now.state == HELD and done.end > now.since + rules.gap - rules.slack:
+def _held(state: str, operation: Operation, rules: Rules) -> Register:
+    """Return the register of a seat that the operation brought into this state."""
+    if state in EXPIRED:
+        return Register(state, operation.hold, *_lease(operation, rules))
+    return Register(state, operation.hold)
+
+
+def _after_reading(register: Register, operation: Operation, rules: Rules, at: float) -> Successors:
+    """Compare with what the operator read. The clock may have opened a seat whose lease was over."""
+    if operation.state != OPEN:
+        is_same = (stored(register.state), register.hold) == (operation.state, operation.hold)
+        if is_same and _has_right_lease(register, operation, rules):
+            yield register, at
+        return
+    opens = -math.inf if operation.until is None else operation.until
+    if register.state == OPEN:
+        if opens >= register.since - rules.slack:
+            yield replace(register, since=opens, until=opens), at
+    elif register.state in EXPIRED:
+        free = register.since + _wait(register.state, rules) - rules.slack
+        if EXPIRED[register.state] == LATER:
+            is_opened = register.may_be_over(operation, rules) and opens >= free
+        else:
+            is_opened = operation.end > free
+        if is_opened:
             yield Register(OPEN, since=opens, until=opens), at
-        if now.state == PENDING and _maybe_late(now, done, rules) and opens >= now.since + rules.back - rules.slack:
-            yield Register(OPEN, since=opens, until=opens), at
-    elif (now.state, now.hold) == (done.state, done.hold) and _told_right(now, done, rules):
-        yield now, at
 
 
-def _told_right(now: Register, done: Operation, rules: Rules) -> bool:
-    """Does a look tell the end of the lease as it is?"""
-    if done.until is None or now.state == CONFIRMED:
+def _has_right_lease(register: Register, operation: Operation, rules: Rules) -> bool:
+    """Return whether a look shows the end of the lease as it is."""
+    if operation.until is None or register.state == CONFIRMED:
         return True
-    return now.since - rules.grain <= done.until <= now.until
+    return register.since - rules.grain <= operation.until <= register.until
 
 
-def _gone_on(now: Register, done: Operation, rules: Rules, at: float) -> Iterator[tuple[Register, float]]:
-    """What the holder does. The same again is the same answer, and changes nothing."""
-    mine = now.hold == done.hold
-    has = mine and (now.state == CONFIRMED or (now.state in {HELD, PENDING} and _in_time(now, done, rules)))
-    if done.kind == "end":
-        if has and now.state == HELD:
-            yield Register(OPEN), at
-        if not mine or (now.state in {HELD, PENDING} and _maybe_late(now, done, rules)):
-            yield now, at
-    elif done.kind in {"cancel", "leave"}:
-        if has and (now.state == CONFIRMED or (now.state == PENDING and done.kind == "cancel")):
-            back = done.start + rules.back  # the service read its clock before it wrote
-            yield Register(OPEN, since=back, until=math.inf, past=f"{done.kind} {done.hold}"), at
-        elif now.past == f"{done.kind} {done.hold}":
-            yield now, at
-    elif has:
-        yield from _stepped(now, done, rules, at)
+def _after_step(register: Register, operation: Operation, rules: Rules, at: float) -> Successors:
+    """Take a step of the holder. Repeated, it has the same answer and changes nothing."""
+    step, name = STEPS[operation.kind], f"{operation.kind} {operation.hold}"
+    is_holder = register.hold == operation.hold
+    has_seat = is_holder and register.may_be_in_time(operation, rules)
+    is_repeated = register.state in step.repeats and (has_seat or register.past == name)
+    state = step.next_state.get(register.state) if has_seat else None
+    if state == OPEN:
+        yield Register(OPEN), at
+    elif state == LATER:
+        back = operation.start + rules.back  # the service read its clock before it wrote
+        yield Register(OPEN, since=back, until=math.inf, past=name), at
+    elif state:
+        yield _held(state, operation, rules), at
+    elif is_repeated and _sees_right(register, operation, rules):
+        yield register, at
+    if step.for_anybody and (not is_holder or register.may_be_over(operation, rules)):
+        yield register, at
 
 
-def _stepped(now: Register, done: Operation, rules: Rules, at: float) -> Iterator[tuple[Register, float]]:
-    if done.kind == "view":
-        if done.state in {"", now.state} and _told_right(now, done, rules):
-            yield now, at
-    elif done.kind == "confirm":
-        if now.state in {PENDING, CONFIRMED}:
-            yield replace(now, state=CONFIRMED), at
-    elif now.state != HELD:
-        yield now, at
-    elif done.kind == "extend":
-        yield Register(HELD, done.hold, *_lease(done, rules), now.captcha_passed), at
-    elif done.kind == "answer":
-        yield (now if now.captcha_passed else Register(HELD, done.hold, *_lease(done, rules), captcha_passed=True)), at
-    elif done.kind == "details" and now.captcha_passed:
-        yield Register(PENDING, done.hold, *_lease(done, rules)), at
+def _sees_right(register: Register, operation: Operation, rules: Rules) -> bool:
+    """Return whether a holder who looks sees the seat as it is."""
+    if operation.kind != "view":
+        return True
+    is_same = operation.state in {"", stored(register.state)}
+    return is_same and _has_right_lease(register, operation, rules)
 
 
 # The search
@@ -219,119 +253,112 @@ def _stepped(now: Register, done: Operation, rules: Rules, at: float) -> Iterato
 
 @dataclass
 class _Search:
-    """One seat's operations, and how far they could be put in order."""
+    """The search for an order of one seat's operations. `best`, `where` and `stuck` say how far it came."""
 
     seat: str
-    done: Sequence[Operation]
+    operations: Sequence[Operation]
     rules: Rules
     best: int = -1
     where: Register = field(default_factory=Register)
     stuck: tuple[int, ...] = ()
 
     def run(self, first: Register) -> Rejection | None:
-        """None when there is an order."""
-        must = sum(1 << number for number, one in enumerate(self.done) if one.outcome != UNKNOWN)
-        seen: dict[tuple[int, Register], float] = {}
-        todo: list[tuple[int, Register, float]] = [(0, first, -math.inf)]
-        while todo:
-            taken, now, at = todo.pop()
-            if taken & must == must:
+        """Return None when there is an order. A set of operations is an integer with one bit for each."""
+        must = sum(1 << number for number, operation in enumerate(self.operations) if operation.outcome != UNKNOWN)
+        earliest: dict[tuple[int, Register], float] = {}
+        stack: list[tuple[int, Register, float]] = [(0, first, -math.inf)]
+        while stack:
+            ordered, register, at = stack.pop()
+            if ordered & must == must:
                 return None
-            if seen.get((taken, now), math.inf) <= at:
+            if earliest.get((ordered, register), math.inf) <= at:
                 continue
-            seen[taken, now] = at
-            if len(seen) > MOST_STATES:
+            earliest[ordered, register] = at
+            if len(earliest) > MOST_STATES:
                 return Rejection(self.seat, "undecided: too many operations at once")
-            todo += self._onwards(taken, now, at)
-        blocked = min((self.done[number] for number in self.stuck), key=lambda one: one.end)
-        return Rejection(self.seat, f"{told(blocked)} while it was {self.where}", blocked.kind)
+            stack += self._next(ordered, register, at)
+        blocked = min((self.operations[number] for number in self.stuck), key=lambda operation: operation.end)
+        return Rejection(self.seat, f"{blocked} while it was {self.where}", blocked.kind)
 
-    def _onwards(self, taken: int, now: Register, at: float) -> list[tuple[int, Register, float]]:
-        left = [number for number in range(len(self.done)) if not taken >> number & 1]
-        due = min(self.done[number].end for number in left if self.done[number].outcome != UNKNOWN)
-        may = [number for number in left if self.done[number].start <= due]
-        if (placed := (taken.bit_count())) > self.best:
-            self.best, self.where = placed, now
-            self.stuck = tuple(number for number in may if self.done[number].outcome != UNKNOWN)
+    def _next(self, ordered: int, register: Register, at: float) -> list[tuple[int, Register, float]]:
+        """Return every way to put one more operation into the order, the most promising last."""
+        left = [number for number in range(len(self.operations)) if not ordered >> number & 1]
+        due = min(self.operations[number].end for number in left if self.operations[number].outcome != UNKNOWN)
+        candidates = [number for number in left if self.operations[number].start <= due]
+        if (count := ordered.bit_count()) > self.best:
+            self.best, self.where = count, register
+            self.stuck = tuple(number for number in candidates if self.operations[number].outcome != UNKNOWN)
         steps = [
-            (taken | 1 << number, then, moment)
-            for number in may
-            for then, moment in after(now, self.done[number], self.rules, at)
-            if self.done[number].outcome != UNKNOWN or then != now
+            (ordered | 1 << number, successor, moment)
+            for number in candidates
+            for successor, moment in successors(register, self.operations[number], self.rules, at)
+            if self.operations[number].outcome != UNKNOWN or successor != register
         ]
         # The last is tried first: known before unknown, early before late.
-        known = {taken | 1 << number: self.done[number] for number in may}
-        return sorted(steps, key=lambda step: (known[step[0]].outcome == UNKNOWN, known[step[0]].end), reverse=True)
-
-
-def told(one: Operation) -> str:
-    """An operation and its answer, in words."""
-    who = f" {one.hold[:8]}" if one.hold else ""
-    what = f"seen {one.state}" if one.kind in LOOKS and one.outcome == OK else f"{one.outcome} {one.code}".rstrip()
-    lease = f" until {clock(one.until)}" if one.until is not None else ""
-    return f"{one.kind}{who} {what}{lease} ({clock(one.start)} to {clock(one.end)})"
+        last = {ordered | 1 << number: self.operations[number] for number in candidates}
+        return sorted(steps, key=lambda step: (last[step[0]].outcome == UNKNOWN, last[step[0]].end), reverse=True)
 
 
 def check(history: Iterable[Operation], opens: Mapping[str, float], rules: Rules) -> list[Rejection]:
-    """What is wrong with a history, seat by seat; empty for a fair one. `opens`: each seat and when it opens."""
+    """Return what is wrong with a history, seat by seat. `opens` has each seat and when it opens."""
     seats: defaultdict[str, list[Operation]] = defaultdict(list)
     lost: list[Operation] = []
-    for one in history:
-        if one.outcome == REFUSED and one.code not in OVER:
-            continue  # who is told to come back is told nothing of the seat
-        if one.outcome == UNKNOWN:
-            if not one.seat:
-                lost.append(one)
-            elif one.kind not in LOOKS:
-                seats[one.seat].append(replace(one, end=math.inf))
+    for operation in history:
+        if operation.outcome == REFUSED and operation.code not in OVER:
+            continue  # this refusal says nothing about the seat
+        if operation.outcome == UNKNOWN:
+            if not operation.seat:
+                lost.append(operation)
+            elif operation.kind not in LOOKS:
+                seats[operation.seat].append(replace(operation, end=math.inf))
         else:
-            seats[one.seat].append(one)
-    found = [*_unheard(seats, lost), *_twice(seats), *_two_seats(seats)]
-    for seat, done in sorted(seats.items()):
+            seats[operation.seat].append(operation)
+    rejections = [*_unknown_holders(seats, lost), *_holds_of_two_seats(seats), *_holds_given_two_seats(seats)]
+    for seat, operations in sorted(seats.items()):
         if seat not in opens:
-            found.append(Rejection(seat, f"{told(done[0])}, but there is no such seat", done[0].kind))
+            rejections.append(Rejection(seat, f"{operations[0]}, but there is no such seat", operations[0].kind))
             continue
         first = Register(since=opens[seat], until=opens[seat])
-        wrong = _Search(seat, sorted(done, key=lambda one: one.start), rules).run(first)
-        if wrong:
-            found.append(wrong)
-    return found
+        rejection = _Search(seat, sorted(operations, key=lambda operation: operation.start), rules).run(first)
+        if rejection:
+            rejections.append(rejection)
+    return rejections
 
 
-def _unheard(seats: defaultdict[str, list[Operation]], lost: list[Operation]) -> Iterator[Rejection]:
-    """Whom the table knows and nobody was told of: as many as there are holds without an answer, and no more."""
-    left = sorted(lost, key=lambda one: one.start)
-    for seat, done in seats.items():
-        heard = {one.hold for one in done if one.kind in {"hold", "arrive"}}
-        for hold in sorted({one.hold for one in done if one.kind == "table" and one.hold} - heard):
+def _unknown_holders(seats: defaultdict[str, list[Operation]], lost: list[Operation]) -> Iterator[Rejection]:
+    """Give each holder that only the table knows a hold without an answer. Reject those for whom there is none."""
+    left = sorted(lost, key=lambda operation: operation.start)
+    for seat, operations in seats.items():
+        known = {operation.hold for operation in operations if operation.kind in {"hold", "arrive"}}
+        in_table = {operation.hold for operation in operations if operation.kind == "table" and operation.hold}
+        for hold in sorted(in_table - known):
             if not left:
-                yield Rejection(seat, f"the table knows a holder {hold[:8]} whom nobody was told of", "table")
+                yield Rejection(seat, f"the table has a holder {hold[:8]} that no answer named", "table")
             else:
-                unknown = left.pop(0)
-                done.append(replace(unknown, seat=seat, hold=hold, end=math.inf, until=None))
+                operations.append(replace(left.pop(0), seat=seat, hold=hold, end=math.inf, until=None))
 
 
-def _twice(seats: Mapping[str, list[Operation]]) -> Iterator[Rejection]:
-    """One hold on two seats, when the office looked last."""
+def _holds_of_two_seats(seats: Mapping[str, list[Operation]]) -> Iterator[Rejection]:
+    """Reject a hold that has two seats when the operator reads the table for the last time."""
     last: dict[str, Operation] = {}
-    for seat, done in seats.items():
-        looks = [one for one in done if one.kind == "table"]
+    for seat, operations in seats.items():
+        looks = [operation for operation in operations if operation.kind == "table"]
         if looks:
-            last[seat] = max(looks, key=lambda one: one.start)
-    held = Counter(one.hold for one in last.values() if one.hold)
-    for seat, one in last.items():
-        if one.hold and held[one.hold] > 1:
-            yield Rejection(seat, f"{one.hold[:8]} has {held[one.hold]} seats in the table", "table")
+            last[seat] = max(looks, key=lambda look: look.start)
+    count = Counter(look.hold for look in last.values() if look.hold)
+    for seat, look in last.items():
+        if look.hold and count[look.hold] > 1:
+            yield Rejection(seat, f"{look.hold[:8]} has {count[look.hold]} seats in the table", "table")
 
 
-def _two_seats(seats: Mapping[str, Sequence[Operation]]) -> Iterator[Rejection]:
+def _holds_given_two_seats(seats: Mapping[str, Sequence[Operation]]) -> Iterator[Rejection]:
     """Reject a hold that was given two seats. A hold that loses its slot gets one seat, under whatever id."""
-    given: defaultdict[str, set[str]] = defaultdict(set)
-    for seat, done in seats.items():
-        for operation in done:
+    seats_of: defaultdict[str, set[str]] = defaultdict(set)
+    for seat, operations in seats.items():
+        for operation in operations:
             if operation.kind == "hold" and operation.outcome == OK:
-                given[operation.hold].add(seat)
-    for hold, its_seats in given.items():
+                seats_of[operation.hold].add(seat)
+    for hold, its_seats in seats_of.items():
         if len(its_seats) > 1:
             listed = ", ".join(sorted(its_seats))
             yield Rejection(min(its_seats), f"the hold {hold[:8]} was given {len(its_seats)} seats: {listed}")

@@ -1,7 +1,7 @@
-"""pretix's cart-add beside our hold, same machine, client and crowd: `python -m tests.load.peer [--record]`.
+"""Compare our hold with pretix's cart-add on the same machine: `python -m tests.load.peer [--record]`.
 
-Each round has a hundred places of its own; pretix and our server take turns, our Lambdas come after. Ends
-with an error if a place was given twice or lost. `--record` puts the table into docs/peer.md.
+Each round has its own 100 seats and the same crowd. Rounds of pretix and of our server alternate; the rounds of our
+Lambda functions follow. Exits with an error if a seat was given twice or lost. `--record` updates docs/peer.md.
 """
 
 import os
@@ -29,7 +29,8 @@ import yaml
 
 from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
-from infra.local.stack import HOST, KEYS, REGION, Stack, running
+from infra.local.settings import HOST, KEYS, REGION
+from infra.local.stack import Stack, running
 from tests.load import peerparts
 from tests.stack.storm import SEATS, Verdict, document, seat_of, seated, storm
 from tests.stack.volley import Answer, request, volley
@@ -38,12 +39,12 @@ from tests.table import SHAPE
 CROWD = 300
 AT_ONCE = (1, 8, 32)
 ROUNDS = 3
-ENOUGH = 420.0  # seconds after which no other round begins: on a busy machine one may take that long
-AIM = 20  # times pretix's holds a second, at the most at once
+TIME_LIMIT = 420.0  # seconds; no further round starts after it, because a busy machine is slow
+AIM = 20  # our holds per second divided by pretix's, at the highest concurrency
 PAGE = ROOT / "docs" / "peer.md"
 MARKS = ("<!-- figures -->\n", "<!-- end of figures -->\n")
-PEER, SERVER, ENGINE = "pretix, gunicorn", "Guichet, gunicorn", "Guichet, MiniStack's Lambdas"
-GONE = "no longer available"  # what pretix says when the quota is used up
+PEER, SERVER, LAMBDAS = "pretix, gunicorn", "Guichet, gunicorn", "Guichet, MiniStack's Lambdas"
+SOLD_OUT = "no longer available"  # the message of pretix when the quota is used up
 COLUMNS = (
     "at once",
     "holds/s, all rounds",
@@ -55,13 +56,13 @@ COLUMNS = (
     "holds",
     "doubles",
     "refused",
-    "CPU ms an attempt",
+    "CPU ms per attempt",
 )
 SERVICE = "peer"
-WARM = "peer-warm"  # a round that does not count: every worker has met everything once
-OURS = 5  # of our rounds beside one of pretix: one alone, of half a second, would be chance
-FORGET = 1.1  # seconds after which no worker remembers the round before
-MERE = 0.05  # ms of CPU that are not worth a word
+WARM_UP = "peer-warm"  # a round that is not counted, in which each worker handles its first requests
+OUR_ROUNDS = 5  # per round of pretix, because a single one of half a second varies too much
+CACHE_SECONDS = 1.1  # after this time, no worker has the round before in its cache
+NEGLIGIBLE = 0.05  # ms of CPU; less is not listed
 VERSIONS = 'from importlib.metadata import version as v; print(f\'pretix {v("pretix")}, gunicorn {v("gunicorn")}\')'
 SERVERS = ("postgres", "redis-server")
 Meter = Callable[[], Counter[str]]
@@ -69,7 +70,7 @@ Meter = Callable[[], Counter[str]]
 
 @dataclass(frozen=True)
 class Run:
-    """One round of one setting: seconds, counts, CPU seconds by part, and everything that was not right."""
+    """A round of one setting: times in seconds, counts, CPU seconds by part, and the problems."""
 
     setting: str
     at_once: int
@@ -80,20 +81,20 @@ class Run:
     refused: Counter[str]
     doubles: int
     problems: list[str]
-    spent: Counter[str]
+    cpu_seconds: Counter[str]
 
     @property
     def rate(self) -> float:
-        """Holds a second, from the first attempt to the last place."""
+        """Holds per second, from the first attempt to the last seat taken."""
         return self.holds / self.drained if self.drained else 0.0
 
     def cpu(self) -> dict[str, float]:
-        """Milliseconds of CPU an attempt, by part."""
-        return {part: seconds / len(self.times) * 1000 for part, seconds in self.spent.items()}
+        """Return the milliseconds of CPU per attempt, by part."""
+        return {part: seconds / len(self.times) * 1000 for part, seconds in self.cpu_seconds.items()}
 
 
 def ours(setting: str, at_once: int, verdict: Verdict) -> Run:
-    """What the judge of the storm says of our side."""
+    """Turn the verdict on a storm into a round of our side."""
     doubles = len(verdict.holds) - len(set(map(seat_of, verdict.holds)))
     refused = Counter({code: n for (status, code), n in verdict.answers.items() if status != 201})
     return Run(
@@ -110,23 +111,23 @@ def ours(setting: str, at_once: int, verdict: Verdict) -> Run:
     )
 
 
-def judged(given: int, odd: int, tables: dict[str, int]) -> tuple[int, list[str]]:
-    """Places that pretix gave beyond the quota, and all that does not agree between its answers and its tables."""
+def judge(won: int, unexpected: int, tables: dict[str, int]) -> tuple[int, list[str]]:
+    """Return the seats that pretix gave beyond the quota, and each mismatch between its answers and its tables."""
     doubles = max(tables["positions"] - SEATS, 0)
-    found = []
-    if given != SEATS:
-        found.append(f"{given} carts were told that they have one of {SEATS} places")
-    if not tables["positions"] == tables["carts"] == given:
-        found.append(f"the table has {tables['positions']} places in {tables['carts']} carts")
+    problems = []
+    if won != SEATS:
+        problems.append(f"{won} answers confirmed a seat, but there are {SEATS}")
+    if not tables["positions"] == tables["carts"] == won:
+        problems.append(f"the tables have {tables['positions']} seats in {tables['carts']} carts")
     if tables["left"]:
-        found.append(f"the quota has {tables['left']} left")
-    if odd:
-        found.append(f"{odd} answers that a loser must not have")
-    return doubles, found
+        problems.append(f"the quota has {tables['left']} left")
+    if unexpected:
+        problems.append(f"{unexpected} attempts failed for another reason than sold out")
+    return doubles, problems
 
 
 def cart_add(shop: str, product: str, page: Answer) -> bytes:
-    """What a browser sends from this page of the shop to put one place into its cart."""
+    """Build the request of a browser that adds one seat to its cart from this page of the shop."""
     token = re.search(rb'csrfmiddlewaretoken" value="(\w+)"', page.body)
     assert token
     form = urlencode({"csrfmiddlewaretoken": token[1].decode(), f"item_{product}": "1"})
@@ -135,80 +136,97 @@ def cart_add(shop: str, product: str, page: Answer) -> bytes:
     return request("POST", f"{shop}cart/add?ajax=1", headers, form.encode())
 
 
-def cart_told(answer: Answer) -> tuple[bool, str]:
-    """Whether the place is in the cart, and what the shop says."""
-    said = answer.json() if answer.status == 200 else {"success": False, "message": ""}
-    return bool(said["success"]), str(said["message"])
+def read_cart_answer(answer: Answer) -> tuple[bool, str]:
+    """Return whether the seat is in the cart, and the message of the shop."""
+    content = answer.json() if answer.status == 200 else {"success": False, "message": ""}
+    return bool(content["success"]), str(content["message"])
 
 
 class Pretix:
-    """The running shop."""
+    """The running pretix server."""
 
     def __init__(self, url: str, settings: dict[str, str]) -> None:
         self.url = url
         self.settings = settings
 
-    def ask(self, *words: str) -> dict[str, dict[str, str]]:
-        """What the program inside pretix's venv says."""
+    def run_script(self, *arguments: str) -> dict[str, dict[str, str]]:
+        """Run peerevent.py in pretix's venv, and return its output."""
         script: peerparts.Command = [
             peerparts.PRETIX / "bin" / "python",
             ROOT / "tests" / "load" / "peerevent.py",
-            *words,
+            *arguments,
         ]
-        answer: dict[str, dict[str, str]] = loads(peerparts.said(script, **self.settings))
+        answer: dict[str, dict[str, str]] = loads(peerparts.run(script, **self.settings))
         return answer
 
     def round(self, at_once: int, name: str, event: dict[str, str], meter: Meter = Counter) -> tuple[Run, float]:
-        """Browsers that open the shop, then each put a place into their cart; also how many opened it a second."""
+        """Let each browser open the shop and add a seat to its cart. Return the round and the shop pages per second."""
         shop = self.url + event["shop"]
-        opened = volley(shop, [request("GET", shop, {})] * CROWD, max(AT_ONCE))
-        fired = volley(shop, [cart_add(shop, event["product"], page) for page in opened.answers], at_once, meter)
-        told = [(answer, *cart_told(answer)) for answer in fired.answers]
-        wins = [answer.ended for answer, won, _ in told if won]
+        pages = volley(shop, [request("GET", shop, {})] * CROWD, max(AT_ONCE))
+        attempts = volley(shop, [cart_add(shop, event["product"], page) for page in pages.answers], at_once, meter)
+        outcomes = [(answer, *read_cart_answer(answer)) for answer in attempts.answers]
+        wins = [answer.ended for answer, won, _ in outcomes if won]
         refused = Counter(
-            "sold out" if GONE in said else f"{answer.status} {said}"[:60] for answer, won, said in told if not won
+            "sold out" if SOLD_OUT in message else f"{answer.status} {message}"[:60]
+            for answer, won, message in outcomes
+            if not won
         )
-        tables = {key: int(value) for key, value in self.ask("count", name)[name].items()}
-        doubles, problems = judged(len(wins), refused.total() - refused["sold out"], tables)
-        end = max(wins, default=0.0)
-        run = Run(PEER, at_once, fired.times, fired.seconds, end, len(wins), refused, doubles, problems, fired.spent)
-        return run, CROWD / opened.seconds
+        tables = {key: int(value) for key, value in self.run_script("count", name)[name].items()}
+        doubles, problems = judge(len(wins), refused.total() - refused["sold out"], tables)
+        drained = max(wins, default=0.0)
+        run = Run(
+            PEER,
+            at_once,
+            attempts.times,
+            attempts.seconds,
+            drained,
+            len(wins),
+            refused,
+            doubles,
+            problems,
+            attempts.spent,
+        )
+        return run, CROWD / pages.seconds
 
 
-def tree(pid: int) -> float:
-    """CPU seconds of a process and of all that it started, the ended ones included."""
+def tree_cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds of a process and its descendants, with those that have ended."""
     total = 0.0
     root = psutil.Process(pid)
     for process in (root, *root.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):  # ended meanwhile; its parent has the time
+        with suppress(psutil.NoSuchProcess):  # it has ended, and its parent has its time
             total += sum(process.cpu_times()[:4])
     return total
 
 
-def engine() -> int:
-    """The process of the engine that this program started."""
-    every = psutil.Process().children(recursive=True)
-    return next(int(one.pid) for one in every if one.cmdline()[1:] == ["-P", str(ROOT / "infra" / "engine.py")])
+def emulator_pid() -> int:
+    """Return the process id of the emulator that this program started."""
+    descendants = psutil.Process().children(recursive=True)
+    return next(
+        int(process.pid)
+        for process in descendants
+        if process.cmdline()[1:] == ["-P", str(ROOT / "infra" / "local" / "emulator.py")]
+    )
 
 
-def engine_spent() -> Counter[str]:
-    """The engine's own CPU seconds, table and gateway in one process, and those of its Lambdas."""
-    pid = engine()
-    own = sum(psutil.Process(pid).cpu_times()[:2])
-    return Counter({"functions": tree(pid) - own, "engine": own})
+def emulator_cpu() -> Counter[str]:
+    """Return the CPU seconds of the emulator, whose process has table and gateway, and of its Lambda workers."""
+    pid = emulator_pid()
+    emulator = sum(psutil.Process(pid).cpu_times()[:2])
+    return Counter({"functions": tree_cpu_seconds(pid) - emulator, "emulator": emulator})
 
 
 def put_service(stack: Stack) -> None:
-    """Put our service in place as the office does."""
+    """Add our service with the operator program."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{SERVICE}.yaml"
         file.write_text(yaml.safe_dump(document(SERVICE), allow_unicode=True), "utf-8")
         command: peerparts.Command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", file]
-        peerparts.said(command, AWS_ENDPOINT_URL=stack.endpoint)
+        peerparts.run(command, AWS_ENDPOINT_URL=stack.endpoint)
 
 
 def our_settings(stack: Stack) -> dict[str, str]:
-    """The hold function's, for a server of this machine."""
+    """Return the environment of the hold function, for a server on this machine."""
     return {
         "PYTHONPATH": str(ROOT),
         "AWS_ENDPOINT_URL": stack.endpoint,
@@ -221,72 +239,80 @@ def our_settings(stack: Stack) -> dict[str, str]:
 
 
 def measure(rounds: int) -> tuple[list[Run], list[float]]:
-    """All rounds of all settings, and pretix's first pages a second."""
+    """Run all rounds of all settings. Return them, and pretix's shop pages per second."""
     names = {(turn, n): f"peer-{turn}-{n}" for turn in range(rounds) for n in reversed(AT_ONCE)}
     runs, visits = [], []
-    with ExitStack() as life:
-        folder = life.enter_context(peerparts.scratch())
+    with ExitStack() as cleanup:
+        folder = cleanup.enter_context(peerparts.scratch())
         port = peerparts.free_port()
         settings = peerparts.pretix_settings(folder, port)
-        postgres = life.enter_context(peerparts.postgres(folder, peerparts.database(folder)))
-        redis = life.enter_context(peerparts.redis(folder))
+        postgres = cleanup.enter_context(peerparts.postgres(folder, peerparts.database(folder)))
+        redis = cleanup.enter_context(peerparts.redis(folder))
         pretix = Pretix(f"http://{HOST}:{port}", settings)
-        events = pretix.ask("open", str(SEATS), WARM, *names.values())
-        shop = life.enter_context(peerparts.gunicorn(peerparts.PRETIX, "pretix.wsgi", folder, port, **settings))
-        table_at = peerparts.free_port()
-        table = life.enter_context(peerparts.dynoxide(folder, table_at))
-        alone = Stack(f"http://{HOST}:{table_at}", inbox="")
-        alone.client("dynamodb").create_table(
-            TableName=alone.table, **SHAPE
-        )  # no stream: this engine keeps its records for ever
-        put_service(alone)
-        ours_at = peerparts.free_port()
+        events = pretix.run_script("open", str(SEATS), WARM_UP, *names.values())
+        shop = cleanup.enter_context(peerparts.gunicorn(peerparts.PRETIX, "pretix.wsgi", folder, port, **settings))
+        table_port = peerparts.free_port()
+        table = cleanup.enter_context(peerparts.dynoxide(folder, table_port))
+        table_stack = Stack(f"http://{HOST}:{table_port}", inbox="")
+        table_stack.client("dynamodb").create_table(
+            TableName=table_stack.table, **SHAPE
+        )  # no stream, because this emulator never deletes stream records
+        put_service(table_stack)
+        server_port = peerparts.free_port()
         app = "tests.load.server:application"
-        server = life.enter_context(peerparts.gunicorn(peerparts.OURS, app, folder, ours_at, **our_settings(alone)))
+        server = cleanup.enter_context(
+            peerparts.gunicorn(peerparts.OURS, app, folder, server_port, **our_settings(table_stack))
+        )
 
-        def shop_spent() -> Counter[str]:
-            return Counter({"server": tree(shop), "PostgreSQL": tree(postgres), "Redis": tree(redis)})
+        def shop_cpu() -> Counter[str]:
+            return Counter(
+                {
+                    "server": tree_cpu_seconds(shop),
+                    "PostgreSQL": tree_cpu_seconds(postgres),
+                    "Redis": tree_cpu_seconds(redis),
+                }
+            )
 
-        def server_spent() -> Counter[str]:
-            return Counter({"server": tree(server), "Dynoxide": tree(table)})
+        def server_cpu() -> Counter[str]:
+            return Counter({"server": tree_cpu_seconds(server), "Dynoxide": tree_cpu_seconds(table)})
 
-        def told(run: Run) -> None:
+        def add(run: Run) -> None:
             runs.append(run)
             print(f"{run.setting} | {run.at_once} | {line(run)}", flush=True)
 
         def server_round(at_once: int) -> Run:
-            return our_round(SERVER, alone, f"http://{HOST}:{ours_at}", at_once, server_spent)
+            return our_round(SERVER, table_stack, f"http://{HOST}:{server_port}", at_once, server_cpu)
 
         start = time.monotonic()
-        pretix.round(max(AT_ONCE), WARM, events[WARM])
+        pretix.round(max(AT_ONCE), WARM_UP, events[WARM_UP])
         server_round(max(AT_ONCE))
         for (turn, at_once), name in names.items():
-            if turn and at_once == max(AT_ONCE) and time.monotonic() - start > ENOUGH:
+            if turn and at_once == max(AT_ONCE) and time.monotonic() - start > TIME_LIMIT:
                 break
-            run, pages = pretix.round(at_once, name, events[name], shop_spent)
-            told(run)
+            run, pages = pretix.round(at_once, name, events[name], shop_cpu)
+            add(run)
             visits.append(pages)
-            for _ in range(OURS):
-                told(server_round(at_once))
-        stack = life.enter_context(running())
+            for _ in range(OUR_ROUNDS):
+                add(server_round(at_once))
+        stack = cleanup.enter_context(running())
         put_service(stack)
-        our_round(ENGINE, stack, stack.api, max(AT_ONCE), engine_spent)  # cold workers start slowly
+        our_round(LAMBDAS, stack, stack.api, max(AT_ONCE), emulator_cpu)  # a warm-up, because cold workers start slowly
         for _turn, at_once in list(names)[: len(visits)]:
-            told(our_round(ENGINE, stack, stack.api, at_once, engine_spent))
+            add(our_round(LAMBDAS, stack, stack.api, at_once, emulator_cpu))
     return runs, visits
 
 
 def our_round(setting: str, stack: Stack, api: str, at_once: int, meter: Meter) -> Run:
-    """The same crowd at our hold."""
-    place = seated(stack, api, SERVICE)
-    time.sleep(FORGET)
-    return ours(setting, at_once, storm(place, CROWD, at_once, meter, slots=False))
+    """Run a round of holds with the same crowd."""
+    context = seated(stack, api, SERVICE)
+    time.sleep(CACHE_SECONDS)
+    return ours(setting, at_once, storm(context, CROWD, at_once, meter, slots=False))
 
 
 def line(run: Run) -> str:
-    """One row of the table."""
+    """Format the figures of a round as a table row."""
     cuts = [cut * 1000 for cut in quantiles(run.times, n=100)]
-    cpu = ", ".join(f"{part} {ms:.1f}" for part, ms in run.cpu().items() if ms >= MERE)
+    cpu = ", ".join(f"{part} {ms:.1f}" for part, ms in run.cpu().items() if ms >= NEGLIGIBLE)
     refused = ", ".join(f"{count} {code}" for code, count in sorted(run.refused.items()))
     return (
         f"{run.rate:.1f} | {len(run.times) / run.seconds:.1f} | {cuts[49]:.0f} | {cuts[94]:.0f} | {run.drained:.2f}"
@@ -295,97 +321,98 @@ def line(run: Run) -> str:
 
 
 def median(runs: list[Run], setting: str, at_once: int) -> Run:
-    """The round in the middle, by holds a second."""
+    """Return the median round by holds per second."""
     rounds = sorted((run for run in runs if (run.setting, run.at_once) == (setting, at_once)), key=lambda run: run.rate)
     return rounds[(len(rounds) - 1) // 2]
 
 
 def table(runs: list[Run]) -> list[str]:
-    """The rounds in the middle, and between what the others were."""
+    """Return the table of the median rounds, with the range of all rounds."""
     lines = [
         f"| | {' | '.join(COLUMNS)} |",
         "|---" * (1 + len(COLUMNS)) + "|",
     ]
     for at_once in AT_ONCE:
-        for setting in (PEER, SERVER, ENGINE):
+        for setting in (PEER, SERVER, LAMBDAS):
             rates = sorted(run.rate for run in runs if (run.setting, run.at_once) == (setting, at_once))
             spread = f"{rates[0]:.1f} to {rates[-1]:.1f}"
             lines.append(f"| {setting} | {at_once} | {spread} | {line(median(runs, setting, at_once))} |")
     return lines
 
 
-def times(runs: list[Run], setting: str, at_once: int) -> float:
-    """How many times pretix's holds a second this setting of ours makes."""
+def speedup(runs: list[Run], setting: str, at_once: int) -> float:
+    """Divide the holds per second of this setting by pretix's."""
     return median(runs, setting, at_once).rate / median(runs, PEER, at_once).rate
 
 
 def aim(runs: list[Run]) -> str:
-    """Whether the aim is reached, and in which setting."""
+    """Say for each of our settings whether the aim is reached."""
     most = max(AT_ONCE)
-    by = {setting: times(runs, setting, most) for setting in (SERVER, ENGINE)}
-    told = ", ".join(
-        f"{setting}: {factor:.1f} times ({'reached' if factor >= AIM else 'missed'})" for setting, factor in by.items()
+    factors = {setting: speedup(runs, setting, most) for setting in (SERVER, LAMBDAS)}
+    results = ", ".join(
+        f"{setting}: {factor:.1f} times ({'reached' if factor >= AIM else 'missed'})"
+        for setting, factor in factors.items()
     )
-    return f"Aim, {AIM} times pretix's holds a second at {most} at once. {told}."
+    return f"Aim: {AIM} times pretix's holds per second at {most} at once. {results}."
 
 
 def machine() -> str:
-    """What all this ran on."""
+    """Describe this machine."""
     names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
     name = names[0] if names else platform.machine()
     return f"{os.cpu_count()} cores, {name}, {psutil.virtual_memory().total >> 30} GiB"
 
 
 def versions() -> str:
-    """Of everything that was compared."""
-    listed = peerparts.said([peerparts.PRETIX / "bin" / "python", "-c", VERSIONS]).strip()
-    servers = [peerparts.said([peerparts.program(name), "--version"], **peerparts.libraries()) for name in SERVERS]
-    numbers = [found[0] for text in servers if (found := re.findall(r"\d+\.[\d.]*\d", text))]
+    """List the versions of all programs in the comparison."""
+    pretix = peerparts.run([peerparts.PRETIX / "bin" / "python", "-c", VERSIONS]).strip()
+    servers = [peerparts.run([peerparts.program(name), "--version"], **peerparts.libraries()) for name in SERVERS]
+    numbers = [matches[0] for text in servers if (matches := re.findall(r"\d+\.[\d.]*\d", text))]
     python = f"Python {platform.python_version()}"
-    table = peerparts.said([peerparts.DYNOXIDE, "--version"]).strip().capitalize()
-    known = (f"PostgreSQL {numbers[0]}", f"Redis {numbers[1]}", table, f"MiniStack {version('ministack')}", python)
-    return f"{listed}, {', '.join(known)}"
+    table = peerparts.run([peerparts.DYNOXIDE, "--version"]).strip().capitalize()
+    others = (f"PostgreSQL {numbers[0]}", f"Redis {numbers[1]}", table, f"MiniStack {version('ministack')}", python)
+    return f"{pretix}, {', '.join(others)}"
 
 
 def page(runs: list[Run], visits: list[float], load: float) -> str:
-    """What docs/peer.md keeps of a run."""
+    """Return the figures of a run for docs/peer.md."""
     day, first, last = f"{datetime.now(UTC):%Y-%m-%d}", min(visits), max(visits)
     rounds = len(visits) // len(AT_ONCE)
     facts = f"""\
 {day}, {machine()}, load {load:.1f} before the start (1.0 is one busy core).
-{versions()}. {peerparts.WORKERS} gunicorn workers on either side.
-{CROWD} attempts on {SEATS} places a round. {rounds} rounds of pretix, {OURS} of our server beside each;
-the row is the round in the middle.
-pretix's shop page, which each browser opens first and which is not in the table: {first:.1f} to {last:.1f} a second."""
+{versions()}. {peerparts.WORKERS} gunicorn workers on each side.
+{CROWD} attempts on {SEATS} seats per round. {rounds} rounds of pretix, each with {OUR_ROUNDS} of our server;
+a row is the median round.
+pretix's shop page, which each browser opens first and which the table omits: {first:.1f} to {last:.1f} per second."""
     return "\n".join([facts, "", *table(runs), "", aim(runs), ""])
 
 
-def replaced(kept: str, figures: str) -> str:
-    """The page with other figures between its marks."""
+def replace_figures(page_text: str, figures: str) -> str:
+    """Replace the figures between the markers of the page."""
     begin, end = MARKS
-    before, _, rest = kept.partition(begin)
+    before, _, rest = page_text.partition(begin)
     return before + begin + figures + end + rest.partition(end)[2]
 
 
 def main() -> None:
-    """Say what it will do, do it, and judge."""
+    """Install the programs, run the comparison, and exit with an error for a wrong result."""
     die_with_parent()
-    options = ArgumentParser(description="Our hold beside pretix's cart-add.")
-    options.add_argument("--record", action="store_true", help="put the figures into docs/peer.md")
-    options.add_argument("--rounds", type=int, default=ROUNDS, help="%(default)s unless given")
-    asked = options.parse_args()
-    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(end, lambda *_: sys.exit(130))
-    print(peerparts.WHAT, flush=True)
+    parser = ArgumentParser(description="Compare our hold with pretix's cart-add.")
+    parser.add_argument("--record", action="store_true", help="write the figures to docs/peer.md")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of pretix (default: %(default)s)")
+    options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(130))
+    print(peerparts.ANNOUNCEMENT, flush=True)
     with peerparts.installed():
         load = os.getloadavg()[0]
-        runs, visits = measure(asked.rounds)
+        runs, visits = measure(options.rounds)
         text = page(runs, visits, load)
     print(text)
-    if asked.record:
-        PAGE.write_text(replaced(PAGE.read_text("utf-8"), text), "utf-8")
-    if wrong := [f"{run.setting}, {run.at_once} at once: {problem}" for run in runs for problem in run.problems]:
-        raise SystemExit("\n".join(wrong))
+    if options.record:
+        PAGE.write_text(replace_figures(PAGE.read_text("utf-8"), text), "utf-8")
+    if problems := [f"{run.setting}, {run.at_once} at once: {problem}" for run in runs for problem in run.problems]:
+        raise SystemExit("\n".join(problems))
 
 
 if __name__ == "__main__":

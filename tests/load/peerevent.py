@@ -1,7 +1,8 @@
-"""What only pretix itself can do, run by the Python of its own venv: `open PLACES NAME...` and `count NAME...`.
+"""Manage events in pretix, run with the Python of its venv: `open SEATS NAME...` and `count NAME...`.
 
-Prints one JSON object with an entry for each name. `open` makes an event with one free product under one quota, on sale
-now, and says where; `count` says how many places carts hold, in how many carts, and what the quota has left.
+Prints one JSON object with an entry for each name. `open` creates an event that sells one free product under one quota,
+and returns the path of its shop and the id of the product. `count` returns the seats in carts, the number of carts, and
+what the quota has left.
 """
 
 import json
@@ -14,7 +15,7 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "pretix.settings"
 django.setup()
 
-from django.utils.timezone import now  # noqa: E402 - pretix's modules want its settings first
+from django.utils.timezone import now  # noqa: E402 - pretix's modules need its settings first
 from django_scopes import scopes_disabled  # noqa: E402
 from pretix.base.models import CartPosition, Event, Organizer  # noqa: E402
 from pretix.base.services.quotas import QuotaAvailability  # noqa: E402
@@ -22,8 +23,8 @@ from pretix.base.services.quotas import QuotaAvailability  # noqa: E402
 ORGANIZER = "guichet"
 
 
-def put_on_sale(name: str, places: int) -> dict[str, str]:
-    """Make the event as the control panel makes a new one; where its shop is, and the id of its product."""
+def put_on_sale(name: str, seats: int) -> dict[str, str]:
+    """Create an event as pretix's control panel does. Return the path of its shop and the id of its product."""
     organizer, _ = Organizer.objects.get_or_create(slug=ORGANIZER, defaults={"name": "Guichet"})
     start = now() + timedelta(days=4)
     event = Event.objects.create(
@@ -31,28 +32,28 @@ def put_on_sale(name: str, places: int) -> dict[str, str]:
     )
     event.set_defaults()
     product = event.items.create(name="Place", default_price=0, active=True, admission=True)
-    event.quotas.create(name="Places", size=places).items.add(product)
+    event.quotas.create(name="Places", size=seats).items.add(product)
     return {"shop": f"/{ORGANIZER}/{name}/", "product": str(product.pk)}
 
 
 def count(name: str) -> dict[str, int]:
-    """What the tables say, the quota by pretix's own sum."""
+    """Count the seats in carts in the tables, and read the quota with pretix's own function."""
     event = Event.objects.get(organizer__slug=ORGANIZER, slug=name)
-    held = CartPosition.objects.filter(event=event)
+    positions = CartPosition.objects.filter(event=event)
     quota = event.quotas.get()
-    sums = QuotaAvailability(early_out=False)
-    sums.queue(quota)
-    sums.compute()
-    carts = held.values("cart_id").distinct().count()
-    return {"positions": held.count(), "carts": carts, "left": int(sums.results[quota][1])}
+    availability = QuotaAvailability(early_out=False)
+    availability.queue(quota)
+    availability.compute()
+    carts = positions.values("cart_id").distinct().count()
+    return {"positions": positions.count(), "carts": carts, "left": int(availability.results[quota][1])}
 
 
-def main(command: str, *words: str) -> dict[str, object]:
-    """Do it for every name."""
+def main(command: str, *arguments: str) -> dict[str, object]:
+    """Run the command for each name."""
     with scopes_disabled():
         if command == "open":
-            return {name: put_on_sale(name, int(words[0])) for name in words[1:]}
-        return {name: count(name) for name in words}
+            return {name: put_on_sale(name, int(arguments[0])) for name in arguments[1:]}
+        return {name: count(name) for name in arguments}
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The bill of a Monday at the list prices of `simulation.inputs`."""
+"""Compute the bill of a release at the list prices of `simulation.inputs`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.load.simulation.inputs import (
-    EDGE,
+    CDN,
     GATEWAY,
     GB_LOGGED,
     GB_OUT,
@@ -18,30 +18,30 @@ from tests.load.simulation.inputs import (
     WRITE_UNIT,
 )
 
-FULL_CORE = 1769  # MB of memory at which a Lambda has a whole core
-WAIT_MS = 5.0  # for one call of the table, paid while the CPU rests
-ENVIRONMENTS, SECONDS = 100, 300  # of a crowd of 100,000: so many at once of each function, for so long
+FULL_CORE = 1769  # MB of memory at which a Lambda function has a full core
+WAIT_MS = 5.0  # for one call to the table, billed although the CPU is idle
+ENVIRONMENTS, SECONDS = 100, 300  # of each function, and for how long, with 100,000 visitors
 
 
 @dataclass(frozen=True)
-class Given:
-    """What is not billed: requests and GB at the edge, calls and GB-seconds of Lambda, GB of logs."""
+class FreeTier:
+    """The usage that is not billed: CDN requests, GB sent, Lambda calls and GB-seconds, GB of logs."""
 
-    edge: float = 0
+    cdn: float = 0
     sent: float = 0
     calls: float = 0
     gb_seconds: float = 0
     logged: float = 0
 
 
-NOTHING = Given()
-EACH_MONTH = Given(10 * MILLION, 1_000, MILLION, 400_000, 5)
-"""What AWS gives every account, not only new ones ("always free" on its pages of prices, read 2026-11-23)."""
+NO_FREE_TIER = FreeTier()
+MONTHLY_FREE_TIER = FreeTier(10 * MILLION, 1_000, MILLION, 400_000, 5)
+"""The monthly free tier of every account ("always free" on the pricing pages of AWS, read 2026-11-23)."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a request of one kind costs: CPU, calls of the table, bytes of the answer, MB of its function."""
+    """The resources of one request: CPU, calls to the table, bytes of the answer, and MB of the function."""
 
     cpu_ms: float
     calls: float
@@ -50,7 +50,7 @@ class Use:
 
     @property
     def gb_seconds(self) -> float:
-        """What Lambda bills: less memory than FULL_CORE is less than a core."""
+        """The GB-seconds that Lambda bills. A function with less memory than FULL_CORE has less than a core."""
         return (self.cpu_ms * max(1.0, FULL_CORE / self.memory) + self.calls * WAIT_MS) / 1000 * self.memory / 1024
 
 
@@ -62,27 +62,30 @@ def bill(
     reads: float,
     letters: float,
     load_gb_seconds: float,
-    kept: Mapping[str, float] | None = None,
-    given: Given = NOTHING,
+    cached: Mapping[str, float] | None = None,
+    free: FreeTier = NO_FREE_TIER,
 ) -> dict[str, float]:
-    """Dollars by service for so many requests of each kind, and in all; `kept` are those that an edge answers."""
+    """Compute the dollars by AWS service and in total.
+
+    `requests` are those that reach the gateway, by kind. `cached` are those that a CDN answers, if there is one.
+    """
     count = sum(requests.values())
     seconds = sum(number * uses[kind].gb_seconds for kind, number in requests.items()) + load_gb_seconds
-    sent = sum(number * uses[kind].sent for of in (requests, kept or {}) for kind, number in of.items())
+    sent = sum(number * uses[kind].sent for counts in (requests, cached or {}) for kind, number in counts.items())
     parts = {
         "API Gateway": count * GATEWAY,
-        "Lambda": _beyond(count, given.calls) * INVOCATION + _beyond(seconds, given.gb_seconds) * GB_SECOND,
+        "Lambda": _beyond(count, free.calls) * INVOCATION + _beyond(seconds, free.gb_seconds) * GB_SECOND,
         "DynamoDB": writes * WRITE_UNIT + reads * READ_UNIT,
         "SES": letters * LETTER,
-        "traffic out": _beyond(sent / 1e9, given.sent) * GB_OUT,
-        "logs": _beyond(count * LOGGED / 1e9, given.logged) * GB_LOGGED,
+        "traffic out": _beyond(sent / 1e9, free.sent) * GB_OUT,
+        "logs": _beyond(count * LOGGED / 1e9, free.logged) * GB_LOGGED,
     }
-    if kept is not None:
-        asked = count + sum(kept.values())
-        parts["CloudFront"] = _beyond(asked, given.edge) * EDGE
-        parts["web ACL"] = asked * WEB_ACL
+    if cached is not None:
+        cdn_requests = count + sum(cached.values())
+        parts["CloudFront"] = _beyond(cdn_requests, free.cdn) * CDN
+        parts["web ACL"] = cdn_requests * WEB_ACL
     return {**parts, "total": sum(parts.values())}
 
 
-def _beyond(used: float, given: float) -> float:
-    return max(0.0, used - given)
+def _beyond(used: float, free: float) -> float:
+    return max(0.0, used - free)

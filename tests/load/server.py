@@ -1,4 +1,4 @@
-"""Our app behind any WSGI server: Chalice's own converter makes each request the event that API Gateway sends."""
+"""A WSGI application for our app. Chalice's own converter turns each request into an API Gateway event."""
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -19,8 +19,8 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
-    answer = app(_events.create_lambda_event(environ["REQUEST_METHOD"], path, headers, body), None)
-    lines = [(name, value) for name, values in answer["multiValueHeaders"].items() for value in values]
-    lines += answer["headers"].items()
-    start_response(f"{answer['statusCode']} {HTTPStatus(answer['statusCode']).phrase}", lines)
-    return [answer["body"].encode()]
+    response = app(_events.create_lambda_event(environ["REQUEST_METHOD"], path, headers, body), None)
+    response_headers = [(name, value) for name, values in response["multiValueHeaders"].items() for value in values]
+    response_headers += response["headers"].items()
+    start_response(f"{response['statusCode']} {HTTPStatus(response['statusCode']).phrase}", response_headers)
+    return [response["body"].encode()]

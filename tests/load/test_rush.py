@@ -1,4 +1,4 @@
-"""The settings of a rush, the seats it makes, and its verdict."""
+"""Tests of a rush: its settings, its seats and its verdict."""
 
 import json
 import math
@@ -18,71 +18,49 @@ from chalicelib.keys import keys as stage_keys
 from chalicelib.web import clock, visit
 from tests.load.history import Operation, Rules, check
 from tests.load.rush import fairness, report
-from tests.load.rush.plan import CannotRush, asked, document, edge_headers, identity, keys, mailbox, network, programs
+from tests.load.rush.plan import CannotRush, cdn_headers, identity, keys, mailbox, network, programs, read_settings
 from tests.load.rush.recorded import Position, gave_seat, operations
-from tests.load.rush.target import alive
+from tests.load.rush.target import check_health
 
 SEAT = "rush-1.20261207.0900.1"
 PAGES = {"json": b'{"status": "hello"}', "cdn": b'{"status": "ok"}', "api": b'{"status": "ok"}'}
-NOBODY = 9  # the port that discards: nothing listens there
+CLOSED_PORT = 9  # the discard port: nothing listens there
 
 
 @pytest.mark.parametrize(
     ("env", "line"),
     [
         ({"VISITORS": "0"}, "guichet: VISITORS must be a whole number from 1 to 1,000,000, not '0'"),
-        ({"VISITORS": "many"}, "guichet: VISITORS must be a whole number from 1 to 1,000,000, not 'many'"),
         ({"SEATS": "-3"}, "guichet: SEATS must be a whole number from 1 to 100,000, not '-3'"),
         ({"BOTS": "0.51"}, "guichet: BOTS must be a number from 0 to 0.5, not '0.51'"),
-        ({"BOTS": "-0.1"}, "guichet: BOTS must be a number from 0 to 0.5, not '-0.1'"),
         ({"BOTS": "nan"}, "guichet: BOTS must be a number from 0 to 0.5, not 'nan'"),
-        ({"BOTS": "2 %"}, "guichet: BOTS must be a number from 0 to 0.5, not '2 %'"),
         (
             {"KINDS": "hammering,clever"},
-            "guichet: KINDS must be some of hammering, solving, many, with commas between, not 'clever'",
+            "guichet: KINDS must be one or more of hammering, solving, many, separated by commas, not 'clever'",
         ),
         ({"SEAT_AFTER": "never"}, "guichet: SEAT_AFTER must be one of crowd, captcha, choice, not 'never'"),
         (
             {"URL": "guichet"},
-            "guichet: URL must be the address of a service, like https://example.org/api, not 'guichet'",
+            "guichet: URL must be the URL of an API, like https://example.org/api, not 'guichet'",
         ),
         (
             {"URL": "https://example.org/api"},
-            "guichet: say which stage https://example.org/api is: STAGE=name. Its table makes the seats and is checked",
+            "guichet: set STAGE to the stage of https://example.org/api, because the rush creates seats in its table",
         ),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_refused_in_one_line(env: dict[str, str], line: str) -> None:
+def test_an_invalid_setting_is_refused_in_one_line(env: dict[str, str], line: str) -> None:
     with pytest.raises(CannotRush) as refused:
-        asked(env)
+        read_settings(env)
     assert str(refused.value) == line
 
 
-def test_without_settings_two_thousand_come_for_two_hundred_seats_of_this_machine() -> None:
-    wish = asked({"URL": "", "VISITORS": "", "BOTS": "", "KINDS": ""})
-    assert (wish.visitors, wish.seats, wish.url, wish.stage) == (2000, 200, "", "laptop")
-    assert (wish.bots, wish.kinds, wish.seat_after) == (0.02, ("hammering",), "crowd")
-
-
-def test_a_stage_elsewhere_is_named() -> None:
-    wish = asked({"URL": "https://example.org/api/", "STAGE": "trial"})
-    assert (wish.url, wish.stage) == ("https://example.org/api", "trial")
-
-
-@pytest.mark.parametrize(
-    ("url", "at_once"),
-    [("", 2), ("http://127.0.0.1:4566/api", 2), ("http://localhost:4566/api", 2), ("https://example.org/api", 10_000)],
-)
-def test_two_requests_at_once_go_to_each_function_of_this_machine(url: str, at_once: int) -> None:
-    assert asked({"URL": url, "STAGE": "trial"}).at_once == at_once
-
-
 def test_programs_of_all_kinds_have_equal_shares_over_all_workers() -> None:
-    wish = replace(
-        asked({"VISITORS": "1000", "BOTS": "0.2", "KINDS": "hammering, solving,many,solving"}),
+    settings = replace(
+        read_settings({"VISITORS": "1000", "BOTS": "0.2", "KINDS": "hammering, solving,many,solving"}),
         workers=2,
     )
-    shares = [programs(wish, worker) for worker in range(2)]
+    shares = [programs(settings, worker) for worker in range(2)]
     assert shares == [
         {"hammering": 34, "solving": 33, "many": 33},
         {"solving": 34, "many": 33, "hammering": 33},
@@ -92,11 +70,7 @@ def test_programs_of_all_kinds_have_equal_shares_over_all_workers() -> None:
 
 @pytest.mark.parametrize(("share", "expected"), [("0", {}), ("0.5", {"hammering": 50})])
 def test_the_share_of_programs_may_be_nothing_and_at_most_half(share: str, expected: dict[str, int]) -> None:
-    assert programs(asked({"VISITORS": "100", "BOTS": share}), 0) == expected
-
-
-def test_the_service_of_a_rush_takes_its_seats_when_the_load_tester_says() -> None:
-    assert document("rush-1", "choice")["seat_after"] == "choice"
+    assert programs(read_settings({"VISITORS": "100", "BOTS": share}), 0) == expected
 
 
 def test_each_visitor_has_a_client_network_and_an_email_domain_of_its_own() -> None:
@@ -107,8 +81,8 @@ def test_each_visitor_has_a_client_network_and_an_email_domain_of_its_own() -> N
 
 
 @pytest.mark.parametrize("appended", ["", ", 203.0.113.9"], ids=["local stack", "API Gateway"])
-def test_the_service_takes_the_address_that_the_stages_secret_vouches_for(appended: str) -> None:
-    sent = edge_headers(stage_keys().cdn_secret, "10.0.1.1")
+def test_the_service_accepts_the_ip_address_signed_with_the_stages_secret(appended: str) -> None:
+    sent = cdn_headers(stage_keys().cdn_secret, "10.0.1.1")
     assert visit.read_visit(event(sent, appended), clock.now()).ip_address == "10.0.1.1"
     assert (
         visit.read_visit(event(sent | {"X-Guichet-Edge": Keys("x" * 43).cdn_secret}, appended), clock.now()).ip_address
@@ -117,7 +91,7 @@ def test_the_service_takes_the_address_that_the_stages_secret_vouches_for(append
 
 
 def event(headers: dict[str, str], appended: str) -> ChaliceRequest:
-    """A request as Chalice reads it, with what the gateway appends to the addresses."""
+    """Build a request as Chalice reads it, with the entry that API Gateway appends to X-Forwarded-For."""
     return ChaliceRequest(
         {
             "multiValueQueryStringParameters": None,
@@ -136,7 +110,7 @@ def event(headers: dict[str, str], appended: str) -> ChaliceRequest:
     )
 
 
-def test_seats_are_in_the_week_after_the_next_two_a_slot_until_more_are_needed() -> None:
+def test_seats_are_in_the_week_after_the_next_with_two_per_slot_until_more_are_needed() -> None:
     few = [key.ref for key in keys("rush-1", 3, date(2026, 11, 29))]
     assert few == ["rush-1.20261207.0900.1", "rush-1.20261207.0900.2", "rush-1.20261207.0905.1"]
     many = keys("rush-1", 10_000, date(2026, 11, 23))
@@ -144,12 +118,12 @@ def test_seats_are_in_the_week_after_the_next_two_a_slot_until_more_are_needed()
     assert (many[0].day, many[-1].day, max(key.unit for key in many)) == (date(2026, 12, 7), date(2026, 12, 11), 21)
 
 
-# Who answers
+# The target of the rush
 
 
 @pytest.fixture
-def stranger() -> Iterator[str]:
-    """Another program's web server."""
+def other_server() -> Iterator[str]:
+    """A web server of another program."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -169,23 +143,23 @@ def stranger() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("path", "why"),
-    [("/none", "answers 404"), ("/text", "is no JSON"), ("/json", "says something else")],
+    ("path", "reason"),
+    [("/none", "answers 404"), ("/text", "is not JSON"), ("/json", "does not report the status ok")],
 )
-def test_what_is_no_guichet_is_refused(stranger: str, path: str, why: str) -> None:
-    with pytest.raises(CannotRush, match=f"is no Guichet: its /health {why}"):
-        alive(stranger + path)
+def test_a_server_that_is_not_guichet_is_refused(other_server: str, path: str, reason: str) -> None:
+    with pytest.raises(CannotRush, match=f"is not a Guichet API: /health {reason}"):
+        check_health(other_server + path)
 
 
-def test_the_cdn_is_refused_because_it_replaces_the_visitors_addresses(stranger: str) -> None:
-    alive(f"{stranger}/api")
-    with pytest.raises(CannotRush, match=r"is behind CloudFront, .*: give the URL of API Gateway"):
-        alive(f"{stranger}/cdn")
+def test_a_url_behind_the_cdn_is_refused_because_the_cdn_replaces_ip_addresses(other_server: str) -> None:
+    check_health(f"{other_server}/api")
+    with pytest.raises(CannotRush, match=r"is behind CloudFront, .*: set URL to the URL of API Gateway"):
+        check_health(f"{other_server}/cdn")
 
 
-def test_nobody_there_is_refused() -> None:
-    with pytest.raises(CannotRush, match=f"guichet: nothing answers at http://127.0.0.1:{NOBODY}"):
-        alive(f"http://127.0.0.1:{NOBODY}")
+def test_a_url_without_a_server_is_refused() -> None:
+    with pytest.raises(CannotRush, match=f"guichet: nothing answers at http://127.0.0.1:{CLOSED_PORT}"):
+        check_health(f"http://127.0.0.1:{CLOSED_PORT}")
 
 
 # Holds that wait for their seat
@@ -195,10 +169,10 @@ FIRST, SECOND = f"{SEAT}.{'a' * 78}", f"{OTHER}.{'b' * 78}"
 A, B = digest("a" * 52), digest("b" * 52)
 
 
-def told(
+def request_record(
     at: Position, step: str, start: float, body: dict[str, Any] | None, until: float | None = None
 ) -> dict[str, Any]:
-    """The record of a request of a visitor; without a body it has no answer."""
+    """Build the record of a visitor's request. Without a body, the request had no answer."""
     outcome = "unknown" if body is None else "refused" if "code" in body else "ok"
     times = {"start": start, "end": None if body is None else start + 0.5}
     facts = {"code": (body or {}).get("code", ""), "until": until, "state": (body or {}).get("state", "")}
@@ -206,13 +180,17 @@ def told(
 
 
 def waiting(at: Position, start: float) -> dict[str, Any]:
-    """The record of a hold that waits for its seat."""
-    return told(at, "hold", start, {"hold": FIRST, "state": "waiting", "expires_at": "2026-12-07T09:10:00+01:00"})
+    """Build the record of a hold that waits for its seat."""
+    return request_record(
+        at, "hold", start, {"hold": FIRST, "state": "waiting", "expires_at": "2026-12-07T09:10:00+01:00"}
+    )
 
 
-def test_a_hold_with_a_seat_is_an_operation_at_once() -> None:
+def test_a_hold_with_a_seat_is_one_operation() -> None:
     at = Position()
-    hold = told(at, "hold", 100, {"hold": FIRST, "state": "held", "expires_at": "2026-12-07T09:03:00+01:00"}, 280.0)
+    hold = request_record(
+        at, "hold", 100, {"hold": FIRST, "state": "held", "expires_at": "2026-12-07T09:03:00+01:00"}, 280.0
+    )
     assert gave_seat(hold)
     assert [*operations([hold])] == [Operation("hold", SEAT, A, 100, 100.5, until=280.0)]
 
@@ -221,30 +199,32 @@ def test_a_waiting_hold_takes_its_seat_with_the_right_answer() -> None:
     at = Position()
     records = [
         waiting(at, 100),
-        told(at, "captcha", 101, {}),
-        told(at, "answer", 105, {"code": "captcha-wrong"}),
-        told(at, "answer", 106, {"hold": FIRST, "state": "held"}, 1006.0),
-        told(at, "details", 120, {"state": "pending"}, 9000.0),
+        request_record(at, "captcha", 101, {}),
+        request_record(at, "answer", 105, {"code": "captcha-wrong"}),
+        request_record(at, "answer", 106, {"hold": FIRST, "state": "held"}, 1006.0),
+        request_record(at, "details", 120, {"state": "pending"}, 9000.0),
     ]
     assert [gave_seat(record) for record in records] == [False, False, False, True, False]
-    assert [(one.kind, one.start, one.outcome, one.until) for one in operations(records)] == [
+    assert [
+        (operation.kind, operation.start, operation.outcome, operation.until) for operation in operations(records)
+    ] == [
         ("answer", 105, "refused", None),
         ("hold", 106, "ok", 1006.0),
         ("answer", 106, "ok", 1006.0),
         ("details", 120, "ok", 9000.0),
     ]
-    assert {(one.seat, one.hold) for one in operations(records)} == {(SEAT, A)}
+    assert {(operation.seat, operation.hold) for operation in operations(records)} == {(SEAT, A)}
 
 
-def test_the_answer_may_give_another_seat_under_another_hold_and_the_visitor_goes_on_with_that() -> None:
+def test_the_answer_may_give_another_seat_and_the_visitor_continues_with_its_hold() -> None:
     at = Position()
     records = [
         waiting(at, 100),
-        told(at, "answer", 106, {"hold": SECOND, "state": "held", "instead_of": {"start": "09:00"}}, 1006.0),
-        told(at, "details", 120, {"state": "pending"}, 9000.0),
+        request_record(at, "answer", 106, {"hold": SECOND, "state": "held", "instead_of": {"start": "09:00"}}, 1006.0),
+        request_record(at, "details", 120, {"state": "pending"}, 9000.0),
     ]
     assert (at.hold, at.seat, at.waiting) == (SECOND, OTHER, "")
-    assert [(one.kind, one.seat, one.hold) for one in operations(records)] == [
+    assert [(operation.kind, operation.seat, operation.hold) for operation in operations(records)] == [
         ("hold", OTHER, B),
         ("answer", OTHER, B),
         ("details", OTHER, B),
@@ -252,40 +232,47 @@ def test_the_answer_may_give_another_seat_under_another_hold_and_the_visitor_goe
     assert (records[1]["waiting"], records[2]["waiting"]) == (A, "")
 
 
-def test_an_answer_that_was_lost_may_have_taken_the_seat_that_its_repetition_names() -> None:
+def test_an_unanswered_captcha_request_may_have_taken_the_seat_that_its_repetition_names() -> None:
     at = Position()
-    records = [waiting(at, 100), told(at, "answer", 106, None), told(at, "answer", 140, {"hold": SECOND}, 1006.0)]
+    records = [
+        waiting(at, 100),
+        request_record(at, "answer", 106, None),
+        request_record(at, "answer", 140, {"hold": SECOND}, 1006.0),
+    ]
     assert [*operations(records)] == [
         Operation("hold", OTHER, B, 106, 140.5, until=1006.0),
         Operation("answer", OTHER, B, 140, 140.5, until=1006.0),
     ]
 
 
-def test_an_answer_that_stays_lost_may_have_taken_any_seat_once() -> None:
+def test_a_captcha_request_that_is_never_answered_may_have_taken_any_one_seat() -> None:
     at = Position()
-    records = [waiting(at, 100), told(at, "answer", 106, None), told(at, "answer", 140, None)]
+    records = [waiting(at, 100), request_record(at, "answer", 106, None), request_record(at, "answer", 140, None)]
     lost = [*operations(records)]
     assert lost == [Operation("hold", "", "", 106, math.inf, "unknown")]
     table = [
         Operation("table", seat, hold, 150, 151, until=1006.0, state="held") for seat, hold in ((OTHER, B), (SEAT, A))
     ]
     assert check([*lost, table[0]], {OTHER: 100.0}, Rules()) == []
-    assert {wrong.seat for wrong in check([*lost, *table], {OTHER: 100.0, SEAT: 100.0}, Rules())} == {SEAT}
+    assert {rejection.seat for rejection in check([*lost, *table], {OTHER: 100.0, SEAT: 100.0}, Rules())} == {SEAT}
 
 
-def test_a_seat_that_two_waiting_holds_got_is_a_seat_given_twice() -> None:
+def test_a_seat_that_two_waiting_holds_got_was_given_twice() -> None:
     records = []
     for name, start in (("a", 106), ("b", 107)):
         at = Position()
-        records += [waiting(at, 100), told(at, "answer", start, {"hold": f"{SEAT}.{name * 78}"}, start + 900.0)]
-    assert [wrong.kind for wrong in check(operations(records), {SEAT: 100.0}, Rules())] == ["hold"]
+        records += [
+            waiting(at, 100),
+            request_record(at, "answer", start, {"hold": f"{SEAT}.{name * 78}"}, start + 900.0),
+        ]
+    assert [rejection.kind for rejection in check(operations(records), {SEAT: 100.0}, Rules())] == ["hold"]
 
 
-def test_who_is_told_that_nothing_is_free_asks_again_with_a_new_hold() -> None:
+def test_a_visitor_who_found_nothing_free_asks_again_with_a_new_hold() -> None:
     at = Position()
-    records = [waiting(at, 100), told(at, "answer", 106, {"code": "nothing-free"})]
-    again = told(at, "hold", 115, {"hold": SECOND, "state": "held", "expires_at": "…"}, 295.0)
-    assert [one for one in operations([*records, again]) if one.outcome == "ok"] == [
+    records = [waiting(at, 100), request_record(at, "answer", 106, {"code": "nothing-free"})]
+    again = request_record(at, "hold", 115, {"hold": SECOND, "state": "held", "expires_at": "…"}, 295.0)
+    assert [operation for operation in operations([*records, again]) if operation.outcome == "ok"] == [
         Operation("hold", OTHER, B, 115, 115.5, until=295.0)
     ]
 
@@ -296,7 +283,7 @@ def test_who_is_told_that_nothing_is_free_asks_again_with_a_new_hold() -> None:
 def record(
     step: str, start: float, seconds: float, status: int, code: str = "", *, visitor: int = 0, hold: str = ""
 ) -> dict[str, Any]:
-    """A request as the crowd writes it down."""
+    """Build a record as the crowd writes it."""
     outcome = "ok" if 0 < status < 400 else "refused" if 400 <= status < 500 else "unknown"
     facts = {"status": status, "outcome": outcome, "code": code, "visitor": visitor, "hold": hold, "group": "people"}
     return {"step": step, "start": start, "seconds": seconds, "waited": seconds + 1, **facts}
@@ -323,7 +310,7 @@ def verdict(
     table: tuple[tuple[str, str, str, str], ...] = ((SEAT, "confirmed", "a", "p"),),
 ) -> report.Result:
     return report.judge(
-        wish={"url": "", "visitors": 2, "rate": 60, "workers": 1, "haste": 1.0, "seats": 1},
+        settings={"url": "", "visitors": 2, "rate": 60, "workers": 1, "haste": 1.0, "seats": 1},
         machine={"cores": 2},
         records=records,
         history=[*BOOKED, *more],
@@ -335,15 +322,22 @@ def verdict(
 
 
 def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
-    of = verdict().figures
-    assert of["broken"] == []
-    assert (of["seats"], of["held"], of["confirmed"], of["doubles"], of["lost"], of["fives"]) == (1, 1, 1, 0, 0, 0)
-    assert (of["groups"], of["bots"]) == ({"people": {"visitors": 2, "held": 1, "confirmed": 1}}, 0)
-    assert (of["chance_ratio"], of["people_held_in_time"]) == (None, 1)
-    assert (of["drain_seconds"], of["attempts_per_win"], of["refusals"]) == (0.5, 2.0, {"slot-taken": 1})
-    assert of["service_seconds_by_step"]["hold"] == {"count": 2, "p50": 0.7, "p95": 0.7, "p99": 0.7, "mean": 0.6}
-    assert of["write_units"]["per_win"] == 6.0  # create, hold, its visitor token and client network, confirm, mail
-    assert of["write_units"]["per_loser_at_most"] == 1.0
+    figures = verdict().figures
+    assert figures["broken"] == []
+    assert (
+        figures["seats"],
+        figures["held"],
+        figures["confirmed"],
+        figures["doubles"],
+        figures["lost"],
+        figures["fives"],
+    ) == (1, 1, 1, 0, 0, 0)
+    assert (figures["groups"], figures["bots"]) == ({"people": {"visitors": 2, "held": 1, "confirmed": 1}}, 0)
+    assert (figures["chance_ratio"], figures["people_held_in_time"]) == (None, 1)
+    assert (figures["drain_seconds"], figures["attempts_per_win"], figures["refusals"]) == (0.5, 2.0, {"slot-taken": 1})
+    assert figures["service_seconds_by_step"]["hold"] == {"count": 2, "p50": 0.7, "p95": 0.7, "p99": 0.7, "mean": 0.6}
+    assert figures["write_units"]["per_win"] == 6.0  # create, hold, its visitor token and client network, confirm, mail
+    assert figures["write_units"]["per_loser_at_most"] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -351,11 +345,11 @@ def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
     [
         (
             verdict(more=(Operation("hold", SEAT, "b", 105, 105.5, until=285.0),)),
-            "1 seats were given to two",
+            "1 seats were given to two visitors",
         ),
         (
             verdict(table=((SEAT, "open", "", ""),)),
-            f"1 people were told that it is confirmed and have no seat: {SEAT}",
+            f"1 people were told that their appointment is confirmed, but have no seat: {SEAT}",
         ),
         (
             verdict(table=((SEAT, "confirmed", "a", "p"), ("other", "pending", "b", "p"))),
@@ -365,23 +359,23 @@ def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
         (verdict(records=[*RECORDS, record("hold", 101, 30.0, 0)]), "1 requests had no answer"),
         (
             verdict(records=[*RECORDS, {"step": "no letter", "visitor": 0, "group": "people"}]),
-            "1 people waited for their letter in vain",
+            "1 people did not receive their letter",
         ),
     ],
     ids=["double", "lost", "two requests", "5xx", "no answer", "no letter"],
 )
-def test_a_broken_promise_is_told(result: report.Result, broken: str) -> None:
+def test_the_verdict_names_a_broken_promise(result: report.Result, broken: str) -> None:
     assert result.figures["broken"][0] == broken
     assert [*result.lines()][-1] == "verdict: a promise is broken"
 
 
-# Who got the seats
+# The shares of people and programs
 
 
 def shares(
     *, people: int, seats: int, held: dict[str, int], late: int = 0, programs: int = 0, minds: int = 0
 ) -> tuple[dict[str, Any], list[str]]:
-    """The figures of so many people and hammering programs; `held` by group, `late` of the people's after 121 s."""
+    """Judge people and hammering programs. `held` counts seats by group; people got `late` of theirs after 121 s."""
     crowd = [("people", number) for number in range(people)]
     crowd += [("hammering", number) for number in range(people, people + programs)]
     records = [{"step": "hold", "group": group, "visitor": number, "hold": f"h{number}"} for group, number in crowd]
@@ -395,7 +389,7 @@ def shares(
     return fairness.judge(records, history, opened=100.0, seats=seats)
 
 
-def test_people_who_hold_nearly_all_seats_in_two_minutes_keep_the_promises() -> None:
+def test_the_promise_is_kept_when_people_hold_95_percent_of_the_seats_within_two_minutes() -> None:
     figures, broken = shares(people=98, programs=2, seats=20, held={"people": 20}, late=1)
     assert figures == {
         "groups": {
@@ -414,23 +408,15 @@ def test_a_hammering_program_that_holds_a_seat_breaks_a_promise() -> None:
     assert figures["chance_ratio"] == 2.58  # 1 of 2, and 19 of 98
 
 
-def test_people_who_hold_too_few_seats_or_hold_them_too_late_break_a_promise() -> None:
+def test_the_promise_is_broken_when_people_hold_too_few_seats_or_too_late() -> None:
     line = "people held 18 of 20 seats within 2 minutes of the opening: fewer than 95%"
     assert shares(people=20, seats=20, held={"people": 18})[1] == [line]
     assert shares(people=20, seats=20, held={"people": 20}, late=2)[1] == [line]
 
 
-def test_seats_for_which_there_are_not_enough_people_break_no_promise() -> None:
+def test_the_promise_needs_as_many_people_as_seats() -> None:
     assert shares(people=19, seats=20, held={"people": 15})[1] == []
     assert shares(people=20, seats=20, held={"people": 15}, minds=1)[1] == []
-
-
-def test_a_waiting_hold_holds_nothing() -> None:
-    at = Position()
-    records = [waiting(at, 100) | {"visitor": 0, "group": "hammering"}]
-    figures, broken = fairness.judge(records, [*operations(records)], opened=100.0, seats=1)
-    assert figures["groups"] == {"hammering": {"visitors": 1, "held": 0, "confirmed": 0}}
-    assert broken == []
 
 
 @pytest.mark.parametrize(
@@ -452,12 +438,12 @@ def test_the_chance_of_a_program_is_compared_with_that_of_a_person(
 
 
 def test_the_verdict_and_the_page_have_a_line_for_each_group() -> None:
-    robbed = [one | {"group": "hammering", "visitor": 9} if one["hold"] == "a" else one for one in RECORDS]
-    result = verdict(records=robbed)
+    records = [record | {"group": "hammering", "visitor": 9} if record["hold"] == "a" else record for record in RECORDS]
+    result = verdict(records=records)
     assert [*result.lines()][1:4] == [
         "people: 2 visitors (66.7%), held 0 seats (0.0%), confirmed 0",
         "hammering: 1 visitors (33.3%), held 1 seats (100.0%), confirmed 1",
-        "chance of a program to hold a seat: not known: no programs, or people hold nothing",
+        "chance of a program to get a seat: unknown, because there were no programs or people held no seat",
     ]
     assert result.figures["broken"] == [
         "programs that cannot pass the captcha held 1 of 1 seats",
@@ -466,7 +452,7 @@ def test_the_verdict_and_the_page_have_a_line_for_each_group() -> None:
     assert "<tr><td>hammering<td>1<td>33.3%<td>1<td>100.0%<td>1" in report.page(result)
 
 
-def test_the_page_holds_all_in_itself(tmp_path: Any) -> None:
+def test_the_page_needs_no_external_files(tmp_path: Any) -> None:
     report.write(verdict(), tmp_path)
     page = (tmp_path / "index.html").read_text("utf-8")
     assert page.count("<svg") == 3

@@ -1,4 +1,4 @@
-"""The parts of the simulation keep the rules that AWS and the service keep, and a run loses nobody."""
+"""Tests of the simulation: its parts follow the limits of AWS and of the service, and a run counts every visitor."""
 
 import random
 from dataclasses import replace
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.load.prices import FULL_CORE, Given, Use, bill
-from tests.load.simulation.inputs import GB_SECOND, INVOCATION, Costs, Crowd, Limits, line
+from tests.load.prices import FULL_CORE, FreeTier, Use, bill
+from tests.load.simulation.inputs import GB_SECOND, INVOCATION, Costs, Crowd, Limits
 from tests.load.simulation.laptop import Laptop, storm
-from tests.load.simulation.parts import Account, Bucket, Mailer, Memory, Pool, Seats
+from tests.load.simulation.parts import Account, Bucket, Pool, Seats, WeekCache
 from tests.load.simulation.rehearsal import Rehearsal
 from tests.load.simulation.rush import Monday, Result
 
@@ -44,80 +44,56 @@ def test_a_bucket_never_grants_more_than_its_burst_and_its_rate() -> None:
     assert len(granted) == pytest.approx(20 + 100 * now, rel=0.01)
 
 
-def test_a_bucket_grants_many_at_once_up_to_what_is_left() -> None:
-    bucket = Bucket(10, 5)
-    assert [bucket.grant(0, 8), bucket.grant(0, 8), bucket.grant(0.2, 8)] == [5, 0, 2]
-    assert bucket.grant(1_000, 8) == 5  # a long pause saves up no more than the burst
-
-
-def test_a_request_of_many_units_passes_whole_and_is_paid_back_first() -> None:
+def test_a_large_request_may_overdraw_a_bucket_and_is_paid_back_first() -> None:
     bucket = Bucket(100, 10)
     assert [bucket.take(0, 60), bucket.take(0.4, 60), bucket.take(0.52, 60)] == [True, False, True]
 
 
-def test_a_seat_is_held_once_until_it_is_given_back() -> None:
-    seats = Seats(2)
-    assert [seats.take(1, 5, 0), seats.take(1, 6, 1)] == [True, False]
-    seats.give_back(1)
-    assert seats.take(1, 6, 2)
-    assert seats.holder == {1: 6}
-
-
-def test_a_memory_is_good_for_less_than_a_second_and_leaves_out_what_it_asked_for() -> None:
-    memory = Memory()
-    assert memory.is_old(0)
-    memory.read(Seats(30).seen(), 0)
-    assert not memory.is_old(0.999)
-    assert memory.is_old(1)
-    memory.asked |= {0, 1}
-    drawn = {seat for _ in range(300) for seat in memory.earliest(random.Random(_), 0)}
+def test_a_cached_week_is_valid_for_less_than_a_second_and_omits_the_seats_already_tried() -> None:
+    cache = WeekCache()
+    assert cache.is_old(0)
+    cache.read(Seats(30).snapshot(), 0)
+    assert not cache.is_old(0.999)
+    assert cache.is_old(1)
+    cache.tried |= {0, 1}
+    drawn = {seat for _ in range(300) for seat in cache.earliest(random.Random(_), 0)}
     assert drawn == set(range(2, 12))
-    assert len(list(memory.earliest(random.Random(0), 0))) == 3
-    assert memory.of_slot(0, 2, random.Random(0)) == []
-    assert memory.nearest(0, 2) == [1, 2, 3]
-    assert memory.nearest(10, 2) == [10, 9, 11]
+    assert len(list(cache.earliest(random.Random(0), 0))) == 3
+    assert cache.of_slot(0, 2, random.Random(0)) == []
+    assert cache.nearest(0, 2) == [1, 2, 3]
+    assert cache.nearest(10, 2) == [10, 9, 11]
 
 
-def test_the_full_weeks_are_read_by_an_environment_once_a_minute_and_the_new_one_each_second() -> None:
-    played, memory = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7), Memory()
-    read = [played.read_weeks(memory, at, 1)[0] for at in (0, 1, 59.999, 60, 61)]
-    assert read == [3, 1, 1, 3, 1]
+def test_an_environment_reads_the_full_weeks_once_a_minute_and_the_new_one_once_a_second() -> None:
+    simulation, cache = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7), WeekCache()
+    calls = [simulation.read_weeks(cache, at, 1)[0] for at in (0, 1, 59.999, 60, 61)]
+    assert calls == [3, 1, 1, 3, 1]
 
 
-def test_an_environment_that_met_a_throttle_rests_and_then_draws_among_all_for_a_second() -> None:
-    memory = Memory()
-    memory.read(Seats(30).seen(), 0)
-    memory.asked |= {0, 1}
-    memory.throttle(0)
-    assert [memory.is_resting(at) for at in (0, 0.099, 0.1)] == [True, True, False]
-    assert {seat for _ in range(300) for seat in memory.earliest(random.Random(_), 0.5)} == set(range(2, 30))
-    assert max(seat for _ in range(300) for seat in memory.earliest(random.Random(_), 1)) == 11
-
-
-def test_a_busy_environment_goes_its_own_way_as_the_service_does() -> None:
-    memory, theirs = Memory(), {5, 10, 11, 1, 2}
-    memory.read(Seats(30).seen(), 0)
-    memory.told(29, 0, won=False)
-    memory.told(3, 0, won=True)
-    asked = []
+def test_a_busy_environment_tries_consecutive_seats_as_the_service_does() -> None:
+    cache, taken_by_others = WeekCache(), {5, 10, 11, 1, 2}
+    cache.read(Seats(30).snapshot(), 0)
+    cache.record(29, 0, won=False)
+    cache.record(3, 0, won=True)
+    attempts = []
     for _ in range(8):
-        for seat in memory.earliest(random.Random(0), 0):
-            asked.append(seat)
-            memory.told(seat, 0, won=seat not in theirs)
-            if seat not in theirs:
+        for seat in cache.earliest(random.Random(0), 0):
+            attempts.append(seat)
+            cache.record(seat, 0, won=seat not in taken_by_others)
+            if seat not in taken_by_others:
                 break
-    assert asked[:10] == [4, 5, 6, 7, 8, 9, 10, 11, 2, 1]
+    assert attempts[:10] == [4, 5, 6, 7, 8, 9, 10, 11, 2, 1]
 
 
-def test_a_function_has_no_more_environments_than_its_account_and_grows_no_faster_than_lambda_lets_it() -> None:
+def test_a_function_stays_within_the_concurrency_and_the_scaling_rate_of_the_account() -> None:
     account = Account(3)
     pool, other = Pool(account, rate=10, burst=2), Pool(account, rate=10, burst=2)
     started = [pool.start(0) for _ in range(2)]
-    assert [one is not None and one[1] for one in started] == [True, True]
-    for one in started:
-        assert one is not None
-        pool.work(one[0], until=1.0)
-    assert pool.start(0.05) is None  # it grows by one in a tenth of a second
+    assert [environment is not None and environment[1] for environment in started] == [True, True]
+    for environment in started:
+        assert environment is not None
+        pool.work(environment[0], until=1.0)
+    assert pool.start(0.05) is None  # it may add one environment in a tenth of a second
     last = other.start(0.05)
     assert last is not None
     other.work(last[0], until=2.0)
@@ -127,34 +103,24 @@ def test_a_function_has_no_more_environments_than_its_account_and_grows_no_faste
     assert again[1] is False
 
 
-def test_letters_leave_at_the_rate_and_no_faster() -> None:
-    mailer = Mailer(10)
-    assert [round(mailer.send(0), 3) for _ in range(3)] == [0, 0.1, 0.2]
-    assert mailer.send(5) == 5
-
-
-def test_a_line_goes_through_its_points() -> None:
-    assert line([(100, 12), (500, 20), (2_000, 50)]) == pytest.approx((10, 0.02))
-
-
 # A whole Monday
 
 
-@pytest.mark.parametrize("limits", [Limits(), Limits(gateway=50, gateway_burst=10), BOUNDLESS, Limits(edge=True)])
+@pytest.mark.parametrize("limits", [Limits(), Limits(gateway=50, gateway_burst=10), BOUNDLESS, Limits(cdn=True)])
 def test_every_visitor_ends_in_exactly_one_way_and_every_holder_has_a_seat(limits: Limits) -> None:
-    found = monday(limits)
-    assert sum(found.outcomes.values()) == 2_000
-    assert found.outcomes["won"] + found.tally.lapsed >= found.held == len(found.held_at)
-    assert found.held <= 100
+    result = monday(limits)
+    assert sum(result.outcomes.values()) == 2_000
+    assert result.outcomes["won"] + result.tally.lapsed >= result.held == len(result.held_at)
+    assert result.held <= 100
 
 
-def test_of_2000_on_100_seats_100_win_and_1900_are_told_that_nothing_is_free() -> None:
-    found = monday(Limits())
-    assert found.outcomes == {"won": 100, "nothing free": 1_900, "gave up": 0, "lost the hold": 0}
-    assert found.tally.letters == 200
+def test_of_2000_visitors_on_100_seats_100_win_and_1900_find_nothing_free() -> None:
+    result = monday(Limits())
+    assert result.outcomes == {"won": 100, "nothing free": 1_900, "gave up": 0, "lost the hold": 0}
+    assert result.tally.letters == 200
 
 
-def test_a_seat_that_a_run_sells_twice_stops_it() -> None:
+def test_a_run_stops_when_a_seat_is_sold_twice() -> None:
     seats = Seats(1)
     seats.take(0, 1, 0)
     seats.free[0] = 1
@@ -167,73 +133,71 @@ def test_the_same_seed_gives_the_same_run_and_another_one_does_not() -> None:
     assert monday(Limits()) != monday(Limits(), seed=8)
 
 
-def test_with_all_else_boundless_the_partition_drains_at_its_thousand_writes_a_second() -> None:
+def test_without_other_limits_the_write_rate_of_the_partition_decides_the_drain() -> None:
     limits = replace(BOUNDLESS, partition_writes=20, window=100)
-    found = monday(limits, visitors=400, seats=100, arrival=0.01, think=0.01, first_free=1.0)
-    assert found.drain is not None
-    assert 4.9 <= found.drain < 10
-    halves = replace(limits, partitions=2)
-    twice = monday(halves, visitors=400, seats=100, arrival=0.01, think=0.01, first_free=0.0)
-    assert twice.drain is not None
-    assert 2.4 <= twice.drain < found.drain
+    result = monday(limits, visitors=400, seats=100, arrival=0.01, think=0.01, first_free=1.0)
+    assert result.drain is not None
+    assert 4.9 <= result.drain < 10
+    two_partitions = replace(limits, partitions=2)
+    faster = monday(two_partitions, visitors=400, seats=100, arrival=0.01, think=0.01, first_free=0.0)
+    assert faster.drain is not None
+    assert 2.4 <= faster.drain < result.drain
 
 
-def test_the_last_letter_leaves_no_sooner_than_the_rate_lets_it() -> None:
+def test_letters_leave_no_faster_than_the_mail_rate() -> None:
     quick: dict[str, Any] = {"captcha": 1.0, "form": 1.0, "confirm": 1.0}
     assert monday(Limits(mails=1), **quick).last_mail >= 199
     assert monday(Limits(mails=14), **quick).last_mail < 60
 
 
-def test_who_waits_too_long_gives_up() -> None:
-    found = monday(Limits(gateway=5, gateway_burst=5), visitors=500, patience=30)
-    assert found.outcomes["gave up"] > 250
-    assert max(found.waits.values()) < 30 + 10
+def test_a_visitor_gives_up_when_patience_ends() -> None:
+    result = monday(Limits(gateway=5, gateway_burst=5), visitors=500, patience=30)
+    assert result.outcomes["gave up"] > 250
+    assert max(result.waits.values()) < 30 + 10
 
 
-def test_a_hold_whose_captcha_cannot_be_sent_in_time_runs_out_and_its_seat_opens_again() -> None:
-    found = monday(Limits(gateway=2, gateway_burst=5), visitors=250, seats=60, patience=300)
-    assert found.tally.lapsed > 0
-    assert found.outcomes["lost the hold"] == found.tally.lapsed
+def test_a_hold_whose_captcha_is_refused_for_too_long_expires_and_frees_its_seat() -> None:
+    result = monday(Limits(gateway=2, gateway_burst=5), visitors=250, seats=60, patience=300)
+    assert result.tally.lapsed > 0
+    assert result.outcomes["lost the hold"] == result.tally.lapsed
 
 
-def test_an_edge_takes_the_looks_off_the_service() -> None:
-    found = monday(Limits(edge=True))
-    assert found.tally.edge >= 2_000
-    assert found.tally.looks == 0
+def test_the_cdn_answers_all_requests_for_the_calendar() -> None:
+    result = monday(Limits(cdn=True))
+    assert result.tally.cdn >= 2_000
+    assert result.tally.looks == 0
 
 
 def test_the_simulated_laptop_gives_each_seat_once_and_serves_no_faster_than_its_cores() -> None:
-    seen = storm(Laptop(cores=2, request=0.01, fill=0, write=0), threads=32, attempts=2_000)
-    assert seen.rate == pytest.approx(200, rel=0.01)
-    assert sum(seen.refusals.values()) == 1_900
-    assert seen.attempts_per_win == 20
+    result = storm(Laptop(cores=2, request=0.01, fill=0, write=0), threads=32, attempts=2_000)
+    assert result.rate == pytest.approx(200, rel=0.01)
+    assert sum(result.refusals.values()) == 1_900
+    assert result.attempts_per_win == 20
 
 
 @pytest.mark.parametrize(("at_once", "seconds"), [(1, 18), (4, 4)])
-def test_the_rehearsed_rush_drains_no_faster_than_its_lines_answer(at_once: int, seconds: float) -> None:
+def test_the_simulated_rush_drains_no_faster_than_its_connections_allow(at_once: int, seconds: float) -> None:
     service = {step: {"p50": 0.5, "mean": 0.5} for step in ("notice", "calendar", "hold")}
     crowd = {"visitors": 200, "bots": 4, "seats": 40, "rate": 50, "haste": 0.1, "at_once": at_once}
-    rushed = Rehearsal({**crowd, "service": service})
-    found = rushed.run()
-    assert len(rushed.seats.first_held) == 40 >= len(rushed.seats.holder)
-    assert seconds <= found["drain_seconds"] < 100
+    rehearsal = Rehearsal({**crowd, "service": service})
+    result = rehearsal.run()
+    assert len(rehearsal.seats.first_held) == 40 >= len(rehearsal.seats.holder)
+    assert seconds <= result["drain_seconds"] < 100
 
 
-def test_what_an_edge_answers_itself_passes_no_gateway_and_all_that_comes_passes_the_edge() -> None:
+def test_cached_answers_are_billed_by_the_cdn_but_not_by_the_gateway() -> None:
     uses = {"page": Use(cpu_ms=0, calls=0, sent=0, memory=1024), "file": Use(cpu_ms=0, calls=0, sent=1000, memory=1024)}
     alone = bill({"page": 1e6, "file": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0)
-    behind = bill({"page": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0, kept={"file": 1e6})
+    behind = bill({"page": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0, cached={"file": 1e6})
     parts = ("API Gateway", "CloudFront", "web ACL", "traffic out")
     assert [round(alone.get(part, 0), 2) for part in parts] == [7.0, 0, 0, 0.09]
     assert [round(behind[part], 2) for part in parts] == [3.5, 2.0, 1.2, 0.09]
 
 
-def test_of_what_aws_gives_each_month_only_what_is_used_beyond_it_is_billed() -> None:
+def test_only_usage_beyond_the_free_tier_is_billed() -> None:
     uses = {"page": Use(cpu_ms=1000, calls=0, sent=1_000_000, memory=FULL_CORE)}
-    mostly = Given(edge=1e6, sent=900, calls=0.5e6, gb_seconds=1e6, logged=0.1)
-    billed = bill(
-        {"page": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0, kept={"page": 1e6}, given=mostly
-    )
+    free = FreeTier(cdn=1e6, sent=900, calls=0.5e6, gb_seconds=1e6, logged=0.1)
+    billed = bill({"page": 1e6}, uses, writes=0, reads=0, letters=0, load_gb_seconds=0, cached={"page": 1e6}, free=free)
     cents = {part: round(value, 2) for part, value in billed.items()}
     assert cents == {
         "API Gateway": 3.5,

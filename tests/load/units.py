@@ -1,7 +1,8 @@
-"""Play one booking in this process and count what each step costs the table: `python -m tests.load.units [--json]`.
+"""Run one booking in this process and count the units of each step: `python -m tests.load.units [--json]`.
 
-On the engine that AWS_ENDPOINT_URL names, else on one of its own. Write units are the engine's own count; so are those
-of a read by key; those of a Query, which the engine counts otherwise than AWS, follow from the sizes of its items.
+Uses the emulator at AWS_ENDPOINT_URL, or starts one, and creates its own table.
+The emulator counts write units, and the read units of GetItem. It counts a Query differently from AWS, so the read
+units of a Query are computed from the sizes of its items.
 """
 
 import argparse
@@ -34,7 +35,8 @@ import boto3
 import yaml
 
 from chalicelib.booking import availability, captcha, filing, holds, requests, schedule
-from chalicelib.booking.holds import Hold, Wish
+from chalicelib.booking.hold import Held, Hold
+from chalicelib.booking.holds import Wish
 from chalicelib.domain import refusals
 from chalicelib.domain.person import Details
 from chalicelib.mail import outbox
@@ -42,7 +44,8 @@ from chalicelib.mail.ses import Letter
 from chalicelib.storage import dynamodb, seat_store, service_store
 from chalicelib.web import clock
 from infra.deploy.package import ROOT
-from infra.local.stack import FIRST_PORT, is_free, start_emulator
+from infra.local.launcher import start_emulator
+from infra.local.settings import FIRST_PORT, is_free
 from tests.table import SHAPE, STREAM
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
@@ -53,7 +56,7 @@ Record = tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]
 
 @dataclass(frozen=True)
 class Step:
-    """What one step asked of the table. A condition that fails costs a write unit too."""
+    """The calls and units of one step. A failed condition costs a write unit too."""
 
     name: str
     calls: int
@@ -63,70 +66,71 @@ class Step:
 
 @contextmanager
 def fresh_table() -> Iterator[str]:
-    """An empty table like the stage's, which infra/deploy/templates/data.yaml describes; the ARN of its stream."""
+    """Create an empty table like a stage's (infra/deploy/templates/data.yaml). Yield the ARN of its stream."""
     client, name = boto3.client("dynamodb"), os.environ["GUICHET_TABLE"]
-    made = client.create_table(TableName=name, **SHAPE, **STREAM)
-    service_store.forget()
+    table = client.create_table(TableName=name, **SHAPE, **STREAM)
+    service_store.clear_caches()
     try:
-        yield made["TableDescription"]["LatestStreamArn"]
+        yield table["TableDescription"]["LatestStreamArn"]
     finally:
         client.delete_table(TableName=name)
 
 
 def size(value: Any, kind: str = "M") -> int:
-    """Bytes of an attribute as DynamoDB counts them, from its form on the wire."""
+    """Return the bytes of an attribute in wire format, as DynamoDB counts them."""
     if kind == "M":
-        return sum(len(name.encode()) + size(*reversed(next(iter(of.items())))) for name, of in value.items())
+        return sum(len(name.encode()) + size(*reversed(next(iter(typed.items())))) for name, typed in value.items())
     if kind == "S":
         return len(value.encode())
     if kind == "N":
         return ceil(len(value.strip("-").replace(".", "").strip("0")) / 2) + 1
     if kind in {"BOOL", "NULL"}:
         return 1
-    raise ValueError(f"no item of the service has a {kind}")
+    raise ValueError(f"cannot compute the size of an attribute of type {kind}: no item of the service has one")
 
 
 class Meter:
-    """Counts what PynamoDB's clients ask and what the engine says that it cost."""
+    """Counts the calls of PynamoDB's client, and the units that the emulator reports."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.calls: list[tuple[str, float]] = []
         events = dynamodb.connection().connection.client.meta.events
-        events.register("before-parameter-build.dynamodb.Query", self.whole)
-        events.register("after-call.dynamodb", self.note)
+        events.register("before-parameter-build.dynamodb.Query", self.read_whole_items)
+        events.register("after-call.dynamodb", self.record)
 
-    def whole(self, params: dict[str, Any], **_: object) -> None:
-        """Ask for whole items: AWS bills a Query for them whatever it returns."""
+    def read_whole_items(self, params: dict[str, Any], **_: object) -> None:
+        """Remove the projection of a Query, because AWS bills whole items whatever the Query returns."""
         if params.pop("ProjectionExpression", None):
             names = params["ExpressionAttributeNames"]
-            left = params["KeyConditionExpression"]
-            params["ExpressionAttributeNames"] = {short: name for short, name in names.items() if short in left}
+            condition = params["KeyConditionExpression"]
+            params["ExpressionAttributeNames"] = {short: name for short, name in names.items() if short in condition}
 
-    def note(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
-        """One call, from botocore's event after it."""
+    def record(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
+        """Record a call, from botocore's event after it."""
         if model.name == "Query":
             units = ceil(sum(size(item) for item in parsed["Items"]) / READ_UNIT) / 2
         elif "Error" in parsed:
             units = 1.0
         else:
-            told = parsed["ConsumedCapacity"]
-            units = sum(float(table["CapacityUnits"]) for table in (told if isinstance(told, list) else [told]))
+            capacity = parsed["ConsumedCapacity"]
+            tables = capacity if isinstance(capacity, list) else [capacity]
+            units = sum(float(table["CapacityUnits"]) for table in tables)
         self.calls.append((model.name, units))
 
     @contextmanager
     def step(self, name: str, *, shared_by: Callable[[], int] = lambda: 1) -> Iterator[None]:
-        """Count what happens inside as one step; `shared_by` bookings, if it serves several."""
+        """Count the calls in the block as one step. Divide its units by `shared_by`, the bookings that it serves."""
         self.calls.clear()
         yield
         writes = sum(units for call, units in self.calls if call in WRITES)
         reads = sum(units for call, units in self.calls if call not in WRITES)
-        by = shared_by()
-        self.steps.append(Step(name, len(self.calls), writes / by, round(reads / by, 2)))
+        bookings = shared_by()
+        self.steps.append(Step(name, len(self.calls), writes / bookings, round(reads / bookings, 2)))
 
 
 class Stream:
-    """The changes of the table, each read once."""
+    """A reader of the table's stream. It reads each change once."""
 
     def __init__(self, arn: str) -> None:
         self.client = boto3.client("dynamodbstreams")
@@ -135,22 +139,25 @@ class Stream:
         self.iterator = self.client.get_shard_iterator(**start)["ShardIterator"]
 
     def due(self) -> list[Record]:
-        """The next changes that call for a letter, as the mailer is given them; waits for the first."""
+        """Wait for the next changes that require a letter, and return them as the mailer receives them.
+
+        Raises TimeoutError if none arrives within ten seconds.
+        """
         for _ in range(200):
-            read = self.client.get_records(ShardIterator=self.iterator)
-            self.iterator = read["NextShardIterator"]
-            changes = [record["dynamodb"] for record in read["Records"]]
-            records = [(one["SequenceNumber"], one.get("OldImage"), one.get("NewImage")) for one in changes]
-            if found := [record for record in records if outbox.letter_due(record[1], record[2])]:
-                return found
+            page = self.client.get_records(ShardIterator=self.iterator)
+            self.iterator = page["NextShardIterator"]
+            changes = [record["dynamodb"] for record in page["Records"]]
+            records = [(change["SequenceNumber"], change.get("OldImage"), change.get("NewImage")) for change in changes]
+            if letters_due := [record for record in records if outbox.letter_due(record[1], record[2])]:
+                return letters_due
             time.sleep(0.05)
-        raise TimeoutError("no change that calls for a letter")
+        raise TimeoutError("the stream has no change that requires a letter")
 
 
 def put_service(**changes: Any) -> None:
-    """Put the seed's service in place, each seat taken at once, with what the caller wants otherwise.
+    """Store the seed's service with these changes. Its seats are taken when they are chosen.
 
-    E-mail domains are not counted: most people have an address of a well-known provider, which never is.
+    Requests are not limited by e-mail domain, because the limit does not apply to well-known providers.
     """
     document = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     service_store.put(
@@ -159,9 +166,9 @@ def put_service(**changes: Any) -> None:
 
 
 def play() -> list[Step]:
-    """One booking, step by step, and two people who lose."""
+    """Run one booking step by step, and three refused holds."""
     with fresh_table() as arn:
-        meter, made, letters = Meter(), 0, list[Letter]()
+        meter, created, letters = Meter(), 0, list[Letter]()
 
         def send(letter: Letter, _key: str, **_: object) -> str:
             letters.append(letter)
@@ -171,26 +178,26 @@ def play() -> list[Step]:
             assert outbox.deliver(stream.due(), now=clock.now(), send=send) == []
 
         put_service()
-        with meter.step("create", shared_by=lambda: made):
-            made = schedule.release_seats(clock.now()).total()
+        with meter.step("create", shared_by=lambda: created):
+            created = schedule.release_seats(clock.now()).total()
         stream, now = Stream(arn), clock.now()
         with meter.step("calendar"):
-            found = availability.week_calendar("aes", None, now)
-        wish = Wish(found.first_free, conditions_accepted=True)
+            calendar = availability.week_calendar("aes", None, now)
+        wish = Wish(calendar.first_free, conditions_accepted=True)
         with meter.step("hold"):
             hold = holds.place("aes", wish, now=now)
+        assert isinstance(hold, Held)
         holds.place("aes", wish, now=now)  # the second desk
-        with meter.step("loser, first of a second"):  # reads the other weeks, to say what is near
+        with meter.step("loser, first of a second"):  # reads the other weeks to find the nearest free slots
             assert is_lost(wish, now)
         with meter.step("loser of the memory"):
             assert is_lost(wish, now)
         with meter.step("loser of the table"):
             assert not seat_store.take(hold.seat.key, "another", now, now)
         with meter.step("captcha"):
-            asked = captcha.new_challenge(hold.id, now)
-            captcha.answer(hold.id, asked.id, asked.picture, now=now)
+            prove(hold, now)
         with meter.step("details"):
-            request = filing.file(hold.id, AWA, now=now)
+            request = filing.file(holds.view_ready(hold.id, now), AWA, now=now)
         with meter.step("mail mark 1"):
             deliver(stream)
         with meter.step("confirm"):
@@ -202,7 +209,7 @@ def play() -> list[Step]:
 
 
 def is_lost(wish: Wish, now: datetime) -> bool:
-    """Whether this wish is refused because somebody else has the slot."""
+    """Place a hold. Return whether it is refused because the slot is taken."""
     try:
         holds.place("aes", wish, now=now)
     except refusals.SlotTaken:
@@ -211,23 +218,23 @@ def is_lost(wish: Wish, now: datetime) -> bool:
 
 
 def prove(hold: Hold, now: datetime) -> Hold:
-    """The hold, its captcha passed."""
-    asked = captcha.new_challenge(hold.id, now)
-    return captcha.answer(hold.id, asked.id, asked.picture, now=now)
+    """Pass the captcha of this hold."""
+    challenge = captcha.new_challenge(hold.id, now)
+    return captcha.answer(hold.id, challenge.id, challenge.picture, now=now)
 
 
 @contextmanager
 def somewhere() -> Iterator[None]:
-    """The engine of the environment, or one of our own."""
+    """Use the emulator at AWS_ENDPOINT_URL, or start one."""
     if "AWS_ENDPOINT_URL" in os.environ:
         yield
         return
     port = next(port for port in range(FIRST_PORT, FIRST_PORT + 100) if is_free(port))
     with (
         tempfile.TemporaryDirectory(prefix="guichet-") as folder,
-        start_emulator(port, Path(folder), smtp="") as started,
+        start_emulator(port, Path(folder), smtp="") as emulator,
     ):
-        os.environ["AWS_ENDPOINT_URL"] = started.url
+        os.environ["AWS_ENDPOINT_URL"] = emulator.url
         yield
 
 
@@ -235,17 +242,17 @@ def main() -> None:
     """Print the table, or the steps as JSON."""
     parser = argparse.ArgumentParser(prog="python -m tests.load.units")
     parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with somewhere():
         steps = play()
-    if chosen.json:
+    if options.json:
         print(json.dumps([asdict(step) for step in steps]))
         return
     print(f"{'step':<26}{'calls':>6}{'write units':>13}{'read units':>12}")
     for step in steps:
         print(f"{step.name:<26}{step.calls:>6}{step.writes:>13g}{step.reads:>12g}")
-    booked = [step for step in steps if not step.name.startswith(("loser", "calendar"))]
-    writes, reads = (sum(getattr(step, kind) for step in booked) for kind in ("writes", "reads"))
+    booking = [step for step in steps if not step.name.startswith(("loser", "calendar"))]
+    writes, reads = (sum(getattr(step, kind) for step in booking) for kind in ("writes", "reads"))
     print(f"{'one booking':<26}{'':>6}{writes:>13g}{reads:>12g}")
 
 

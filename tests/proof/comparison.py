@@ -11,5 +11,5 @@ SMALL = document(
 
 
 def alike() -> random.Random:
-    """The same chance in every run."""
+    """Return the same chance in every run."""
     return random.Random(1)  # noqa: S311 - nothing secret is drawn

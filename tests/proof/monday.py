@@ -1,7 +1,7 @@
-"""A partition of DynamoDB with its limits, and a Monday's crowd before it, both in virtual time.
+"""Play a Monday's crowd against a partition of DynamoDB with its limits, in virtual time.
 
-Each call of the table is carried out: botocore signs it, the engine in this process answers it instead of a socket, and
-botocore reads the answer, and tries again if it is told to. A request takes no time: CPU is in docs/capacity.md.
+Each call of the table is carried out: botocore signs it, the emulator in this process answers it instead of a socket,
+and botocore reads the answer and retries if its settings say so. A request takes no time: CPU is in docs/capacity.md.
 """
 
 import heapq
@@ -32,37 +32,41 @@ from chalicelib.keys import keys
 from chalicelib.storage import dynamodb, items, recent, seat_store, service_store, visitor_store
 from chalicelib.web import clock, problems
 from tests.conftest import MONDAY, document
+from tests.long import IS_LONG
 from tests.proof import inprocess
 from tests.stack.faults import THROTTLED
 
 LOG = logging.getLogger(__name__)
-WRITES, READS = 1_000, 3_000
-"""Units a second of one partition (DynamoDB guide, "Best practices for designing partition keys")."""
+SCALE = 1 if IS_LONG else 4
+"""A short run plays this fraction of the crowd, the seats and the table's limits."""
+WRITES, READS = 1_000 // SCALE, 3_000 // SCALE**2
+"""Units a second of one partition (DynamoDB guide, "Best practices for designing partition keys").
+
+A short run has fewer environments, and each reads a shorter week: reads fall with the square.
+"""
 BURST = 0.1
-"""How many seconds' worth of units may come at once: assumed, as in docs/capacity.md."""
-RATE, SEATS = 10_000, 1_000
+"""How many seconds' worth of units can be used at once. This is an assumption, as in docs/capacity.md."""
+RATE, SEATS = 10_000 // SCALE, 1_000 // SCALE
 BOUND = SEATS / WRITES
-"""Seconds: no service can hold all the seats sooner."""
-BREADTH = {"desks": [*range(1, 21)], "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:20"}]}
-MEMORY = [
-    (module, name)
-    for module in (seat_store, recent, visitor_store)
-    for name, kept in vars(module).items()
-    if isinstance(kept, dict | set) and not name.startswith("__")
-]
-"""What one process remembers of the table, of visitors and of throttles: each environment has its own."""
+"""Seconds. No service can hold all the seats sooner."""
+BREADTH = {
+    "desks": [*range(1, 20 // SCALE + 1)],
+    "openings": [{"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:20"}],
+}
+CACHES = [(recent, "SEATS"), (visitor_store, "_crowded")]
+"""The caches of the table, of visitors and of throttles. Each environment has its own."""
 PAGES = 20
-"""One visitor in so many has a browser, the others are programs: a page takes ten times the CPU."""
+"""One visitor in so many has a browser, the others are programs. A page takes ten times the CPU."""
 
 
 class Bucket:
-    """Units that come back at a rate."""
+    """A token bucket: units that come back at a rate."""
 
     def __init__(self, rate: float) -> None:
         self.rate, self.left, self.at = rate, rate * BURST, 0.0
 
     def take(self, units: float, at: float) -> bool:
-        """Take so many, or none."""
+        """Take so many units, or none if there are not enough."""
         self.left = min(self.rate * BURST, self.left + (at - self.at) * self.rate)
         self.at = at
         enough = self.left >= units
@@ -71,19 +75,19 @@ class Bucket:
 
 
 class Answer(io.BytesIO):
-    """A body as botocore reads it from a socket."""
+    """A response body as botocore reads it from a socket."""
 
     def stream(self, **_: object) -> Iterator[bytes]:
         yield self.read()
 
 
 def size(item: Mapping[str, Any]) -> int:
-    """At least the bytes that DynamoDB counts: a number is counted here by its digits."""
-    return sum(len(name) + len(str(*of.values())) for name, of in item.items())
+    """Return at least the bytes that DynamoDB counts. A number counts here by its digits."""
+    return sum(len(name) + len(str(*value.values())) for name, value in item.items())
 
 
 class Table:
-    """The engine's table where botocore sends its calls, each partition with its limits. `at`: seconds since nine."""
+    """The emulator's table where botocore sends its calls, each partition with its limits. `at`: seconds since nine."""
 
     def __init__(self) -> None:
         self.at = 0.0
@@ -92,92 +96,96 @@ class Table:
         self.writes: dict[str, Bucket] = defaultdict(lambda: Bucket(WRITES))
         self.reads: dict[str, Bucket] = defaultdict(lambda: Bucket(READS))
         self.items = emulated_table._tables[items.Item.Meta.table_name]["items"]  # noqa: SLF001 - its sizes are what reads cost
-        self.bytes = Counter({pk: sum(map(size, of.values())) for pk, of in self.items.items()})
+        self.bytes = Counter({pk: sum(map(size, rows.values())) for pk, rows in self.items.items()})
 
     @property
     def now(self) -> datetime:
-        """The same as the service's clock has it."""
+        """Return the time as the service's clock shows it."""
         return MONDAY + timedelta(milliseconds=int(self.at * 1000))
 
     def answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        """What the table says to a call. A condition that fails costs a unit, a call that is refused costs none."""
-        sent = {
+        """Answer a call. A condition that fails costs a unit, a throttled call costs none."""
+        headers = {
             name.lower(): value if isinstance(value, str) else value.decode() for name, value in request.headers.items()
         }
-        name, asked = sent["x-amz-target"].rpartition(".")[2], json.loads(request.body)
+        name, parameters = headers["x-amz-target"].rpartition(".")[2], json.loads(request.body)
         self.calls[name] += 1
         if name == "Query":
-            partition, sort = next(iter(asked["ExpressionAttributeValues"].values()))["S"], ""
+            partition, sort = next(iter(parameters["ExpressionAttributeValues"].values()))["S"], ""
             enough = self.reads[partition].take(max(0.5, self.bytes[partition] / 4096 / 2), self.at)
         else:
-            key = asked.get("Key") or asked["Item"]
+            key = parameters.get("Key") or parameters["Item"]
             partition, sort = key["pk"]["S"], key["sk"]["S"]
             enough = (self.reads if name == "GetItem" else self.writes)[partition].take(1, self.at)
         if not enough:
             self.refused[name] += 1
             return AWSResponse(request.url, 400, {}, Answer(THROTTLED))
         before = self.size(partition, sort)
-        status, headers, said = inprocess.finished(emulated_table.handle_request("POST", "/", sent, request.body, {}))
+        response = emulated_table.handle_request("POST", "/", headers, request.body, {})
+        status, response_headers, content = inprocess.run_to_end(response)
         after = self.size(partition, sort)
-        assert max(before, after) <= 1024, "a write of it costs more than one unit"
+        assert max(before, after) <= 1024, f"a write of {partition} {sort} costs more than one unit"
         self.bytes[partition] += after - before
-        return AWSResponse(request.url, status, headers, Answer(said if isinstance(said, bytes) else said.encode()))
+        body = content if isinstance(content, bytes) else content.encode()
+        return AWSResponse(request.url, status, response_headers, Answer(body))
 
     def size(self, partition: str, sort: str) -> int:
         return size(self.items.get(partition, {}).get(sort, {}))
 
 
 @contextmanager
-def limited(engine: inprocess.Engine) -> Iterator[Table]:
-    """The engine's table behind its limits, for as long as the block lasts."""
+def limited(emulator: inprocess.Emulator) -> Iterator[Table]:
+    """Put the limits in front of the emulator's table inside this block."""
     table, events = Table(), dynamodb.connection().connection.client.meta.events
-    events.unregister("before-call.dynamodb", unique_id="engine")
+    events.unregister("before-call.dynamodb", unique_id="emulator")
     events.register_first("before-send.dynamodb", table.answer, unique_id="limits")
     try:
         yield table
     finally:
         events.unregister("before-send.dynamodb", unique_id="limits")
-        events.register_first("before-call.dynamodb", engine.table, unique_id="engine")
+        events.register_first("before-call.dynamodb", emulator.table, unique_id="emulator")
 
 
 @dataclass
 class Result:
-    """What came of a Monday until its last seat was held, or until all knew. Times in seconds since nine."""
+    """The result of a Monday until the last seat was held, or until all visitors knew. Times in seconds since nine."""
 
     requests: int = 0
     calls: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     """Calls that the table throttled, by name."""
-    told: Counter[tuple[int, str]] = field(default_factory=Counter)
+    answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     """Answers, by status and by `page` or `program`."""
     waits: Counter[int] = field(default_factory=Counter)
     """Retry-After of the answers 429 in seconds, 0 for none."""
     holders: set[str] = field(default_factory=set)
     drained: float | None = None
     repeated: int = 0
-    """Requests in which the table was asked again after a throttle."""
+    """Requests that read or wrote the table again after a throttle."""
     too_soon: int = 0
-    """People who were told that nothing is free while there was a seat."""
+    """Visitors who were answered that nothing is free while there was a free seat."""
 
 
-def broken(of: Result) -> list[str]:
-    """The promises that this Monday did not keep."""
-    kept = {
-        "at most 1.05 calls a request": of.calls <= 1.05 * of.requests,
-        "a throttle ends a request": of.repeated == 0,
-        "429 names 1 to 5 s, each as often": set(of.waits) == {1, 2, 3, 4, 5}
-        and max(of.waits.values()) <= 0.3 * of.waits.total(),
-        "no answer is a 5xx": {status for status, _ in of.told} <= {201, 303, 409, 429},
-        "all seats are held within 3 times the bound": of.drained is not None and of.drained <= 3 * BOUND,
-        "each seat has one holder": len(of.holders) == SEATS == of.told[201, "program"] + of.told[303, "page"],
-        "nobody is told too soon that nothing is free": of.too_soon == 0,
+def broken(result: Result) -> list[str]:
+    """Return the promises that this Monday did not keep."""
+    promises = {
+        "at most 1.05 calls a request": result.calls <= 1.05 * result.requests,
+        "a throttle ends a request": result.repeated == 0,
+        "429 names 1 to 5 s, each as often": set(result.waits) == {1, 2, 3, 4, 5}
+        and max(result.waits.values()) <= 0.3 * result.waits.total(),
+        "no answer is a 5xx": {status for status, _ in result.answers} <= {201, 303, 409, 429},
+        "all seats are held within 3 times the bound": result.drained is not None and result.drained <= 3 * BOUND,
+        "each seat has one holder": len(result.holders)
+        == SEATS
+        == result.answers[201, "program"] + result.answers[303, "page"],
+        "nobody is refused while a seat is free": result.too_soon == 0,
     }
-    return [promise for promise, was_kept in kept.items() if not was_kept]
+    return [promise for promise, is_kept in promises.items() if not is_kept]
 
 
 @cache
 def seat(key: SeatKey, *, full: bool) -> dict[str, Any]:
-    """A seat's item: one that opens at nine, or a confirmed one of a week before."""
+    """Return a seat's item: one that opens at nine, or a `full` one that was confirmed a week before."""
     row = seat_store.new_item(key, MONDAY)
     row.erase_at = int((MONDAY + timedelta(days=90)).timestamp())
     if full:
@@ -189,7 +197,7 @@ def seat(key: SeatKey, *, full: bool) -> dict[str, Any]:
 
 
 def event(number: int, now: datetime) -> dict[str, Any]:
-    """What API Gateway sends: the first free, for somebody with a ticket of the notice and an address of their own."""
+    """Return the event of a hold of the first free seat, by a visitor with a visitor token and an own IP address."""
     page = number % PAGES == 0
     wish = {"first_free": True, "conditions_accepted": True}
     body = urlencode(dict.fromkeys(wish, "true")) if page else json.dumps(wish)
@@ -212,68 +220,73 @@ def event(number: int, now: datetime) -> dict[str, Any]:
 def play(
     patch: pytest.MonkeyPatch, environments: int, *, until: float = 3.5 * BOUND, to_the_end: bool = False
 ) -> Result:
-    """10,000 people a second ask for the first free of 1,000 seats until none is left, and who is told 429 comes again.
+    """Let 10,000 visitors a second ask for the first free of 1,000 seats until none is left. After a 429 they retry.
 
-    Two full weeks are before theirs, as on any Monday. `until`: seconds, if the seats last longer. `to_the_end`: until
-    all who came know. Settings are those of production: each person has an address, so no origin is crowded.
+    The two weeks before are full, as on any Monday. `until` ends the play after so many seconds if the seats last
+    longer. `to_the_end` plays until every visitor who came has an answer. Settings are those of production. Each
+    visitor has another IP address, so no client network is crowded.
     """
-    chance, of = random.Random(environments), Result()  # noqa: S311 - a crowd, not a secret
-    production = replace(settings.current(), origin_holds=30)
+    chance, result = random.Random(environments), Result()  # noqa: S311 - a crowd, not a secret
+    production = replace(settings.current(), network_holds=30)
     patch.setattr(settings, "current", lambda: production)
-    with inprocess.engine() as engine, Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+    with inprocess.emulator() as emulator, Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
         service = service_store.put(document(plannings=[BREADTH]))
         patch.setattr(
             codec, "service_from_document", lambda _read: service
-        )  # what follows from one is remembered by the object
+        )  # a service caches what follows from it, so all environments share one object
         *full, week = timetable.open_weeks(service, MONDAY)
-        engine.put_back(
-            engine.items()
-            + [seat(key, full=one in full) for one in (*full, week) for key in timetable.planned_seats(service, one)]
+        emulator.put_back(
+            emulator.items()
+            + [
+                seat(key, full=planned != week)
+                for planned in (*full, week)
+                for key in timetable.planned_seats(service, planned)
+            ]
         )
-        memories = [{place: type(getattr(*place))() for place in MEMORY} for _ in range(environments)]
-        with limited(engine) as table:
+        caches = [{cache_of: type(getattr(*cache_of))() for cache_of in CACHES} for _ in range(environments)]
+        with limited(emulator) as table:
             patch.setattr(clock, "now", lambda: table.now)
             coming = [(0.0, 0)]
             newest = 0
             while coming:
-                at, who = heapq.heappop(coming)
-                if who == newest and of.drained is None:
+                at, visitor = heapq.heappop(coming)
+                if visitor == newest and result.drained is None:
                     newest += 1
                     heapq.heappush(coming, (newest / RATE, newest))
-                if at > until or (of.drained is not None and not to_the_end):
+                if at > until or (result.drained is not None and not to_the_end):
                     break
                 table.at = at
-                for (module, name), memory in chance.choice(memories).items():
-                    setattr(module, name, memory)
-                if wait := ask(table, of, who):
-                    heapq.heappush(coming, (at + wait + chance.random(), who))
-                if of.drained is None and sum(of.told[held] for held in HELD) == SEATS:
-                    of.drained = at
-        of.holders = {item["hold"]["S"] for item in table.items[f"SEATS#aes#{week}"].values() if "hold" in item}
-        of.calls, of.refused = table.calls.total(), table.refused
+                for (module, name), content in chance.choice(caches).items():
+                    setattr(module, name, content)
+                if wait := ask(table, result, visitor):
+                    heapq.heappush(coming, (at + wait + chance.random(), visitor))
+                if result.drained is None and sum(result.answers[answer] for answer in HELD) == SEATS:
+                    result.drained = at
+        result.holders = {item["hold"]["S"] for item in table.items[f"SEATS#aes#{week}"].values() if "hold" in item}
+        result.calls, result.refused = table.calls.total(), table.refused
     figures = "%d environments: %.3f calls a request, drained after %s s; %s"
-    LOG.info(figures, environments, of.calls / of.requests, of.drained, replace(of, holders=set()))
-    return of
+    LOG.info(figures, environments, result.calls / result.requests, result.drained, replace(result, holders=set()))
+    return result
 
 
 HELD = ((201, "program"), (303, "page"))
 NOTHING_FREE = problems.STATUS_OF[refusals.NothingFree][2]
 
 
-def ask(table: Table, of: Result, who: int) -> float:
-    """One request; after how many seconds this person comes again, 0 for not at all."""
+def ask(table: Table, result: Result, visitor: int) -> float:
+    """Make one request. Return after how many seconds this visitor comes again, 0 for not at all."""
     refused = table.refused.total()
-    answer = app.hold_function(event(who, table.now), None)
-    status, kind = answer["statusCode"], "page" if who % PAGES == 0 else "program"
-    of.requests += 1
-    of.told[status, kind] += 1
-    of.repeated += table.refused.total() - refused > 1
+    answer = app.hold_function(event(visitor, table.now), None)
+    status, kind = answer["statusCode"], "page" if visitor % PAGES == 0 else "program"
+    result.requests += 1
+    result.answers[status, kind] += 1
+    result.repeated += table.refused.total() - refused > 1
     wait = int(answer["headers"].get("Retry-After", 0))
     if status == 429:
-        of.waits[wait] += 1
+        result.waits[wait] += 1
     if status != 409:
         return wait
     if NOTHING_FREE not in answer["body"]:
-        return 1  # three seats that somebody else was faster at: there are others
-    of.too_soon += of.drained is None
+        return 1  # others were faster at the three seats that were tried
+    result.too_soon += result.drained is None
     return 0

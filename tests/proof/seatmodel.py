@@ -1,8 +1,9 @@
-"""What the service promises about seats, persons, addresses and letters, said once more in plain Python.
+"""A model of the service in plain Python: seats, people, e-mail addresses and letters.
 
-One object, no table, no race: each method is one call at the moment `now` of the clock that serves it, changes the
-model, and returns what the caller must be told: a word, or the name of the refusal. `opens` of a seat that was given
-back is secret: whoever runs the model tells it which moment was chosen.
+It has no table and no races. Each method is one call at the time `now` of the clock that serves it. It changes the
+model and returns what the caller must be answered: a state, or the name of the refusal. The service chooses at random
+when a cancelled seat opens again, so the test sets `opens` of such a seat. The model does not know the correction of an
+e-mail address: its tests are in tests/unit/booking. The steps of a seat and the periods are in `seat_rules`.
 """
 
 from dataclasses import dataclass, field
@@ -10,28 +11,45 @@ from datetime import UTC, date, datetime, timedelta
 
 from chalicelib.domain.seat import SeatKey, monday_of, week_of
 from chalicelib.domain.service import Service
+from tests.proof.seat_rules import (
+    BOOKED,
+    CAPTCHA_LIFE,
+    CONFIRMED,
+    EXTENSIONS,
+    GAP,
+    HELD,
+    LATER,
+    MOVES,
+    NOTICE,
+    OPEN,
+    PENDING,
+    PERIOD,
+    READY,
+    REMIND,
+    STEPS,
+    TRIES,
+    has_gap,
+    state_of,
+    stored,
+)
 
-SKEW = timedelta(seconds=5)
-HOLD, FORM = timedelta(seconds=180), timedelta(minutes=15)
-CONFIRM, CHOICE = timedelta(minutes=2880), timedelta(days=7)
-NOTICE, REMIND = timedelta(hours=49), timedelta(hours=48)
-FRESH = timedelta(minutes=5)
-EXTENSIONS, TRIES, MOVES = 2, 5, 2
 WEEK = timedelta(days=7)
-BOOKED = {"pending", "confirmed"}
 ABOUT_A_SEAT = {"moved", "displaced", "reminder"}
 ABOUT_WHAT_COMES = {"convocation", "moved", "reminder"}
 ABOUT_WHAT_LIVES = {"confirm", "attempt"}
-OVER, LINK_OVER, TWICE = "HoldOver", "LinkOver", "AlreadyRequested"
+ENDED_BY = {"cancelled": "cancel", "moved": "leave", "expired": "expire"}
+"""The step that ends a request with this past state."""
+OVER, LINK_OVER, TWICE = "HoldExpired", "LinkExpired", "AlreadyRequested"
 
 
 @dataclass
-class Place:
+class ModelSeat:
     """One seat."""
 
     start: datetime
     opens: datetime
-    state: str = "open"
+    state: str = OPEN
+    """The state as the table stores it; `step_state` is the one of `seat_rules`."""
     hold: str = ""
     until: datetime | None = None
     captcha_passed: bool = False
@@ -46,27 +64,42 @@ class Place:
     past_state: str = ""
     reserve: str = ""
 
+    @property
+    def step_state(self) -> str:
+        return state_of(self.state, captcha_passed=self.captcha_passed)
+
+    def enter(self, state: str) -> None:
+        """Set the state. A hold or request that ends must be cleared, and a seat that is LATER needs `opens`."""
+        self.state, self.captcha_passed = stored(state), state == READY
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the clock ends the hold or the request."""
+        if self.step_state not in STEPS["expire"].next_state or self.until is None:
+            return False
+        return self.until < now - (GAP if has_gap(self.step_state) else timedelta(0))
+
     def is_free(self, now: datetime) -> bool:
-        over = self.state == "held" and self.until is not None and self.until < now - SKEW
-        return self.opens <= now and (self.state == "open" or over)
+        state = STEPS["expire"].next_state[self.step_state] if self.is_expired(now) else self.state
+        return self.opens <= now and state in STEPS["hold"].next_state
 
     def is_coming(self, now: datetime) -> bool:
-        return self.state == "open" and self.opens > now and not self.past_state and not self.reserve
+        return self.state == OPEN and self.opens > now and not self.past_state and not self.reserve
 
     def has(self, hold: str, now: datetime) -> bool:
-        """May this hold go on?"""
+        """Return whether this hold, or the request that it became, still has the seat."""
         if self.hold != hold:
             return False
-        return self.state == "confirmed" or (self.until is not None and now < self.until)
+        return self.state == CONFIRMED or (self.until is not None and now < self.until)
 
     def clear(self) -> None:
+        """Forget the holder and everything that belongs to the hold or request."""
         self.hold, self.until, self.person, self.address, self.filed = "", None, "", "", None
         self.captcha_passed, self.extensions, self.challenge, self.tries, self.reminded = False, 0, -1, 0, False
 
 
 @dataclass
 class Lock:
-    """The one live request of a person, or of an address."""
+    """The lock of the one live request of a person or of an e-mail address."""
 
     seat: SeatKey
     hold: str
@@ -80,7 +113,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class Letter:
-    """One that a change calls for."""
+    """A letter that a change calls for."""
 
     kind: str
     person: str
@@ -89,123 +122,122 @@ class Letter:
 
 
 @dataclass
-class Office:
-    """All of it."""
+class Model:
+    """The whole service: all seats, requests, locks and letters."""
 
     service: Service
-    seats: dict[SeatKey, Place] = field(default_factory=dict)
+    seats: dict[SeatKey, ModelSeat] = field(default_factory=dict)
     people: dict[str, Lock] = field(default_factory=dict)
     addresses: dict[str, Lock] = field(default_factory=dict)
     replaced: dict[tuple[str, str], Lock] = field(default_factory=dict)
-    """By person and hold: what is kept of a request that ended, for its last letters, after the person's next one."""
+    """Locks of ended requests by person and hold: their last letters may be due after the person's next request."""
     due: list[Letter] = field(default_factory=list)
     returns: list[tuple[SeatKey, datetime]] = field(default_factory=list)
-    """Seats that were given back in this call, and when: the moment they open again is not ours to choose."""
+    """The seats that this call gave back, and when. The service chooses when they open again."""
 
     # Holds
 
     def offered(self, now: datetime) -> list[SeatKey]:
-        """The seats that somebody may take now."""
-        return [key for key, place in sorted(self.seats.items()) if self.is_offered(place, now)]
+        """Return the seats that can be held now."""
+        return [key for key, seat in sorted(self.seats.items()) if self.is_offered(seat, now)]
 
-    def is_offered(self, place: Place, now: datetime) -> bool:
-        return place.is_free(now) and place.start - now >= NOTICE
+    def is_offered(self, seat: ModelSeat, now: datetime) -> bool:
+        return seat.is_free(now) and seat.start - now >= NOTICE
 
     def why_not(self, key: SeatKey, now: datetime) -> str:
-        """What somebody is told who wants a slot of one seat; "held" when they get it."""
-        place = self.seats.get(key)
-        if place is None or not self.is_shown(key, now):
+        """Return the answer to a hold of a slot of one seat: "held", or the name of the refusal."""
+        seat = self.seats.get(key)
+        if seat is None or not self.is_shown(key, now):
             return "NotFound"
-        if self.is_offered(place, now):
+        if self.is_offered(seat, now):
             return "held"
-        if place.is_coming(now):
+        if seat.is_coming(now):
             return "NotOpenYet"
         return "SlotTaken" if self.offered_weeks(now) else "NothingFree"
 
     def is_shown(self, key: SeatKey, now: datetime) -> bool:
-        """Is its week in the calendar: not over, and released or the next to be?"""
+        """Return whether the calendar shows its week: not over, and released or the next release."""
         monday, ahead = monday_here(now, self.service), self.service.release.weeks_ahead
         in_range = monday <= monday_of(key.week) <= monday + WEEK * (ahead + 1)
         return in_range and released_at(key, self.service) <= now + WEEK
 
     def offered_weeks(self, now: datetime) -> list[SeatKey]:
-        """Those of weeks that were released: what a refusal names as near."""
+        """Return the free seats of released weeks: a refusal names the nearest of them."""
         return [key for key in self.offered(now) if released_at(key, self.service) <= now]
 
     def take(self, key: SeatKey, hold: str, now: datetime, *, captcha_passed: bool = False) -> None:
-        place = self.seats[key]
-        place.clear()
-        place.past = place.past_state = place.reserve = ""
-        place.state, place.hold, place.until = "held", hold, now + (FORM if captcha_passed else HOLD)
-        place.captcha_passed = captcha_passed
+        seat = self.seats[key]
+        seat.clear()
+        seat.past = seat.past_state = seat.reserve = ""
+        seat.enter(STEPS["hold"].next_state[OPEN])
+        if captcha_passed:
+            seat.enter(STEPS["answer"].next_state[seat.step_state])
+        seat.hold, seat.until = hold, now + PERIOD[seat.step_state]
 
     def after_captcha(self, key: SeatKey, placed: datetime, now: datetime) -> SeatKey | str:
-        """The seat that a waiting hold of this seat gets for the right answer, or why it gets none."""
-        if now >= placed + HOLD + FORM:
+        """Return the seat that a waiting hold gets for the right answer, or the name of the refusal."""
+        if now >= placed + PERIOD[HELD] + PERIOD[READY]:
             return OVER
         if self.is_offered(self.seats[key], now):
             return key
-        wished = self.seats[key].start
-        near = sorted(self.offered_weeks(now), key=lambda other: (abs(self.seats[other].start - wished), other))
-        return near[0] if near else "NothingFree"
+        start = self.seats[key].start
+        nearest = sorted(self.offered_weeks(now), key=lambda other: (abs(self.seats[other].start - start), other))
+        return nearest[0] if nearest else "NothingFree"
 
     def view(self, key: SeatKey, hold: str, now: datetime) -> str:
-        place = self.seats[key]
-        return place.state if place.has(hold, now) else OVER
+        seat = self.seats[key]
+        return seat.state if seat.has(hold, now) else OVER
 
     def give_back(self, key: SeatKey, hold: str, now: datetime) -> str:
-        place = self.seats[key]
-        if place.has(hold, now):
-            if place.state != "held":
-                return TWICE
-            place.state = "open"
-            place.clear()
+        seat = self.seats[key]
+        if not seat.has(hold, now):
+            return "ended" if STEPS["end"].for_anybody else OVER
+        if seat.step_state not in STEPS["end"].next_state:
+            return TWICE
+        seat.enter(STEPS["end"].next_state[seat.step_state])
+        seat.clear()
         return "ended"
 
     def extend(self, key: SeatKey, hold: str, now: datetime) -> str:
-        place = self.seats[key]
-        if not place.has(hold, now) or place.until is None:
+        seat = self.seats[key]
+        if not seat.has(hold, now) or seat.until is None:
             return OVER
-        whole = (place.until - now) >= timedelta(seconds=1)
-        if place.state == "held" and whole and place.extensions < EXTENSIONS:
-            place.until += FORM if place.captcha_passed else HOLD
-            place.extensions += 1
-        return place.state
+        whole = (seat.until - now) >= timedelta(seconds=1)
+        if seat.step_state in STEPS["extend"].next_state and whole and seat.extensions < EXTENSIONS:
+            seat.enter(STEPS["extend"].next_state[seat.step_state])
+            seat.until += PERIOD[seat.step_state]
+            seat.extensions += 1
+        return seat.state
 
-    def answer(self, key: SeatKey, hold: str, made: int, now: datetime, *, right: bool) -> str:
-        """An answer to a challenge that was made so many milliseconds after 1970."""
-        place = self.seats[key]
-        if not place.has(hold, now):
+    def answer(self, key: SeatKey, hold: str, made_at: int, now: datetime, *, right: bool) -> str:
+        """Answer a challenge; `made_at` is its time in milliseconds since 1970."""
+        seat = self.seats[key]
+        if not seat.has(hold, now):
             return OVER
-        if place.state != "held" or place.captcha_passed:
-            return place.state
-        age = now - datetime.fromtimestamp(made / 1000, UTC)
-        if age >= FRESH or made < place.challenge:
+        if seat.step_state in STEPS["answer"].repeats:
+            return seat.state
+        age = now - datetime.fromtimestamp(made_at / 1000, UTC)
+        if age >= CAPTCHA_LIFE or made_at < seat.challenge:
             return "CaptchaSpent"
-        tries = place.tries if made == place.challenge else 0
+        tries = seat.tries if made_at == seat.challenge else 0
         if tries >= TRIES:
             return "CaptchaSpent"
         if right:
-            place.captcha_passed, place.until, place.extensions, place.challenge, place.tries = (
-                True,
-                now + FORM,
-                0,
-                -1,
-                0,
-            )
-            return "held"
-        place.challenge, place.tries = made, tries + 1
-        return f"CaptchaWrong {TRIES - place.tries}"
+            seat.enter(STEPS["answer"].next_state[seat.step_state])
+            seat.until, seat.extensions, seat.challenge, seat.tries = now + PERIOD[seat.step_state], 0, -1, 0
+            return seat.state
+        seat.challenge, seat.tries = made_at, tries + 1
+        return f"CaptchaWrong {TRIES - seat.tries}"
 
     # Requests
 
     def file(self, key: SeatKey, hold: str, person: str, address: str, now: datetime) -> str:
-        place = self.seats[key]
-        if not place.has(hold, now):
+        seat = self.seats[key]
+        if not seat.has(hold, now):
             return OVER
-        if place.state != "held":
-            return place.state if place.person == person else OVER
-        if not place.captcha_passed:
+        if seat.step_state in STEPS["details"].repeats:
+            return seat.state if seat.person == person else OVER
+        if seat.step_state not in STEPS["details"].next_state:
             return "CaptchaRequired"
         for lock in (self.addresses.get(address), self.people.get(person)):
             if lock and self.counts(lock, now):
@@ -215,172 +247,182 @@ class Office:
             self.replaced[person, old.hold] = old
         self.addresses[address] = Lock(key, hold, person, address, now)
         self.people[person] = Lock(key, hold, person, address, now)
-        place.state, place.person, place.address, place.filed = "pending", person, address, now
-        place.until = min(now + CONFIRM, place.start)
-        place.captcha_passed, place.extensions, place.challenge, place.tries = False, 0, -1, 0
+        seat.enter(STEPS["details"].next_state[seat.step_state])
+        seat.person, seat.address, seat.filed = person, address, now
+        seat.until = min(now + PERIOD[seat.step_state], seat.start)
+        seat.extensions, seat.challenge, seat.tries = 0, -1, 0
         self.due.append(Letter("confirm", person, key, hold))
-        return "pending"
+        return seat.state
 
     def counts(self, lock: Lock, now: datetime) -> bool:
-        """Does a lock keep others out? While the request is this one's own, and its appointment is to come."""
-        place = self.seats[lock.seat]
-        return place.hold == lock.hold and place.start > now and place.state in BOOKED and place.person == lock.person
+        """Return whether a lock counts: its seat carries its request and the appointment is to come."""
+        seat = self.seats[lock.seat]
+        return seat.hold == lock.hold and seat.start > now and seat.state in BOOKED and seat.person == lock.person
 
     def tell_owner(self, lock: Lock, now: datetime) -> None:
-        """Whose request kept somebody out is told, once a day."""
+        """Tell the owner of a live request that somebody tried to file another one, at most once a day."""
         owner = self.people[lock.person]
         if owner.attempt is None or owner.attempt < now - timedelta(days=1):
             owner.attempt = now
             self.due.append(Letter("attempt", owner.person, owner.seat, owner.hold))
 
     def look(self, key: SeatKey, hold: str, now: datetime) -> str:
-        """What a link shows."""
-        place = self.seats[key]
-        if place.hold == hold and place.state in BOOKED:
-            lapsed = place.state == "pending" and place.until is not None and place.until <= now
-            return "expired" if lapsed else place.state
-        return place.past_state if hold and place.past == hold and place.past_state else LINK_OVER
+        """Return the state that a link shows."""
+        seat = self.seats[key]
+        if seat.hold == hold and seat.state in BOOKED:
+            lapsed = seat.state == PENDING and seat.until is not None and seat.until <= now
+            return "expired" if lapsed else seat.state
+        return seat.past_state if hold and seat.past == hold and seat.past_state else LINK_OVER
 
     def confirm(self, key: SeatKey, hold: str, now: datetime) -> str:
-        seen = self.look(key, hold, now)
-        if seen == "pending":
-            self.seats[key].state = "confirmed"
+        state = self.look(key, hold, now)
+        if state in STEPS["confirm"].next_state:
+            self.seats[key].enter(STEPS["confirm"].next_state[state])
             self.due.append(Letter("convocation", self.seats[key].person, key, hold))
-        return "confirmed" if seen in BOOKED else LINK_OVER
+            return self.seats[key].state
+        return state if state in STEPS["confirm"].repeats else LINK_OVER
 
     def cancel(self, key: SeatKey, hold: str, now: datetime) -> str:
-        seen = self.look(key, hold, now)
-        if seen in BOOKED:
+        state = self.look(key, hold, now)
+        if state in STEPS["cancel"].next_state:
             self.free(key, "cancelled", now)
-        return "cancelled" if seen in {*BOOKED, "cancelled"} else LINK_OVER
+            return "cancelled"
+        return state if state == "cancelled" else LINK_OVER
 
     def free(self, key: SeatKey, why: str, now: datetime) -> None:
-        """Take the request off a seat, which opens again later; its person stays named there, unless they moved."""
-        place = self.seats[key]
-        person = "" if why == "moved" else place.person
+        """End the request of a seat, which opens again later. The seat keeps the person's key, unless they moved."""
+        seat = self.seats[key]
+        person = "" if why == "moved" else seat.person
         if person:
-            self.due.append(Letter(why, person, key, place.hold))
-        place.past, place.past_state, place.state = place.hold, why, "open"
-        place.clear()
-        place.person = person
-        self.returns.append((key, now))
+            self.due.append(Letter(why, person, key, seat.hold))
+        seat.past, seat.past_state = seat.hold, why
+        state = STEPS[ENDED_BY[why]].next_state[seat.step_state]
+        seat.enter(state)
+        seat.clear()
+        seat.person = person
+        if state == LATER:
+            self.returns.append((key, now))
 
     def owner(self, key: SeatKey, hold: str, now: datetime) -> Lock | None:
-        """The person item of a request, while it is this request's and the request lives or waits to choose."""
-        place, seen = self.seats[key], self.look(key, hold, now)
-        lock = self.people.get(place.person)
+        """Return the person's lock while it names this request and the request is live or displaced."""
+        seat, state = self.seats[key], self.look(key, hold, now)
+        lock = self.people.get(seat.person)
         if lock is None or (lock.hold, lock.seat) != (hold, key):
             return None
-        waits = seen == "displaced" and place.until is not None and place.until > now
-        return lock if seen in BOOKED or waits else None
+        waits = state == "displaced" and seat.until is not None and seat.until > now
+        return lock if state in BOOKED or waits else None
 
     def move(self, key: SeatKey, hold: str, to: SeatKey, now: datetime) -> str:
-        place, seen = self.seats[key], self.look(key, hold, now)
-        if seen == "moved":
-            there = self.seats.get(to)
-            return "confirmed" if there and there.has(hold, now) else LINK_OVER
+        seat, state = self.seats[key], self.look(key, hold, now)
+        leaves = state in STEPS["leave"].next_state
+        if state == "moved":
+            new_seat = self.seats.get(to)
+            return CONFIRMED if new_seat and new_seat.has(hold, now) else LINK_OVER
         lock = self.owner(key, hold, now)
-        if seen not in {"confirmed", "displaced"} or lock is None:
+        if not (leaves or state == "displaced") or lock is None:
             return LINK_OVER
-        if seen == "confirmed" and lock.moves >= MOVES:
+        if leaves and lock.moves >= MOVES:
             return "NoMovesLeft"
-        there = self.seats.get(to)
-        if there is None or to == key or not self.may_take(to, there, place if seen == "displaced" else None, now):
+        new_seat = self.seats.get(to)
+        if new_seat is None or to == key or not self.may_take(to, new_seat, None if leaves else seat, now):
             return "SlotTaken"
-        held = self.addresses.get(lock.address)
-        if held is None or held.hold != hold:
+        address_lock = self.addresses.get(lock.address)
+        if address_lock is None or address_lock.hold != hold:
             return TWICE
-        there.clear()
-        there.past = there.past_state = there.reserve = ""
-        there.state, there.hold, there.until, there.person = "confirmed", hold, now, lock.person
-        there.address, there.filed = lock.address, lock.filed
-        lock.seat = held.seat = to
-        if seen == "confirmed":
+        new_seat.clear()
+        new_seat.past = new_seat.past_state = new_seat.reserve = ""
+        new_seat.enter(STEPS["arrive"].next_state[OPEN])
+        new_seat.hold, new_seat.until, new_seat.person = hold, now, lock.person
+        new_seat.address, new_seat.filed = lock.address, lock.filed
+        lock.seat = address_lock.seat = to
+        if leaves:
             lock.moves += 1
             self.free(key, "moved", now)
         else:
-            place.past_state = "moved"
-            self.stop_waiting(place)
+            seat.past_state = "moved"
+            self.stop_waiting(seat)
         self.due.append(Letter("moved", lock.person, to, hold))
-        return "confirmed"
+        return new_seat.state
 
-    def may_take(self, to: SeatKey, there: Place, displaced: Place | None, now: datetime) -> bool:
-        if self.is_offered(there, now) and released_at(to, self.service) <= now:
+    def may_take(self, to: SeatKey, new_seat: ModelSeat, displaced: ModelSeat | None, now: datetime) -> bool:
+        """Return whether a move may take a seat: an offered one, or one that is set aside for the displaced."""
+        if self.is_offered(new_seat, now) and released_at(to, self.service) <= now:
             return True
-        return (
-            displaced is not None and there.state == "open" and there.reserve == displaced.reserve and there.opens > now
-        )
+        set_aside = displaced is not None and new_seat.reserve == displaced.reserve
+        return set_aside and new_seat.state == OPEN and new_seat.opens > now
 
-    def stop_waiting(self, place: Place) -> None:
-        place.reserve, place.until, place.person, place.address, place.filed = "", None, "", "", None
+    def stop_waiting(self, seat: ModelSeat) -> None:
+        seat.reserve, seat.until, seat.person, seat.address, seat.filed = "", None, "", "", None
 
     def erase(self, key: SeatKey, hold: str, now: datetime) -> str:
-        """All that is kept of the person goes, however the request ended; only one that moved is asked for there."""
-        place, seen = self.seats[key], self.look(key, hold, now)
-        if seen in {"moved", LINK_OVER}:
+        """Erase the person of a request, however it ended. A moved request is erased by its new link."""
+        seat, state = self.seats[key], self.look(key, hold, now)
+        if state in {"moved", LINK_OVER}:
             return LINK_OVER
-        self.replaced.pop((place.person, hold), None)
-        lock = self.people.get(place.person)
+        self.replaced.pop((seat.person, hold), None)
+        lock = self.people.get(seat.person)
         if lock is not None and lock.hold == hold:
             address = self.addresses.get(lock.address)
             if address and address.hold == hold:
                 del self.addresses[lock.address]
             del self.people[lock.person]
-            self.replaced = {kept: of for kept, of in self.replaced.items() if kept[0] != lock.person}
-        if seen == "displaced":
-            place.past_state = "cancelled"
-            self.stop_waiting(place)
-        elif place.state in BOOKED:
-            self.free(key, "expired" if seen == "expired" else "cancelled", now)
-        place.person = ""
+            self.replaced = {names: old for names, old in self.replaced.items() if names[0] != lock.person}
+        if state == "displaced":
+            seat.past_state = "cancelled"
+            self.stop_waiting(seat)
+        elif seat.state in BOOKED:
+            self.free(key, "expired" if state == "expired" else "cancelled", now)
+        seat.person = ""
         return "cancelled"
 
-    # The clock and the office
+    # Expiry and closings
 
     def expire(self, now: datetime) -> None:
-        for key, place in sorted(self.seats.items()):
-            if monday_of(key.week) < monday_here(now, self.service) - WEEK or place.until is None:
+        """End the holds and requests that ran out, and call for the reminders."""
+        for key, seat in sorted(self.seats.items()):
+            if monday_of(key.week) < monday_here(now, self.service) - WEEK or seat.until is None:
                 continue
-            if place.state == "held" and place.is_free(now):
-                place.state = "open"
-                place.clear()
-            elif place.state == "pending" and place.until < now:
+            if seat.is_expired(now) and STEPS["expire"].next_state[seat.step_state] == LATER:
                 self.free(key, "expired", now)
-            elif place.state == "confirmed" and not place.reminded and place.filed is not None:
-                soon = now < place.start <= now + REMIND
-                if soon and place.start - place.filed >= REMIND + timedelta(days=1):
-                    place.reminded = True
-                    self.due.append(Letter("reminder", place.person, key, place.hold))
+            elif seat.is_expired(now):
+                seat.enter(STEPS["expire"].next_state[seat.step_state])
+                seat.clear()
+            elif seat.state == CONFIRMED and not seat.reminded and seat.filed is not None:
+                soon = now < seat.start <= now + REMIND
+                if soon and seat.start - seat.filed >= REMIND + timedelta(days=1):
+                    seat.reminded = True
+                    self.due.append(Letter("reminder", seat.person, key, seat.hold))
 
     def close(self, day: date, closing: str, until: datetime, now: datetime) -> None:
-        """Close a day: for each person who is booked another seat is set aside until then, in order."""
-        mine = {key: place for key, place in self.seats.items() if key.day == day and place.start > now}
-        booked = [key for key, place in sorted(mine.items()) if place.state in BOOKED]
-        kept = sum(place.reserve == closing and place.state == "open" for place in self.seats.values())
-        waiting = sum(place.reserve == closing and place.state == "closed" for place in mine.values())
-        others = [key for key in sorted(self.seats) if key.day != day and self.can_be_kept(key, until, now)]
-        for key in others[: max(len(booked) + waiting - kept, 0)]:
+        """Close a day. For each booked person another seat is set aside until `until`, in order."""
+        closed = {key: seat for key, seat in self.seats.items() if key.day == day and seat.start > now}
+        booked = [key for key, seat in sorted(closed.items()) if seat.state in BOOKED]
+        set_aside = sum(seat.reserve == closing and seat.state == OPEN for seat in self.seats.values())
+        waiting = sum(seat.reserve == closing and seat.state == "closed" for seat in closed.values())
+        others = [key for key in sorted(self.seats) if key.day != day and self.can_be_set_aside(key, until, now)]
+        for key in others[: max(len(booked) + waiting - set_aside, 0)]:
             self.seats[key].reserve, self.seats[key].opens = closing, until
         for key in booked:
-            place = mine[key]
-            self.due.append(Letter("displaced", place.person, key, place.hold))
-            place.state, place.past, place.past_state, place.hold = "closed", place.hold, "displaced", ""
-            place.reserve, place.until = closing, until
-        for place in mine.values():
-            if place.state in {"open", "held"}:
-                place.state = "closed"
-                place.clear()
+            seat = closed[key]
+            self.due.append(Letter("displaced", seat.person, key, seat.hold))
+            seat.state, seat.past, seat.past_state, seat.hold = "closed", seat.hold, "displaced", ""
+            seat.reserve, seat.until = closing, until
+        for seat in closed.values():
+            if seat.state in {OPEN, HELD}:
+                seat.state = "closed"
+                seat.clear()
 
-    def can_be_kept(self, key: SeatKey, until: datetime, now: datetime) -> bool:
-        place = self.seats[key]
-        unused = place.is_coming(now) or (place.state == "open" and place.opens <= now)
+    def can_be_set_aside(self, key: SeatKey, until: datetime, now: datetime) -> bool:
+        """Return whether nobody has or had the seat, so that a closing may set it aside."""
+        seat = self.seats[key]
+        unused = seat.is_coming(now) or (seat.state == OPEN and seat.opens <= now)
         recent = monday_of(key.week) >= monday_here(now, self.service) - WEEK
-        return unused and recent and place.start - until >= NOTICE
+        return unused and recent and seat.start - until >= NOTICE
 
     # Letters
 
     def letters(self) -> list[tuple[str, str]]:
-        """What the mailer sends now: each letter that still is about the request its person has. The rest is void."""
+        """Return the letters that the mailer sends now: those that are still about the person's request."""
         sent = []
         for letter in self.due:
             lock = self.people.get(letter.person)
@@ -389,9 +431,9 @@ class Office:
             if lock is None or (letter.kind != "attempt" and lock.seat != letter.seat):
                 continue
             mark = f"{letter.kind} {letter.seat.ref}" if letter.kind in ABOUT_A_SEAT else letter.kind
-            place = self.seats[lock.seat]
-            lives = place.state in BOOKED and place.hold == letter.hold
-            comes = lives and place.state == "confirmed"
+            seat = self.seats[lock.seat]
+            lives = seat.state in BOOKED and seat.hold == letter.hold
+            comes = lives and seat.state == CONFIRMED
             stands = lives if letter.kind in ABOUT_WHAT_LIVES else comes or letter.kind not in ABOUT_WHAT_COMES
             if stands and (letter.kind == "attempt" or mark not in lock.sent):
                 lock.sent.add(mark)
@@ -401,11 +443,11 @@ class Office:
 
 
 def released_at(key: SeatKey, service: Service) -> datetime:
-    """Monday, 09:00 on the wall, so many weeks before."""
+    """Return the release of a seat: Monday at 09:00 local time, `weeks_ahead` weeks before."""
     monday = monday_of(key.week) - WEEK * service.release.weeks_ahead
     return datetime(monday.year, monday.month, monday.day, 9, tzinfo=service.zone)
 
 
 def monday_here(now: datetime, service: Service) -> date:
-    """The Monday of this moment at the place."""
+    """Return the Monday of the current week in the service's time zone."""
     return monday_of(week_of(now.astimezone(service.zone).date()))

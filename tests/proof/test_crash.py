@@ -1,7 +1,8 @@
-"""Every outside call of every handler, cut before and after it happened, by a connection that breaks or a function that
-dies: whoever called tries again, and the table and the letters end as if nothing had been.
+"""Interrupt every outside call of every handler, before and after it was carried out.
 
-The calls are those of a clean run, so a new one is cut without a word here; a new handler wants its case.
+The connection breaks or the function dies. Then the caller tries again, and the table and the letters must be those of
+a run without an interruption. The calls come from such a run, so a new call is covered at once. A new handler needs a
+case here.
 """
 
 import json
@@ -19,6 +20,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 import app
 from chalicelib.booking import availability, captcha, filing, holds, moves, personal_data, requests, schedule
+from chalicelib.booking.hold import Held, Hold
 from chalicelib.booking.holds import Wish
 from chalicelib.domain import refusals, timetable, tokens
 from chalicelib.domain.person import Details
@@ -30,47 +32,48 @@ from infra.ops import closing
 from tests.conftest import MONDAY
 from tests.proof import inprocess
 from tests.proof.comparison import SMALL, alike
+from tests.proof.seat_rules import GAP
 
 NOW = MONDAY + timedelta(minutes=1)
-SOON = timedelta(seconds=6)
+AFTER_GAP = GAP + timedelta(seconds=1)
 AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
 
 
 class Killed(BaseException):
-    """The function dies here: no handler of the service may see it."""
+    """Raised where the function dies. No handler of the service may catch it."""
 
 
 class Scene:
-    """One visitor's way, as far as a case needs it. Each step can be taken again."""
+    """One visitor's steps, as far as a case needs them. Each step can be taken again."""
 
-    def __init__(self, engine: inprocess.Engine) -> None:
-        self.engine = engine
+    def __init__(self, emulator: inprocess.Emulator) -> None:
+        self.emulator = emulator
         self.batch: list[inprocess.Record] = []
         self.hold = self.token = self.challenge = self.answer = ""
         self.service = service_store.put(SMALL)
         schedule.release_seats(MONDAY - timedelta(minutes=1))
         self.slots = [self.service.start_of(seat.key) for seat in seat_store.read_week("aes", "2026-W50")]
 
-    def place(self, slot: int = 0) -> holds.Hold:
+    def place(self, slot: int = 0) -> Hold:
         return holds.place("aes", Wish(self.slots[slot], conditions_accepted=True), now=NOW)
 
     def held(self, slot: int = 0) -> None:
         self.hold = self.place(slot).id
 
-    def asked(self, slot: int = 0) -> None:
+    def challenged(self, slot: int = 0) -> None:
         self.held(slot)
-        made = captcha.new_challenge(self.hold, NOW)
-        self.challenge, self.answer = made.id, made.sound
+        challenge = captcha.new_challenge(self.hold, NOW)
+        self.challenge, self.answer = challenge.id, challenge.sound
 
-    def prove(self, answer: str = "") -> holds.Hold:
+    def prove(self, answer: str = "") -> Hold:
         return captcha.answer(self.hold, self.challenge, answer or self.answer, now=NOW)
 
     def captcha_passed(self) -> None:
-        self.asked()
+        self.challenged()
         self.prove()
 
     def file(self) -> requests.Request:
-        return filing.file(self.hold, AWA, now=NOW)
+        return filing.file(holds.view_ready(self.hold, NOW), AWA, now=NOW)
 
     def readdress(self) -> requests.Request:
         return filing.change_email(self.hold, "awa@example.net", now=NOW)
@@ -90,7 +93,7 @@ class Scene:
         return requests.cancel(self.token, NOW, random_fraction=lambda: 0.5)
 
     def move(self) -> requests.Request:
-        return moves.move(self.token, self.slots[1], now=NOW, rng=alike())
+        return moves.move(requests.view(self.token, NOW), self.slots[1], now=NOW, rng=alike())
 
     def erase(self) -> requests.Request:
         return personal_data.erase(self.token, NOW, random_fraction=lambda: 0.5)
@@ -99,50 +102,50 @@ class Scene:
         return personal_data.correct(personal_data.view_correctable(self.token, NOW), "Awa", "Exempel", "06", now=NOW)
 
     def ask_link(self) -> None:
-        found = requests.view(self.token, NOW)
-        requests.ask_link(found.reference, AWA.email, NOW)
+        request = requests.view(self.token, NOW)
+        requests.ask_link(request.reference, AWA.email, NOW)
 
     def mail(self) -> None:
-        """As Lambda does it: again from the record that failed, or whole."""
-        self.batch += self.engine.records()
+        """Run the mailer as Lambda does: again from the record that failed, until none is left."""
+        self.batch += self.emulator.records()
         while self.batch:
             failed = outbox.deliver(self.batch, now=NOW)
             self.batch = [record for record in self.batch if record[0] >= failed[0]] if failed else []
 
     def unconfirmed(self) -> None:
-        """A hold that will run out, and a request that nobody will confirm."""
+        """Place a hold that will expire, and file a request that nobody will confirm."""
         self.filed()
         self.place(2)
 
     def sweep(self) -> None:
-        """Five days later: what ran out ends, and who comes in two days is reminded."""
+        """Run the scheduled expiry five days later: it also reminds of appointments in two days."""
         schedule.end_expired(self.slots[0].astimezone(NOW.tzinfo) - timedelta(days=1), random_fraction=lambda: 0.5)
 
     def close(self) -> None:
-        what = closing.Closing("aes", self.slots[0].date())
-        closing.close(what, closing.prepare(what, NOW), NOW)
+        day = closing.Closing("aes", self.slots[0].date())
+        closing.close(day, closing.prepare(day, NOW), NOW)
 
     def bounce(self) -> None:
-        said = {"eventType": "Bounce", "mail": {"destination": [AWA.email]}, "bounce": {"bounceType": "Permanent"}}
-        bounces.handle(json.dumps(said), NOW, random_fraction=lambda: 0.5)
+        event = {"eventType": "Bounce", "mail": {"destination": [AWA.email]}, "bounce": {"bounceType": "Permanent"}}
+        bounces.handle(json.dumps(event), NOW, random_fraction=lambda: 0.5)
 
     def nothing(self) -> None:
-        """As the service is before the first visitor."""
+        """Leave the service as it is before the first visitor."""
 
     def release(self) -> None:
         schedule.release_seats(MONDAY + timedelta(days=7))
 
 
 def looks(scene: Scene) -> list[Any]:
-    """What only reads, all at once."""
+    """Return the answers of everything that only reads."""
     hold, request = holds.view(scene.hold, NOW), requests.view(scene.token, NOW)
-    shown = availability.week_calendar("aes", None, NOW)
-    return [hold.seat, request.state, shown.first_free, moves.choices(scene.token, NOW)[1], availability.services(NOW)]
+    calendar = availability.week_calendar("aes", None, NOW)
+    return [hold, request.state, calendar.first_free, moves.choices(scene.token, NOW)[1], availability.services(NOW)]
 
 
 @dataclass(frozen=True)
 class Case:
-    """What has been done before, what is cut and done again, and for which handlers of app.py this stands."""
+    """The steps before, the step that is cut and done again, and the handlers of app.py that it covers."""
 
     before: Callable[[Scene], object]
     act: Callable[[Scene], object]
@@ -162,10 +165,10 @@ CASES = {
     "a challenge": Case(
         Scene.held, lambda scene: captcha.new_challenge(scene.hold, NOW), "new_challenge captcha_function"
     ),
-    "the right answer": Case(Scene.asked, Scene.prove, "answer_challenge"),
-    "a wrong answer": Case(Scene.asked, lambda scene: scene.prove("wrong"), "answer_challenge"),
+    "the right answer": Case(Scene.challenged, Scene.prove, "answer_challenge"),
+    "a wrong answer": Case(Scene.challenged, lambda scene: scene.prove("wrong"), "answer_challenge"),
     "the details": Case(Scene.captcha_passed, Scene.file, "send_details request_function"),
-    "correcting the address": Case(Scene.filed, Scene.readdress, "correct_email"),
+    "correcting the e-mail address": Case(Scene.filed, Scene.readdress, "correct_email"),
     "confirming": Case(Scene.filed, Scene.confirm, "confirm_request"),
     "cancelling": Case(Scene.confirmed, Scene.cancel, "cancel_request"),
     "moving": Case(Scene.confirmed, Scene.move, "move_request"),
@@ -185,7 +188,7 @@ CASES = {
 }
 TOUCH_NOTHING = {"show_manage", "static", "openapi", "health"}
 LEAVES_MORE = {"a hold", "an extension", "a wrong answer"}
-"""Where a second try is one more, as for everybody: their own tests are below."""
+"""Cases in which a second try counts as another one. Their own tests are below."""
 
 
 def test_every_handler_has_a_case() -> None:
@@ -196,13 +199,13 @@ def test_every_handler_has_a_case() -> None:
 
 
 @contextmanager
-def cut(engine: inprocess.Engine, number: int, *, after: bool, killed: bool) -> Iterator[None]:
-    """This call from now on, counted from 0, is cut: before it is carried out, or before its answer arrives."""
-    first = len(engine.calls)
+def cut(emulator: inprocess.Emulator, number: int, *, after: bool, killed: bool) -> Iterator[None]:
+    """Cut one of the next calls, counted from 0: before it is carried out, or before its answer arrives."""
+    first = len(emulator.calls)
 
     def check(_name: str) -> None:
-        if len(engine.calls) - first == number + after:
-            engine.before = engine.after = lambda _name: None
+        if len(emulator.calls) - first == number + after:
+            emulator.before = emulator.after = lambda _name: None
             if killed:
                 raise Killed
             if after:
@@ -210,101 +213,102 @@ def cut(engine: inprocess.Engine, number: int, *, after: bool, killed: bool) -> 
             raise ConnectTimeoutError(endpoint_url="table")
 
     if after:
-        engine.after = check
+        emulator.after = check
     else:
-        engine.before = check
+        emulator.before = check
     try:
         yield
     finally:
-        engine.before = engine.after = lambda _name: None
+        emulator.before = emulator.after = lambda _name: None
 
 
 def again(case: Case, scene: Scene, number: int, *, after: bool, killed: bool) -> None:
-    """The case with one call cut, then done once more."""
-    with cut(scene.engine, number, after=after, killed=killed), suppress(Killed, refusals.Refusal):
+    """Play a case with one call cut, then once more."""
+    with cut(scene.emulator, number, after=after, killed=killed), suppress(Killed, refusals.Refusal):
         case.act(scene)
     if killed:
-        service_store.forget()
+        service_store.clear_caches()
     with suppress(refusals.CaptchaWrong):
         case.act(scene)
 
 
 def end(scene: Scene) -> tuple[list[Any], set[tuple[str, str]]]:
-    """The table and the letters, once all have left."""
+    """Send all letters. Return the table and the letters."""
     scene.mail()
-    items = sorted(scene.engine.items(), key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
-    return deepcopy(items), set(scene.engine.letters)
+    items = sorted(scene.emulator.items(), key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
+    return deepcopy(items), set(scene.emulator.letters)
 
 
 @pytest.fixture(autouse=True)
 def same_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same hold has the same id in every run."""
+    """Give the same hold the same id in every run."""
     defaults = holds.place.__kwdefaults__
     assert defaults
     monkeypatch.setitem(defaults, "new_secret", lambda: "a" * 52)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_whatever_call_is_cut_doing_it_again_ends_as_if_nothing_had_been(name: str) -> None:
+def test_a_case_that_is_cut_at_any_call_and_repeated_ends_like_one_without_a_cut(name: str) -> None:
     case = CASES[name]
-    with inprocess.engine() as engine:
-        scene = Scene(engine)
+    with inprocess.emulator() as emulator:
+        scene = Scene(emulator)
         case.before(scene)
-        before, batch, first = deepcopy(engine.items()), engine.records(), len(engine.calls)
+        before, batch, first = deepcopy(emulator.items()), emulator.records(), len(emulator.calls)
         scene.batch = [*batch]
         with suppress(refusals.CaptchaWrong):
             case.act(scene)
-        calls = len(engine.calls) - first
+        calls = len(emulator.calls) - first
         table, letters = end(scene)
         assert calls > 0
         for number, after, killed in product(range(calls), (False, True), (False, True)):
-            engine.put_back(before)
+            emulator.put_back(before)
             scene.batch = [*batch]
-            service_store.forget()
+            service_store.clear_caches()
             with suppress(refusals.SlotTaken):
                 again(case, scene, number, after=after, killed=killed)
-            found, sent = end(scene)
+            table_after_cut, sent = end(scene)
             assert sent == letters, (number, after, killed)
-            assert len(engine.letters) <= len(letters) + 1
+            assert len(emulator.letters) <= len(letters) + 1
             if name not in LEAVES_MORE:
-                assert found == table, (number, after, killed)
+                assert table_after_cut == table, (number, after, killed)
 
 
 def test_a_hold_whose_answer_got_lost_keeps_the_seat_no_longer_than_its_time_and_six_seconds() -> None:
-    with inprocess.engine() as engine:
-        scene = Scene(engine)
-        calls = len(engine.calls)
+    with inprocess.emulator() as emulator:
+        scene = Scene(emulator)
+        calls = len(emulator.calls)
         scene.held()
-        calls = len(engine.calls) - calls
+        calls = len(emulator.calls) - calls
     for number in range(calls):
-        with inprocess.engine() as engine:
-            scene = Scene(engine)
-            with cut(engine, number, after=True, killed=False), suppress(refusals.Unavailable):
+        with inprocess.emulator() as emulator:
+            scene = Scene(emulator)
+            with cut(emulator, number, after=True, killed=False), suppress(refusals.Unavailable):
                 scene.held()
-            over = NOW + scene.service.limits.hold + SOON
-            service_store.forget()
+            over = NOW + scene.service.limits.hold + AFTER_GAP
+            service_store.clear_caches()
             hold = holds.place("aes", Wish(scene.slots[0], conditions_accepted=True), now=over)
-            assert hold.seat.state is State.HELD
+            assert hold.state is State.HELD
 
 
 def test_an_extension_that_is_lost_and_asked_for_again_is_one_of_the_two() -> None:
-    with inprocess.engine() as engine:
-        scene = Scene(engine)
+    with inprocess.emulator() as emulator:
+        scene = Scene(emulator)
         scene.held()
         again(CASES["an extension"], scene, 1, after=True, killed=False)
-        kept = holds.view(scene.hold, NOW)
-        assert (kept.seat.extensions, kept.can_extend) == (2, False)
-        assert kept.seat.until == NOW + 3 * scene.service.limits.hold
+        hold = holds.view(scene.hold, NOW)
+        assert isinstance(hold, Held)
+        assert (hold.seat.extensions, hold.can_extend) == (2, False)
+        assert hold.until == NOW + 3 * scene.service.limits.hold
 
 
 def test_a_wrong_answer_that_is_lost_counts_as_a_try_and_no_more() -> None:
-    with inprocess.engine() as engine:
-        scene = Scene(engine)
-        scene.asked()
+    with inprocess.emulator() as emulator:
+        scene = Scene(emulator)
+        scene.challenged()
         again(CASES["a wrong answer"], scene, 1, after=True, killed=False)
-        with pytest.raises(refusals.CaptchaWrong) as told:
+        with pytest.raises(refusals.CaptchaWrong) as refusal:
             scene.prove("wrong")
-        assert told.value.tries_left == 2
+        assert refusal.value.tries_left == 2
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["the slot is free", "the slot is gone"])
@@ -313,43 +317,43 @@ def test_an_answer_in_a_crowd_that_is_cut_anywhere_gives_one_seat_or_a_new_start
 ) -> None:
     defaults = holds.place.__kwdefaults__
     assert defaults
-    monkeypatch.setitem(defaults, "new_secret", tokens.new_secret)  # who begins anew has another hold
+    monkeypatch.setitem(defaults, "new_secret", tokens.new_secret)  # a new start gets another hold
     ends = Counter[str]()
     for number, after, killed in product(range(7), (False, True), (False, True)):
-        with inprocess.engine() as engine:
-            scene = Scene(engine)
+        with inprocess.emulator() as emulator:
+            scene = Scene(emulator)
             service_store.put({**SMALL, "seat_after": "captcha"})
             visit = keys().visitor_token(NOW)
-            scene.asked()
+            scene.challenged()
             if gone:
-                key = keys().read_token("hold", scene.hold).seat
+                key = keys().read_hold_token(scene.hold).seat
                 availability.week_calendar("aes", key.week, NOW)
                 seat_store.update(key, [items.SeatItem.state.set(State.CLOSED)], items.SeatItem.pk.exists())
 
-            def answer(now: datetime, scene: Scene = scene, visit: str = visit) -> holds.Hold:
+            def answer(now: datetime, scene: Scene = scene, visit: str = visit) -> Hold:
                 return captcha.answer(scene.hold, scene.challenge, scene.answer, now=now, visitor_token=visit)
 
-            with cut(engine, number, after=after, killed=killed), suppress(Killed, refusals.Refusal):
+            with cut(emulator, number, after=after, killed=killed), suppress(Killed, refusals.Refusal):
                 answer(NOW)
             if killed:
-                service_store.forget()
+                service_store.clear_caches()
             with suppress(refusals.Refusal):
                 answer(NOW + timedelta(seconds=1))
             try:
-                kept = answer(NOW + timedelta(seconds=11))
+                hold = answer(NOW + timedelta(seconds=11))
                 ends["went on"] += 1
             except refusals.HoldExpired:
                 assert owned(scene.hold) == []
-                scene.asked(1)
-                kept = answer(NOW)
+                scene.challenged(1)
+                hold = answer(NOW)
                 ends["began anew"] += 1
-            assert owned(scene.hold) == [kept.seat.key]
-            assert holds.view(scene.hold, NOW).id == kept.id
+            assert owned(scene.hold) == [hold.key]
+            assert holds.view(scene.hold, NOW).id == hold.id
     assert set(ends) == {"went on", "began anew"}
 
 
 def owned(hold_id: str) -> list[SeatKey]:
-    """The seats in the table that this hold has."""
-    digest = tokens.digest(keys().read_token("hold", hold_id).secret)
+    """Return the seats in the table that this hold has."""
+    digest = tokens.digest(keys().read_hold_token(hold_id).secret)
     weeks = timetable.weeks_to_create(service_store.read("aes", NOW), NOW)
     return [seat.key for week in weeks for seat in seat_store.read_week("aes", week) if seat.hold == digest]

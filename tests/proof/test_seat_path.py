@@ -1,4 +1,4 @@
-"""The walk is tied to the code: paths of it are played call by call on the engine, and the table must agree each time.
+"""Play paths of the walk with the code, call by call on the emulator, and compare the table after each call.
 
 A visitor's call runs in a thread of its own that stops before each call to the table until the path lets it go on.
 """
@@ -21,24 +21,25 @@ from chalicelib.storage import seat_store, service_store
 from tests.conftest import MONDAY, document
 from tests.long import IS_LONG
 from tests.proof import inprocess, walk
+from tests.proof.seat_rules import BOOKED, CONFIRMED, GAP, LATER, OPEN, READY, state_of
 from tests.proof.walk import CLOCK, Lock, Move, World
 
 PATHS = 600 if IS_LONG else 60
 LENGTH = 40
 NOW = MONDAY + timedelta(minutes=1)
-SLOW = NOW - timedelta(seconds=4)
-"""The clock that serves who has a hold; the others, and the sweep, are served by NOW."""
+SLOW = NOW - GAP + timedelta(seconds=1)
+"""The clock that serves the holder of a seat. NOW serves the others and the sweep."""
 AGES = (timedelta(hours=1), timedelta(seconds=-2), timedelta(seconds=-30))
-"""Of a hold at age 0, 1 and 2: until when it runs, from NOW."""
+"""The end of a hold of age 0, 1 and 2, from NOW."""
 KEYS = tuple(SeatKey(date(2026, 12, 8), time(9, minute), 1, "aes") for minute in (15, 20))
 RARE = {"give back": 0.1, "cancel": 0.1, "passes": 0.1, "sweep reads": 0.3, "hold": 0.3}
-"""Moves that end a booking: drawn less often, so that some go to their end."""
+"""Moves that end a booking are drawn less often, so that some bookings are completed."""
 AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
 PEOPLE = (AWA, replace(AWA, first_name="Ben", email="ben@gmail.com"), replace(AWA, email="b.e.n+2@gmail.com"))
 
 
 class Ended(BaseException):
-    """Raised in a call that its visitor has given up."""
+    """Raised in a call that its visitor gives up."""
 
 
 class Running(Thread):
@@ -46,7 +47,7 @@ class Running(Thread):
 
     def __init__(self, call: Callable[[], object]) -> None:
         super().__init__(daemon=True)
-        self.call, self.given_up = call, False
+        self.call, self.given_up, self.has_ended = call, False, False
         self.may_go, self.stands = Semaphore(0), Semaphore(0)
         self.start()
         self.stands.acquire()
@@ -54,6 +55,7 @@ class Running(Thread):
     def run(self) -> None:
         with suppress(refusals.Refusal, Ended):
             self.call()
+        self.has_ended = True
         self.stands.release()
 
     def stop(self) -> None:
@@ -63,6 +65,7 @@ class Running(Thread):
             raise Ended
 
     def go_on(self) -> None:
+        assert not self.has_ended, "the code ended this call earlier than the walk"
         self.may_go.release()
         self.stands.acquire()
 
@@ -73,11 +76,11 @@ class Running(Thread):
 
 
 class Play:
-    """The code on the engine's table, one call at a time."""
+    """The code on the emulator's table, one call at a time."""
 
-    def __init__(self, engine: inprocess.Engine) -> None:
-        self.engine = engine
-        self.tickets: dict[int, str] = {}
+    def __init__(self, emulator: inprocess.Emulator) -> None:
+        self.emulator = emulator
+        self.hold_ids: dict[int, str] = {}
         self.running: dict[int, Running] = {}
         self.read: Seat | None = None
         service_store.put(document())
@@ -85,67 +88,67 @@ class Play:
             seat_store.create(key, MONDAY, MONDAY + timedelta(days=90))
         service_store.read_all(NOW)
         service_store.read_all(SLOW)
-        engine.before = self.wait
+        emulator.before = self.wait
 
     def wait(self, _name: str) -> None:
-        """In a visitor's thread: stop until it is its turn."""
+        """Stop a visitor's thread until it is its turn."""
         thread = current_thread()
         if isinstance(thread, Running):
             thread.stop()
 
     def do(self, move: Move, before: World) -> None:
-        """Make this one call."""
-        if move.who == CLOCK:
+        """Make the call of a move."""
+        if move.caller == CLOCK:
             self.pass_time(move, before)
             return
-        me = before.visitors[move.who]
+        me = before.visitors[move.caller]
         if move.what == "hold":
-            hold = move.who + 3 * me.takes
-            ticket = keys().hold_token(KEYS[move.seat])
-            self.tickets[hold] = str(ticket)
-            digest = tokens.digest(ticket.secret)
+            hold = move.caller + 3 * me.takes
+            token = keys().hold_token(KEYS[move.seat])
+            self.hold_ids[hold] = str(token)
+            digest = tokens.digest(token.secret)
             assert seat_store.take(KEYS[move.seat], digest, NOW + AGES[0], NOW)
             return
         if move.what in {"give back", "prove", "confirm", "cancel"}:
-            self.whole(move, me)
+            self.call_at_once(move, me)
             return
         if move.what == "look":
-            details, name = PEOPLE[move.who], self.tickets[me.hold]
-            self.running[move.who] = Running(lambda: filing.file(name, details, now=SLOW))
-        self.running[move.who].go_on()
+            details, name = PEOPLE[move.caller], self.hold_ids[me.hold]
+            self.running[move.caller] = Running(lambda: filing.file(holds.view_ready(name, SLOW), details, now=SLOW))
+        self.running[move.caller].go_on()
 
     def after(self, move: Move, world: World) -> None:
-        """End a call that its visitor will make again, and hold the table against the world."""
-        if move.who in self.running and world.visitors[move.who].step in {"proven", "away", *walk.BOOKED}:
-            self.running.pop(move.who).end()
+        """End a call that its visitor will make again, and compare the table with the world."""
+        if move.caller in self.running and world.visitors[move.caller].step in {READY, "away", *BOOKED}:
+            self.running.pop(move.caller).end()
         assert self.world() == (world.seats, world.locks)
         for key, seat in zip(KEYS, world.seats, strict=True):
             if not walk.is_free(seat):
                 assert not seat_store.take(key, "somebody", NOW + AGES[0], NOW)
 
     def world(self) -> tuple[tuple[walk.Seat, ...], tuple[Lock, ...]]:
-        """The table as the walk sees it."""
-        holds = {self.digest(hold): hold for hold in self.tickets}
-        by = {tokens_of(details)[0]: who for who, details in reversed([*enumerate(PEOPLE)])}
-        rows = {item["pk"]["S"]: item for item in self.engine.items() if item["sk"]["S"].startswith("SERVICE#")}
+        """Return the table as the walk models it."""
+        holds = {self.digest(hold): hold for hold in self.hold_ids}
+        visitors = {keys_of(details)[0]: number for number, details in reversed([*enumerate(PEOPLE)])}
+        rows = {item["pk"]["S"]: item for item in self.emulator.items() if item["sk"]["S"].startswith("SERVICE#")}
         locks = []
-        for who, part in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        for visitor, part in ((0, 0), (1, 0), (0, 1), (1, 1)):
             kind = ("PERSON", "EMAIL")[part]
-            row = rows.get(f"{kind}#{tokens_of(PEOPLE[who])[part]}")
+            row = rows.get(f"{kind}#{keys_of(PEOPLE[visitor])[part]}")
             ref = row and SeatKey.parse(row["seat"]["S"])
             locks.append(Lock(KEYS.index(ref), holds[row["hold"]["S"]]) if row and ref else Lock())
-        return tuple(seen(seat_store.read(key), holds, by) for key in KEYS), tuple(locks)
+        return tuple(as_in_walk(seat_store.read(key), holds, visitors) for key in KEYS), tuple(locks)
 
-    def whole(self, move: Move, me: walk.Visitor) -> None:
-        """A call of which one write decides, and the reads around it change nothing."""
-        name = self.tickets[me.hold]
+    def call_at_once(self, move: Move, me: walk.Visitor) -> None:
+        """Make a call that a single write decides, so that the reads around it change nothing."""
+        name = self.hold_ids[me.hold]
         link = str(keys().link_token(KEYS[me.seat], self.digest(me.hold)))
         with suppress(refusals.Refusal):
             if move.what == "give back":
                 holds.end(name, SLOW)
             elif move.what == "prove":
-                asked = captcha.new_challenge(name, SLOW)
-                captcha.answer(name, asked.id, asked.sound, now=SLOW)
+                challenge = captcha.new_challenge(name, SLOW)
+                captcha.answer(name, challenge.id, challenge.sound, now=SLOW)
             elif move.what == "confirm":
                 requests.confirm(link, SLOW)
             elif move.what == "cancel":
@@ -154,9 +157,9 @@ class Play:
     def pass_time(self, move: Move, before: World) -> None:
         if move.what == "passes":
             seat = before.seats[move.seat]
-            self.engine.change(KEYS[move.seat], until=NOW + AGES[seat.age + 1])
+            self.emulator.change(KEYS[move.seat], until=NOW + AGES[seat.age + 1])
         elif move.what == "opens":
-            self.engine.change(KEYS[move.seat], opens_at=MONDAY)
+            self.emulator.change(KEYS[move.seat], opens_at=MONDAY)
         elif move.what == "sweep reads":
             self.read = seat_store.read(KEYS[move.seat])
         else:
@@ -167,59 +170,60 @@ class Play:
                 seat_store.end_request(self.read, State.EXPIRED, NOW + timedelta(days=1), NOW)
 
     def digest(self, hold: int) -> str:
-        return tokens.digest(keys().read_token("hold", self.tickets[hold]).secret)
+        return tokens.digest(keys().read_hold_token(self.hold_ids[hold]).secret)
 
 
-def tokens_of(details: Details) -> tuple[str, str]:
-    """The keys of a person and of an address."""
+def keys_of(details: Details) -> tuple[str, str]:
+    """Return the keys of a person and of an e-mail address."""
     return keys().person_key(details.first_name, details.last_name, details.birth_date), keys().email_key(details.email)
 
 
-def seen(seat: Seat, holds: dict[str, int], by: dict[str, int]) -> walk.Seat:
-    """A seat as the walk sees it; of two visitors who are one person, the one whose hold it is."""
+def as_in_walk(seat: Seat, holds: dict[str, int], visitors: dict[str, int]) -> walk.Seat:
+    """Return a seat as the walk models it. Of two visitors who are one person, name the one whose hold it is."""
     if seat.state is State.OPEN:
-        return walk.Seat("later" if seat.opens_at > NOW else "open")
+        return walk.Seat(LATER if seat.opens_at > NOW else OPEN)
     hold = holds[seat.hold]
-    state = "proven" if seat.captcha_passed else str(seat.state)
+    state = state_of(str(seat.state), captcha_passed=seat.captcha_passed)
     age = 0
-    if state != "confirmed" and seat.until is not None and seat.until <= NOW:
-        age = 1 if seat.until >= NOW - timedelta(seconds=5) else 2
-    who = hold % 3 if seat.person and by[seat.person] == walk.PERSON[hold % 3] else by.get(seat.person, walk.NONE)
-    return walk.Seat(state, hold, age, who)
+    if state != CONFIRMED and seat.until is not None and seat.until <= NOW:
+        age = 1 if seat.until >= NOW - GAP else 2
+    visitor = visitors.get(seat.person, walk.NONE)
+    is_same_person = visitor != walk.NONE and visitor == walk.PERSON[hold % 3]
+    return walk.Seat(state, hold, age, hold % 3 if is_same_person else visitor)
 
 
 def path(seed: int, takes: tuple[int, ...] = (2, 2, 2)) -> list[tuple[Move, World, World]]:
-    """Some moves one after another."""
-    chance, world, made = random.Random(seed), walk.START, []  # noqa: S311 - drawn again
+    """Return random moves one after another, each with the world before and after it."""
+    chance, world, steps = random.Random(seed), walk.START, []  # noqa: S311 - drawn again
     for _ in range(LENGTH):
         can = list(walk.moves(world, takes=takes))
         if not can:
             break
         weights = [RARE.get(move.what, 1) * (0.3 if move.lost else 1) for move, _ in can]
         move, after = chance.choices(can, weights)[0]
-        made.append((move, world, after))
+        steps.append((move, world, after))
         world = after
-    return made
+    return steps
 
 
 @pytest.mark.parametrize("first", range(0, PATHS, 10))
 def test_the_table_is_what_the_walk_says_after_each_call_of_a_path(first: int) -> None:
     for seed in range(first, first + 10):
-        with inprocess.engine() as engine:
-            play, steps = Play(engine), path(seed)
+        with inprocess.emulator() as emulator:
+            play, steps = Play(emulator), path(seed)
             try:
                 for move, before, after in steps:
                     play.do(move, before)
                     play.after(move, after)
             finally:
-                engine.before = lambda _name: None
-                for left in play.running.values():
-                    left.end()
+                emulator.before = lambda _name: None
+                for call in play.running.values():
+                    call.end()
 
 
 def test_the_paths_make_every_kind_of_call() -> None:
-    made = {move.what for seed in range(PATHS) for move, _, _ in path(seed)}
-    assert made == {
+    kinds = {move.what for seed in range(PATHS) for move, _, _ in path(seed)}
+    assert kinds == {
         *("hold", "prove", "give back", "look", "file", "confirm", "cancel"),
         *("lock read", "lock seat"),
         *("passes", "opens", "sweep reads", "sweep ends"),

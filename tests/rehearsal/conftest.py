@@ -1,4 +1,4 @@
-"""What `make rehearse` runs: too long for `make test`."""
+"""The tests of `make rehearse`, which take too long for `make test`."""
 
 from tests.stackfixture import clock, stack
 

@@ -1,4 +1,4 @@
-"""What each function's role allows, and a thing that fails without it."""
+"""For each permission of a function, a step that fails without it."""
 
 import json
 import time
@@ -12,14 +12,15 @@ from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, answered, changed, key_of, person, restart
 from tests.stackfixture import ANSWER
 
-REMEMBERED = 1.1
+CACHED = 1.1
 """Seconds after which a function reads the seats of a week again."""
 Works = Callable[[], bool]
+"""Performs a step, and returns whether it worked."""
 
 
 @dataclass
-class Office:
-    """Somebody who can see whether a step works, with keys of their own for what the step needs."""
+class StepChecks:
+    """Prepares steps. Uses the administrator's keys for what a step needs."""
 
     stack: Stack
 
@@ -27,45 +28,46 @@ class Office:
     def visitor(self) -> Visitor:
         return Visitor(self.stack)
 
-    def row(self, link: str) -> dict[str, Any]:
-        """The key of the person item of a request."""
+    def person_item(self, link: str) -> dict[str, Any]:
+        """Return the key of the person item of a request."""
         return {"pk": {"S": f"PERSON#{self.visitor.item(link)['person']['S']}"}, "sk": {"S": "SERVICE#aes"}}
 
     def change(self, key: dict[str, Any], expression: str, values: dict[str, Any] | None = None) -> None:
         names = {"#until": "until"} if "#until" in expression else {}
-        given = {"ExpressionAttributeNames": names} if names else {}
-        given |= {"ExpressionAttributeValues": values} if values else {}
+        options = {"ExpressionAttributeNames": names} if names else {}
+        options |= {"ExpressionAttributeValues": values} if values else {}
         self.stack.client("dynamodb").update_item(
-            TableName=self.stack.table, Key=key, UpdateExpression=expression, **given
+            TableName=self.stack.table, Key=key, UpdateExpression=expression, **options
         )
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:
-        """What the live function answers; None where it fails."""
-        done = self.stack.client("lambda").invoke(
+        """Return the answer of the live function; None if it fails."""
+        answer = self.stack.client("lambda").invoke(
             FunctionName=f"guichet-laptop-{name}", Qualifier="live", Payload=json.dumps(event).encode()
         )
-        return None if "FunctionError" in done else json.loads(done["Payload"].read()) or "done"
+        document = json.loads(answer["Payload"].read())  # always read: an unread payload keeps its connection open
+        return None if "FunctionError" in answer else document or "ended"
 
     def pending(self) -> tuple[str, str]:
-        """The link and the address of a request whose first letter has come."""
+        """Return the link and the e-mail address of a request whose first letter has arrived."""
         awa = person()
         self.visitor.file(awa)
         return self.visitor.link(awa["email"]), awa["email"]
 
-    # What works, one thing a permission
+    # The steps
 
     def looks_at(self, path: str) -> Works:
         return lambda: self.visitor.get(path).status_code < 400
 
     def looks_later_at(self, path: str) -> Works:
         def works() -> bool:
-            time.sleep(REMEMBERED)
+            time.sleep(CACHED)
             return self.visitor.get(path).status_code < 400
 
         return works
 
     def starts_and_looks_at(self, name: str, path: str) -> Works:
-        """A function that has just started remembers no services."""
+        """Restart the function first, so that its cache has no services."""
 
         def works() -> bool:
             restart(self.stack, name)
@@ -83,7 +85,7 @@ class Office:
 
     def holds(self) -> Works:
         def works() -> bool:
-            time.sleep(REMEMBERED)
+            time.sleep(CACHED)
             placed = self.visitor.post("/services/aes/holds", {"first_free": True, "conditions_accepted": True})
             if placed.status_code == 201:
                 answered(self.visitor.post(f"/holds/{placed.json()['hold']}/end"), 200)
@@ -91,14 +93,14 @@ class Office:
 
         return works
 
-    def ticketed(self) -> Visitor:
-        """Somebody who has read the notice."""
+    def with_cookie(self) -> Visitor:
+        """Return a visitor who has read the notice, and so has a visitor token."""
         visitor = Visitor(self.stack)
         visitor.web.headers["Cookie"] = visitor.get("/services/aes").headers["set-cookie"].partition(";")[0]
         return visitor
 
-    def holds_with_a_ticket(self) -> Works:
-        visitor = self.ticketed()
+    def holds_with_a_visitor_token(self) -> Works:
+        visitor = self.with_cookie()
 
         def works() -> bool:
             wish = {"first_free": True, "conditions_accepted": True}
@@ -107,34 +109,34 @@ class Office:
         return works
 
     def takes_after_the_captcha(self) -> Works:
-        """A place that had its one hold of the hour: each further visitor takes the seat after the captcha."""
-        known = self.stack.client("lambda").get_function_configuration(FunctionName="guichet-laptop-hold")
-        variables = known["Environment"]["Variables"] | {"GUICHET_ORIGIN_HOLDS": "1"}
+        """Use up the limit of the client network, so that each further visitor takes the seat after the captcha."""
+        configuration = self.stack.client("lambda").get_function_configuration(FunctionName="guichet-laptop-hold")
+        variables = configuration["Environment"]["Variables"] | {"GUICHET_ORIGIN_HOLDS": "1"}
         with changed(self.stack, "hold", Environment={"Variables": variables}):
-            until_late = (visitor.hold() for visitor in iter(self.ticketed, None))
-            next(hold for hold in until_late if hold["state"] == "waiting")
-            late = [(visitor := self.ticketed(), str(visitor.hold()["hold"])) for _ in range(2)]
+            placed = (visitor.hold() for visitor in iter(self.with_cookie, None))
+            next(hold for hold in placed if hold["state"] == "waiting")
+            waiting = [(visitor := self.with_cookie(), str(visitor.hold()["hold"])) for _ in range(2)]
 
         def works() -> bool:
-            visitor, hold = late.pop()
-            asked = answered(visitor.post(f"/holds/{hold}/captcha"), 201)
-            body = {"challenge": asked["challenge"], "answer": ANSWER}
+            visitor, hold = waiting.pop()
+            challenge = answered(visitor.post(f"/holds/{hold}/captcha"), 201)["challenge"]
+            body = {"challenge": challenge, "answer": ANSWER}
             return visitor.post(f"/holds/{hold}/captcha/answer", body).status_code == 200
 
         return works
 
     def answers_wrong(self, hold: str) -> Works:
         def works() -> bool:
-            asked = self.visitor.post(f"/holds/{hold}/captcha")
-            body = {"challenge": answered(asked, 201)["challenge"], "answer": "wrong"}
+            challenge = answered(self.visitor.post(f"/holds/{hold}/captcha"), 201)["challenge"]
+            body = {"challenge": challenge, "answer": "wrong"}
             return self.visitor.post(f"/holds/{hold}/captcha/answer", body).status_code == 422
 
         return works
 
     def mails(self, *, start: bool = False) -> Works:
-        """The mailer takes the change that filed a request, whose letter counts as not sent yet."""
+        """Give the mailer the change that filed a request, whose letter is marked as not sent."""
         link, _ = self.pending()
-        seat, row = self.visitor.item(link), self.row(link)
+        seat, person_item = self.visitor.item(link), self.person_item(link)
         before = {**seat, "state": {"S": "held"}}
         change = {"Keys": {"pk": seat["pk"], "sk": seat["sk"]}, "OldImage": before, "NewImage": seat}
         facts = {"SequenceNumber": "1", "SizeBytes": 1, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -146,31 +148,31 @@ class Office:
         def works() -> bool:
             if start:
                 restart(self.stack, "mailer")
-            self.change(row, "REMOVE sent")
+            self.change(person_item, "REMOVE sent")
             return bool(self.invoke("mailer", event) == {"batchItemFailures": []})
 
         return works
 
     def hears(self, *, start: bool = False) -> Works:
-        """Feedback is told of a bounce, and stops the letters."""
-        link, address = self.pending()
-        row = self.row(link)
-        said = {
+        """Give the feedback function a bounce, which stops the letters."""
+        link, email = self.pending()
+        person_item = self.person_item(link)
+        notice = {
             "eventType": "Bounce",
-            "mail": {"messageId": "0100", "destination": [address], "tags": {}},
-            "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": address}]},
+            "mail": {"messageId": "0100", "destination": [email], "tags": {}},
+            "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": email}]},
         }
 
         def works() -> bool:
             if start:
                 restart(self.stack, "feedback")
-            self.change(row, "REMOVE stopped")
-            return self.invoke("feedback", {"Records": [{"Sns": {"Message": json.dumps(said)}}]}) is not None
+            self.change(person_item, "REMOVE stopped")
+            return self.invoke("feedback", {"Records": [{"Sns": {"Message": json.dumps(notice)}}]}) is not None
 
         return works
 
     def makes(self, *, gone: bool = False, moved: bool = False) -> Works:
-        """The release function makes a seat that is gone, or moves one that opens at another moment."""
+        """Run the release function. It creates a seat that is gone, or corrects the opening time of one."""
         table = self.stack.client("dynamodb")
         pages = table.get_paginator("scan").paginate(TableName=self.stack.table)
         seats = [item for page in pages for item in page["Items"] if item["pk"]["S"].startswith("SEATS#aes#")]
@@ -183,24 +185,24 @@ class Office:
                 table.delete_item(TableName=self.stack.table, Key=key)
             if moved:
                 self.change(key, "SET opens_at = :at", later)
-            return self.invoke("release", CLOCK) is not None
+            return self.invoke("release", SCHEDULED_EVENT) is not None
 
         return works
 
     def ends(self) -> Works:
-        """The expiry function ends a hold whose time ran out."""
+        """Run the expiry function, which ends an expired hold."""
         hold = str(self.visitor.hold()["hold"])
         past = {":past": {"N": str(int((time.time() - 60) * 1000))}}
 
         def works() -> bool:
             if self.visitor.item(hold)["state"]["S"] == "held":
                 self.change(key_of(hold), "SET #until = :past", past)
-            return self.invoke("expiry", CLOCK) is not None
+            return self.invoke("expiry", SCHEDULED_EVENT) is not None
 
         return works
 
 
-CLOCK = {
+SCHEDULED_EVENT = {
     "version": "0",
     "id": "test",
     "detail-type": "Scheduled Event",
@@ -211,14 +213,14 @@ CLOCK = {
     "time": "2026-11-23T09:00:00Z",
     "resources": [],
 }
-Prepare = Callable[[Office], Works]
+Prepare = Callable[[StepChecks], Works]
 NEEDED: dict[tuple[str, str], Prepare] = {
     ("page", "dynamodb:Query"): lambda at: at.starts_and_looks_at("page", "/services/aes"),
     ("slots", "dynamodb:Query"): lambda at: at.looks_later_at("/services/aes/slots"),
     ("hold", "dynamodb:GetItem"): lambda at: at.sends(f"/holds/{at.visitor.hold()['hold']}/extension"),
     ("hold", "dynamodb:Query"): lambda at: at.holds(),
     ("hold", "dynamodb:UpdateItem"): lambda at: at.holds(),
-    ("hold", "dynamodb:PutItem"): lambda at: at.holds_with_a_ticket(),
+    ("hold", "dynamodb:PutItem"): lambda at: at.holds_with_a_visitor_token(),
     ("captcha", "dynamodb:PutItem"): lambda at: at.takes_after_the_captcha(),
     ("captcha", "dynamodb:GetItem"): lambda at: at.looks_at(f"/holds/{at.visitor.hold()['hold']}"),
     ("captcha", "dynamodb:Query"): lambda at: at.starts_and_looks_at("captcha", f"/holds/{at.visitor.hold()['hold']}"),
@@ -241,24 +243,24 @@ NEEDED: dict[tuple[str, str], Prepare] = {
     ("expiry", "dynamodb:Query"): lambda at: at.ends(),
     ("expiry", "dynamodb:UpdateItem"): lambda at: at.ends(),
 }
-"""What works with a permission, and fails without."""
+"""For a function and an action, the step that works with this permission and fails without it."""
 
 _STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
-NOT_ASKED = {
-    "logs:CreateLogStream": "Lambda writes a function's log in its role; the engine writes it by itself",
+NOT_CHECKED = {
+    "logs:CreateLogStream": "Lambda writes a function's log with its role; the emulator writes it without",
     "logs:PutLogEvents": "the same",
     **{
-        f"dynamodb:{action}": "Lambda reads the stream in the mailer's role; the engine reads it by itself"
+        f"dynamodb:{action}": "Lambda reads the stream with the mailer's role; the emulator reads it without"
         for action in _STREAM
     },
-    "sqs:SendMessage": "Lambda puts what the mailer gave up in the queue in its role; the engine does it by itself",
+    "sqs:SendMessage": "Lambda fills the queue of unsent letters with the mailer's role; the emulator does it without",
 }
-"""What AWS demands of a role and the engine does not look at: only a real account can show that it is needed."""
+"""Permissions that AWS checks and the emulator does not. Only a real account can show that they are needed."""
 
 
 @contextmanager
 def without(stack: Stack, name: str, action: str) -> Iterator[None]:
-    """The role of a function lacks one action for as long as the block lasts."""
+    """Remove an action from the role of a function for as long as the block lasts."""
     iam = stack.client("iam")
     function = stack.client("lambda").get_function_configuration(FunctionName=f"guichet-laptop-{name}")
     role = function["Role"].rpartition("/")[2]
@@ -272,13 +274,13 @@ def without(stack: Stack, name: str, action: str) -> Iterator[None]:
 
 
 def lacking(document: dict[str, Any], action: str) -> dict[str, Any]:
-    """A policy without an action; one that has not had it is a mistake."""
-    statements, found = [], 0
+    """Return a policy without an action, which it must have exactly once."""
+    statements, removed = [], 0
     for statement in document["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        kept = [one for one in actions if one != action]
-        found += len(actions) - len(kept)
-        if kept:
-            statements.append({**statement, "Action": kept})
-    assert found == 1
+        remaining = [other for other in actions if other != action]
+        removed += len(actions) - len(remaining)
+        if remaining:
+            statements.append({**statement, "Action": remaining})
+    assert removed == 1
     return {**document, "Statement": statements}

@@ -1,4 +1,4 @@
-"""That the test of the templates can fail."""
+"""cfn-lint reports a mistake in a template."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from infra.deploy.package import ROOT
 from tests.stack.linting import lint
 
 
-def test_a_mistake_in_a_template_is_seen(tmp_path: Path) -> None:
+def test_a_mistake_in_a_template_is_reported(tmp_path: Path) -> None:
     broken = tmp_path / "data.yaml"
     broken.write_text(
         (ROOT / "infra/deploy/templates/data.yaml").read_text("utf-8").replace("BillingMode: PAY", "BillingMode: PAI")

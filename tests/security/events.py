@@ -1,10 +1,10 @@
-"""API Gateway events that no browser would send."""
+"""API Gateway events that Chalice's test client cannot create."""
 
 from typing import Any
 
 
 def event(method: str, resource: str, path: str, *, ids: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-    """What API Gateway hands over, for what its twin in Chalice cannot play: ids are decoded once."""
+    """Return an event as API Gateway passes it to Lambda. `ids` are the path parameters, already decoded."""
     identity = {"sourceIp": "192.0.2.7"}
     return {
         "requestContext": {"httpMethod": method, "resourcePath": resource, "path": path, "identity": identity},

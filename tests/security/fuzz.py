@@ -1,7 +1,7 @@
-"""Schemathesis over the contract: `python -m tests.security.fuzz 20000`; with `--stack` over HTTP on the stack.
+"""Test the contract with schemathesis: `python -m tests.security.fuzz 20000`. `--stack` uses HTTP on a local stack.
 
-Every check of schemathesis but one: what `unsupported_method` wants (405) is API Gateway's to say, and it says 404.
-The holds and links of the paths are live ones four times in five: an invented one is refused before anything is tried.
+All checks of schemathesis are enabled except `unsupported_method`: it expects 405, and API Gateway answers 404. Four
+paths in five contain a live hold or link token, because an invented token is refused before any other code runs.
 """
 
 import argparse
@@ -36,15 +36,15 @@ from tests.stack.visitor import Visitor, person
 from tests.stackfixture import ANSWER, started
 
 FRESH_AFTER = 200
-"""Calls until everybody is there anew: where all is taken or over, nothing is tried."""
+"""Calls after which the service gets fresh data. Once all seats are taken and all holds are over, little code runs."""
 ROUND = 2500
-"""Calls of one run of schemathesis."""
-SHORT = 4
-"""Examples of each operation in a short run."""
+"""The number of calls of one run of schemathesis."""
+SHORT = 3
+"""The number of examples of each operation in a short run."""
 REFUSED = ["2xx", "3xx", "401", "403", "404", "409", "410", "422", "429"]
-"""What is right by the schema may be wrong by the clock, the table or a rule over two fields: 410 and 422 as well."""
+"""Statuses of a request that is valid by the schema. The clock, the table or a rule over two fields may refuse it."""
 WRONG = ["404", "409", "410", "422", "429"]
-"""What is wrong by the schema may meet a hold or a link that is over: 410."""
+"""Statuses of a request that is invalid by the schema. 410 is for a hold or a link that is over."""
 STEPS = ("held", "proven", "proven", "pending", "pending", "confirmed", "confirmed", "cancelled", "moved")
 AWA = {
     "first_name": "Awa",
@@ -56,16 +56,16 @@ AWA = {
 
 
 @dataclass
-class Found:
-    """Calls by answer and by phase, and the faults, each once with the call that showed it."""
+class Report:
+    """The number of calls by status and by phase, and the faults, each with the first call that caused it."""
 
     calls: Counter[int] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
     faults: dict[str, str] = field(default_factory=dict)
 
 
-class Here:
-    """The service in this process, with somebody at every step of a booking."""
+class InProcess:
+    """The service in this process, with a hold or request at every step of a booking."""
 
     def __init__(self) -> None:
         self.people = 0
@@ -76,12 +76,12 @@ class Here:
         return schemathesis.openapi.from_wsgi("/openapi.json", gateway.wsgi, config=config)
 
     def renew(self) -> None:
-        """Empty the table, make a service with its seats, and people at every step."""
+        """Empty the table, and create a service with seats and a hold or request at every step."""
         if items.SeatItem.exists():
             items.SeatItem.delete_table()
         items.SeatItem.create_table(billing_mode="PAY_PER_REQUEST")
-        service_store.forget()
-        visitor_store.forget()
+        service_store.clear_caches()
+        visitor_store.clear_cache()
         self.holds, self.links = [], []
         service_store.put(
             document(
@@ -92,43 +92,43 @@ class Here:
         )
         schedule.release_seats(clock.now())
         for step in STEPS:
-            self._somebody(step)
+            self._book_until(step)
 
-    def _somebody(self, step: str) -> None:
+    def _book_until(self, step: str) -> None:
         now = clock.now()
         hold = holds.place("aes", Wish(None, conditions_accepted=True), now=now).id
         self.holds.append(hold)
         if step == "held":
             return
-        asked = captcha.new_challenge(hold, now)
-        captcha.answer(hold, asked.id, asked.picture, now=now)
+        challenge = captcha.new_challenge(hold, now)
+        captcha.answer(hold, challenge.id, challenge.picture, now=now)
         if step == "proven":
             return
         self.people += 1
         born = now.date().replace(year=1950 + self.people % 50, month=1, day=1 + self.people % 28)
         details = Details("Awa", "Exemple", "", born, f"awa{self.people}@example.org", "0612345678", "fr")
-        link = filing.file(hold, details, now=now).token
+        link = filing.file(holds.view_ready(hold, now), details, now=now).token
         self.links.append(link)
         if step in {"confirmed", "moved"}:
             requests.confirm(link, now)
         if step == "moved":
-            self.links.append(moves.move(link, moves.choices(link, now)[1][-1], now=now).token)
+            self.links.append(moves.move(requests.view(link, now), moves.choices(link, now)[1][-1], now=now).token)
         if step == "cancelled":
             requests.cancel(link, now)
 
     def answer(self, hold: str) -> dict[str, str]:
-        """The right answer to a new challenge of a hold."""
-        digest = tokens.digest(keys().read_token("hold", hold).secret)
-        asked = captcha.challenge_of(keys().new_challenge(digest, clock.now()))
-        return {"challenge": asked.id, "answer": asked.picture}
+        """Return the right answer to a new challenge of a hold."""
+        digest = tokens.digest(keys().read_hold_token(hold).secret)
+        challenge = captcha.challenge_of(keys().new_challenge(digest, clock.now()))
+        return {"challenge": challenge.id, "answer": challenge.picture}
 
     def slot(self) -> dict[str, str] | None:
-        """A slot that is free."""
+        """Return a free slot."""
         free = availability.free_seats(availability.service("aes", clock.now()), clock.now())
         return {"date": f"{free[0].day}", "start": f"{free[0].start:%H:%M}"} if free else None
 
 
-class There:
+class OnStack:
     """The deployed stack, over HTTP."""
 
     def __init__(self, stack: Stack) -> None:
@@ -141,7 +141,7 @@ class There:
         return schemathesis.openapi.from_url(f"{self.stack.api}/openapi.json", config=config)
 
     def renew(self) -> None:
-        """Give back what was held, and put a few people at the first steps."""
+        """End the holds, and create a few holds and requests at the first steps."""
         for hold in self.holds:
             self.visitor.post(f"/holds/{hold}/end")
         self.holds, self.links = [str(self.visitor.hold()["hold"]), self.visitor.captcha_passed()], []
@@ -152,18 +152,18 @@ class There:
         self.visitor.post(f"/requests/{self.links[0]}/confirmation")
 
     def answer(self, hold: str) -> dict[str, str]:
-        """The right answer to a new challenge of a hold, as a laptop takes it."""
-        asked = self.visitor.post(f"/holds/{hold}/captcha").json()
-        return {"challenge": str(asked.get("challenge", "")), "answer": ANSWER}
+        """Return the answer that the local stack accepts for a new challenge of a hold."""
+        challenge = self.visitor.post(f"/holds/{hold}/captcha").json()
+        return {"challenge": str(challenge.get("challenge", "")), "answer": ANSWER}
 
     def slot(self) -> dict[str, str] | None:
-        """A slot that is free."""
+        """Return a free slot."""
         free: dict[str, str] | None = self.visitor.get("/services/aes/slots").json()["first_free"]
         return free
 
 
-def attack(calls: int, service: Here | There, *, seed: int, found: Found, short: bool = False) -> None:
-    """Call the service about so many times; 600 at least, but where a `short` run leaves the systematic cases out."""
+def attack(calls: int, service: InProcess | OnStack, *, seed: int, report: Report, short: bool = False) -> None:
+    """Make about this many calls, at least 600. A `short` run makes fewer: it has no systematic cases."""
     chance = random.Random(seed)
     config = SchemathesisConfig.from_dict(
         {
@@ -180,13 +180,13 @@ def attack(calls: int, service: Here | There, *, seed: int, found: Found, short:
             },
         }
     )
-    made = 0
+    count = 0
 
     def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
-        nonlocal made
-        if made % FRESH_AFTER == 0:
+        nonlocal count
+        if count % FRESH_AFTER == 0:
             service.renew()
-        made += 1
+        count += 1
         ids = case.path_parameters or {}
         for name, known in (("service", ["aes"]), ("hold", service.holds), ("token", service.links)):
             if name in ids and chance.random() < 0.8:
@@ -194,18 +194,18 @@ def attack(calls: int, service: Here | There, *, seed: int, found: Found, short:
         case.headers = {**(case.headers or {}), "Accept": chance.choice(["application/json", "text/html", "*/*"])}
         negative = case.meta is not None and case.meta.generation.mode.is_negative
         if not negative and chance.random() < 0.5:
-            _help(case, service, chance)
+            _set_useful_body(case, service, chance)
 
     schemathesis.hook(before_call)
     try:
         for event in engine.from_schema(service.schema(config)).execute():
-            _note(event, found)
+            _record(event, report)
     finally:
         schemathesis.hooks.unregister(before_call)
 
 
-def _help(case: Any, service: Here | There, chance: random.Random) -> None:
-    """Send a body that leads to the next step, so that what is behind it is reached."""
+def _set_useful_body(case: Any, service: InProcess | OnStack, chance: random.Random) -> None:
+    """Set a body that leads to the next step of a booking, so that the code of later steps runs too."""
     form = "form" in (case.media_type or "")
     hold = (case.path_parameters or {}).get("hold")
     if case.path.endswith("/captcha/answer") and hold in service.holds:
@@ -224,27 +224,27 @@ def _help(case: Any, service: Here | There, chance: random.Random) -> None:
         case.body = {"first_name": "Awa", "last_name": "Exempleb", "phone": "0612345679"}
 
 
-def _note(event: events.EngineEvent, found: Found) -> None:
+def _record(event: events.EngineEvent, report: Report) -> None:
     if isinstance(event, events.FatalError):
         raise event.exception
     if isinstance(event, events.NonFatalError):
-        found.faults.setdefault(f"{event.label}: {type(event.value).__name__}", event.info.format())
+        report.faults.setdefault(f"{event.label}: {type(event.value).__name__}", event.info.format())
     if not isinstance(event, events.ScenarioFinished):
         return
     for interaction in event.recorder.interactions.values():
-        found.phases[event.phase.value] += 1
-        found.calls[interaction.response.status_code if interaction.response else 0] += 1
+        report.phases[event.phase.value] += 1
+        report.calls[interaction.response.status_code if interaction.response else 0] += 1
     for checks in event.recorder.checks.values():
         for check in checks:
             if check.failure_info is not None:
                 failure = check.failure_info.failure
                 name = f"{event.label}: {check.name}: {failure.title}"
-                found.faults.setdefault(name, f"{failure.message}\n{check.failure_info.code_sample}")
+                report.faults.setdefault(name, f"{failure.message}\n{check.failure_info.code_sample}")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The service's log goes nowhere: it has a line for each call."""
+    """Discard the log of the service, which has a line for each call."""
     before = sys.stderr
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stderr = nowhere
@@ -255,27 +255,28 @@ def quiet() -> Iterator[None]:
 
 
 def main() -> None:
-    """Attack until so many calls are made; 1 if a fault was found."""
+    """Make the calls in rounds. Exit with 1 if there is a fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.security.fuzz")
     parser.add_argument("calls", type=int, help="how many calls to make")
-    parser.add_argument("--stack", action="store_true", help="over HTTP, on a stack of its own")
-    chosen = parser.parse_args()
-    wanted, found, began = chosen.calls, Found(), perf_counter()
+    parser.add_argument("--stack", action="store_true", help="call a local stack over HTTP")
+    options = parser.parse_args()
+    report, began = Report(), perf_counter()
 
-    def go_on(service: Here | There) -> None:
-        while (made := sum(found.calls.values())) < wanted and not found.faults:
-            attack(min(wanted - made, ROUND), service, seed=random.SystemRandom().randrange(10**6), found=found)
-            print(f"{sum(found.calls.values())} calls in {perf_counter() - began:.0f} s", flush=True)
+    def run_rounds(service: InProcess | OnStack) -> None:
+        while (count := sum(report.calls.values())) < options.calls and not report.faults:
+            seed = random.SystemRandom().randrange(10**6)
+            attack(min(options.calls - count, ROUND), service, seed=seed, report=report)
+            print(f"{sum(report.calls.values())} calls in {perf_counter() - began:.0f} s", flush=True)
 
-    if chosen.stack:
-        go_on(There(started()))
+    if options.stack:
+        run_rounds(OnStack(started()))
     else:
         with mock_aws(), quiet():
-            go_on(Here())
-    print(dict(found.phases), dict(sorted(found.calls.items())))
-    for name, sample in found.faults.items():
+            run_rounds(InProcess())
+    print(dict(report.phases), dict(sorted(report.calls.items())))
+    for name, sample in report.faults.items():
         print(f"\n{name}\n{sample}")
-    sys.exit(bool(found.faults))
+    sys.exit(bool(report.faults))
 
 
 if __name__ == "__main__":

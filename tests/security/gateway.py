@@ -1,6 +1,6 @@
-"""The service in this process, behind a gateway that WSGI programs can call: each call runs the real `app`.
+"""The service in this process, behind a WSGI gateway. Each call runs the real `app`.
 
-What API Gateway refuses by itself (no such path, no such method) is answered as `infra/deploy/templates/app.yaml` says.
+A path or method that API Gateway itself refuses gets the response of `infra/deploy/templates/app.yaml`.
 """
 
 import json
@@ -22,7 +22,7 @@ _NOT_FOUND = {"type": "urn:guichet:problem:not-found", "title": "Cette page n’
 def call(
     method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
 ) -> tuple[int, dict[str, Any], bytes]:
-    """One call: status, headers (a list where one is there twice), body."""
+    """Make one call. Return status, headers and body; a header that occurs twice has a list as its value."""
     try:
         known = method in app.app.routes[_ROUTES.match_route(path.partition("?")[0]).route]
     except ValueError:
@@ -34,7 +34,7 @@ def call(
 
 
 def wsgi(environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]) -> Iterable[bytes]:
-    """The same for a program that speaks WSGI."""
+    """Make one call for a WSGI client."""
     headers = {
         name.removeprefix("HTTP_").replace("_", "-").title(): value
         for name, value in environ.items()
@@ -44,9 +44,11 @@ def wsgi(environ: dict[str, Any], start_response: Callable[[str, list[tuple[str,
     if environ.get("QUERY_STRING"):
         path += "?" + environ["QUERY_STRING"]
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    status, told, content = call(environ["REQUEST_METHOD"], path, headers, body)
-    listed = [
-        (name, str(one)) for name, value in told.items() for one in (value if isinstance(value, list) else [value])
+    status, answer_headers, content = call(environ["REQUEST_METHOD"], path, headers, body)
+    pairs = [
+        (name, str(value))
+        for name, values in answer_headers.items()
+        for value in (values if isinstance(values, list) else [values])
     ]
-    start_response(f"{status} -", listed)
+    start_response(f"{status} -", pairs)
     return [content]

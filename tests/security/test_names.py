@@ -1,4 +1,4 @@
-"""Names that are markup, orders, or look like something else: at the door, and everywhere if they were past it."""
+"""Names that are markup, commands or look-alikes: the form refuses them, and no output is unsafe if one were stored."""
 
 import io
 import re
@@ -19,11 +19,12 @@ from chalicelib.domain.refusals import InvalidFields
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
+from chalicelib.mail.letters import LetterKind
 from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import items, seat_store
 from chalicelib.web import forms
 from infra.ops import output
-from tests.client import AWA_TYPED, FORM, Page, confirmed, passed, send
+from tests.client import AWA_TYPED, FORM, Page, captcha_passed, confirmed, send
 from tests.conftest import MONDAY
 from tests.unit.web.samples import AWA, TODAY
 
@@ -36,7 +37,7 @@ MARKUP = [
     "%(name)s {name} %s",
     "&lt;b&gt;",
 ]
-ORDERS = ["=1+1", "+33", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "A\r\nBcc: x@example.org", "A\x1b[2J", "[bold]A[/bold]"]
+COMMANDS = ["=1+1", "+33", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "A\r\nBcc: x@example.org", "A\x1b[2J", "[bold]A[/bold]"]
 DISGUISES = [
     "Awa\u202eelpmexE",  # right to left from here on
     "Awa\u2066x\u2069",
@@ -57,23 +58,23 @@ DISGUISES = [
 ]
 
 
-# At the door
+# The form
 
 
-@pytest.mark.parametrize("name", [*MARKUP, *ORDERS, *DISGUISES])
+@pytest.mark.parametrize("name", [*MARKUP, *COMMANDS, *DISGUISES])
 @pytest.mark.parametrize("field", ["first_name", "last_name", "birth_name"])
-def test_a_name_that_is_markup_an_order_or_a_disguise_is_refused(field: str, name: str) -> None:
-    with pytest.raises(InvalidFields) as wrong:
+def test_a_name_that_is_markup_a_command_or_a_look_alike_is_refused(field: str, name: str) -> None:
+    with pytest.raises(InvalidFields) as refusal:
         forms.read_details({**AWA, field: name}, today=TODAY, language="fr")
-    assert list(wrong.value.errors) == [field]
+    assert list(refusal.value.errors) == [field]
 
 
 @pytest.mark.parametrize("name", ["Nguyễn", "Ḩāfiz̧ah", "Ọ̀ṣun", "Zoé-Lou O’Neil"])
-def test_a_name_with_the_marks_of_its_language_is_taken(name: str) -> None:
+def test_a_name_with_the_marks_of_its_language_is_accepted(name: str) -> None:
     assert forms.read_details({**AWA, "first_name": name}, today=TODAY, language="fr").first_name
 
 
-def test_an_address_carries_no_header_and_no_second_address() -> None:
+def test_an_e_mail_address_with_a_header_or_a_second_address_is_refused() -> None:
     for email in (
         "a@example.org\r\nBcc: x@example.org",
         "a@example.org,b@example.org",
@@ -84,20 +85,20 @@ def test_an_address_carries_no_header_and_no_second_address() -> None:
             forms.read_manage({"reference": "AES-22222-22222", "email": email})
 
 
-# Past the door: a name that got into the table in some other way
+# The output, for a name that got into the table in some other way
 
 
 def put(token: str, **changes: str) -> None:
-    """Write these details to the person item past every check."""
-    seat = seat_store.read(keys().read_token("link", token).seat)
-    row = items.person_item(seat.person, "aes")
-    row.refresh()
-    details = {**row.details, **changes}
-    row.update([type(row).details.set(details)])
+    """Write these details to the person item without any check."""
+    seat = seat_store.read(keys().read_link_token(token).seat)
+    item = items.person_item(seat.person, "aes")
+    item.refresh()
+    details = {**item.details, **changes}
+    item.update([type(item).details.set(details)])
 
 
 @pytest.mark.usefixtures("service")
-def test_a_name_is_text_on_every_page() -> None:
+def test_a_name_with_markup_is_escaped_on_every_page() -> None:
     token = confirmed()
     for name in MARKUP:
         put(token, first_name=name, last_name=name, phone=name)
@@ -109,12 +110,12 @@ def test_a_name_is_text_on_every_page() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_what_was_typed_is_text_on_the_form_and_on_the_check_page_again() -> None:
-    kept = passed()
+def test_markup_in_a_form_is_escaped_on_the_form_and_on_the_check_page() -> None:
+    hold = captcha_passed()
     for name in MARKUP:
         for more in ({}, {"change": "true"}, {"lang": "ar", "step": "check"}):
-            sent = urlencode({**AWA_TYPED, "first_name": name, "birth_month": name, **more}).encode()
-            answer = send("POST", f"/holds/{kept}/details", FORM, sent)
+            body = urlencode({**AWA_TYPED, "first_name": name, "birth_month": name, **more}).encode()
+            answer = send("POST", f"/holds/{hold}/details", FORM, body)
             assert "<script>alert" not in answer.text
             assert "<img src=x" not in answer.text
             assert "<svg/onload" not in answer.text
@@ -122,38 +123,38 @@ def test_what_was_typed_is_text_on_the_form_and_on_the_check_page_again() -> Non
 
 def _person(service: Service, **changes: Any) -> Person:
     now = MONDAY + timedelta(seconds=1)
-    kept = holds.place(service.id, holds.Wish(None, conditions_accepted=True), now=now)
-    asked = captcha.new_challenge(kept.id, now)
-    captcha.answer(kept.id, asked.id, asked.picture, now=now)
+    placed = holds.place(service.id, holds.Wish(None, conditions_accepted=True), now=now)
+    challenge = captcha.new_challenge(placed.id, now)
+    captcha.answer(placed.id, challenge.id, challenge.picture, now=now)
     details = forms.read_details(AWA, today=TODAY, language="fr")
-    request = filing.file(kept.id, details, now=now)
+    request = filing.file(holds.view_ready(placed.id, now), details, now=now)
     assert request.person
     return replace(request.person, details=replace(details, **changes))
 
 
 @pytest.fixture
 def awa(small: Service) -> Person:
-    """Somebody who reads Arabic: their paper has a French sheet and an Arabic one."""
+    """Return an applicant who reads Arabic. The convocation has a French sheet and an Arabic one."""
     return _person(small, language="ar")
 
 
-def test_a_name_is_text_in_a_letter_and_its_files_and_adds_no_header_or_line(small: Service, awa: Person) -> None:
-    for name in [*MARKUP, *ORDERS, *DISGUISES]:
+def test_a_name_is_escaped_in_a_letter_and_its_files_and_adds_no_header_or_line(small: Service, awa: Person) -> None:
+    for name in [*MARKUP, *COMMANDS, *DISGUISES]:
         person = replace(awa, details=replace(awa.details, first_name=name))
-        letter = outbox.letter("convocation", small, person, MONDAY + timedelta(minutes=1))
+        letter = outbox.write_letter(LetterKind.CONVOCATION, small, person, MONDAY + timedelta(minutes=1))
         assert not re.search(r"<script>alert|<img src=x|<svg/onload|</title><b>", letter.html)
         raw = ses.mime(letter, sender="a@example.org", reply_to="b@example.org", message_id="<c@example.org>")
-        sent = message_from_bytes(raw, policy=policy.default)
-        assert (sent["To"], sent["Bcc"]) == ("awa@example.org", None)
-        assert name not in str(sent["Subject"])
-        paper, event = letter.attachments
+        message = message_from_bytes(raw, policy=policy.default)
+        assert (message["To"], message["Bcc"]) == ("awa@example.org", None)
+        assert name not in str(message["Subject"])
+        convocation, event = letter.attachments
         assert b"BCC" not in event.content.upper()
         assert b"ATTENDEE" not in event.content
-        assert len(PdfReader(io.BytesIO(paper.content), strict=True).pages) == 2
+        assert len(PdfReader(io.BytesIO(convocation.content), strict=True).pages) == 2
 
 
-@pytest.mark.parametrize("name", [*MARKUP, *ORDERS, *DISGUISES])
-def test_a_name_steers_no_spreadsheet_no_terminal_and_no_program_of_the_office(name: str) -> None:
+@pytest.mark.parametrize("name", [*MARKUP, *COMMANDS, *DISGUISES])
+def test_a_name_in_the_output_of_the_operator_program_contains_no_formula_or_control_character(name: str) -> None:
     line = output.as_csv([[name]])
     assert not line.removeprefix(output.BOM).lstrip('"').startswith(("=", "+", "-", "@", "\t", "\r"))
     assert not set(output.clean(name)) & set("\x1b\u202e\u2066\u200b\u200d\u2060\ufeff\u00ad\U000e0041\r\n")
@@ -163,18 +164,18 @@ def test_a_name_steers_no_spreadsheet_no_terminal_and_no_program_of_the_office(n
 
 
 @pytest.mark.parametrize("name", ["\u0410wa", "Aw\u0430", "\u0391wa", "Αωα", "\u13aawa", "\u1d00wa"])
-def test_a_name_that_only_looks_latin_makes_no_second_person(name: str) -> None:
-    with pytest.raises(InvalidFields) as wrong:
+def test_a_name_that_only_looks_latin_is_refused(name: str) -> None:
+    with pytest.raises(InvalidFields) as refusal:
         forms.read_details({**AWA, "first_name": name}, today=TODAY, language="fr")
-    assert list(wrong.value.errors) == ["first_name"]
+    assert list(refusal.value.errors) == ["first_name"]
 
 
-def test_a_log_line_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_event_is_one_line_whatever_it_contains(capsys: pytest.CaptureFixture[str]) -> None:
     log.event("x", fact='a\r\n{"event": "forged"}\u2028\x1b[2J')
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_the_details_that_are_stored_are_those_of_the_form_and_no_others() -> None:
+def test_stored_details_with_an_unknown_field_are_not_read() -> None:
     details = Details("A", "B", "", TODAY, "a@example.org", "0612345678", "fr")
     with pytest.raises(TypeError):
         codec.details_from_document({**codec.details_to_document(details), "is_admin": "true"})

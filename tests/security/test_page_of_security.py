@@ -1,10 +1,9 @@
-"""`docs/security.md` claims nothing that is not there; and the small facts that only its table needed a test for."""
+"""Every test and page that `docs/security.md` names exists. Also the tests of small facts that only this page needs."""
 
 import ast
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from chalicelib.booking import holds
 from chalicelib.storage import service_store
 from chalicelib.web import clock
 from infra.deploy import package
-from tests.client import AWA, FORM, JSON, Says, get, hold, passed, post, refused, send
+from tests.client import AWA, FORM, JSON, TableFails, captcha_passed, get, hold, post, refused, send
 from tests.security import gateway
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +26,7 @@ LEVELS_1_AND_2 |= {15: 13, 16: 16, 17: 7}
 
 
 def ids(written: str) -> list[str]:
-    """`6.2.1-6.2.3` is three."""
+    """Expand a range of requirements: `6.2.1-6.2.3` is three."""
     first, _, last = written.partition("-")
     head, _, number = first.rpartition(".")
     return [f"{head}.{n}" for n in range(int(number), int((last or first).rpartition(".")[2]) + 1)] if head else [first]
@@ -35,22 +34,22 @@ def ids(written: str) -> list[str]:
 
 @cache
 def functions_of(stem: str) -> set[str]:
-    """The tests of every file of this name, in whichever folder it is."""
+    """Return the functions of every file with this name, in any folder of tests."""
     trees = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "tests").rglob(f"{stem}.py")]
     return {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_each_requirement_of_levels_1_and_2_is_there_once() -> None:
-    named = [one for written, _, _ in ROW.findall(PAGE) for one in ids(written)]
+def test_each_requirement_of_levels_1_and_2_is_listed_once() -> None:
+    named = [requirement for written, _, _ in ROW.findall(PAGE) for requirement in ids(written)]
     assert len(named) == len(set(named))
-    asvs = [one for one in named if not one.startswith("API")]
+    asvs = [requirement for requirement in named if not requirement.startswith("API")]
     assert {
-        chapter: sum(int(one.split(".")[0]) == chapter for one in asvs) for chapter in range(1, 18)
+        chapter: sum(int(requirement.split(".")[0]) == chapter for requirement in asvs) for chapter in range(1, 18)
     } == LEVELS_1_AND_2
-    assert [one for one in named if one.startswith("API")] == [f"API{n}" for n in range(1, 11)]
+    assert [requirement for requirement in named if requirement.startswith("API")] == [f"API{n}" for n in range(1, 11)]
 
 
-def test_each_line_names_a_test_or_a_page_that_is_there_or_says_why_it_has_none() -> None:
+def test_each_line_names_an_existing_test_or_page_or_a_reason_for_having_none() -> None:
     rows = ROW.findall(PAGE)
     assert len(rows) == sum(
         line.startswith(("| API", *(f"| {n}." for n in range(1, 18)))) for line in PAGE.splitlines()
@@ -66,7 +65,7 @@ def test_each_line_names_a_test_or_a_page_that_is_there_or_says_why_it_has_none(
             assert function in functions_of(file), proof
 
 
-def test_every_other_test_that_the_page_names_is_there_too() -> None:
+def test_every_test_that_the_page_names_exists() -> None:
     named = re.findall(r"`(\w+)::(test_\w+)`", PAGE)
     assert len(named) > 120
     for file, function in named:
@@ -77,17 +76,17 @@ def test_every_other_test_that_the_page_names_is_there_too() -> None:
 
 
 def _calls() -> set[str]:
-    found: set[str] = set()
+    calls: set[str] = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
-                found.add(ast.unparse(node.func))
+                calls.add(ast.unparse(node.func))
             elif isinstance(node, ast.Import | ast.ImportFrom):
-                found |= {f"import {getattr(node, 'module', None) or ''}.{alias.name}" for alias in node.names}
-    return found
+                calls |= {f"import {getattr(node, 'module', None) or ''}.{alias.name}" for alias in node.names}
+    return calls
 
 
-def test_the_service_starts_no_program_and_runs_no_text_as_code() -> None:
+def test_the_service_starts_no_program_and_evaluates_no_text_as_code() -> None:
     calls = _calls()
     assert not calls & {"eval", "exec", "compile", "__import__", "os.system", "pickle.loads", "yaml.load"}
     assert not any("subprocess" in call or "pickle" in call or "from_string" in call for call in calls)
@@ -96,14 +95,14 @@ def test_the_service_starts_no_program_and_runs_no_text_as_code() -> None:
     assert "import .re" in calls
 
 
-def test_only_sha_256_and_the_systems_chance_are_used() -> None:
+def test_only_sha_256_and_the_random_generator_of_the_system_are_used() -> None:
     text = "\n".join(path.read_text("utf-8") for path in SOURCES)
     assert not re.search(r"\b(md5|sha1|sha224|random\.(random|choice|randint|sample)\()", text)
     assert set(re.findall(r"random\.(\w+)", text)) <= {"SystemRandom", "Random", "random", "sample"}
     assert not re.search(r"random\.Random\(", text)
 
 
-def test_the_script_of_the_pages_writes_text_and_no_markup() -> None:
+def test_the_script_of_the_pages_writes_text_only() -> None:
     script = (ROOT / "chalicelib/static/guichet.js").read_text("utf-8")
     assert "textContent" in script
     assert not re.search(
@@ -112,48 +111,48 @@ def test_the_script_of_the_pages_writes_text_and_no_markup() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_the_service_does_not_tell_a_visitor_how_it_failed(table_says: Says) -> None:
+def test_a_server_error_reveals_no_internal_detail(table_fails: TableFails) -> None:
     assert app.app.debug is False
-    table_says("AccessDeniedException")
-    service_store.forget()
-    said = get("/").text + send("GET", "/", FORM).text
+    table_fails("AccessDeniedException")
+    service_store.clear_caches()
+    text = get("/").text + send("GET", "/", FORM).text
     refused(get("/"), 500, "try-again")
-    assert not re.search(r"Traceback|AccessDenied|\.py|chalicelib|dynamodb|guichet-test", said)
+    assert not re.search(r"Traceback|AccessDenied|\.py|chalicelib|dynamodb|guichet-test", text)
 
 
 @pytest.mark.usefixtures("service")
-def test_the_cookies_are_lax_secure_and_the_ticket_is_hidden_from_scripts() -> None:
-    (ticket,) = _cookies("/services/aes")
+def test_the_cookies_are_lax_and_secure_and_the_visitor_token_is_http_only() -> None:
+    (visitor_token,) = _cookies("/services/aes")
     (language,) = _cookies("/?lang=en")
-    assert re.fullmatch(r"visit=[0-9a-f]{59}; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly", ticket)
+    assert re.fullmatch(r"visit=[0-9a-f]{59}; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly", visitor_token)
     assert language == "lang=en; Path=/; Max-Age=31536000; SameSite=Lax; Secure"
 
 
 def _cookies(path: str) -> list[str]:
-    found = gateway.call("GET", path, {"Accept": "text/html"})[1]["Set-Cookie"]
-    return found if isinstance(found, list) else [found]
+    cookies = gateway.call("GET", path, {"Accept": "text/html"})[1]["Set-Cookie"]
+    return cookies if isinstance(cookies, list) else [cookies]
 
 
 @pytest.mark.usefixtures("service")
-def test_no_answer_lets_another_origin_read_it() -> None:
-    kept = hold()
-    for path in ("/", "/services/aes/slots", f"/holds/{kept}", "/openapi.json"):
+def test_no_answer_has_a_cors_header() -> None:
+    hold_id = hold()
+    for path in ("/", "/services/aes/slots", f"/holds/{hold_id}", "/openapi.json"):
         answer = send("GET", path, {**JSON, "Origin": "https://evil.example.com"})
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
 @pytest.mark.usefixtures("service")
-def test_a_cookie_alone_allows_nothing() -> None:
-    kept = passed()
-    ticket = holds.visitor_token("", clock.now())
+def test_a_cookie_alone_authorises_nothing() -> None:
+    hold_id = captcha_passed()
+    visitor_token = holds.visitor_token("", clock.now())
     for path in ("/holds/x/end", "/requests/x/cancellation", "/holds/x/details"):
-        assert send("POST", path, {**FORM, "Cookie": f"visit={ticket}; lang=fr"}).status == 404
-    assert post(f"/holds/{kept}/details", AWA).status == 202
+        assert send("POST", path, {**FORM, "Cookie": f"visit={visitor_token}; lang=fr"}).status == 404
+    assert post(f"/holds/{hold_id}/details", AWA).status == 202
 
 
-def test_the_package_takes_along_no_tests_and_no_history(tmp_path: Path) -> None:
-    made = package.copy_sources(tmp_path)
-    top = {path.name for path in made.iterdir()}
+def test_the_package_contains_no_tests_and_no_history(tmp_path: Path) -> None:
+    folder = package.copy_sources(tmp_path)
+    top = {path.name for path in folder.iterdir()}
     assert top == {"app.py", "chalicelib", ".chalice", "requirements.txt"}
-    kinds: Any = {path.name for path in (made / "chalicelib").rglob("*")}
-    assert not kinds & {".git", "tests", ".env", "docs", "infra"}
+    names = {path.name for path in (folder / "chalicelib").rglob("*")}
+    assert not names & {".git", "tests", ".env", "docs", "infra"}

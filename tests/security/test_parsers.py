@@ -1,6 +1,6 @@
-"""Anything at all, given to everything that reads what strangers send: it is read, or refused as documented.
+"""Property tests of every parser of untrusted input: any input is parsed, or refused as documented.
 
-`EXAMPLES=5000` tries longer: `make fuzz`.
+`make fuzz` sets `EXAMPLES=5000` for a longer run.
 """
 
 import json
@@ -21,14 +21,14 @@ from chalicelib.domain.refusals import CaptchaSpent, InvalidFields, NotFound
 from chalicelib.domain.seat import SeatKey
 from chalicelib.mail import bounces, outbox
 from chalicelib.rendering import i18n
-from chalicelib.web import forms, incoming, reply, visit
+from chalicelib.web import forms, incoming, reply, response, visit
 from tests.conftest import document
 
 EVERY = settings(
     max_examples=int(os.environ.get("EXAMPLES", "40")),
-    deadline=None,  # a loaded machine is slow without a fault of the code
+    deadline=None,  # a loaded machine may be slow
     database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],  # one table for all examples
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],  # all examples share one table
 )
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 AES = codec.service_from_document(document())
@@ -45,9 +45,9 @@ ODD_TEXT = some.text(max_size=120) | some.text(alphabet=ALPHABET, max_size=120)
 
 
 def request(
-    method: str, headers: dict[str, str], sent: bytes = b"", query: Any = None, path: str = "/manage"
+    method: str, headers: dict[str, str], body: bytes = b"", query: Any = None, path: str = "/manage"
 ) -> Request:
-    """A request as API Gateway gives it to the service."""
+    """Return a request as API Gateway passes it to the service."""
     return Request(
         {
             "requestContext": {
@@ -60,18 +60,18 @@ def request(
             "headers": headers,
             "pathParameters": {},
             "stageVariables": {},
-            "body": sent.decode("utf-8", "replace"),
+            "body": body.decode("utf-8", "replace"),
             "isBase64Encoded": False,
         }
     )
 
 
-def outcome(read_it: Callable[[], object], *refusals: type[Exception]) -> object:
-    """What was read, or the refusal."""
+def outcome(parse: Callable[[], object], *refusals: type[Exception]) -> object:
+    """Return the result of a parser, or the refusal that it raises."""
     try:
-        return read_it()
-    except refusals as refused:
-        return refused
+        return parse()
+    except refusals as refusal:
+        return refusal
 
 
 def encoded(values: dict[str, Any]) -> bytes:
@@ -113,17 +113,16 @@ TYPES = some.sampled_from(
 @example(b"&" * 41, "application/x-www-form-urlencoded")
 @example(b"slot=%ff%fe&slot=%00", "application/x-www-form-urlencoded")
 @example(b"x" * (forms.MOST_BYTES + 1), "application/json")
-def test_any_body_is_an_object_of_fields_or_refused_and_any_object_is_read_or_refused_by_field(
-    sent: bytes, typed: str
+def test_any_body_is_parsed_or_refused_and_any_parsed_body_is_accepted_or_refused_by_field(
+    content: bytes, content_type: str
 ) -> None:
-    found = outcome(lambda: incoming.body(request("POST", {"content-type": typed}, sent)), InvalidFields)
-    if isinstance(found, InvalidFields):
-        assert set(found.errors) == {"body"}
+    body = outcome(lambda: incoming.body(request("POST", {"content-type": content_type}, content)), InvalidFields)
+    if isinstance(body, InvalidFields):
+        assert set(body.errors) == {"body"}
         return
-    assert isinstance(found, dict)
-    body = found
+    assert isinstance(body, dict)
     assert json.dumps(body, ensure_ascii=False).encode()
-    for read_it in (
+    for parse in (
         lambda: forms.read_wish(body, AES),
         lambda: forms.read_slot(body, AES),
         lambda: forms.read_answer(body),
@@ -131,8 +130,8 @@ def test_any_body_is_an_object_of_fields_or_refused_and_any_object_is_read_or_re
         lambda: forms.read_details(body, today=NOW.date(), language="fr"),
         lambda: forms.read_correction(body),
     ):
-        read = outcome(read_it, InvalidFields)
-        assert not isinstance(read, InvalidFields) or (read.errors and json.dumps(dict(read.errors)).encode())
+        result = outcome(parse, InvalidFields)
+        assert not isinstance(result, InvalidFields) or (result.errors and json.dumps(dict(result.errors)).encode())
 
 
 HEADERS = some.dictionaries(
@@ -155,27 +154,29 @@ QUERIES = some.none() | some.dictionaries(
 
 @EVERY
 @given(some.sampled_from(["GET", "POST", "HEAD"]), HEADERS, QUERIES, BODIES)
-def test_any_headers_cookies_and_query_make_a_visit_in_one_of_our_languages(
-    method: str, headers: dict[str, str], query: Any, sent: bytes
+def test_any_headers_cookies_and_query_give_a_visit_in_a_supported_language(
+    method: str, headers: dict[str, str], query: Any, body: bytes
 ) -> None:
-    who = visit.read_visit(request(method, headers, sent, query), NOW)
-    assert who.locale.language in service.LANGUAGES
-    assert who.ip_address == "192.0.2.7"
-    assert (who.root, who.path) == ("", "manage")
-    shown = reply.to_response(reply.Reply({}, "manage.html", {"values": {}, "sent": False}), who)
-    assert isinstance(shown, Response)
-    assert all("\n" not in value and "\r" not in value for value in _values(shown))
+    visitor = visit.read_visit(request(method, headers, body, query), NOW)
+    assert visitor.locale.language in service.LANGUAGES
+    assert visitor.ip_address == "192.0.2.7"
+    assert (visitor.root, visitor.path) == ("", "manage")
+    answer = response.to_response(reply.Page("manage.html", {"values": {}, "sent": False}), visitor)
+    assert isinstance(answer, Response)
+    assert all("\n" not in value and "\r" not in value for value in _values(answer))
 
 
 def _values(response: Response) -> list[str]:
-    return [one for value in response.headers.values() for one in (value if isinstance(value, list) else [value])]
+    return [
+        value for values in response.headers.values() for value in (values if isinstance(values, list) else [values])
+    ]
 
 
 @EVERY
 @given(some.text(max_size=300))
 @example("fr;q=" + "9" * 150)
 @example("ar;q=.,en;q=1.1.1,fr;q=²")
-def test_any_accept_language_is_one_of_our_languages(header: str) -> None:
+def test_any_accept_language_header_gives_a_supported_language(header: str) -> None:
     assert i18n.preferred_language(header) in service.LANGUAGES
 
 
@@ -193,13 +194,13 @@ IDS = some.one_of(
 
 
 @EVERY
-@given(IDS, some.sampled_from(["hold", "link"]))
-@example("aes.20261203.1015.1." + "a" * 78, "hold")
-@example("aes.20261203.1015.1." + "ａ" * 78, "link")
-@example("\u0130" * 90, "hold")
-def test_an_id_that_is_not_ours_is_not_found(value: str, purpose: str) -> None:
+@given(IDS, some.sampled_from([KEYS.read_hold_token, KEYS.read_link_token]))
+@example("aes.20261203.1015.1." + "a" * 78, KEYS.read_hold_token)
+@example("aes.20261203.1015.1." + "ａ" * 78, KEYS.read_link_token)
+@example("\u0130" * 90, KEYS.read_hold_token)
+def test_a_token_without_a_valid_signature_is_not_found(value: str, read: Callable[[str], tokens.SignedToken]) -> None:
     with pytest.raises(NotFound):
-        KEYS.read_token(purpose, value)
+        read(value)
 
 
 @EVERY
@@ -207,19 +208,19 @@ def test_an_id_that_is_not_ours_is_not_found(value: str, purpose: str) -> None:
 @example("aes.00000101.0000.1")
 @example("aes.20261203.1015.٣")
 @example("aes.20261203.1015.1\n")
-def test_any_text_is_a_seat_that_is_written_the_same_way_or_a_value_error(text: str) -> None:
-    found = outcome(lambda: SeatKey.parse(text), ValueError)
-    assert isinstance(found, ValueError) or found.ref == text  # type: ignore[attr-defined]  # a SeatKey
+def test_a_seat_has_exactly_one_spelling_and_any_other_text_is_a_value_error(text: str) -> None:
+    seat = outcome(lambda: SeatKey.parse(text), ValueError)
+    assert isinstance(seat, ValueError) or seat.ref == text  # type: ignore[attr-defined]  # a SeatKey
 
 
-STAMPS = some.one_of(ODD_TEXT, some.text(alphabet="0123456789abcdef", min_size=59, max_size=59))
+CHALLENGES = some.one_of(ODD_TEXT, some.text(alphabet="0123456789abcdef", min_size=59, max_size=59))
 
 
 @EVERY
-@given(STAMPS)
+@given(CHALLENGES)
 @example("f" * 59)
 @example("٣" * 59)
-def test_a_challenge_that_is_not_ours_is_spent_and_a_ticket_that_is_not_ours_is_none(value: str) -> None:
+def test_a_challenge_or_a_visitor_token_without_a_valid_signature_is_refused(value: str) -> None:
     with pytest.raises(CaptchaSpent):
         KEYS.challenge_time(value, "hold", NOW)
     assert KEYS.visitor_token_age(value, NOW) is None
@@ -229,10 +230,10 @@ def test_a_challenge_that_is_not_ours_is_spent_and_a_ticket_that_is_not_ours_is_
 @given(some.ip_addresses().map(str) | ODD_TEXT)
 @example("fe80::1%eth0")
 @example("::ffff:192.0.2.7")
-def test_any_address_has_an_origin_that_does_not_show_it(address: str) -> None:
-    origin = KEYS.client_network(address, NOW)
-    assert len(origin) == 52
-    assert not address or len(address) < 4 or address not in origin
+def test_any_ip_address_has_a_client_network_that_does_not_contain_it(ip_address: str) -> None:
+    network = KEYS.client_network(ip_address, NOW)
+    assert len(network) == 52
+    assert not ip_address or len(ip_address) < 4 or ip_address not in network
 
 
 SERVICE_PARTS = some.sampled_from(sorted(document()))
@@ -246,14 +247,14 @@ SERVICE_PARTS = some.sampled_from(sorted(document()))
 @example({"slot_minutes": float("inf")})
 @example({"holidays": 1})
 def test_a_stored_service_with_anything_in_it_is_read_or_a_value_error(change: dict[str, Any]) -> None:
-    found = outcome(lambda: codec.service_from_document({**document(), **change}), ValueError)
-    assert isinstance(found, service.Service | ValueError)
+    result = outcome(lambda: codec.service_from_document({**document(), **change}), ValueError)
+    assert isinstance(result, service.Service | ValueError)
 
 
 @EVERY
 @given(JSON_VALUES)
-def test_what_is_no_service_at_all_is_a_value_error(value: Any) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  # its words are for the log
+def test_a_stored_document_that_is_not_a_service_is_a_value_error(value: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # the message is only for the log
         codec.service_from_document(value if isinstance(value, dict) else {"id": value})
 
 
@@ -276,15 +277,15 @@ EVENTS = some.one_of(
 @example(DEEP.decode())
 @example('{"notificationType": "Delivery", "mail": {"destination": ["a@xn--"]}}')
 @example('{"notificationType": "Delivery", "mail": {"destination": ["\\ud800@xn--a"]}}')
-def test_any_message_is_feedback_on_one_letter_or_odd(message: str) -> None:
-    found = outcome(lambda: bounces.read(message), bounces.Unreadable)
-    assert isinstance(found, bounces.Feedback | bounces.Unreadable)
+def test_any_message_is_feedback_on_one_letter_or_unreadable(message: str) -> None:
+    result = outcome(lambda: bounces.read(message), bounces.Unreadable)
+    assert isinstance(result, bounces.Feedback | bounces.Unreadable)
 
 
 @pytest.mark.usefixtures("service")
 @EVERY
 @given(EVENTS)
-def test_taking_any_message_changes_no_seat_and_raises_nothing(message: str) -> None:
+def test_handling_any_message_raises_nothing(message: str) -> None:
     bounces.handle(message, NOW)
 
 
@@ -306,7 +307,7 @@ IMAGES = some.none() | some.fixed_dictionaries(
 
 @EVERY
 @given(IMAGES, IMAGES)
-def test_no_change_of_an_item_that_is_no_request_calls_for_a_letter(old: Any, new: Any) -> None:
+def test_a_change_of_an_item_that_is_not_a_seat_causes_no_letter(old: Any, new: Any) -> None:
     assert outbox.letter_due(old, new) is None
 
 
@@ -314,7 +315,7 @@ def test_no_change_of_an_item_that_is_no_request_calls_for_a_letter(old: Any, ne
 @given(some.text(max_size=30), some.text(max_size=30))
 @example("", "")
 @example("a", "İ")
-def test_any_two_names_are_compared(one: str, other: str) -> None:
-    assert names.is_respelling(one, one)
-    assert isinstance(names.is_respelling(one, other), bool)
-    assert KEYS.person_key(one, other, date(1990, 5, 17)) == KEYS.person_key(other, one, date(1990, 5, 17))
+def test_any_two_names_can_be_compared(name: str, other: str) -> None:
+    assert names.is_respelling(name, name)
+    assert isinstance(names.is_respelling(name, other), bool)
+    assert KEYS.person_key(name, other, date(1990, 5, 17)) == KEYS.person_key(other, name, date(1990, 5, 17))

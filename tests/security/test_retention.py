@@ -1,4 +1,4 @@
-"""Personal data is gone by its date: people live through all that can happen, then the clock walks a year."""
+"""Personal data is erased by its date: requests reach every possible end, then the clock moves through a year."""
 
 import json
 import random
@@ -21,33 +21,32 @@ from chalicelib.storage import seat_store, service_store
 from infra.ops import closing
 from infra.ops.closing import Closing
 from tests.conftest import MONDAY, document
+from tests.long import IS_LONG
 from tests.unit.infra.ops.program import ops
 
 NOW = MONDAY + timedelta(seconds=1)
 DAY = timedelta(days=1)
 HOURS = [{"days": ["thursday"], "from": "10:00", "to": "10:30"}]
 FIRST, SECOND, THIRD = date(2026, 12, 3), date(2026, 12, 10), date(2026, 12, 17)
-PLACE = "192.0.2.77"
+IP_ADDRESS = "192.0.2.77"
 PEOPLE = {
-    "Awa": (FIRST, 0),  # comes
+    "Awa": (FIRST, 0),  # attends
     "Bintou": (FIRST, 5),  # does not confirm
     "Cesaria": (FIRST, 10),  # cancels
     "Dao": (THIRD, 0),  # moves
-    "Elikia": (SECOND, 0),  # the morning is closed: chooses another
-    "Fayola": (SECOND, 5),  # the same, and does not choose
+    "Elikia": (SECOND, 0),  # displaced by a closed morning, chooses another slot
+    "Fayola": (SECOND, 5),  # displaced by a closed morning, does not choose
     "Gilberto": (FIRST, 15),  # erases a live request
-    "Halima": (FIRST, 20),  # erases one that has ended
-    "Irie": (THIRD, 5),  # is cancelled by the office
+    "Halima": (FIRST, 20),  # erases an ended request
+    "Irie": (THIRD, 5),  # cancelled by the operator
 }
-
-
 KINDS = ("PERSON#", "EMAIL#", "AUDIT#", "ORIGIN#", "VISIT#", '"person"', '"hold"', '"past"')
-"""What the table has of people, their digests included."""
+"""Texts in the table that show personal data or its digests."""
 
 
 @dataclass
-class Owner:
-    """An invented person, and until when something may be kept about them."""
+class Applicant:
+    """An invented person, and the time until which their data may be stored."""
 
     details: Details
     request: Request
@@ -55,99 +54,111 @@ class Owner:
 
     @property
     def words(self) -> set[str]:
-        """All that leads to them: what they wrote, and the keyed digests of it."""
-        of = self.details
-        own = {of.first_name, of.last_name, of.email, of.phone, of.birth_date.isoformat()}
-        return own | {keys().person_key(of.first_name, of.last_name, of.birth_date), keys().email_key(of.email)}
+        """Return every text that identifies them: their details, and the keyed digests of the details."""
+        details = self.details
+        born = details.birth_date
+        digests = {keys().person_key(details.first_name, details.last_name, born), keys().email_key(details.email)}
+        return {details.first_name, details.last_name, details.email, details.phone, born.isoformat()} | digests
 
 
 @pytest.fixture
 def aes(table: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:  # noqa: ARG001  # a fixture for its effect
-    """One desk, six places each Thursday; holds are counted by the place they come from."""
+    """Put a service with one desk and six slots each Thursday, and a limit of 30 holds for a client network."""
     monkeypatch.setenv("GUICHET_ORIGIN_HOLDS", "30")
     settings.current.cache_clear()
-    put = service_store.put(document(plannings=[{"desks": [1], "openings": HOURS}]))
+    stored = service_store.put(document(plannings=[{"desks": [1], "openings": HOURS}]))
     schedule.release_seats(MONDAY - timedelta(minutes=1))
-    yield put
+    yield stored
     settings.current.cache_clear()
-    service_store.forget()
+    service_store.clear_caches()
 
 
-def owner(service: Service, name: str, day: date, minute: int) -> Owner:
-    """Somebody with a confirmed request."""
+def book(service: Service, name: str, day: date, minute: int) -> Applicant:
+    """Book an appointment. All but Bintou confirm it."""
     number = list(PEOPLE).index(name)
-    words = f"{name.lower()}@example.org", f"06 00 00 00 {number:02}"
-    details = Details(name, f"{name}-Exemple", "", date(1990, 5, 10 + number), *words, "fr")
+    contact = f"{name.lower()}@example.org", f"06 00 00 00 {number:02}"
+    details = Details(name, f"{name}-Exemple", "", date(1990, 5, 10 + number), *contact, "fr")
     start = datetime.combine(day, time(10, minute), service.zone)
-    visit = holds.visitor_token("", NOW)
-    kept = holds.place(
-        service.id, Wish(start, conditions_accepted=True), now=NOW, visitor_token=visit, ip_address=PLACE
+    visitor_token = holds.visitor_token("", NOW)
+    placed = holds.place(
+        service.id, Wish(start, conditions_accepted=True), now=NOW, visitor_token=visitor_token, ip_address=IP_ADDRESS
     )
-    asked = captcha.new_challenge(kept.id, NOW)
-    captcha.answer(kept.id, asked.id, asked.picture, now=NOW)
-    filed = filing.file(kept.id, details, now=NOW)
+    challenge = captcha.new_challenge(placed.id, NOW)
+    captcha.answer(placed.id, challenge.id, challenge.picture, now=NOW)
+    request = filing.file(holds.view_ready(placed.id, NOW), details, now=NOW)
     if name != "Bintou":
-        filed = requests.confirm(filed.token, NOW)
-    return Owner(details, filed, start + timedelta(days=30))
+        request = requests.confirm(request.token, NOW)
+    return Applicant(details, request, start + timedelta(days=30))
 
 
 @pytest.fixture
-def people(aes: Service) -> dict[str, Owner]:
-    """One for each thing that can become of a request."""
-    made = {name: owner(aes, name, day, minute) for name, (day, minute) in PEOPLE.items()}
-    requests.cancel(made["Cesaria"].request.token, NOW)
+def people(aes: Service) -> dict[str, Applicant]:
+    """Return one applicant for each end that a request can have."""
+    applicants = {name: book(aes, name, day, minute) for name, (day, minute) in PEOPLE.items()}
+    requests.cancel(applicants["Cesaria"].request.token, NOW)
     sooner = datetime.combine(FIRST, time(10, 25), aes.zone)
-    assert moves.move(made["Dao"].request.token, sooner, now=NOW).start == sooner
-    made["Dao"].until = sooner + timedelta(days=30)
+    assert moves.move(requests.view(applicants["Dao"].request.token, NOW), sooner, now=NOW).start == sooner
+    applicants["Dao"].until = sooner + timedelta(days=30)
     morning = Closing(aes.id, SECOND)
     assert closing.close(morning, closing.prepare(morning, NOW), NOW)["written_to"] == 2
-    token = made["Elikia"].request.token
-    chosen = moves.move(token, moves.choices(token, NOW)[1][-1], now=NOW)
-    made["Elikia"].until = chosen.start + timedelta(days=30)
-    personal_data.erase(made["Gilberto"].request.token, NOW)
-    requests.cancel(made["Halima"].request.token, NOW)
-    personal_data.erase(made["Halima"].request.token, NOW)
-    made["Gilberto"].until = made["Halima"].until = NOW
-    assert ops("requests", "cancel", made["Irie"].request.reference, "--yes", now=NOW).code == 0
-    return made
+    token = applicants["Elikia"].request.token
+    chosen = moves.move(requests.view(token, NOW), moves.choices(token, NOW)[1][-1], now=NOW)
+    applicants["Elikia"].until = chosen.start + timedelta(days=30)
+    personal_data.erase(applicants["Gilberto"].request.token, NOW)
+    requests.cancel(applicants["Halima"].request.token, NOW)
+    personal_data.erase(applicants["Halima"].request.token, NOW)
+    applicants["Gilberto"].until = applicants["Halima"].until = NOW
+    assert ops("requests", "cancel", applicants["Irie"].request.reference, "--yes", now=NOW).code == 0
+    return applicants
 
 
 def erase_as_dynamodb_would(now: datetime) -> str:
-    """Play what DynamoDB documents of `TimeToLiveSpecification`, which moto does not: what is past its second goes.
+    """Delete expired items, as DynamoDB does for `TimeToLiveSpecification`; moto does not.
 
-    What is left but the services, as text. The real one may take some days over it.
+    Return all other items except the services, as text. DynamoDB itself may take some days.
     """
     table = boto3.client("dynamodb")
-    found = table.scan(TableName="guichet-test")["Items"]
-    past = [one for one in found if "erase_at" in one and int(one["erase_at"]["N"]) <= now.timestamp()]
-    for one in past:
-        table.delete_item(TableName="guichet-test", Key={"pk": one["pk"], "sk": one["sk"]})
-    left = [one for one in found if one not in past and one["pk"]["S"] != "SERVICES"]
+    rows = table.scan(TableName="guichet-test")["Items"]
+    expired = [item for item in rows if "erase_at" in item and int(item["erase_at"]["N"]) <= now.timestamp()]
+    for item in expired:
+        table.delete_item(TableName="guichet-test", Key={"pk": item["pk"], "sk": item["sk"]})
+    left = [item for item in rows if item not in expired and item["pk"]["S"] != "SERVICES"]
     return json.dumps(left, ensure_ascii=False)
 
 
-def test_each_persons_data_is_gone_by_its_date_and_after_a_year_nothing_personal_is_left(
-    people: dict[str, Owner],
+def days_to_check(people: dict[str, Applicant]) -> list[int]:
+    """Return the days on which the table is read, counted from NOW.
+
+    These are the first days, the days around each date by which something must be gone, and every 18th, when the
+    clock's functions run. `make test-long` reads the table on each of the first 60 days.
+    """
+    ends = {(applicant.until - NOW).days for applicant in people.values()}
+    last_days = {end + day for end in ends for day in (0, 1)}
+    return sorted({*range(60 if IS_LONG else 5), *last_days, *range(6, 367, 18), 366})
+
+
+def test_personal_data_is_erased_by_its_date_and_none_is_left_after_a_year(
+    people: dict[str, Applicant],
 ) -> None:
     before = erase_as_dynamodb_would(NOW)
     assert [kind for kind in KINDS if kind not in before] == []
-    seen, became, left = set(), {}, ""
-    for days in [*range(60), *range(60, 367, 9)]:  # each day until all dates are past: then nothing happens each day
+    visible, ends, left = set(), {}, ""
+    for days in days_to_check(people):
         now = NOW + days * DAY
         if days < 5 or days % 18 == 6:
             schedule.end_expired(now, random_fraction=random.Random(days).random)
             schedule.release_seats(now)
         left = erase_as_dynamodb_would(now)
-        assert PLACE not in left
+        assert IP_ADDRESS not in left
         if days == 1:
             assert [kind for kind in ("ORIGIN#", "VISIT#") if kind in left] == []
-        if days == 3:  # the time to confirm is over
-            became = {name: seat_store.read(one.request.seat.key).past_state for name, one in people.items()}
-        for name, one in people.items():
-            there = {word for word in one.words if word in left}
-            assert one.until > now or not there, (name, now, there)
-            seen |= {name} if there else set()
-    assert became == {  # else the walk would prove less than it says
+        if days == 3:  # the time to confirm has expired
+            ends = {name: seat_store.read(person.request.seat.key).past_state for name, person in people.items()}
+        for name, person in people.items():
+            words = {word for word in person.words if word in left}
+            assert person.until > now or not words, (name, now, words)
+            visible |= {name} if words else set()
+    assert ends == {  # checks that each request reached the intended end
         "Awa": None,
         "Bintou": State.EXPIRED,
         "Cesaria": State.CANCELLED,
@@ -158,7 +169,7 @@ def test_each_persons_data_is_gone_by_its_date_and_after_a_year_nothing_personal
         "Halima": State.CANCELLED,
         "Irie": State.WITHDRAWN,
     }
-    assert seen == set(PEOPLE) - {"Gilberto", "Halima"}
+    assert visible == set(PEOPLE) - {"Gilberto", "Halima"}
     assert [kind for kind in KINDS if kind in left] == []
     assert "SEATS#aes#2027-W48" in left
     assert "SEATS#aes#2027-W40" not in left

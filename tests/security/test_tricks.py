@@ -1,4 +1,7 @@
-"""Tricks with path, query, headers, cookies and bodies. Every answer is held against the contract by `send`."""
+"""Hostile paths, queries, headers, cookies and bodies, and what a CDN may cache.
+
+`send` checks every answer against the contract.
+"""
 
 import json
 from typing import Any
@@ -10,22 +13,22 @@ import app
 from chalicelib.booking import availability, holds
 from chalicelib.domain.seat import State
 from chalicelib.web import clock, visit
-from infra.deploy.stacks import APP, EDGE, template
+from infra.deploy.cloudformation import APP, CDN, read_template
 from tests.client import (
     AWA,
     FIRST,
     JSON,
     Answer,
     Page,
+    all_items,
+    captcha_passed,
     filed,
     get,
     hold,
-    passed,
     post,
     refused,
     seat_of,
     send,
-    table_now,
 )
 from tests.security import gateway
 from tests.security.events import event
@@ -33,9 +36,9 @@ from tests.security.events import event
 pytestmark = pytest.mark.usefixtures("service")
 
 
-def raw(given: dict[str, Any]) -> tuple[int, dict[str, Any], str]:
-    """Status, headers and body of the answer to an event."""
-    answer = app.app(given, None)
+def raw(request_event: dict[str, Any]) -> tuple[int, dict[str, Any], str]:
+    """Return status, headers and body of the answer to an event."""
+    answer = app.app(request_event, None)
     return answer["statusCode"], {**answer["headers"], **answer["multiValueHeaders"]}, answer["body"]
 
 
@@ -72,30 +75,29 @@ def test_an_odd_name_in_a_path_is_not_found(resource: str) -> None:
 
 @pytest.mark.parametrize("around", ["\r\n{}", "{}\r\n", "\u2028{}\x85", "\t{} "])
 @pytest.mark.parametrize("step", ["captcha", "end", "extension"])
-def test_what_stands_around_an_id_is_not_repeated_in_the_answer(around: str, step: str) -> None:
-    kept = hold()
-    odd = around.format(kept)
+def test_characters_around_a_token_are_not_repeated_in_the_answer(around: str, step: str) -> None:
+    odd = around.format(hold())
     resource = f"/holds/{{hold}}/{step}"
     for accept in ("application/json", "text/html"):
-        given = event("POST", resource, f"/api/holds/x/{step}", ids={"hold": odd}, headers={"accept": accept})
-        status, headers, body = raw(given)
+        request_event = event("POST", resource, f"/api/holds/x/{step}", ids={"hold": odd}, headers={"accept": accept})
+        status, headers, body = raw(request_event)
         assert status in {200, 201, 303}
         assert "\n" not in headers.get("Location", "")
         assert odd not in headers.get("Location", "") + body
 
 
-def test_an_address_with_a_slash_at_its_end_has_links_that_lead_to_the_service() -> None:
-    given = event(
+def test_a_page_whose_url_ends_with_a_slash_has_working_links() -> None:
+    request_event = event(
         "GET", "/services/{service}", "/api/services/aes/", ids={"service": "aes"}, headers={"accept": "text/html"}
     )
-    _, _, body = raw(given)
+    _, _, body = raw(request_event)
     assert Page(body).links["Guichet Préfecture de l’Exemple"] == "../../"
 
 
-def test_a_path_that_holds_markup_is_text_in_the_page() -> None:
+def test_markup_in_a_path_is_escaped_on_the_page() -> None:
     path = '/api/services/"><script>alert(1)</script>'
-    given = event("GET", "/services/{service}", path, ids={"service": "aes"}, headers={"accept": "text/html"})
-    status, _, body = raw(given)
+    request_event = event("GET", "/services/{service}", path, ids={"service": "aes"}, headers={"accept": "text/html"})
+    status, _, body = raw(request_event)
     assert status == 200
     assert "<script>alert" not in body
     assert "&lt;script&gt;" in body or "script>alert" not in body
@@ -104,7 +106,7 @@ def test_a_path_that_holds_markup_is_text_in_the_page() -> None:
 # Methods
 
 
-def test_a_method_that_is_not_in_the_contract_is_not_found_at_the_gateway() -> None:
+def test_a_method_that_is_not_in_the_contract_is_not_found() -> None:
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND"):
         for path in ("/", "/manage", "/health", "/services/aes", "/services/aes/holds"):
             assert gateway.call(method, path)[0] == 404, (method, path)
@@ -123,12 +125,12 @@ def test_a_header_does_not_change_the_method(override: dict[str, str]) -> None:
 
 def test_head_and_a_get_with_a_body_change_nothing() -> None:
     token = filed()
-    before = table_now()
+    before = all_items()
     for step in ("", "/confirmation", "/cancellation"):
         assert gateway.call("HEAD", f"/requests/{token}{step}", dict(JSON))[0] == 200
-        given = event("GET", f"/requests/{{token}}{step}", "/api/x", ids={"token": token}, body="{}")
-        assert raw(given)[0] == 200
-    assert table_now() == before
+        request_event = event("GET", f"/requests/{{token}}{step}", "/api/x", ids={"token": token}, body="{}")
+        assert raw(request_event)[0] == 200
+    assert all_items() == before
 
 
 # Query
@@ -138,18 +140,18 @@ def test_head_and_a_get_with_a_body_change_nothing() -> None:
     "week",
     ["", "2026", "2026-W99", "2026-W49-1", "٢٠٢٦-W٤٩", "9999-W53", "0000-W00", "x" * 7000, "%00", "../..", "%ff%fe"],
 )
-def test_a_week_that_is_none_of_those_shown_is_not_found(week: str) -> None:
+def test_an_unknown_week_is_not_found(week: str) -> None:
     refused(get(f"/services/aes/slots?week={week}"), 404, "not-found")
 
 
-def test_a_key_that_is_there_twice_counts_once_and_a_thousand_unknown_ones_not_at_all() -> None:
+def test_a_repeated_query_key_counts_once_and_unknown_keys_are_ignored() -> None:
     huge = "&".join(f"x{n}={n}" for n in range(1000))
     assert get(f"/services/aes/slots?week=2020-W01&week=&{huge}").status == 404
     assert get(f"/services/aes/slots?{huge}").status == 200
 
 
 @pytest.mark.parametrize("lang", ["ar%0d%0aSet-Cookie:%20a=b", "ar;", "AR", "fr,en", "%00fr", "ar%20"])
-def test_a_language_in_the_query_cannot_split_the_answer(lang: str) -> None:
+def test_a_language_in_the_query_cannot_add_a_header(lang: str) -> None:
     answer = get(f"/services/aes/slots?lang={lang}")
     assert answer.headers["Content-Language"] == "fr"
     assert "Set-Cookie" not in answer.headers
@@ -173,34 +175,36 @@ FORGED = {
 }
 
 
-def test_forged_headers_change_no_page_and_no_address() -> None:
+def test_forged_headers_change_neither_a_page_nor_the_ip_address() -> None:
     page = {"Accept": "text/html"}
     for path in ("/", "/services/aes", "/manage"):
         plain, forged = (send("GET", path, {**page, **more}).text for more in ({}, FORGED))
         assert "evil.example.com" not in forged
         assert plain == forged
-    who = visit.read_visit(_request({**FORGED}), clock.now())
-    assert who.ip_address == "192.0.2.7"
+    visitor = visit.read_visit(_request({**FORGED}), clock.now())
+    assert visitor.ip_address == "192.0.2.7"
 
 
 def _request(headers: dict[str, str]) -> Any:
-    given = event("GET", "/manage", "/api/manage", headers={name.lower(): value for name, value in headers.items()})
-    return Request(given)
+    request_event = event(
+        "GET", "/manage", "/api/manage", headers={name.lower(): value for name, value in headers.items()}
+    )
+    return Request(request_event)
 
 
-def test_the_place_that_is_counted_is_the_gateways_and_no_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-    real = holds.place
+def test_holds_are_counted_for_the_ip_address_that_the_gateway_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    ip_addresses: list[str] = []
+    place = holds.place
 
-    def look(*args: Any, ip_address: str, **more: Any) -> Any:
-        seen.append(ip_address)
-        return real(*args, ip_address=ip_address, **more)
+    def record(*args: Any, ip_address: str, **more: Any) -> Any:
+        ip_addresses.append(ip_address)
+        return place(*args, ip_address=ip_address, **more)
 
-    monkeypatch.setattr(holds, "place", look)
-    given = event("POST", "/services/{service}/holds", "/api/x", ids={"service": "aes"}, body=json.dumps(FIRST))
-    given["headers"] |= {"x-forwarded-for": "203.0.113.66", "content-type": "application/json"}
-    assert raw(given)[0] == 201
-    assert seen == ["192.0.2.7"]
+    monkeypatch.setattr(holds, "place", record)
+    request_event = event("POST", "/services/{service}/holds", "/api/x", ids={"service": "aes"}, body=json.dumps(FIRST))
+    request_event["headers"] |= {"x-forwarded-for": "203.0.113.66", "content-type": "application/json"}
+    assert raw(request_event)[0] == 201
+    assert ip_addresses == ["192.0.2.7"]
 
 
 @pytest.mark.parametrize(
@@ -215,13 +219,13 @@ def test_the_place_that_is_counted_is_the_gateways_and_no_headers(monkeypatch: p
         ",",
     ],
 )
-def test_odd_cookies_are_no_choice_and_are_not_repeated(cookie: str) -> None:
+def test_malformed_cookies_choose_no_language_and_are_not_repeated(cookie: str) -> None:
     answer = send("GET", "/services/aes/slots", {**JSON, "Cookie": cookie})
     assert (answer.status, answer.headers["Content-Language"]) == (200, "fr")
     assert "Set-Cookie" not in answer.headers
 
 
-def test_a_content_type_is_read_in_any_case() -> None:
+def test_a_content_type_is_case_insensitive() -> None:
     kind = "Application/X-WWW-Form-URLencoded; Charset=UTF-8"
     answer = send(
         "POST",
@@ -236,7 +240,7 @@ def test_a_content_type_is_read_in_any_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "body",
     [
         b"[" * 15_000,
         b'{"a":' * 3_000,
@@ -252,99 +256,99 @@ def test_a_content_type_is_read_in_any_case() -> None:
         b"x" * 20_000,
     ],
 )
-def test_a_body_that_is_no_wish_is_refused_by_field_and_holds_nothing(sent: bytes) -> None:
-    refused(post("/services/aes/holds", sent), 422, "invalid-fields")
+def test_an_invalid_body_is_refused_by_field_and_places_no_hold(body: bytes) -> None:
+    refused(post("/services/aes/holds", body), 422, "invalid-fields")
     free = availability.free_seats(availability.service("aes", clock.now()), clock.now())
     assert len(free) == len({str(key.ref) for key in free}) > 0
 
 
-def test_a_byte_order_mark_in_front_of_a_body_does_not_count() -> None:
+def test_a_byte_order_mark_before_a_body_is_ignored() -> None:
     assert post("/services/aes/holds", b"\xef\xbb\xbf" + json.dumps(FIRST).encode()).status == 201
 
 
-def test_of_a_key_that_is_there_twice_the_last_one_counts_in_json_and_in_a_form() -> None:
+def test_the_last_value_of_a_repeated_key_counts_in_json_and_in_a_form() -> None:
     twice = b'{"first_free": true, "conditions_accepted": true, "conditions_accepted": false}'
     refused(post("/services/aes/holds", twice), 422, "conditions-not-accepted")
     form = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-    sent = b"first_free=true&conditions_accepted=true&conditions_accepted=false"
-    refused(send("POST", "/services/aes/holds", form, sent), 422, "conditions-not-accepted")
+    body = b"first_free=true&conditions_accepted=true&conditions_accepted=false"
+    refused(send("POST", "/services/aes/holds", form, body), 422, "conditions-not-accepted")
 
 
-def test_a_field_that_is_the_services_own_is_refused_and_changes_nothing() -> None:
-    kept = passed()
+def test_an_internal_field_in_a_body_is_refused_and_changes_nothing() -> None:
+    hold_id = captcha_passed()
     for name in ("state", "hold", "person", "until", "moves", "sent", "reference"):
-        refused(post(f"/holds/{kept}/details", {**AWA, name: "confirmed"}), 422, "invalid-fields")
-    assert seat_of(kept).state is State.HELD
+        refused(post(f"/holds/{hold_id}/details", {**AWA, name: "confirmed"}), 422, "invalid-fields")
+    assert seat_of(hold_id).state is State.HELD
 
 
-def test_the_first_free_slot_takes_along_no_text_that_is_no_text() -> None:
+def test_a_date_or_start_of_the_wrong_type_is_refused_with_first_free_too() -> None:
     refused(post("/services/aes/holds", {**FIRST, "date": {"$gt": ""}}), 422, "invalid-fields")
     refused(post("/services/aes/holds", {**FIRST, "start": "1" * 17}), 422, "invalid-fields")
 
 
-# The edge: what may be kept there, and by what it is told apart
+# The CDN: what it may cache, and its cache key
 
 
-def cached(answer: Answer) -> bool:
+def is_cacheable(answer: Answer) -> bool:
     return "no-store" not in answer.headers["Cache-Control"]
 
 
-def test_only_the_calendar_the_contract_and_hashed_files_may_be_kept_by_an_edge() -> None:
-    token, kept = filed(), hold()
+def test_only_the_calendar_the_contract_and_hashed_files_may_be_cached_by_a_cdn() -> None:
+    token, hold_id = filed(), hold()
     for path in (
         "/",
         "/services/aes",
         "/manage",
         "/health",
-        f"/holds/{kept}",
+        f"/holds/{hold_id}",
         f"/requests/{token}",
         f"/requests/{token}/data",
     ):
         for accept in ("application/json", "text/html"):
-            assert not cached(send("GET", path, {"Accept": accept})), path
+            assert not is_cacheable(send("GET", path, {"Accept": accept})), path
     for path in ("/services/aes/slots", "/openapi.json"):
-        assert cached(send("GET", path, {"Accept": "application/json"})), path
+        assert is_cacheable(send("GET", path, {"Accept": "application/json"})), path
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
-def test_a_calendar_that_may_be_kept_holds_nothing_of_who_asked_for_it(accept: str) -> None:
+def test_a_cacheable_calendar_does_not_depend_on_the_visitor(accept: str) -> None:
     plain = send("GET", "/services/aes/slots", {"Accept": accept})
-    ours = holds.visitor_token("", clock.now())
-    asked = {
+    visitor_token = holds.visitor_token("", clock.now())
+    headers = {
         **FORGED,
         "Accept": accept,
-        "Cookie": f"visit={ours}",
+        "Cookie": f"visit={visitor_token}",
         "User-Agent": "<b>",
         "Content-Type": "application/json",
     }
-    other = send("GET", "/services/aes/slots", asked)
+    other = send("GET", "/services/aes/slots", headers)
     for answer in (plain, other):
         assert answer.headers["Cache-Control"] == "public, max-age=0, s-maxage=1"
         assert answer.headers["Vary"] == "Accept, Accept-Language, Cookie"
         assert "Set-Cookie" not in answer.headers
-    assert _timeless(plain) == _timeless(other)
-    assert ours not in other.text
+    assert _without_time(plain) == _without_time(other)
+    assert visitor_token not in other.text
 
 
-def _timeless(answer: Answer) -> Any:
+def _without_time(answer: Answer) -> Any:
     if "html" in answer.kind:
         return answer.text
     return {**answer.data, "generated_at": None}
 
 
-def test_a_calendar_that_sets_a_language_or_is_refused_is_kept_nowhere() -> None:
+def test_a_calendar_that_sets_a_language_or_is_refused_is_not_cached() -> None:
     for path in ("/services/aes/slots?lang=ar", "/services/aes/slots?week=2020-W01", "/services/none/slots"):
         for accept in ("application/json", "text/html"):
-            assert not cached(send("GET", path, {"Accept": accept})), path
+            assert not is_cacheable(send("GET", path, {"Accept": accept})), path
 
 
-def test_the_type_of_a_body_that_a_get_does_not_have_does_not_choose_between_page_and_json() -> None:
-    given = event("GET", "/services/{service}/slots", "/api/services/aes/slots", ids={"service": "aes"})
-    given["headers"] = {"accept": "*/*", "content-type": "application/json"}
-    assert raw(given)[1]["Content-Type"] == "text/html; charset=utf-8"
+def test_the_content_type_of_a_get_does_not_choose_between_page_and_json() -> None:
+    request_event = event("GET", "/services/{service}/slots", "/api/services/aes/slots", ids={"service": "aes"})
+    request_event["headers"] = {"accept": "*/*", "content-type": "application/json"}
+    assert raw(request_event)[1]["Content-Type"] == "text/html; charset=utf-8"
 
 
-def test_what_is_in_the_query_of_a_calendar_is_not_repeated_on_it() -> None:
+def test_the_query_of_a_calendar_is_not_repeated_on_its_page() -> None:
     page = send(
         "GET", '/services/aes/slots?x="><script>alert(1)</script>&conditions_accepted="><b>', {"Accept": "text/html"}
     )
@@ -353,11 +357,11 @@ def test_what_is_in_the_query_of_a_calendar_is_not_repeated_on_it() -> None:
     assert '"><b>' not in page.text
 
 
-def test_what_api_gateway_refuses_by_itself_is_kept_nowhere_and_not_guessed_at() -> None:
-    told = template(APP)["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][
+def test_the_error_responses_of_api_gateway_are_not_cached_and_have_security_headers() -> None:
+    responses = read_template(APP)["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][
         "x-amazon-apigateway-gateway-responses"
     ]
-    assert set(told) == {
+    assert set(responses) == {
         "MISSING_AUTHENTICATION_TOKEN",
         "RESOURCE_NOT_FOUND",
         "THROTTLED",
@@ -365,29 +369,31 @@ def test_what_api_gateway_refuses_by_itself_is_kept_nowhere_and_not_guessed_at()
         "DEFAULT_4XX",
         "DEFAULT_5XX",
     }
-    for response in told.values():
+    for response in responses.values():
         headers = response["responseParameters"]
         assert headers["gatewayresponse.header.Cache-Control"] == "'no-store'"
         assert headers["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
         assert headers["gatewayresponse.header.Strict-Transport-Security"] == "'max-age=31536000; includeSubDomains'"
 
 
-def test_what_fails_for_one_is_kept_for_nobody_else_by_the_edge() -> None:
-    distribution = template(EDGE)["Resources"]["Distribution"]["Properties"]["DistributionConfig"]
-    kept = {one["ErrorCode"]: one["ErrorCachingMinTTL"] for one in distribution["CustomErrorResponses"]}
-    assert kept == {500: 0, 502: 0, 503: 0, 504: 0}
+def test_the_cdn_does_not_cache_server_errors() -> None:
+    distribution = read_template(CDN)["Resources"]["Distribution"]["Properties"]["DistributionConfig"]
+    seconds = {
+        response["ErrorCode"]: response["ErrorCachingMinTTL"] for response in distribution["CustomErrorResponses"]
+    }
+    assert seconds == {500: 0, 502: 0, 503: 0, 504: 0}
 
 
-def test_the_edge_tells_calendars_apart_by_all_that_the_service_reads_for_one() -> None:
-    policy = template(EDGE)["Resources"]["Calendar"]["Properties"]["CachePolicyConfig"]
-    told_apart = policy["ParametersInCacheKeyAndForwardedToOrigin"]
-    assert told_apart["QueryStringsConfig"]["QueryStrings"] == ["week", "lang", "conditions_accepted"]
-    assert told_apart["CookiesConfig"]["Cookies"] == ["lang"]
-    assert told_apart["HeadersConfig"]["Headers"] == ["Accept", "Accept-Language"]
+def test_the_cache_key_of_the_cdn_has_every_input_of_a_calendar() -> None:
+    policy = read_template(CDN)["Resources"]["Calendar"]["Properties"]["CachePolicyConfig"]
+    cache_key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
+    assert cache_key["QueryStringsConfig"]["QueryStrings"] == ["week", "lang", "conditions_accepted"]
+    assert cache_key["CookiesConfig"]["Cookies"] == ["lang"]
+    assert cache_key["HeadersConfig"]["Headers"] == ["Accept", "Accept-Language"]
 
 
-def test_the_edge_speaks_tls_1_2_at_least_and_counts_what_one_address_asks() -> None:
-    resources = template(EDGE)["Resources"]
+def test_the_cdn_requires_tls_1_2_and_limits_the_requests_of_an_ip_address() -> None:
+    resources = read_template(CDN)["Resources"]
     distribution = resources["Distribution"]["Properties"]["DistributionConfig"]
     assert distribution["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
     assert distribution["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"

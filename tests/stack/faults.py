@@ -1,10 +1,10 @@
-"""What goes wrong around a running function, for as long as a block lasts."""
+"""Faults around a running function, for as long as a block lasts."""
 
 import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -16,32 +16,33 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from infra.local.stack import HOST, STAGE, Stack
+from infra.local.settings import HOST, STAGE
+from infra.local.stack import Stack
 from tests.stack.visitor import changed
 
 
 @contextmanager
 def configured(stack: Stack, function: str, **variables: str) -> Iterator[None]:
-    """A function with other settings in its environment; its processes start again before and after."""
-    found = stack.client("lambda").get_function_configuration(FunctionName=f"guichet-{STAGE}-{function}")
-    with changed(stack, function, Environment={"Variables": found["Environment"]["Variables"] | variables}):
+    """Change environment variables of a function. Its processes start again before and after the block."""
+    configuration = stack.client("lambda").get_function_configuration(FunctionName=f"guichet-{STAGE}-{function}")
+    with changed(stack, function, Environment={"Variables": configuration["Environment"]["Variables"] | variables}):
         yield
 
 
 def logged(stack: Stack, function: str, word: str, since: datetime) -> bool | None:
-    """True once a function has written a line with this word; None before, for `until`."""
-    group, began = f"/aws/lambda/guichet-{STAGE}-{function}", int(since.timestamp() * 1000)
-    pages = stack.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=began)
+    """Return True once a function has logged a line with this word, and None before, for `until`."""
+    group, start = f"/aws/lambda/guichet-{STAGE}-{function}", int(since.timestamp() * 1000)
+    pages = stack.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start)
     return any(word in event["message"] for page in pages for event in page["events"]) or None
 
 
 Fault = Callable[["Call"], bytes | None]
-"""Looks at a call before it is passed on: what to answer instead, or None. It may sleep, or kill who calls."""
+"""Gets a call before it is forwarded. Returns the answer to give instead of the table's, or None."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a function to the table: its name, as `UpdateItem`, and the port that it comes from."""
+    """One call of a function to the table: its operation, like `UpdateItem`, and the port of the caller."""
 
     name: str
     port: int
@@ -54,9 +55,9 @@ THROTTLED = (
 
 @contextmanager
 def table_behind(stack: Stack, function: str, fault: Fault) -> Iterator[list[Call]]:
-    """What a function calls the table for passes by here first; the calls so far."""
+    """Put a proxy with a fault between a function and the table. Yields the list of calls so far."""
     calls: list[Call] = []
-    engine = urlsplit(stack.endpoint)
+    emulator = urlsplit(stack.endpoint)
 
     class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -69,14 +70,14 @@ def table_behind(stack: Stack, function: str, fault: Fault) -> Iterator[list[Cal
             if instead is not None:
                 self.answer(HTTPStatus.BAD_REQUEST, instead)
                 return
-            onward = HTTPConnection(str(engine.hostname), engine.port, timeout=30)
-            onward.request("POST", self.path, body, dict(self.headers))
-            came = onward.getresponse()
-            self.answer(came.status, came.read())
-            onward.close()
+            with closing(HTTPConnection(str(emulator.hostname), emulator.port, timeout=30)) as connection:
+                connection.request("POST", self.path, body, dict(self.headers))
+                response = connection.getresponse()
+                content = response.read()
+            self.answer(response.status, content)
 
         def answer(self, status: int, body: bytes) -> None:
-            with suppress(ConnectionError):  # who asked may be gone
+            with suppress(ConnectionError):  # the caller may be gone
                 self.send_response(status)
                 self.send_header("Content-Type", "application/x-amz-json-1.0")
                 self.send_header("Content-Length", str(len(body)))
@@ -84,7 +85,7 @@ def table_behind(stack: Stack, function: str, fault: Fault) -> Iterator[list[Cal
                 self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     server = ThreadingHTTPServer((HOST, 0), Proxy)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -97,22 +98,22 @@ def table_behind(stack: Stack, function: str, fault: Fault) -> Iterator[list[Cal
 
 
 def kill_caller(call: Call) -> None:
-    """End the process that made this call at once, as a function dies whose machine fails."""
-    found = [one.pid for one in psutil.net_connections("tcp") if one.laddr and one.laddr.port == call.port and one.pid]
-    mine = [pid for pid in found if pid != os.getpid()]
-    assert len(mine) == 1, found
-    os.kill(mine[0], signal.SIGKILL)
+    """Kill the process that made this call, as when the machine of a function fails."""
+    connections = [connection for connection in psutil.net_connections("tcp") if connection.laddr]
+    pids = [connection.pid for connection in connections if connection.laddr.port == call.port and connection.pid]
+    (pid,) = (pid for pid in pids if pid != os.getpid())
+    os.kill(pid, signal.SIGKILL)
 
 
 SHIFTED = """
 import datetime
 
-class Same(type):
-    def __instancecheck__(cls, one):
-        return isinstance(one, real)
+class AnyDatetime(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, real)
 
 real = datetime.datetime
-class Shifted(real, metaclass=Same):
+class Shifted(real, metaclass=AnyDatetime):
     @classmethod
     def now(cls, tz=None):
         return real.now(tz) + datetime.timedelta(seconds={seconds})
@@ -123,7 +124,7 @@ datetime.datetime = Shifted
 
 @contextmanager
 def clock_off(stack: Stack, function: str, seconds: float) -> Iterator[None]:
-    """A function whose clock is so many seconds fast."""
+    """Run a function with a clock that is fast by this many seconds."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "sitecustomize.py").write_text(SHIFTED.format(seconds=seconds))
         with configured(stack, function, PYTHONPATH=folder):

@@ -1,4 +1,4 @@
-"""A stack whose limits for one client network are low."""
+"""A stack whose limit for one client network is low."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,15 @@ HOLD = "guichet-laptop-hold"
 
 @pytest.fixture
 def limited(stack: Stack) -> Iterator[None]:
-    """The hold function counts: three holds an hour from one place, one of them with the whole time to confirm."""
-    known = stack.client("lambda").get_function_configuration(FunctionName=HOLD)["Environment"]["Variables"]
-    with changed(stack, "hold", Environment={"Variables": known | {"GUICHET_ORIGIN_HOLDS": "3"}}):
+    """Three holds an hour for one client network. The next ones take their seat after the captcha."""
+    configuration = stack.client("lambda").get_function_configuration(FunctionName=HOLD)
+    variables = configuration["Environment"]["Variables"] | {"GUICHET_ORIGIN_HOLDS": "3"}
+    with changed(stack, "hold", Environment={"Variables": variables}):
         yield
 
 
-def ticketed(stack: Stack) -> Visitor:
-    """Somebody who has read the notice; their program sends its cookie over the laptop's plain HTTP too."""
+def with_visitor_token(stack: Stack) -> Visitor:
+    """Return a visitor who has read the notice. Unlike a browser, it sends the secure cookie over plain HTTP too."""
     visitor = Visitor(stack)
     cookie = visitor.get("/services/aes").headers["set-cookie"]
     assert cookie.endswith("; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly")

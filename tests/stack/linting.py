@@ -1,13 +1,13 @@
-"""Run cfn-lint on a template."""
+"""Run cfn-lint on templates."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-LINT = str(Path(sys.executable).with_name("cfn-lint"))
+CFN_LINT = str(Path(sys.executable).with_name("cfn-lint"))
 
 
-def lint(*templates: Path) -> str:
-    """What is wrong with templates, the edge's in its own region too."""
-    command = [LINT, "--regions", "eu-west-3", "us-east-1", "--", *map(str, templates)]
+def lint(*templates: Path, region: str = "eu-west-3") -> str:
+    """Return the mistakes in templates for a region."""
+    command = [CFN_LINT, "--regions", region, "--", *map(str, templates)]
     return subprocess.run(command, check=False, capture_output=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""The tests' own programs that need a process of their own, on the running engine."""
+"""Run a program of the tests in its own process, on the running emulator."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from infra.deploy.package import ROOT
 from infra.local.stack import Stack
 
 
-def played(stack: Stack, module: str, *words: str) -> tuple[int, Any]:
-    """How `python -m module words` ended, and the JSON that it printed."""
-    done = subprocess.run(
+def run_module(stack: Stack, module: str, *words: str) -> tuple[int, Any]:
+    """Run `python -m module words`. Return its exit code and the JSON that it prints."""
+    ended = subprocess.run(
         [sys.executable, "-m", module, *words],
         cwd=ROOT,
         env=os.environ | {"AWS_ENDPOINT_URL": stack.endpoint},
@@ -20,4 +20,4 @@ def played(stack: Stack, module: str, *words: str) -> tuple[int, Any]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    return done.returncode, json.loads(done.stdout)
+    return ended.returncode, json.loads(ended.stdout)

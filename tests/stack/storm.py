@@ -1,4 +1,4 @@
-"""A crowd at one place and what became of it: one crowd and one judge for the service and for broken copies."""
+"""A crowd that books the same seats, and the verdict on its answers; used for the service and for broken copies."""
 
 import json
 import random
@@ -21,14 +21,14 @@ ATTEMPTS = 2000
 THREADS = 32
 SEATS = 100
 DESKS = 2
-SECRET = 52  # characters of a hold id that are the secret
+SECRET = 52  # characters of the secret in a hold token
 TAKEN = {(409, "slot-taken"), (409, "nothing-free")}
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A service with a hundred seats that are open now, and the address at which it is booked."""
+    """A service with a hundred seats that are open now, and the URL of its API."""
 
     stack: Stack
     api: str
@@ -37,7 +37,7 @@ class Place:
     starts: list[str]
 
     def items(self) -> list[dict[str, Any]]:
-        """Its seats, as the table keeps them."""
+        """Read the seat items."""
         query = self.stack.client("dynamodb").get_paginator("query")
         pages = query.paginate(
             TableName=self.stack.table,
@@ -53,17 +53,23 @@ class Place:
 
 
 def document(service: str) -> dict[str, Any]:
-    """The file of a service like the seed's that is closed, so that its rules make no seat: this test makes them."""
-    made: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
+    """Return the document of a service that is closed all year: its rules create no seats, `seated` creates them."""
+    original: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     today = datetime.now(UTC).date()
     closure = {"first": today.isoformat(), "last": (today + timedelta(days=365)).isoformat()}
     release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
-    limits = made["limits"] | {"domain_requests": 0}
-    return made | {"id": service, "closures": [closure], "release": release, "limits": limits, "seat_after": "choice"}
+    limits = original["limits"] | {"domain_requests": 0}
+    return original | {
+        "id": service,
+        "closures": [closure],
+        "release": release,
+        "limits": limits,
+        "seat_after": "choice",
+    }
 
 
 def seated(stack: Stack, api: str, service: str) -> Place:
-    """Make the place's seats, as the release function writes them: in four days, opened a minute ago."""
+    """Create the seats as the release function writes them: in four days, opened a minute ago."""
     day = (datetime.now(UTC) + timedelta(days=4)).date()
     first = datetime.combine(day, datetime.min.time()) + timedelta(hours=9)
     starts = [first + n * timedelta(minutes=5) for n in range(SEATS // DESKS)]
@@ -80,7 +86,7 @@ def seated(stack: Stack, api: str, service: str) -> Place:
 
 @dataclass
 class Verdict:
-    """What the crowd was told, who holds what, and what the table says."""
+    """The answers to the crowd, its holds, and the holds in the table."""
 
     seats: int
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -92,23 +98,23 @@ class Verdict:
     spent: Counter[str] = field(default_factory=Counter)
 
     def problems(self) -> list[str]:
-        """Every way in which this was not fair; an empty list for a good service."""
-        found = []
+        """Return everything that is wrong; an empty list for a correct service."""
+        problems = []
         holders = Counter(seat_of(hold) for hold in self.holds)
         if len(self.holds) != self.seats:
-            found.append(f"{len(self.holds)} holders of {self.seats} seats")
+            problems.append(f"{len(self.holds)} holders of {self.seats} seats")
         if double := [seat for seat, count in holders.items() if count > 1]:
-            found.append(f"{len(double)} seats with more than one holder")
+            problems.append(f"{len(double)} seats with more than one holder")
         if set(holders) != set(self.held):
-            found.append("the table has other seats held than were given")
+            problems.append("the table has other seats held than were given")
         if lost := [hold for hold in self.holds if self.held.get(seat_of(hold)) != secret_of(hold)]:
-            found.append(f"{len(lost)} holders whose seat is another's in the table")
+            problems.append(f"{len(lost)} holders whose seat is another's in the table")
         if odd := {answer for answer in self.answers if answer[0] != 201 and answer not in TAKEN}:
-            found.append(f"answers that a loser must not have: {sorted(odd)}")
-        return found
+            problems.append(f"answers that a loser must not have: {sorted(odd)}")
+        return problems
 
     def figures(self) -> str:
-        """One line for people."""
+        """Return the figures in one line."""
         cuts = quantiles(self.times, n=100)
         return (
             f"{len(self.times)} attempts in {self.seconds:.1f} s, {len(self.times) / self.seconds:.0f}/s,"
@@ -117,12 +123,12 @@ class Verdict:
 
 
 def seat_of(hold: str) -> str:
-    """The seat in a hold id: day, time and desk."""
+    """Return the seat of a hold token: day, time and desk."""
     return ".".join(hold.split(".")[1:4])
 
 
 def secret_of(hold: str) -> str:
-    """What the table keeps of a hold's secret."""
+    """Return the digest of the secret of a hold token, as the table has it."""
     return digest(hold.rpartition(".")[2][:SECRET])
 
 
@@ -134,7 +140,7 @@ def storm(
     *,
     slots: bool = True,
 ) -> Verdict:
-    """Many attempts at the same seats, at once: with `slots` every second one names one, else all take any."""
+    """Make many attempts at once. With `slots`, every second one names a slot; all others take the first free one."""
     chance = random.Random(2026)  # noqa: S311 - the same crowd each time
     wishes: list[dict[str, Any]] = [
         {"date": place.day, "start": chance.choice(place.starts)} if slots and number % 2 else {"first_free": True}
@@ -145,7 +151,7 @@ def storm(
         url = f"{place.api}/services/{place.service}/holds"
         return request("POST", url, JSON, json.dumps(wish).encode())
 
-    for _ in range(10):  # cold starts, until every one of the crowd is told to accept the conditions
+    for _ in range(10):  # cold starts: repeat until every worker answers that the conditions are not accepted
         warm = {
             answer.status for answer in volley(place.api, [attempt({"first_free": True})] * threads, threads).answers
         }

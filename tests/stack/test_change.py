@@ -1,11 +1,12 @@
-"""A new version of the functions, and the way back, while people book."""
+"""A deployment and a rollback while people book."""
 
 import threading
 from collections import Counter
 from typing import Self
 
-from infra.deploy.commands import rollback
-from infra.deploy.stacks import BEFORE, Deployment
+from infra.deploy.rollout import rollback
+from infra.deploy.stacks import Deployment
+from infra.deploy.versions import BEFORE
 from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, answered, person, restart
 
@@ -14,12 +15,12 @@ FIRST = {"first_free": True, "conditions_accepted": True}
 
 
 class Crowd:
-    """People who take places and give them back, one after the other, until they are told to stop."""
+    """Visitors in threads. Each holds a seat and gives it back again and again, until the block ends."""
 
-    def __init__(self, stack: Stack, people: int) -> None:
+    def __init__(self, stack: Stack, visitors: int) -> None:
         self.stack, self.stop = stack, threading.Event()
         self.answers: Counter[int] = Counter()
-        self.threads = [threading.Thread(target=self.book) for _ in range(people)]
+        self.threads = [threading.Thread(target=self.book) for _ in range(visitors)]
 
     def book(self) -> None:
         visitor = Visitor(self.stack)
@@ -41,17 +42,20 @@ class Crowd:
             thread.join()
 
 
-def test_a_new_version_and_the_way_back_lose_no_hold_and_answer_no_failure(stack: Stack) -> None:
+def test_a_new_version_and_a_rollback_lose_no_hold_and_answer_no_failure(stack: Stack) -> None:
     deployment = Deployment("laptop", stack.client)
-    visitor, was = Visitor(stack), deployment.live()
-    before, between = visitor.captcha_passed(), ""
-    deployment.point(BEFORE, was)
-    with Crowd(stack, people=4) as crowd:
-        restart(stack, *STEPS)  # publishes a version of each and turns `live` to it, as a deployment does
-        assert all(deployment.live()[f"guichet-laptop-{step}"] != was[f"guichet-laptop-{step}"] for step in STEPS)
+    versions, visitor = deployment.versions, Visitor(stack)
+    first_versions = versions.live()
+    before = visitor.captcha_passed()
+    versions.point(BEFORE, first_versions)
+    with Crowd(stack, visitors=2) as crowd:
+        restart(stack, *STEPS)  # publishes a version of each and points `live` at it, as a deployment does
+        new_versions = versions.live()
+        names = [f"guichet-laptop-{step}" for step in STEPS]
+        assert all(new_versions[name] != first_versions[name] for name in names)
         between = visitor.captcha_passed()
         rollback(deployment, ask=lambda _question: None)
-        assert deployment.live() == was
+        assert versions.live() == first_versions
         after = visitor.captcha_passed()
     assert set(crowd.answers) <= {200, 201, 409}
     assert crowd.answers[201] > 0

@@ -1,11 +1,12 @@
-"""What SES says of a letter reaches the table: the engine plays SES's mailbox simulator."""
+"""Notifications of SES about letters reach the table. The emulator has SES's mailbox simulator."""
 
 import json
 from typing import Any
 
 import pytest
 
-from infra.local.stack import ACCOUNT, REGION, Stack
+from infra.local.settings import ACCOUNT, REGION
+from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, answered, key_of, person, until
 
 SIMULATOR = "simulator.amazonses.com"
@@ -18,19 +19,19 @@ def visitor(stack: Stack) -> Visitor:
 
 
 def at(mailbox: str) -> dict[str, str]:
-    """Somebody whose address has this end."""
-    address = f"{mailbox}@{SIMULATOR}"
-    return person(email=address, email_confirmation=address)
+    """Return the details of an applicant with this mailbox at the simulator."""
+    email = f"{mailbox}@{SIMULATOR}"
+    return person(email=email, email_confirmation=email)
 
 
-def test_after_a_bounce_the_address_can_be_corrected_for_the_time_of_the_form_and_no_letter_follows_to_the_old_one(
+def test_after_a_bounce_the_e_mail_address_can_be_corrected_for_the_time_of_the_form(
     stack: Stack, visitor: Visitor
 ) -> None:
     awa, hold = at("bounce+stack"), visitor.captcha_passed()
     answered(visitor.post(f"/holds/{hold}/details", awa), 202)
     link = visitor.link(awa["email"])
     until(lambda: stopped(stack, link))
-    seat = until(lambda: found if ends_with_the_form(found := visitor.item(link)) else None)
+    seat = until(lambda: item if ends_with_the_form(item := visitor.item(link)) else None)
     assert seat["state"]["S"] == "pending"
     right = person()
     correction = {name: right[name] for name in ("email", "email_confirmation")}
@@ -42,11 +43,11 @@ def test_after_a_bounce_the_address_can_be_corrected_for_the_time_of_the_form_an
 
 
 def ends_with_the_form(seat: dict[str, Any]) -> bool:
-    """Has the time to confirm of this seat become that of the form, fifteen minutes?"""
+    """Return whether the time to confirm is now the time of the form, fifteen minutes."""
     return int(seat["until"]["N"]) - int(seat["filed_at"]["N"]) == 15 * 60 * 1000
 
 
-def test_who_calls_a_letter_unwanted_keeps_the_seat_and_gets_no_other_letter(stack: Stack, visitor: Visitor) -> None:
+def test_an_applicant_who_complains_keeps_the_seat_and_gets_no_other_letter(stack: Stack, visitor: Visitor) -> None:
     awa = at("complaint+stack")
     visitor.file(awa)
     link = visitor.link(awa["email"])
@@ -74,7 +75,7 @@ def test_an_event_of_the_configuration_set_shortens_the_time_to_confirm_as_well(
 
 
 def stopped(stack: Stack, link: str) -> str | None:
-    """Why no more letters go to the person of a request."""
+    """Return why the applicant of a request gets no more letters."""
     table = stack.client("dynamodb")
     seat = table.get_item(TableName=stack.table, Key=key_of(link))["Item"]
     hold = seat["hold"]["S"] if "hold" in seat else seat["past"]["S"]

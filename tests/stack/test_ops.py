@@ -1,4 +1,4 @@
-"""The ops program on the deployed stack: a service put in place, its seats, a day's list, a cancelled request."""
+"""The operator program on the deployed stack: it puts a service and its seats, lists a day, and cancels a request."""
 
 import json
 import os
@@ -19,7 +19,7 @@ SERVICE = "bureau"
 
 
 def ops(stack: Stack, *words: str, code: int = 0) -> Any:
-    """The one JSON document of a command that ends as it should; the program finds the stack by its port."""
+    """Run a command on the stack, check its exit code and return its JSON document."""
     env = {"PATH": os.environ["PATH"], "GUICHET_PORT": stack.endpoint.rpartition(":")[2]}
     command = [sys.executable, "-m", "infra.ops", *words, "--json"]
     done = subprocess.run(command, cwd=ROOT, env=env, check=False, capture_output=True, text=True)
@@ -29,7 +29,7 @@ def ops(stack: Stack, *words: str, code: int = 0) -> Any:
 
 @pytest.fixture(scope="module")
 def file(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The file of a service of these tests alone; the service is taken away afterwards."""
+    """A service file of these tests alone; the service is removed afterwards."""
     path = tmp_path_factory.mktemp("ops") / "bureau.yaml"
     write(path, "10:30")
     yield path
@@ -46,7 +46,7 @@ def write(path: Path, end: str) -> None:
     path.write_text(yaml.safe_dump(real | changes, allow_unicode=True), "utf-8")
 
 
-def test_a_service_is_put_its_seats_are_made_and_closed_again_as_the_file_says(stack: Stack, file: Path) -> None:
+def test_a_service_is_put_and_its_seats_are_created_and_closed_as_the_file_says(stack: Stack, file: Path) -> None:
     assert ops(stack, "services", "put", str(file), code=1)["error"].startswith("nothing was changed")
     assert ops(stack, "services", "put", str(file), "--yes")["services"][0]["new"]
     ops(stack, "release", "run", SERVICE)
@@ -61,7 +61,7 @@ def test_a_service_is_put_its_seats_are_made_and_closed_again_as_the_file_says(s
     assert (totals["coming"], totals["closed"]) == (18, 12)
 
 
-def test_a_request_is_on_the_list_of_its_day_and_its_owner_is_told_when_it_is_cancelled(stack: Stack) -> None:
+def test_a_request_is_on_the_day_list_and_its_applicant_gets_a_letter_when_it_is_cancelled(stack: Stack) -> None:
     visitor, owner = Visitor(stack), person()
     filed = visitor.file(owner)
     link = visitor.link(owner["email"])
@@ -77,7 +77,7 @@ def test_a_request_is_on_the_list_of_its_day_and_its_owner_is_told_when_it_is_ca
     assert act["who"].startswith("arn:aws:")
 
 
-def test_a_stage_that_is_not_there_is_three(stack: Stack) -> None:
+def test_a_missing_stage_is_exit_code_3(stack: Stack) -> None:
     env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": stack.endpoint, "AWS_DEFAULT_REGION": "eu-west-3"}
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     command = [sys.executable, "-m", "infra.ops", "services", "list", "--stage", "none"]

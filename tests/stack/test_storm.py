@@ -1,4 +1,4 @@
-"""Many at once: no seat with two holders, no person with two requests; broken copies fail the same judge."""
+"""Concurrent holds and filings: no seat has two holders and no person two requests. Broken copies are rejected."""
 
 import io
 import os
@@ -16,27 +16,21 @@ import pytest
 import yaml
 
 from infra.deploy.package import ROOT
-from infra.local.stack import ACCOUNT, BUCKET, REGION, Stack
-from tests.stack.program import played
+from infra.local.settings import ACCOUNT, BUCKET, REGION
+from infra.local.stack import Stack
+from tests.load.mutations import Edit, drop, mutate_source
+from tests.stack.program import run_module
 from tests.stack.storm import SEATS, TAKEN, Verdict, document, seated, storm
 from tests.stack.visitor import restart
 
 SERVICES = ("storm", "storm-a", "storm-b")
-BROKEN = {
-    "storm-a": (
-        "(SeatItem.opens_at <= now) & ((SeatItem.state == State.OPEN) | over)",
-        "(SeatItem.opens_at <= now)",
-    ),
-    "storm-b": (
-        "over = (SeatItem.state == State.HELD) & (SeatItem.until < now - CLOCK_SKEW)\n    condition",
-        "over = SeatItem.state == State.HELD\n    condition",
-    ),
-}
+BROKEN = {"storm-a": drop("State.OPEN"), "storm-b": drop("SeatItem.until")}
+"""The condition that each broken copy lacks."""
 
 
 @pytest.fixture(scope="module")
 def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Services of these tests alone, put in place as ops do it, and taken away."""
+    """Put services for these tests alone with the operator program, and delete them afterwards."""
     folder = tmp_path_factory.mktemp("services")
     for service in SERVICES:
         (folder / f"{service}.yaml").write_text(yaml.safe_dump(document(service), allow_unicode=True), "utf-8")
@@ -58,7 +52,7 @@ def services(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.mark.usefixtures("services")
-def test_of_two_thousand_attempts_by_thirty_two_at_once_exactly_a_hundred_hold_a_seat(stack: Stack) -> None:
+def test_of_two_thousand_attempts_32_at_a_time_exactly_a_hundred_get_a_seat(stack: Stack) -> None:
     verdict = storm(seated(stack, stack.api, "storm"), attempts=2000, threads=32)
     sys.stdout.write(verdict.figures() + "\n")
     assert verdict.problems() == []
@@ -70,10 +64,10 @@ def test_of_two_thousand_attempts_by_thirty_two_at_once_exactly_a_hundred_hold_a
 @pytest.mark.parametrize(
     "service",
     ["storm-a", "storm-b"],
-    ids=["that does not look whether the seat is held", "that does not look until when"],
+    ids=["without the condition on the state", "without the condition on the end of the hold"],
 )
 def test_a_copy_of_the_hold_with_a_broken_condition_is_rejected(stack: Stack, tmp_path: Path, service: str) -> None:
-    with deploy_broken(stack, service, broken_zip(stack, tmp_path, *BROKEN[service])) as api:
+    with deploy_broken(stack, service, broken_zip(stack, tmp_path, BROKEN[service])) as api:
         verdict = storm(seated(stack, api, service), attempts=400, threads=6)
     sys.stdout.write(f"{verdict.figures()} {verdict.problems()}\n")
     assert verdict.answers[(201, "")] > SEATS
@@ -83,29 +77,28 @@ def test_a_copy_of_the_hold_with_a_broken_condition_is_rejected(stack: Stack, tm
     assert "answers that a loser must not have" not in problems
 
 
-def broken_zip(stack: Stack, folder: Path, condition: str, weaker: str) -> bytes:
-    """The deployed zip with another condition in its store, and without that module's bytecode."""
+def broken_zip(stack: Stack, folder: Path, edit: Edit) -> bytes:
+    """Return the deployed zip with an edit of `is_free`, and without the bytecode of its module."""
     bucket = stack.client("s3")
     packed = max(
-        bucket.list_objects_v2(Bucket=BUCKET)["Contents"], key=lambda one: one["Size"]
-    )  # templates are there too
+        bucket.list_objects_v2(Bucket=BUCKET)["Contents"], key=lambda entry: entry["Size"]
+    )  # the bucket has templates too
     deployed = io.BytesIO(bucket.get_object(Bucket=BUCKET, Key=packed["Key"])["Body"].read())
-    made = folder / "broken.zip"
-    with zipfile.ZipFile(deployed) as old, zipfile.ZipFile(made, "w") as new:
+    broken = folder / "broken.zip"
+    with zipfile.ZipFile(deployed) as old, zipfile.ZipFile(broken, "w") as new:
         for entry in old.infolist():
             content = old.read(entry)
             if entry.filename.startswith("chalicelib/storage/__pycache__/seat_expressions."):
                 continue
             if entry.filename == "chalicelib/storage/seat_expressions.py":
-                assert content.decode().count(condition) == 1
-                content = content.decode().replace(condition, weaker).encode()
+                content = mutate_source(content.decode(), "is_free", [edit]).encode()
             new.writestr(entry, content, zipfile.ZIP_STORED)
-    return made.read_bytes()
+    return broken.read_bytes()
 
 
 @contextmanager
 def deploy_broken(stack: Stack, name: str, code: bytes) -> Iterator[str]:
-    """A function like the hold's with this code, behind an API of its own, for as long as it is asked; its address."""
+    """Run a copy of the hold function with this code behind its own API during the block. Yields the URL of the API."""
     functions, gateway = stack.client("lambda"), stack.client("apigateway")
     hold = functions.get_function_configuration(FunctionName="guichet-laptop-hold")
     stack.client("s3").put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=code)
@@ -138,13 +131,13 @@ def deploy_broken(stack: Stack, name: str, code: bytes) -> Iterator[str]:
     functions.delete_function(FunctionName=name)
 
 
-def test_the_judge_names_every_unfairness() -> None:
-    mine, other = (f"storm.20261203.0915.{unit}.{'a' * 78}" for unit in (1, 2))
-    kept = "nqnt3r5ha245zajvfjtrnoogm3darwdcmjzmms4rjkyfk4x4n2ca"
-    fair = Verdict(1, Counter({(201, ""): 1, (409, "slot-taken"): 5}), [mine], {"20261203.0915.1": kept})
+def test_the_verdict_names_every_problem() -> None:
+    token, other = (f"storm.20261203.0915.{unit}.{'a' * 78}" for unit in (1, 2))
+    digest = "nqnt3r5ha245zajvfjtrnoogm3darwdcmjzmms4rjkyfk4x4n2ca"
+    fair = Verdict(1, Counter({(201, ""): 1, (409, "slot-taken"): 5}), [token], {"20261203.0915.1": digest})
     assert fair.problems() == []
     assert replace(fair, seats=2).problems() == ["1 holders of 2 seats"]
-    assert replace(fair, seats=2, holds=[mine, mine]).problems() == ["1 seats with more than one holder"]
+    assert replace(fair, seats=2, holds=[token, token]).problems() == ["1 seats with more than one holder"]
     assert replace(fair, held={"20261203.0915.1": "x"}).problems() == ["1 holders whose seat is another's in the table"]
     assert replace(fair, answers=Counter({(500, ""): 1})).problems() == [
         "answers that a loser must not have: [(500, '')]"
@@ -160,20 +153,22 @@ def test_the_judge_names_every_unfairness() -> None:
 
 @pytest.fixture(scope="module")
 def rushes(stack: Stack) -> list[dict[str, Any]]:
-    """What tests/stack/rivals.py saw."""
-    code, read = played(stack, "tests.stack.rivals")
+    """Run tests/stack/rivals.py. Return its list."""
+    code, read = run_module(stack, "tests.stack.rivals")
     assert code == 0
     return list(read)
 
 
-@pytest.mark.parametrize("scene", ["one person", "one address"])
-def test_of_eight_that_file_at_once_exactly_one_has_a_request(rushes: list[dict[str, Any]], scene: str) -> None:
-    seen = [rush for rush in rushes if rush["scene"] == scene]
-    told = {"filed": 1, "references": 1, "refused": 7, "live": 1, "with its details": 1}
-    assert seen == [{"scene": scene, "round": number, **told} for number in range(10)]
+@pytest.mark.parametrize("scene", ["one person", "one mailbox"])
+def test_of_eight_threads_that_file_at_once_exactly_one_files_a_request(
+    rushes: list[dict[str, Any]], scene: str
+) -> None:
+    results = [rush for rush in rushes if rush["scene"] == scene]
+    counts = {"filed": 1, "references": 1, "refused": 7, "live": 1, "with its details": 1}
+    assert results == [{"scene": scene, "round": number, **counts} for number in range(10)]
 
 
-def test_one_form_sent_eight_times_at_once_is_one_request_that_keeps_its_details(rushes: list[dict[str, Any]]) -> None:
-    seen = [rush for rush in rushes if rush["scene"] == "one hold"]
-    told = {"filed": 8, "references": 1, "refused": 0, "live": 1, "with its details": 1}
-    assert seen == [{"scene": "one hold", "round": number, **told} for number in range(10)]
+def test_one_form_sent_eight_times_at_once_files_one_request_with_its_details(rushes: list[dict[str, Any]]) -> None:
+    results = [rush for rush in rushes if rush["scene"] == "one hold"]
+    counts = {"filed": 8, "references": 1, "refused": 0, "live": 1, "with its details": 1}
+    assert results == [{"scene": "one hold", "round": number, **counts} for number in range(10)]

@@ -1,17 +1,17 @@
-"""What one booking costs the table, as the engine counts it."""
+"""The cost of a booking in DynamoDB units, as the emulator counts them."""
 
 from typing import Any
 
 import pytest
 
 from infra.local.stack import Stack
-from tests.stack.program import played
+from tests.stack.program import run_module
 
 
 @pytest.fixture(scope="module")
 def steps(stack: Stack) -> dict[str, dict[str, Any]]:
     """The steps of tests/load/units.py, by name."""
-    code, read = played(stack, "tests.load.units", "--json")
+    code, read = run_module(stack, "tests.load.units", "--json")
     assert code == 0
     return {step["name"]: step for step in read}
 
@@ -27,12 +27,12 @@ def test_a_hold_is_one_call_and_one_write_unit(steps: dict[str, dict[str, Any]])
     assert steps["hold"] == {"name": "hold", "calls": 1, "writes": 1, "reads": 0}
 
 
-def test_who_loses_to_the_memory_of_a_second_asks_the_table_nothing(steps: dict[str, dict[str, Any]]) -> None:
+def test_a_loser_against_a_fresh_cache_makes_no_call(steps: dict[str, dict[str, Any]]) -> None:
     assert steps["loser of the memory"]["calls"] == 0
     assert steps["loser, first of a second"]["writes"] == 0
 
 
-def test_who_loses_at_the_table_costs_one_write_unit(steps: dict[str, dict[str, Any]]) -> None:
+def test_a_loser_at_the_table_costs_one_write_unit(steps: dict[str, dict[str, Any]]) -> None:
     assert steps["loser of the table"] == {"name": "loser of the table", "calls": 1, "writes": 1, "reads": 0}
 
 

@@ -1,4 +1,4 @@
-"""A letter that always fails ends in the queue of what was not sent; the others go on; ops send it once it can be."""
+"""A letter that always fails ends in the queue of unsent letters; an operator sends it again with redrive."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.stack.visitor import Visitor, answered, key_of, person, until
 
 @pytest.fixture
 def impatient(stack: Stack) -> Iterator[Stack]:
-    """The engine counts no attempts and halves no batch: it gives a batch up by age, here at once."""
+    """Let the emulator give a batch up at once: it counts no attempts and halves no batch, but has a maximum age."""
     queues, client = stack.client("sqs"), stack.client("lambda")
     queues.purge_queue(QueueUrl=queues.get_queue_url(QueueName="guichet-laptop-unsent")["QueueUrl"])
     mapping = client.list_event_source_mappings()["EventSourceMappings"][0]
@@ -22,43 +22,43 @@ def impatient(stack: Stack) -> Iterator[Stack]:
     client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=-1)
 
 
-def write_to(stack: Stack, link: str, address: str | None) -> None:
-    """Put another address on the person item of a request."""
+def set_email(stack: Stack, link: str, email: str | None) -> None:
+    """Set the e-mail address in the person item of a request."""
     table = stack.client("dynamodb")
     seat = table.get_item(TableName=stack.table, Key=key_of(link))["Item"]
-    row = {"pk": {"S": f"PERSON#{seat['person']['S']}"}, "sk": {"S": "SERVICE#aes"}}
-    details = json.loads(table.get_item(TableName=stack.table, Key=row)["Item"]["details"]["S"])
+    key = {"pk": {"S": f"PERSON#{seat['person']['S']}"}, "sk": {"S": "SERVICE#aes"}}
+    details = json.loads(table.get_item(TableName=stack.table, Key=key)["Item"]["details"]["S"])
     table.update_item(
         TableName=stack.table,
-        Key=row,
+        Key=key,
         UpdateExpression="SET details = :new",
-        ExpressionAttributeValues={":new": {"S": json.dumps(details | {"email": address})}},
+        ExpressionAttributeValues={":new": {"S": json.dumps(details | {"email": email})}},
     )
 
 
 def given_up(stack: Stack) -> dict[str, Any] | None:
-    """What the queue holds, left where it is."""
+    """Return a message of the queue and leave it there."""
     queue = stack.client("sqs").get_queue_url(QueueName="guichet-laptop-unsent")["QueueUrl"]
-    found = stack.client("sqs").receive_message(QueueUrl=queue, VisibilityTimeout=0).get("Messages")
-    read: dict[str, Any] | None = json.loads(found[0]["Body"]) if found else None
+    messages = stack.client("sqs").receive_message(QueueUrl=queue, VisibilityTimeout=0).get("Messages")
+    read: dict[str, Any] | None = json.loads(messages[0]["Body"]) if messages else None
     return read
 
 
-def test_a_letter_that_always_fails_holds_up_nobody_and_is_sent_once_it_can_be(impatient: Stack) -> None:
+def test_a_failing_letter_delays_no_other_and_is_sent_once_it_can_be(impatient: Stack) -> None:
     stack, visitor = impatient, Visitor(impatient)
     awa, ben = person(), person()
     visitor.file(awa)
     link = visitor.link(awa["email"])
-    write_to(stack, link, None)  # what nobody foresaw
+    set_email(stack, link, None)  # an item that the mailer cannot use
     answered(visitor.post(f"{link}/confirmation"), 200)
     message = until(lambda: given_up(stack), seconds=60)
     assert "awa" not in json.dumps(message).casefold()
     visitor.file(ben)
     assert visitor.letter(ben["email"])["subject"] == "Confirmez votre rendez-vous"
     assert len(visitor.letters(awa["email"])) == 1
-    with pytest.raises(redrive.NotSent, match="gave up change"):
+    with pytest.raises(redrive.NotSent, match="failed on change"):
         redrive.send_again("laptop", client=stack.client)
-    write_to(stack, link, awa["email"])
+    set_email(stack, link, awa["email"])
     assert redrive.send_again("laptop", client=stack.client) >= 1
     assert visitor.letter(awa["email"], 2)["subject"] == "Votre rendez-vous est confirmé : votre convocation"
     assert given_up(stack) is None

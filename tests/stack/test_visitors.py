@@ -1,4 +1,4 @@
-"""The limits of one place and of one ticket, by the deployed functions with their own roles."""
+"""The limits for a client network and for a visitor token, in the deployed functions with their own roles."""
 
 import os
 import subprocess
@@ -11,13 +11,13 @@ from infra.deploy.package import ROOT
 from infra.local.stack import Stack, release
 from tests.stack.limited import (
     limited,  # noqa: F401  # a fixture
-    ticketed,
+    with_visitor_token,
 )
 from tests.stack.visitor import Visitor, answered, key_of, person, refused, restart
 
 
-def test_the_second_hold_of_a_ticket_ends_the_first(stack: Stack) -> None:
-    visitor = ticketed(stack)
+def test_the_second_hold_of_a_visitor_token_ends_the_first(stack: Stack) -> None:
+    visitor = with_visitor_token(stack)
     first, second = visitor.hold()["hold"], visitor.hold()["hold"]
     refused(visitor.get(f"/holds/{first}"), 410, "hold-over")
     assert answered(visitor.get(f"/holds/{second}"), 200)["state"] == "held"
@@ -25,10 +25,10 @@ def test_the_second_hold_of_a_ticket_ends_the_first(stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("limited")
-def test_after_the_holds_of_its_hour_a_place_keeps_a_seat_only_after_the_captcha(stack: Stack) -> None:
-    kept = [ticketed(stack).hold() for _ in range(3)]
-    assert [one["state"] for one in kept] == ["held"] * 3
-    late = ticketed(stack)
+def test_over_its_hourly_limit_a_client_network_gets_a_seat_only_after_the_captcha(stack: Stack) -> None:
+    placed = [with_visitor_token(stack).hold() for _ in range(3)]
+    assert [hold["state"] for hold in placed] == ["held"] * 3
+    late = with_visitor_token(stack)
     waiting = late.hold()
     assert (waiting["state"], waiting["captcha"]) == ("waiting", "required")
     assert 1070 < waiting["expires_in"] <= 1080
@@ -37,25 +37,25 @@ def test_after_the_holds_of_its_hour_a_place_keeps_a_seat_only_after_the_captcha
     refused(late.post(f"/holds/{hold}/details", person()), 409, "captcha-required")
     assert late.pass_captcha(hold)["state"] == "held"
     assert late.item(hold)["state"] == {"S": "held"}
-    for one in (*(one["hold"] for one in kept), hold):
-        answered(late.post(f"/holds/{one}/end"), 200)
+    for token in (*(early["hold"] for early in placed), hold):
+        answered(late.post(f"/holds/{token}/end"), 200)
 
 
 @pytest.fixture
 def crowded(stack: Stack, tmp_path: Path) -> str:
-    """A service whose seats are always taken after the captcha; its name."""
+    """Put a service whose seats are always taken after the captcha. Return its id."""
     text = (ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8").replace("id: aes ", "id: foule ", 1)
     file = tmp_path / "foule.yaml"
     file.write_text(f"{text}\nseat_after: captcha\n", "utf-8")
     command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", str(file)]
     env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": stack.endpoint}
     subprocess.run(command, cwd=ROOT, env=env, check=True)
-    restart(stack, "release", "hold", "captcha", "request")  # they remember the services for a minute
+    restart(stack, "release", "hold", "captcha", "request")  # they cache the services for a minute
     release(stack)
     return "foule"
 
 
-def test_in_a_crowd_the_captcha_takes_the_nearest_seat_and_the_old_id_files_a_request_for_it(
+def test_in_a_crowd_the_captcha_takes_the_nearest_seat_and_the_first_hold_token_files_for_it(
     stack: Stack, crowded: str
 ) -> None:
     visitor = Visitor(stack)
@@ -64,8 +64,8 @@ def test_in_a_crowd_the_captcha_takes_the_nearest_seat_and_the_old_id_files_a_re
     assert waiting["state"] == "waiting"
     assert visitor.item(hold)["state"] == {"S": "open"}
     table = stack.client("dynamodb")
-    named = {"#state": "state"}
-    lost = {":closed": {"S": "closed"}}
+    names = {"#state": "state"}
+    values = {":closed": {"S": "closed"}}
     for unit in (1, 2):
         key = key_of(hold)
         key["sk"]["S"] = f"{key['sk']['S'].partition('#')[0]}#{unit:03}"
@@ -73,14 +73,14 @@ def test_in_a_crowd_the_captcha_takes_the_nearest_seat_and_the_old_id_files_a_re
             TableName=stack.table,
             Key=key,
             UpdateExpression="SET #state = :closed",
-            ExpressionAttributeNames=named,
-            ExpressionAttributeValues=lost,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
         )
     passed = visitor.pass_captcha(hold)
     assert passed["instead_of"] == {"date": waiting["date"], "start": waiting["start"]}
     assert passed["hold"] != hold
     assert visitor.item(passed["hold"])["state"] == {"S": "held"}
-    seen = answered(visitor.get(f"/holds/{hold}"), 200)
-    assert (seen["hold"], seen["instead_of"]) == (passed["hold"], passed["instead_of"])
+    current = answered(visitor.get(f"/holds/{hold}"), 200)
+    assert (current["hold"], current["instead_of"]) == (passed["hold"], passed["instead_of"])
     request = answered(visitor.post(f"/holds/{hold}/details", person()), 202)
     assert (request["date"], request["start"]) == (passed["date"], passed["start"])

@@ -1,4 +1,4 @@
-"""A program that walks through the service as the contract says, and invented people for it to be."""
+"""A client that books over HTTP as the contract describes, and the invented applicants that it books for."""
 
 import itertools
 import time
@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 def person(**changes: str) -> dict[str, str]:
-    """Details of somebody who is in no other test."""
+    """Return the details of an applicant whom no other test uses."""
     letters = "".join("bcdfghijkl"[int(digit)] for digit in str(next(_numbers)))
     email = f"stack.{letters}@example.org"
     return {
@@ -40,17 +40,17 @@ def person(**changes: str) -> dict[str, str]:
 
 
 def until(look: Callable[[], T | None], *, seconds: float = PATIENCE) -> T:
-    """What `look` finds, as soon as it finds something."""
+    """Call `look` until it returns a value, and return the value."""
     end = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < end, f"nothing came within {seconds} seconds"
+    while (value := look()) is None:
+        assert time.monotonic() < end, f"no value within {seconds} seconds"
         time.sleep(0.1)
-    return found
+    return value
 
 
 @dataclass
 class Visitor:
-    """One person's program, with its own connections."""
+    """An HTTP client of one person, with its own connections."""
 
     stack: Stack
     web: requests.Session = field(default_factory=requests.Session)
@@ -64,61 +64,61 @@ class Visitor:
     def url(self, path: str) -> str:
         return path if path.startswith("http") else self.stack.api + path
 
-    # The steps of a booking, each with the answer that it must have
+    # The steps of a booking. Each checks the status of its answer.
 
     def hold(self, service: str = "aes", **slot: str) -> dict[str, Any]:
         wish: dict[str, object] = {"conditions_accepted": True, **(slot or {"first_free": True})}
         return answered(self.post(f"/services/{service}/holds", wish), 201)
 
     def pass_captcha(self, hold: str) -> dict[str, Any]:
-        asked = answered(self.post(f"/holds/{hold}/captcha"), 201)
-        return self.answer(hold, asked["challenge"])
+        challenge = answered(self.post(f"/holds/{hold}/captcha"), 201)["challenge"]
+        return self.answer(hold, challenge)
 
     def answer(self, hold: str, challenge: str, answer: str = ANSWER) -> dict[str, Any]:
         body = {"challenge": challenge, "answer": answer}
         return answered(self.post(f"/holds/{hold}/captcha/answer", body), 200)
 
     def captcha_passed(self) -> str:
-        """A hold whose captcha is passed."""
+        """Place a hold and pass its captcha. Return its hold token."""
         hold = str(self.hold()["hold"])
         self.pass_captcha(hold)
         return hold
 
     def file(self, details: dict[str, str]) -> dict[str, Any]:
-        """A request, as far as the first letter."""
+        """File a request. Its first letter follows."""
         return answered(self.post(f"/holds/{self.captcha_passed()}/details", details), 202)
 
-    def letters(self, address: str) -> list[dict[str, Any]]:
-        """What this address has received, oldest first."""
-        every = self.web.get(f"{self.stack.inbox}messages.json", timeout=30).json()
-        return [letter for letter in reversed(every) if letter["to"] == [address]]
+    def letters(self, email: str) -> list[dict[str, Any]]:
+        """Return the letters to this e-mail address, oldest first."""
+        letters = self.web.get(f"{self.stack.inbox}messages.json", timeout=30).json()
+        return [letter for letter in reversed(letters) if letter["to"] == [email]]
 
-    def letter(self, address: str, number: int = 1) -> dict[str, Any]:
-        """The first letter to this address, or a later one, when it comes."""
+    def letter(self, email: str, number: int = 1) -> dict[str, Any]:
+        """Wait for the first letter to this e-mail address, or for a later one, and return it."""
 
         def look() -> dict[str, Any] | None:
-            found = self.letters(address)
-            return found[number - 1] if len(found) >= number else None
+            letters = self.letters(email)
+            return letters[number - 1] if len(letters) >= number else None
 
         return until(look)
 
-    def link(self, address: str) -> str:
-        """The path of the request, from the first letter to this address."""
-        return path_of(next(links(self.letter(address))))
+    def link(self, email: str) -> str:
+        """Return the path of the request, from the first letter to this e-mail address."""
+        return path_of(next(links(self.letter(email))))
 
     def item(self, token: str) -> dict[str, Any]:
-        """The seat that a hold id or a link names, as the table keeps it; empty when it is not there."""
+        """Return the seat item that a hold token or a link names; empty if there is none."""
         table = self.stack.client("dynamodb")
-        found = table.get_item(TableName=self.stack.table, Key=key_of(token), ConsistentRead=True)
-        item: dict[str, Any] = found.get("Item", {})
+        answer = table.get_item(TableName=self.stack.table, Key=key_of(token), ConsistentRead=True)
+        item: dict[str, Any] = answer.get("Item", {})
         return item
 
 
 @contextmanager
 def changed(stack: Stack, name: str, **configuration: Any) -> Iterator[None]:
-    """A function with another configuration, live for as long as the block lasts."""
+    """Run a function with another configuration for as long as the block lasts."""
     functions, function = stack.client("lambda"), f"guichet-laptop-{name}"
-    known = functions.get_function_configuration(FunctionName=function)
+    original = functions.get_function_configuration(FunctionName=function)
     live = functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"]
     functions.update_function_configuration(FunctionName=function, **configuration)
     version = functions.publish_version(FunctionName=function)["Version"]
@@ -127,12 +127,15 @@ def changed(stack: Stack, name: str, **configuration: Any) -> Iterator[None]:
         yield
     finally:
         functions.update_alias(FunctionName=function, Name="live", FunctionVersion=live)
-        before = {"Environment": {"Variables": known["Environment"]["Variables"]}, "MemorySize": known["MemorySize"]}
+        before = {
+            "Environment": {"Variables": original["Environment"]["Variables"]},
+            "MemorySize": original["MemorySize"],
+        }
         functions.update_function_configuration(FunctionName=function, **before)
 
 
 def restart(stack: Stack, *names: str) -> None:
-    """Make functions start again: they remember the services for a minute."""
+    """Restart functions, because they cache the services for a minute."""
     functions = stack.client("lambda")
     for name in names:
         function = f"guichet-laptop-{name}"
@@ -142,14 +145,14 @@ def restart(stack: Stack, *names: str) -> None:
 
 
 def answered(response: requests.Response, status: int) -> dict[str, Any]:
-    """The JSON of an answer that has this status."""
+    """Check the status of an answer. Return its JSON."""
     assert response.status_code == status, response.text
-    read: dict[str, Any] = response.json()
-    return read
+    document: dict[str, Any] = response.json()
+    return document
 
 
 def refused(response: requests.Response, status: int, code: str) -> dict[str, Any]:
-    """The problem of an answer that has this status and this code."""
+    """Check that an answer is a problem with this status and code. Return its document."""
     assert response.headers["content-type"].startswith("application/problem+json"), response.text
     problem = answered(response, status)
     assert problem["status"] == status
@@ -158,17 +161,17 @@ def refused(response: requests.Response, status: int, code: str) -> dict[str, An
 
 
 def links(letter: dict[str, Any]) -> Iterator[str]:
-    """The addresses in a letter's text."""
+    """Return the URLs in the text of a letter."""
     return (line for line in letter["text"].split() if line.startswith("http"))
 
 
 def path_of(link: str) -> str:
-    """Where a link leads inside the service."""
+    """Return the path of a link within the service."""
     return link[link.index("/requests/") :]
 
 
 def key_of(token: str) -> dict[str, Any]:
-    """The key of the seat that a hold id or a link names."""
+    """Return the key of the seat item that a hold token or a link names."""
     service, day, start, unit = token.rpartition("/")[2].split(".")[:4]
     date = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
     week = f"{date:%G-W%V}"

@@ -1,4 +1,4 @@
-"""Many requests at once, each on a connection of its own: one thread, which leaves the CPU to who answers."""
+"""Send many requests at once, each on its own connection, from one thread: most of the CPU is left to the server."""
 
 import io
 import json
@@ -12,13 +12,13 @@ from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
-PATIENCE = 300.0  # seconds without any answer: a crowd makes the engine start a worker for each of it
+PATIENCE = 300.0  # seconds without any answer: the emulator may start a worker for each request
 READ = 65_536
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request was told, when (seconds since the first was sent), and after how long."""
+    """The answer to one request. `ended` counts seconds from the first request, `took` from this one."""
 
     status: int
     headers: Mapping[str, str]
@@ -27,13 +27,13 @@ class Answer:
     took: float
 
     def json(self) -> Any:
-        """The body, read."""
+        """Parse the body."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True)
 class Volley:
-    """All answers in the order of the requests, and what they made others spend (CPU seconds, say)."""
+    """All answers in the order of the requests, and the difference of the meter, for example CPU seconds."""
 
     answers: list[Answer]
     seconds: float
@@ -41,12 +41,12 @@ class Volley:
 
     @property
     def times(self) -> list[float]:
-        """Seconds of each."""
+        """Return the seconds that each request took."""
         return [answer.took for answer in self.answers]
 
 
 def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """A request as it goes over the wire; the other side closes the connection after its answer."""
+    """Return the bytes of a request. The server closes the connection after its answer."""
     parts = urlsplit(url)
     lines = {"Host": parts.netloc, "Connection": "close", "Content-Length": str(len(body)), **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -54,60 +54,60 @@ def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b""
 
 
 def volley(url: str, requests: Sequence[bytes], at_once: int, meter: Callable[[], Counter[str]] = Counter) -> Volley:
-    """Send every request to the host of this address, so many at once, and read the meter before and after."""
+    """Send every request to the host of this URL, `at_once` at a time, and read the meter before and after."""
     host = (urlsplit(url).hostname or "", urlsplit(url).port or 80)
-    told: list[tuple[bytes, float, float]] = [(b"", 0.0, 0.0)] * len(requests)
+    received: list[tuple[bytes, float, float]] = [(b"", 0.0, 0.0)] * len(requests)
     queue = iter(enumerate(requests))
-    with selectors.DefaultSelector() as open_ones:
+    with selectors.DefaultSelector() as open_sockets:
 
         def send() -> None:
-            for number, wish in queue:
+            for number, content in queue:
                 before = time.perf_counter()
-                line = socket.create_connection(host, PATIENCE)
-                line.sendall(wish)
-                line.settimeout(0)
-                open_ones.register(line, selectors.EVENT_READ, (number, before, []))
+                connection = socket.create_connection(host, PATIENCE)
+                open_sockets.register(connection, selectors.EVENT_READ, (number, before, []))
+                connection.sendall(content)
+                connection.settimeout(0)
                 return
 
         start, began = meter(), time.perf_counter()
         try:
             for _ in range(at_once):
                 send()
-            while open_ones.get_map():
-                ready = open_ones.select(PATIENCE)
+            while open_sockets.get_map():
+                ready = open_sockets.select(PATIENCE)
                 if not ready:
                     raise TimeoutError(f"no answer within {PATIENCE:.0f} s")
                 for key, _ in ready:
                     number, before, parts = key.data
-                    line = key.fileobj
-                    assert isinstance(line, socket.socket)
-                    while part := _received(line):
+                    connection = key.fileobj
+                    assert isinstance(connection, socket.socket)
+                    while part := _receive(connection):
                         parts.append(part)
                     if part is None:
                         continue
                     after = time.perf_counter()
-                    told[number] = (b"".join(parts), after - began, after - before)
-                    open_ones.unregister(line)
-                    line.close()
+                    received[number] = (b"".join(parts), after - began, after - before)
+                    open_sockets.unregister(connection)
+                    connection.close()
                     send()
             seconds, spent = time.perf_counter() - began, meter()
         finally:
-            for key in list(open_ones.get_map().values()):
-                key.fileobj.close()  # type: ignore[union-attr]  # who is interrupted waits for nobody
+            for key in list(open_sockets.get_map().values()):
+                key.fileobj.close()  # type: ignore[union-attr]  # every key is a socket
     spent.subtract(start)
-    return Volley([_read(*one) for one in told], seconds, spent)
+    return Volley([_read(*answer) for answer in received], seconds, spent)
 
 
-def _received(line: socket.socket) -> bytes | None:
-    """What is there to read: nothing at the end, None before more comes."""
+def _receive(connection: socket.socket) -> bytes | None:
+    """Return the bytes that have arrived; nothing at the end, None if none are there yet."""
     try:
-        return line.recv(READ)
+        return connection.recv(READ)
     except BlockingIOError:
         return None
 
 
-class _Told:
-    """Bytes that were received, as the standard library reads them from a socket."""
+class _Received:
+    """Received bytes, in the form in which `http.client` reads them from a socket."""
 
     def __init__(self, received: bytes) -> None:
         self.received = received
@@ -117,6 +117,6 @@ class _Told:
 
 
 def _read(received: bytes, ended: float, took: float) -> Answer:
-    answer = HTTPResponse(_Told(received))  # type: ignore[arg-type]  # it asks no more of a socket
+    answer = HTTPResponse(_Received(received))  # type: ignore[arg-type]  # it uses no other method of a socket
     answer.begin()
     return Answer(answer.status, dict(answer.headers.items()), answer.read(), ended, took)

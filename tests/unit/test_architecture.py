@@ -98,6 +98,18 @@ def test_numbers_are_read_in_digits_0_to_9_only() -> None:
     assert [line for line in lines if many.search(line)] == []
 
 
+@pytest.mark.parametrize("folder", ["chalicelib", "infra"])
+def test_only_one_module_builds_and_takes_apart_the_keys_of_the_table(folder: str) -> None:
+    prefix = re.compile(r"\b[A-Z]{3,}#")
+    literals = {
+        (str(path.relative_to(ROOT)), node.value)
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and prefix.search(node.value)
+    }
+    assert {path for path, _ in literals} <= {"chalicelib/storage/items.py"}, literals
+
+
 def entrances(path: Path) -> set[str]:
     """What a file reads of the machine's clock and of its random sources."""
     names = {

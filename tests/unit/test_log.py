@@ -13,34 +13,36 @@ from tests.unit.booking.steps import NOW, captcha_passed
 
 
 def lines(capsys: pytest.CaptureFixture[str], event: str) -> list[dict[str, object]]:
-    """What was written of one kind of event, less when."""
+    """Return the lines of one kind of event."""
     read = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     return [line for line in read if line["event"] == event]
 
 
-def test_a_line_says_which_run_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
-    log.about("run-1")
+def test_a_line_has_the_id_of_its_run(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_run_id("run-1")
     log.event("done", number=3)
-    log.about("")
+    log.set_run_id("")
     assert lines(capsys, "done") == [{"event": "done", "run": "run-1", "number": 3}]
 
 
-def test_metrics_are_in_the_form_that_cloudwatch_reads_out_of_a_log(
-    capsys: pytest.CaptureFixture[str], clock: Clock
-) -> None:
+def test_metrics_are_in_the_embedded_metric_format(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     clock.now = MONDAY
     log.event("seats", {"SeatsFree": 3}, {"Service": "aes"})
     (line,) = lines(capsys, "seats")
     aws = line.pop("_aws")
     assert isinstance(aws, dict)
     assert aws["Timestamp"] == 1_796_025_600_000
-    told = {"Namespace": "Guichet", "Dimensions": [["Stage"], ["Stage", "Service"]], "Metrics": [{"Name": "SeatsFree"}]}
-    assert aws["CloudWatchMetrics"] == [told]
+    directive = {
+        "Namespace": "Guichet",
+        "Dimensions": [["Stage"], ["Stage", "Service"]],
+        "Metrics": [{"Name": "SeatsFree"}],
+    }
+    assert aws["CloudWatchMetrics"] == [directive]
     assert line == {"event": "seats", "run": "", "Stage": "laptop", "Service": "aes", "SeatsFree": 3}
 
 
 @pytest.mark.usefixtures("service")
-def test_each_step_that_is_done_and_each_refusal_is_counted_once(
+def test_each_successful_step_and_each_refusal_is_counted_once(
     capsys: pytest.CaptureFixture[str], clock: Clock
 ) -> None:
     clock.now = NOW
@@ -52,18 +54,16 @@ def test_each_step_that_is_done_and_each_refusal_is_counted_once(
 
 
 @pytest.mark.usefixtures("service")
-def test_a_page_that_only_shows_the_details_once_more_is_no_request(
-    capsys: pytest.CaptureFixture[str], clock: Clock
-) -> None:
+def test_showing_the_form_again_counts_no_request(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     clock.now = NOW
-    kept = captcha_passed()
-    send("POST", f"/holds/{kept.id}/details", FORM, b"change=x")
+    hold = captcha_passed()
+    send("POST", f"/holds/{hold.id}/details", FORM, b"change=x")
     (line,) = lines(capsys, "request")
     assert (line["status"], "Requests" in line) == (200, False)
 
 
 @pytest.mark.usefixtures("service")
-def test_a_letter_that_leaves_and_the_age_of_the_oldest_that_waits_are_counted(
+def test_the_age_of_the_oldest_waiting_letter_is_logged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     outbox.deliver([], now=NOW, oldest=NOW - timedelta(seconds=90))
@@ -77,7 +77,7 @@ def missing(capsys: pytest.CaptureFixture[str]) -> object:
 
 
 @pytest.mark.usefixtures("table")
-def test_a_release_without_seats_is_told_from_fifteen_hours_before_until_they_are_there(
+def test_missing_seats_are_counted_from_fifteen_hours_before_their_release(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     service = service_store.put(document())
@@ -92,7 +92,7 @@ def test_a_release_without_seats_is_told_from_fifteen_hours_before_until_they_ar
 
 
 @pytest.mark.usefixtures("service")
-def test_the_free_seats_of_a_service_are_counted_and_a_held_one_is_not_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_free_seats_are_counted_without_held_ones(capsys: pytest.CaptureFixture[str]) -> None:
     schedule.end_expired(NOW)
     (before,) = lines(capsys, "seats")
     holds.place("aes", holds.Wish(None, conditions_accepted=True), now=NOW)

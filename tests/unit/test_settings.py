@@ -15,12 +15,14 @@ GOOD = {
 }
 STAGE = "the name of the stage, in lower case"
 TABLE = "the name of the DynamoDB table"
-RATE = "letters a second, from 1 to 9999"
-HOLDS = "holds an hour from one address, 0 for any"
-SECRET = "at least 43 characters (256 bits), made by a machine"
+RATE = "the e-mails a second, from 1 to 9999"
+HOLDS = "the holds an hour of one client network, from 0 (no limit) to 9999"
+SECRET = "at least 43 random characters (256 bits), without spaces"
+SENDER = "the e-mail address of the sender"
+URL = "the URL that applicants use, with https://"
 
 
-def test_a_whole_environment_is_read_and_the_public_url_ends_without_a_slash() -> None:
+def test_a_complete_environment_is_read_and_the_public_url_loses_its_slash() -> None:
     assert settings.read(GOOD) == settings.Settings(
         stage="prod",
         table="guichet-prod",
@@ -29,61 +31,61 @@ def test_a_whole_environment_is_read_and_the_public_url_ends_without_a_slash() -
         mail_from="rendez-vous@example.org",
         mail_rate=14,
         public_url="https://guichet.example.org",
-        origin_holds=30,
+        network_holds=30,
     )
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"GUICHET_STAGE": ""}, f"guichet: GUICHET_STAGE is missing: {STAGE}"),
-        ({"GUICHET_STAGE": "Prod"}, f"guichet: GUICHET_STAGE is wrong: {STAGE}"),
-        ({"GUICHET_STAGE": "prod\n"}, f"guichet: GUICHET_STAGE is wrong: {STAGE}"),
-        ({"GUICHET_TABLE": ""}, f"guichet: GUICHET_TABLE is missing: {TABLE}"),
-        ({"GUICHET_TABLE": "a b c"}, f"guichet: GUICHET_TABLE is wrong: {TABLE}"),
-        ({"GUICHET_SECRET": ""}, f"guichet: GUICHET_SECRET is missing: {SECRET}"),
-        ({"GUICHET_SECRET": "s" * 42}, f"guichet: GUICHET_SECRET is wrong: {SECRET}"),
-        ({"GUICHET_SECRET": "s" * 42 + " "}, f"guichet: GUICHET_SECRET is wrong: {SECRET}"),
-        ({"GUICHET_MAIL_FROM": ""}, "guichet: GUICHET_MAIL_FROM is missing: the address letters come from"),
-        ({"GUICHET_MAIL_FROM": "a b"}, "guichet: GUICHET_MAIL_FROM is wrong: the address letters come from"),
-        ({"GUICHET_MAIL_RATE": ""}, f"guichet: GUICHET_MAIL_RATE is missing: {RATE}"),
-        ({"GUICHET_MAIL_RATE": "0"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
-        ({"GUICHET_MAIL_RATE": "0.5"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
-        ({"GUICHET_MAIL_RATE": "10000"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
-        ({"GUICHET_MAIL_RATE": "1٤"}, f"guichet: GUICHET_MAIL_RATE is wrong: {RATE}"),
-        ({"GUICHET_ORIGIN_HOLDS": "٣"}, f"guichet: GUICHET_ORIGIN_HOLDS is wrong: {HOLDS}"),
-        ({"GUICHET_PUBLIC_URL": ""}, "guichet: GUICHET_PUBLIC_URL is missing: the address people use"),
-        ({"GUICHET_PUBLIC_URL": "example.org"}, "guichet: GUICHET_PUBLIC_URL is wrong: the address people use"),
-        ({"GUICHET_ORIGIN_HOLDS": ""}, f"guichet: GUICHET_ORIGIN_HOLDS is missing: {HOLDS}"),
-        ({"GUICHET_ORIGIN_HOLDS": "-1"}, f"guichet: GUICHET_ORIGIN_HOLDS is wrong: {HOLDS}"),
-        ({"GUICHET_ORIGIN_HOLDS": "12345"}, f"guichet: GUICHET_ORIGIN_HOLDS is wrong: {HOLDS}"),
+        ({"GUICHET_STAGE": ""}, f"guichet: GUICHET_STAGE is missing. Set it to {STAGE}."),
+        ({"GUICHET_STAGE": "Prod"}, f"guichet: GUICHET_STAGE is malformed. Set it to {STAGE}."),
+        ({"GUICHET_STAGE": "prod\n"}, f"guichet: GUICHET_STAGE is malformed. Set it to {STAGE}."),
+        ({"GUICHET_TABLE": ""}, f"guichet: GUICHET_TABLE is missing. Set it to {TABLE}."),
+        ({"GUICHET_TABLE": "a b c"}, f"guichet: GUICHET_TABLE is malformed. Set it to {TABLE}."),
+        ({"GUICHET_SECRET": ""}, f"guichet: GUICHET_SECRET is missing. Set it to {SECRET}."),
+        ({"GUICHET_SECRET": "s" * 42}, f"guichet: GUICHET_SECRET is malformed. Set it to {SECRET}."),
+        ({"GUICHET_SECRET": "s" * 42 + " "}, f"guichet: GUICHET_SECRET is malformed. Set it to {SECRET}."),
+        ({"GUICHET_MAIL_FROM": ""}, f"guichet: GUICHET_MAIL_FROM is missing. Set it to {SENDER}."),
+        ({"GUICHET_MAIL_FROM": "a b"}, f"guichet: GUICHET_MAIL_FROM is malformed. Set it to {SENDER}."),
+        ({"GUICHET_MAIL_RATE": ""}, f"guichet: GUICHET_MAIL_RATE is missing. Set it to {RATE}."),
+        ({"GUICHET_MAIL_RATE": "0"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),
+        ({"GUICHET_MAIL_RATE": "0.5"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),
+        ({"GUICHET_MAIL_RATE": "10000"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),
+        ({"GUICHET_MAIL_RATE": "1٤"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),
+        ({"GUICHET_ORIGIN_HOLDS": "٣"}, f"guichet: GUICHET_ORIGIN_HOLDS is malformed. Set it to {HOLDS}."),
+        ({"GUICHET_PUBLIC_URL": ""}, f"guichet: GUICHET_PUBLIC_URL is missing. Set it to {URL}."),
+        ({"GUICHET_PUBLIC_URL": "example.org"}, f"guichet: GUICHET_PUBLIC_URL is malformed. Set it to {URL}."),
+        ({"GUICHET_ORIGIN_HOLDS": ""}, f"guichet: GUICHET_ORIGIN_HOLDS is missing. Set it to {HOLDS}."),
+        ({"GUICHET_ORIGIN_HOLDS": "-1"}, f"guichet: GUICHET_ORIGIN_HOLDS is malformed. Set it to {HOLDS}."),
+        ({"GUICHET_ORIGIN_HOLDS": "12345"}, f"guichet: GUICHET_ORIGIN_HOLDS is malformed. Set it to {HOLDS}."),
         (
             {"GUICHET_CAPTCHA_ANSWER": "abc"},
-            "guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage: remove it",
+            "guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage. Remove it.",
         ),
     ],
 )
-def test_what_is_missing_or_wrong_stops_the_start_with_one_line(change: dict[str, str], line: str) -> None:
+def test_a_missing_or_wrong_setting_stops_the_start_with_one_line(change: dict[str, str], line: str) -> None:
     with pytest.raises(settings.WrongSetting) as stopped:
         settings.read({**GOOD, **change})
     assert str(stopped.value) == line
 
 
-def test_a_function_that_sends_no_mail_needs_none_of_its_settings() -> None:
-    found = settings.read({name: GOOD[name] for name in ("GUICHET_STAGE", "GUICHET_TABLE", "GUICHET_SECRET")})
-    assert (found.mail_from, found.public_url, found.origin_holds) == ("", "", 0)
+def test_a_function_that_sends_no_mail_needs_no_mail_settings() -> None:
+    read = settings.read({name: GOOD[name] for name in ("GUICHET_STAGE", "GUICHET_TABLE", "GUICHET_SECRET")})
+    assert (read.mail_from, read.public_url, read.network_holds) == ("", "", 0)
 
 
 @pytest.fixture
 def unread() -> Iterator[None]:
-    """No settings were read yet, and none are kept of what this test reads."""
+    """Empty the cache of the settings before and after the test."""
     settings.current.cache_clear()
     yield
     settings.current.cache_clear()
 
 
 @pytest.mark.usefixtures("unread")
-def test_a_lambda_with_a_wrong_setting_stops_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lambda_function_with_a_wrong_setting_stops_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "guichet-prod-hold")
     monkeypatch.setenv("GUICHET_STAGE", "prod")
     monkeypatch.setenv("GUICHET_CAPTCHA_ANSWER", "abc")
@@ -92,17 +94,17 @@ def test_a_lambda_with_a_wrong_setting_stops_at_its_start(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("unread")
-def test_what_is_no_lambda_starts_without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_programs_start_without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GUICHET_SECRET")
     settings.check_at_start()
 
 
-def test_a_wrong_secret_is_not_repeated_in_the_line() -> None:
+def test_the_message_does_not_repeat_a_wrong_secret() -> None:
     with pytest.raises(settings.WrongSetting) as stopped:
         settings.read({**GOOD, "GUICHET_SECRET": "hunter2"})
     assert "hunter2" not in str(stopped.value)
 
 
-def test_a_laptop_may_set_a_captcha_answer_in_any_case() -> None:
+def test_the_local_stack_may_set_a_captcha_answer_in_any_case() -> None:
     laptop = {**GOOD, "GUICHET_STAGE": "laptop", "GUICHET_CAPTCHA_ANSWER": "TEST42"}
     assert settings.read(laptop).captcha_answer == "test42"

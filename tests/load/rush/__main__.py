@@ -1,47 +1,48 @@
-"""A release played with people and programs, and a verdict: `make rush`, or `python -m tests.load.rush`.
+"""Run a simulated release against a stage and judge the result: `make rush`, or `python -m tests.load.rush`.
 
-Without URL the stack is this machine's own, started and ended here. Settings, all from the environment:
+Without URL, the program starts and ends a local stack. The settings come from the environment:
 
-    URL         the API, as `make run` prints it after `api:`; of a deployed stage the URL of API Gateway, not the
-                CDN's; then STAGE too, if it is not on this machine
-    STAGE       which stage that is: its table and its secret are read with the operator's own keys
-    VISITORS    how many come (2000)          SEATS    how many seats open (200)
-    BOTS        the programs' share of the visitors, from 0 to 0.5 (0.02)
-    KINDS       which programs, with equal shares (hammering): hammering cannot pass the captcha, solving passes it
-                in two seconds, many does so with several identities
+    URL         the URL of the API, as `make run` prints it after `api:`; for a deployed stage the URL of API Gateway,
+                not of the CDN
+    STAGE       the name of the deployed stage; its table and its secret are read with the operator's credentials
+    VISITORS    number of visitors (2000)     SEATS    number of seats (200)
+    BOTS        the share of programs among the visitors, from 0 to 0.5 (0.02)
+    KINDS       the kinds of programs, with equal shares (hammering): hammering cannot pass the captcha, solving
+                passes it in two seconds, many does so with several identities
     SEAT_AFTER  when the service takes a seat (crowd): crowd, captcha or choice, as in a service file
-    RATE        visitors a second (60)        WORKERS  processes that play them (1)
-    AT_ONCE     requests on their way to one function (2 on this machine, whose engine starts a process for each;
-                elsewhere 10,000)
-    INBOX       where the stage's letters can be read, as `make run` prints it; without it the walk ends at the request
+    RATE        visitors a second (60)        WORKERS  processes that simulate them (1)
+    AT_ONCE     concurrent requests to one function (2 for a local stack, where the emulator starts a process for
+                each; else 10,000)
+    INBOX       the URL of the inbox with the stage's letters, as `make run` prints it; without it, no visitor confirms
 
-A service of its own is put in place and removed afterwards. Each visitor has an e-mail domain and a client network of
-its own: it shows an invented address as the stage's CDN does, and passes the captcha, with the stage's secret. So a
-stage keeps its OriginHolds; the stack on this machine gets the default.
+The program adds its own service and removes it afterwards. Each visitor has its own e-mail domain and its own client
+network: it signs an invented IP address as the stage's CDN does, and computes the captcha's answer, both with the
+stage's secret. The limit OriginHolds of the stage stays as it is; the local stack has the default.
 
-Exit codes: 0 all promises kept; 1 a promise is broken, or the rush cannot be played, which one line explains. The
-figures go to build/rush: index.html for people, and result.json:
+Exit codes: 0 if all promises were kept; 1 if a promise was broken, or if the rush cannot run, which one line explains.
+The program writes build/rush/index.html, the report, and build/rush/result.json with these figures:
 
     date, machine {cores, system, python, load}, where ("laptop" or the URL), settings (as above), rate, workers, haste
-    visitors, bots, seats          how many came, how many of them were programs, how many seats opened
-    held, confirmed, cancelled     seats that were held at least once; requests that were confirmed, and then cancelled
-    groups {group: {visitors, held, confirmed}}   the same for people and for each kind of program that took part; a
-                                   waiting hold holds no seat; a seat that two groups held counts for both
+    visitors, bots, seats          number of visitors, of programs among them, and of seats
+    held, confirmed, cancelled     seats held at least once; confirmed requests, and those cancelled afterwards
+    groups {group: {visitors, held, confirmed}}   the same for people and each kind of program; a waiting hold does
+                                   not count as a seat; a seat that two groups held counts for both
     chance_ratio                   seats held per program, divided by seats held per person; 0 when programs hold
                                    nothing, null without programs or when people hold nothing
     people_held_in_time            seats that people held within two minutes of the opening
-    doubles, lost, fives, silent   seats given twice; confirmed and not in the table; answers 5xx; no answer at all
-    no_letter                      people who filed and whose letter did not come within a minute
-    broken                         the promises that are broken, in words; empty when all are kept
-    rejected [{seat, kind, why}]   the seats whose history no fair service can have
-    operations                     how many operations the history has
+    doubles, lost, fives, silent   seats given twice; confirmations that are not in the table; 5xx answers; requests
+                                   without an answer
+    no_letter                      people whose letter did not arrive within a minute
+    broken                         one sentence for each broken promise
+    rejected [{seat, kind, why}]   the seats whose history breaks the rules of tests/load/history.py
+    operations                     number of operations in the history
     requests, seconds              of the whole rush, from the first visitor to the last
     requests_per_second            mean of the busiest ten seconds
     drain_seconds                  from the moment the seats opened until each had been held once; null if never
-    attempts_per_win               requests for a seat, for each seat that was given
-    refusals {code: n}             by code of the contract
-    service_seconds_by_step {step: {count, p50, p95, p99, mean}}   from sending to the answer; "letter": the mail's way
-    waited_seconds_by_step         the same as the visitors waited, for one of the AT_ONCE too
+    attempts_per_win               requests for a hold, per hold that was granted
+    refusals {code: n}             by error code
+    service_seconds_by_step {step: {count, p50, p95, p99, mean}}   from sending to the answer; "letter": to its arrival
+    waited_seconds_by_step         the same, with the wait for one of the AT_ONCE connections
     write_units {per_win, per_loser_at_most, how}                  computed from tests/load/units.py
 """
 
@@ -66,36 +67,36 @@ from typing import Any
 from chalicelib.storage import seat_store
 from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
-from infra.local.stack import STAGE
+from infra.local.settings import STAGE
 from infra.tools.command_line import no_arguments
 from tests.load.history import Rules
 from tests.load.rush import report
-from tests.load.rush.plan import CannotRush, Plan, Wish, asked, keys, part, programs
+from tests.load.rush.plan import CannotRush, Plan, Settings, keys, part, programs, read_settings
 from tests.load.rush.recorded import history
 from tests.load.rush.target import Target, open_seats, stage
 
-LOOK = 3.0  # seconds between two lines
-SETTLE = 8.0  # seconds between the last to arrive and the opening
+PROGRESS_INTERVAL = 3.0  # seconds between two progress lines
+SETTLE_SECONDS = 8.0  # between the last arrival and the opening
 
 
 # The crowd
 
 
-def rush(wish: Wish, target: Target, *, service: str, opens_at: float, folder: Path) -> list[dict[str, Any]]:
-    """Let the crowd come, say where it stands, and give what it recorded."""
+def rush(settings: Settings, target: Target, *, service: str, opens_at: float, folder: Path) -> list[dict[str, Any]]:
+    """Run the crowd processes, print their progress, and return their records."""
     plans = []
-    for number in range(wish.workers):
-        visitors = part(wish.visitors, wish.workers, number)
+    for number in range(settings.workers):
+        visitors = part(settings.visitors, settings.workers, number)
         plan = Plan(
             url=target.url,
             service=service,
             opens_at=opens_at,
             first=visitors.start,
             visitors=len(visitors),
-            programs=programs(wish, number),
-            rate=wish.rate / wish.workers,
-            haste=wish.haste,
-            at_once=math.ceil(wish.at_once / wish.workers),
+            programs=programs(settings, number),
+            rate=settings.rate / settings.workers,
+            haste=settings.haste,
+            at_once=math.ceil(settings.at_once / settings.workers),
             mail=target.inbox,
             records=str(folder / f"records-{number}.json"),
             progress=str(folder / f"progress-{number}.json"),
@@ -103,36 +104,36 @@ def rush(wish: Wish, target: Target, *, service: str, opens_at: float, folder: P
         path = folder / f"plan-{number}.json"
         path.write_text(json.dumps(asdict(plan)))
         plans.append((plan, path))
-    with ExitStack() as ends:
+    with ExitStack() as cleanup:
         crowds = []
         for _, path in plans:
             command = [sys.executable, "-m", "tests.load.rush.crowd", str(path)]
-            log = ends.enter_context((folder / f"{path.stem}.log").open("wb"))
+            log = cleanup.enter_context((folder / f"{path.stem}.log").open("wb"))
             env = os.environ | {"GUICHET_SECRET": target.secret}
             crowd = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)  # noqa: S603 - our own
-            ends.callback(crowd.kill)
+            cleanup.callback(crowd.kill)
             crowds.append(crowd)
         while any(crowd.poll() is None for crowd in crowds):
-            time.sleep(LOOK)
-            progress(plans, opens_at, wish)
+            time.sleep(PROGRESS_INTERVAL)
+            print_progress(plans, opens_at, settings)
         if any(crowd.returncode for crowd in crowds):
-            last = [(folder / f"{path.stem}.log").read_text(errors="replace").strip()[-500:] for _, path in plans]
-            raise CannotRush(f"guichet: the crowd broke down: {' '.join(last)}")
-    return [one for plan, _ in plans for one in json.loads(Path(plan.records).read_text())["records"]]
+            logs = [(folder / f"{path.stem}.log").read_text(errors="replace").strip()[-500:] for _, path in plans]
+            raise CannotRush(f"guichet: a crowd process failed: {' '.join(logs)}")
+    return [record for plan, _ in plans for record in json.loads(Path(plan.records).read_text())["records"]]
 
 
-def progress(plans: Sequence[tuple[Plan, Path]], opens_at: float, wish: Wish) -> None:
-    """One line: the time from the opening on, and who is where."""
+def print_progress(plans: Sequence[tuple[Plan, Path]], opens_at: float, settings: Settings) -> None:
+    """Print one line: the seconds since the opening, and the counters of all crowd processes."""
     tally: Counter[str] = Counter()
     for plan, _ in plans:
         if Path(plan.progress).exists():
             tally.update(json.loads(Path(plan.progress).read_text()))
-    unknown = sum(count for what, count in tally.items() if what.endswith(" unknown"))
+    unknown = sum(count for step, count in tally.items() if step.endswith(" unknown"))
     print(
-        f"{time.time() - opens_at:+5.0f} s  here {tally['arrived'] - tally['left']:>6,} of {wish.visitors:,}"
+        f"{time.time() - opens_at:+5.0f} s  present {tally['arrived'] - tally['left']:>6,} of {settings.visitors:,}"
         f"  seats held {tally['seats']:>5,}  filed {tally['filed']:>5,}  confirmed {tally['confirmed']:>5,}"
         f"  slot-taken {tally['slot-taken']:>6,}  nothing-free {tally['nothing-free']:>6,}"
-        f"  429 {tally['too-many-requests']:,}  without answer or 5xx {unknown:,}",
+        f"  429 {tally['too-many-requests']:,}  no answer or 5xx {unknown:,}",
         flush=True,
     )
 
@@ -141,15 +142,15 @@ def progress(plans: Sequence[tuple[Plan, Path]], opens_at: float, wish: Wish) ->
 
 
 def prices(endpoint: str) -> dict[str, float]:
-    """What each step costs in write units, by tests/load/units.py on the engine."""
+    """Measure the write units of each step with tests/load/units.py on the emulator."""
     command = [sys.executable, "-m", "tests.load.units", "--json"]
     env = os.environ | {"AWS_ENDPOINT_URL": endpoint}
-    done = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)  # noqa: S603 - ours
-    return {step["name"]: step["writes"] for step in json.loads(done.stdout)}
+    process = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    return {step["name"]: step["writes"] for step in json.loads(process.stdout)}
 
 
 def machine() -> dict[str, Any]:
-    """Where this was measured, and how busy it was with other things."""
+    """Describe this machine and its load."""
     return {
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -158,38 +159,42 @@ def machine() -> dict[str, Any]:
     }
 
 
-def play(wish: Wish) -> bool:
-    """The whole rush, from an empty service to its verdict; True for a broken promise."""
-    before, began = machine(), time.monotonic()
+def play(settings: Settings) -> bool:
+    """Run the whole rush and write its verdict. Return whether a promise was broken."""
+    machine_before, began = machine(), time.monotonic()
     service = f"rush-{secrets.token_hex(3)}"
-    with stage(wish, service) as target, tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
-        opened = keys(service, wish.seats, datetime.now(UTC).date())
-        opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=wish.visitors / wish.rate + SETTLE)
-        open_seats(opened, opens_at)
-        print(f"{wish.visitors:,} visitors, {wish.seats:,} seats of {service} at {target.url}", flush=True)
+    with stage(settings, service) as target, tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
+        seat_keys = keys(service, settings.seats, datetime.now(UTC).date())
+        opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(
+            seconds=settings.visitors / settings.rate + SETTLE_SECONDS
+        )
+        open_seats(seat_keys, opens_at)
+        print(f"{settings.visitors:,} visitors, {settings.seats:,} seats of {service} at {target.url}", flush=True)
         if not target.inbox:
-            print("no INBOX to read the letters in: the walk ends at the request, nothing is confirmed", flush=True)
-        records = rush(wish, target, service=service, opens_at=opens_at.timestamp(), folder=Path(folder))
+            print("INBOX is not set: visitors cannot read their letters, so nothing is confirmed", flush=True)
+        records = rush(settings, target, service=service, opens_at=opens_at.timestamp(), folder=Path(folder))
         start = time.time()
-        seats = [seat for week in sorted({key.week for key in opened}) for seat in seat_store.read_week(service, week)]
-        looked = (start, time.time())
-        units = prices(target.own.endpoint) if target.own else {}
+        seats = [
+            seat for week in sorted({key.week for key in seat_keys}) for seat in seat_store.read_week(service, week)
+        ]
+        read_between = (start, time.time())
+        units = prices(target.stack.endpoint) if target.stack else {}
         result = report.judge(
-            wish=asdict(wish) | {"haste": wish.haste},
-            machine=before,
+            settings=asdict(settings) | {"haste": settings.haste},
+            machine=machine_before,
             records=records,
-            history=history(records, seats, looked),
+            history=history(records, seats, read_between),
             table=[(seat.key.ref, str(seat.state), seat.hold, seat.person) for seat in seats],
-            opens={key.ref: opens_at.timestamp() for key in opened},
-            rules=Rules(slack=0.05 if wish.stage == STAGE else 2.0, grain=1.0),
+            opens={key.ref: opens_at.timestamp() for key in seat_keys},
+            rules=Rules(slack=0.05 if settings.stage == STAGE else 2.0, grain=1.0),
             units=units,
         )
-        tell(result, time.monotonic() - began)  # before the stack is put away, which may take a minute
+        publish(result, time.monotonic() - began)  # before the local stack stops, which may take a minute
     return bool(result.figures["broken"])
 
 
-def tell(result: report.Result, seconds: float) -> None:
-    """Print the verdict, write the page and the figures."""
+def publish(result: report.Result, seconds: float) -> None:
+    """Print the verdict, and write the page and the figures."""
     folder = ROOT / "build" / "rush"
     report.write(result, folder)
     for line in result.lines():
@@ -198,17 +203,17 @@ def tell(result: report.Result, seconds: float) -> None:
 
 
 def main() -> None:
-    """Play, and exit as the docstring says."""
+    """Run the rush, and exit with the code that the module docstring documents."""
     die_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(play(asked(os.environ)))
+        sys.exit(play(read_settings(os.environ)))
     except KeyboardInterrupt:
         raise CannotRush("guichet: the rush was stopped; there is no verdict") from None
 
 
 if __name__ == "__main__":
     no_arguments(
-        "tests.load.rush", "Play a release with a crowd. Its settings are variables: see `make rush` in README."
+        "tests.load.rush", "Simulate a release. The settings are environment variables: see `make rush` in README."
     )
     main()

@@ -1,9 +1,8 @@
-"""People and programs at a release, played by Locust: `python -m tests.load.rush.crowd PLAN.json` for `make rush`.
+"""Simulate people and programs at a release with Locust: `python -m tests.load.rush.crowd PLAN.json`.
 
-The plan says where, how many, and when the seats open; the environment variable GUICHET_SECRET is the stage's secret.
-Every request is written to the plan's `records` when the last visitor has left, and where the crowd stands to its
-`progress` once a second. Visitors arrive before the seats open, look, wait, and rush; each then goes as far as their
-character lets them.
+`make rush` starts this program, once for each worker. The plan has the URL, the number of visitors and the time at
+which the seats open. The environment variable GUICHET_SECRET is the stage's secret. All requests are written to the
+plan's `records` file when the last visitor has left; the counters are written to its `progress` file once a second.
 """
 
 import json
@@ -27,7 +26,7 @@ PROGRAMS: tuple[type[Visitor], ...] = (Hammering, Solving, Many)
 
 
 def play(plan: Plan, keys: Keys) -> Crowd:
-    """Let them all come, and wait until the last has left."""
+    """Run all visitors, and wait until the last has left."""
     crowd = Crowd(plan, keys, {name: BoundedSemaphore(plan.at_once) for name in set(FUNCTION.values())})
     Visitor.crowd = crowd
     classes: list[type[User]] = [Person]
@@ -41,7 +40,7 @@ def play(plan: Plan, keys: Keys) -> Crowd:
     runner.start(plan.visitors, spawn_rate=plan.rate)
     while crowd.tally["left"] < plan.visitors:
         gevent.sleep(1)
-        crowd.tell()
+        crowd.write_progress()
     runner.quit()
     if runner.exceptions:
         raise RuntimeError(next(iter(runner.exceptions.values()))["traceback"])
@@ -49,7 +48,7 @@ def play(plan: Plan, keys: Keys) -> Crowd:
 
 
 def main() -> None:
-    """Play a plan, and write down what happened."""
+    """Run a plan, and write its records."""
     die_with_parent()
     plan = Plan(**json.loads(Path(sys.argv[1]).read_text()))
     crowd = play(plan, Keys(os.environ["GUICHET_SECRET"]))

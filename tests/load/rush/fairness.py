@@ -1,4 +1,4 @@
-"""Who got the seats of a rush, by group: people and each kind of program; and what the service promises about it."""
+"""Compute how many seats people and each kind of program got, and check what the service promises about it."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,30 +8,29 @@ from tests.load.history import OK, Operation
 from tests.load.rush.plan import HAMMERING, KINDS, PEOPLE
 
 IN_TIME = 120.0
-"""Seconds after the opening within which people hold their share of the seats."""
-LEAST = 0.95
-"""That share."""
+"""Seconds after the opening within which people must hold LEAST_SHARE of the seats."""
+LEAST_SHARE = 0.95
 Groups = Mapping[str, Mapping[str, int]]
 
 
 def judge(
     records: Sequence[Mapping[str, Any]], history: Sequence[Operation], *, opened: float, seats: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the figures for each group, and the promises that are broken, in words."""
+    """Return the figures of each group, and one sentence for each broken promise."""
     group_of = {record["hold"]: record["group"] for record in records if record.get("hold")}
     visitors: defaultdict[str, set[int]] = defaultdict(set)
     for record in records:
         visitors[record["group"]].add(record["visitor"])
     held: defaultdict[str, dict[str, float]] = defaultdict(dict)
     confirmed: defaultdict[str, set[str]] = defaultdict(set)
-    for done in history:
-        group = group_of.get(done.hold)
-        if group is None or done.outcome != OK:
+    for operation in history:
+        group = group_of.get(operation.hold)
+        if group is None or operation.outcome != OK:
             continue
-        if done.kind == "hold":
-            held[group][done.seat] = min(held[group].get(done.seat, done.end), done.end)
-        elif done.kind == "confirm":
-            confirmed[group].add(done.hold)
+        if operation.kind == "hold":
+            held[group][operation.seat] = min(held[group].get(operation.seat, operation.end), operation.end)
+        elif operation.kind == "confirm":
+            confirmed[group].add(operation.hold)
     groups = {
         group: {"visitors": len(visitors[group]), "held": len(held[group]), "confirmed": len(confirmed[group])}
         for group in (PEOPLE, *KINDS)
@@ -63,23 +62,27 @@ def chance_ratio(groups: Groups) -> float | None:
 
 
 def broken(groups: Groups, *, in_time: int, seats: int, takers: int) -> Iterator[str]:
-    """Return the broken promises. `takers` are the people who did not leave of their own accord."""
+    """Return one sentence for each broken promise. `takers` counts the people who did not change their minds."""
     if HAMMERING in groups and (held := groups[HAMMERING]["held"]):
         yield f"programs that cannot pass the captcha held {held} of {seats} seats"
-    if takers >= seats and in_time < LEAST * seats:
+    if takers >= seats and in_time < LEAST_SHARE * seats:
         yield (
             f"people held {in_time} of {seats} seats within {IN_TIME / 60:.0f} minutes of the opening:"
-            f" fewer than {LEAST:.0%}"
+            f" fewer than {LEAST_SHARE:.0%}"
         )
 
 
 def lines(figures: Mapping[str, Any]) -> Iterator[str]:
-    """Return the lines of the verdict about the groups."""
+    """Return the lines of the verdict that describe the groups."""
     for group, visitors, of_visitors, held, of_seats, confirmed in rows(figures):
         yield f"{group}: {visitors} visitors ({of_visitors}), held {held} seats ({of_seats}), confirmed {confirmed}"
     ratio = figures["chance_ratio"]
-    chance = "not known: no programs, or people hold nothing" if ratio is None else f"{ratio:g} times that of a person"
-    yield f"chance of a program to hold a seat: {chance}"
+    chance = (
+        "unknown, because there were no programs or people held no seat"
+        if ratio is None
+        else f"{ratio:g} times that of a person"
+    )
+    yield f"chance of a program to get a seat: {chance}"
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -94,8 +97,8 @@ def table(figures: Mapping[str, Any]) -> str:
 
 def rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Return the figures of each group as text."""
-    everybody = sum(group["visitors"] for group in figures["groups"].values())
+    total_visitors = sum(group["visitors"] for group in figures["groups"].values())
     for name, group in figures["groups"].items():
         visitors, held, confirmed = group["visitors"], group["held"], group["confirmed"]
-        shares = f"{visitors / everybody:.1%}", f"{held / figures['seats']:.1%}"
+        shares = f"{visitors / total_visitors:.1%}", f"{held / figures['seats']:.1%}"
         yield name, f"{visitors:,}", shares[0], f"{held:,}", shares[1], f"{confirmed:,}"

@@ -1,4 +1,4 @@
-"""The people of a rush: they look, wait, choose, read the captcha, type, and change their minds."""
+"""The people of a rush. They read, wait, choose a slot, solve the captcha and type; some change their minds."""
 
 import time
 from collections.abc import Mapping
@@ -10,34 +10,34 @@ from tests.load.history import OK
 from tests.load.rush.plan import PEOPLE
 from tests.load.rush.visitor import Left, Visitor
 
-GIVES_UP = 0.9
+LEAVING_SHARE = 0.9
 """The share of people who leave when nothing is free."""
 
-PRESSES = 3
-"""How often a person sends the right answer while other visitors take each seat that the service tries."""
+ANSWER_ATTEMPTS = 3
+"""How often a person sends the right answer when other visitors take every seat that the service tries."""
 
 
 class Person(Visitor):
-    """Somebody who wants an appointment."""
+    """A person who wants an appointment."""
 
     group = PEOPLE
 
     def walk(self) -> None:
-        """Look before the seats open, rush, and go through with what was caught."""
+        """Look before the seats open, ask for a seat when they open, and book it."""
         plan, service = self.crowd.plan, f"/services/{self.crowd.plan.service}"
         self.insist("notice", service, page=True)
         self.think(2)
         self.insist("calendar", f"{service}/slots")
         gevent.sleep(max(0.0, plan.opens_at - time.time()) + self.chance.expovariate(1 / plan.haste))
-        self.catch(service)
-        while not self.prove():  # the last seat went while this person read the captcha
+        self.get_hold(service)
+        while not self.pass_captcha():  # the last seat went while this person read the captcha
             self.try_later()
-            self.catch(service)
+            self.get_hold(service)
         self.fill_in()
         self.confirm()
 
-    def catch(self, service: str) -> None:
-        """Try for a hold, as long as there is one and patience lasts."""
+    def get_hold(self, service: str) -> None:
+        """Ask for a hold up to five times. Raise Left when this person gives up."""
         first_free = self.chance.random() < 0.6
         near: list[Mapping[str, Any]] = []
         for _ in range(self.chance.choice((1, 2, 3, 4, 5))):
@@ -58,13 +58,13 @@ class Person(Visitor):
         raise Left
 
     def try_later(self) -> None:
-        """Nothing is free: most people leave, the others wait a little."""
-        if self.chance.random() < GIVES_UP:
+        """Wait until seats may be free again. Most people leave instead: raise Left for them."""
+        if self.chance.random() < LEAVING_SHARE:
             raise Left
         self.think(8)
 
     def choose(self, calendar: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One of the slots that are free; the first free one where none is shown."""
+        """Choose a slot that the calendar shows as free, or the first free one if it shows none."""
         free = [
             {"date": day["date"], "start": slot["start"]}
             for day in calendar.get("days", ())
@@ -74,15 +74,15 @@ class Person(Visitor):
         return self.chance.choice(free) if free else {"first_free": True}
 
     def change_mind(self) -> None:
-        """Leave with a hold: half give it back, half just close the page."""
+        """Leave with a hold: half of these people give it back, the others just close the page."""
         self.note("changed mind")
         if self.chance.random() < 0.5:
             self.think(3)
             self.insist("end", f"{self.hold}/end", {})
         raise Left
 
-    def prove(self) -> bool:
-        """Pass the captcha; some are wrong once, some ask for more time. Return False if no seat is left."""
+    def pass_captcha(self) -> bool:
+        """Pass the captcha, sometimes after an extension or a wrong answer. Return False if no seat is left."""
         if self.chance.random() < 0.05:
             self.need(self.insist("extend", f"{self.hold}/extension", {}))
         page = self.insist("captcha", self.hold, page=True)  # the picture, without the sound
@@ -92,7 +92,7 @@ class Person(Visitor):
         self.think(4)
         if self.chance.random() < 0.05:
             self.send_answer(page, "wrong")
-        for _ in range(PRESSES):
+        for _ in range(ANSWER_ATTEMPTS):
             answer = self.send_answer(page)
             if answer.code != "slot-taken":
                 break
@@ -103,14 +103,14 @@ class Person(Visitor):
         return True
 
     def fill_in(self) -> None:
-        """Type the form; some look once more where the hold stands."""
+        """Fill in the form. Some people load the page of their hold once more."""
         self.think(8)
         if self.chance.random() < 0.2:
             self.need(self.insist("view", self.hold))
         self.file()
 
     def confirm(self) -> None:
-        """Open the letter's link and press its button; a few think again and cancel."""
+        """Open the link of the letter and confirm. A few people cancel afterwards."""
         link = self.read_letter()
         self.think(3)
         self.insist("link", f"/requests/{link}", page=True)

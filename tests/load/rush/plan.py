@@ -1,4 +1,4 @@
-"""What the load tester asked for, what a process of the crowd is told to play, and the service that it plays at."""
+"""The settings of a rush, the plan of each crowd process, and the service and seats of the rush."""
 
 import math
 import os
@@ -16,34 +16,34 @@ import yaml
 
 from chalicelib.domain.seat import SeatKey
 from infra.deploy.package import ROOT
-from infra.local.stack import HOST, STAGE
+from infra.local.settings import HOST, STAGE
 
-HERE_AT_ONCE = 2
-"""Requests on their way to one function at once on this machine: its engine starts a process for each."""
+LOCAL_CONCURRENCY = 2
+"""Concurrent requests to one function on this machine, where the emulator starts a process for each."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
 SLOTS = 96  # of five minutes, from nine to five
 DAYS = 5
 PEOPLE = "people"
 """The group of the visitors that are not programs."""
 HAMMERING, SOLVING, MANY = KINDS = ("hammering", "solving", "many")
-"""The kinds of programs: without the captcha, with it, and with several identities each."""
+"""The kinds of programs: those that cannot pass the captcha, those that can, and those with several identities."""
 BOTS, MOST_BOTS = 0.02, 0.5
-"""The share of programs in the crowd: the default and the maximum."""
+"""The share of programs among the visitors: default and maximum."""
 SEAT_AFTER = ("crowd", "captcha", "choice")
-"""When the service takes a seat, as its file says; the first is the default."""
+"""The values of `seat_after` in a service file; the first is the default."""
 IDENTITIES = 5
 """How many applicants, cookies and client networks a program of the kind `many` has."""
 FIRST_NETWORK = IPv4Address("10.0.0.0")
-"""Invented addresses: they stand in a header only, and no traffic goes there."""
+"""The first of the invented IP addresses. They appear in a header only: no traffic goes there."""
 
 
 class CannotRush(SystemExit):
-    """The rush cannot be played; the message is the one line that says why."""
+    """Raised when the rush cannot run. The message is one line that says why."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the load tester asked for."""
+class Settings:
+    """The settings of a rush, as `python -m tests.load.rush` documents them."""
 
     url: str
     stage: str
@@ -59,12 +59,12 @@ class Wish:
 
     @property
     def haste(self) -> float:
-        """Seconds within which most come back when the seats open: twice as fast as they arrived."""
+        """Mean seconds from the opening to a person's first request for a seat: half of the time of all arrivals."""
         return self.visitors / self.rate / 2
 
 
-def asked(env: Mapping[str, str]) -> Wish:
-    """Read the settings; CannotRush for one that makes no sense."""
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """Read the settings from the environment. Raise CannotRush for an invalid one."""
 
     def number(name: str, default: int, most: int) -> int:
         value = env.get(name) or str(default)
@@ -75,19 +75,19 @@ def asked(env: Mapping[str, str]) -> Wish:
     url = env.get("URL", "").rstrip("/")
     parts = urlsplit(url)
     if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
-        raise CannotRush(f"guichet: URL must be the address of a service, like https://example.org/api, not {url!r}")
-    here = not url or parts.hostname in {HOST, "localhost"}
-    stage = env.get("STAGE", "") or (STAGE if here else "")
+        raise CannotRush(f"guichet: URL must be the URL of an API, like https://example.org/api, not {url!r}")
+    is_local = not url or parts.hostname in {HOST, "localhost"}
+    stage = env.get("STAGE", "") or (STAGE if is_local else "")
     if not stage:
-        raise CannotRush(f"guichet: say which stage {url} is: STAGE=name. Its table makes the seats and is checked")
-    return Wish(
+        raise CannotRush(f"guichet: set STAGE to the stage of {url}, because the rush creates seats in its table")
+    return Settings(
         url=url,
         stage=stage,
         visitors=number("VISITORS", 2000, MOST_VISITORS),
         seats=number("SEATS", 200, MOST_SEATS),
         rate=number("RATE", 60, 100_000),
         workers=number("WORKERS", 1, os.cpu_count() or 1),
-        at_once=number("AT_ONCE", HERE_AT_ONCE if here else 10_000, 10_000),
+        at_once=number("AT_ONCE", LOCAL_CONCURRENCY if is_local else 10_000, 10_000),
         inbox=env.get("INBOX", ""),
         bots=share_of_programs(env.get("BOTS") or str(BOTS)),
         kinds=kinds_of_programs(env.get("KINDS") or HAMMERING),
@@ -107,7 +107,9 @@ def kinds_of_programs(value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
     for name in names:
         if name not in KINDS:
-            raise CannotRush(f"guichet: KINDS must be some of {', '.join(KINDS)}, with commas between, not {name!r}")
+            raise CannotRush(
+                f"guichet: KINDS must be one or more of {', '.join(KINDS)}, separated by commas, not {name!r}"
+            )
     return names
 
 
@@ -119,46 +121,46 @@ def seat_rule(value: str) -> str:
 
 
 def part(total: int, parts: int, number: int) -> range:
-    """The numbers below `total` that part `number` of so many equal parts gets."""
+    """Divide the numbers below `total` into `parts` equal ranges, and return range `number`."""
     return range(total * number // parts, total * (number + 1) // parts)
 
 
-def programs(wish: Wish, worker: int) -> dict[str, int]:
-    """How many programs of each kind one worker plays: over all workers, each kind has an equal share."""
-    numbers = part(round(wish.visitors * wish.bots), wish.workers, worker)
-    return dict(Counter(wish.kinds[number % len(wish.kinds)] for number in numbers))
+def programs(settings: Settings, worker: int) -> dict[str, int]:
+    """Count the programs of each kind in one worker. Over all workers, each kind has an equal share."""
+    numbers = part(round(settings.visitors * settings.bots), settings.workers, worker)
+    return dict(Counter(settings.kinds[number % len(settings.kinds)] for number in numbers))
 
 
-# Who the visitors are
+# The visitors' identities
 
 
 def identity(visitor: int, persona: int = 0) -> int:
-    """The number of one identity of a visitor. Only a program of the kind `many` has more than one."""
+    """Number an identity of a visitor. Only a program of the kind `many` has more than one."""
     return visitor + persona * MOST_VISITORS
 
 
 def network(number: int) -> str:
-    """The invented IPv4 address of an identity."""
+    """Return the invented IPv4 address of an identity."""
     return str(FIRST_NETWORK + number)
 
 
 def mailbox(number: int, service: str) -> str:
-    """The e-mail address of an identity, in a domain of its own."""
+    """Return the e-mail address of an identity, in its own domain."""
     return f"awa@v{number}-{service}.example"
 
 
-def edge_headers(edge: str, address: str) -> dict[str, str]:
-    """The headers of a request that the stage's own CDN forwards for the visitor at this address.
+def cdn_headers(cdn_secret: str, ip_address: str) -> dict[str, str]:
+    """Return the headers that the stage's own CDN adds to the request of a visitor.
 
     The service reads the last but one entry of X-Forwarded-For. API Gateway appends an entry and the local stack does
-    not, so the address is sent twice: it is the last but one in both cases.
+    not, so the IP address is sent twice: it is the last but one entry in both cases.
     """
-    return {"X-Guichet-Edge": edge, "X-Forwarded-For": f"{address}, {address}"}
+    return {"X-Guichet-Edge": cdn_secret, "X-Forwarded-For": f"{ip_address}, {ip_address}"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one process of the crowd is to play. `mail` is the inbox, empty where letters cannot be read."""
+    """The plan of one crowd process. `mail` is the URL of the inbox, or empty if letters cannot be read."""
 
     url: str
     service: str
@@ -175,22 +177,22 @@ class Plan:
 
 
 def document(service: str, seat_after: str) -> dict[str, Any]:
-    """The file of a service like the seed's, closed so that its rules make no seat."""
-    made: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
+    """Return a service document like the seed's, with a closure so that the release creates no seats."""
+    seed: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     today = datetime.now(UTC).date()
     closure = {"first": today.isoformat(), "last": (today + timedelta(days=60)).isoformat()}
     release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
-    return made | {"id": service, "closures": [closure], "release": release, "seat_after": seat_after}
+    return seed | {"id": service, "closures": [closure], "release": release, "seat_after": seat_after}
 
 
 def keys(service: str, seats: int, today: date) -> list[SeatKey]:
-    """The seats: from nine to five on the working days of the week after the next."""
+    """Return the keys of the seats: from 9:00 to 17:00 on the working days of the week after the next."""
     monday = today - timedelta(days=today.weekday()) + timedelta(weeks=2)
     desks = max(2, math.ceil(seats / SLOTS / DAYS))
     opening = datetime.combine(monday, clock_time(9))
-    found = []
+    seat_keys = []
     for number in range(seats):
         day, slot = divmod(number // desks, SLOTS)
         moment = opening + timedelta(days=day, minutes=5 * slot)
-        found.append(SeatKey(moment.date(), moment.time(), number % desks + 1, service))
-    return found
+        seat_keys.append(SeatKey(moment.date(), moment.time(), number % desks + 1, service))
+    return seat_keys

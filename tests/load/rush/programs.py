@@ -9,12 +9,12 @@ from tests.load.history import OK
 from tests.load.rush.plan import HAMMERING, IDENTITIES, MANY, SOLVING
 from tests.load.rush.visitor import Left, Visitor
 
-HAMMERED = 25
-"""How often a hammering program asks for a seat before its owner gives up."""
-GUESSES = 6
-"""How often it guesses at the captcha."""
-SOLVED = 2.0
-"""Seconds in which a better program solves the captcha."""
+HOLD_ATTEMPTS = 25
+"""How often a hammering program asks for a seat before it gives up."""
+CAPTCHA_GUESSES = 6
+"""How often a hammering program guesses the captcha's answer."""
+SOLVING_SECONDS = 2.0
+"""Seconds that a solving program takes for the captcha."""
 WISH = {"first_free": True, "conditions_accepted": True}
 
 
@@ -33,36 +33,36 @@ class Program(Visitor):
 
 
 class Hammering(Program):
-    """A program that asks without a pause from just before the opening, and cannot read the captcha."""
+    """A program that repeats its request from two seconds before the opening, and cannot read the captcha."""
 
     group = HAMMERING
 
     def walk(self) -> None:
-        """Ask until there is a hold; then guess at the captcha. Never wait as a refusal says."""
+        """Ask until there is a hold, then guess the captcha's answer. Ignore Retry-After."""
         self.wait_until(self.crowd.plan.opens_at - 2)
-        for _ in range(HAMMERED):
+        for _ in range(HOLD_ATTEMPTS):
             if self.ask_for_seat():
                 break
             gevent.sleep(0.2)
         else:
             raise Left
         page = self.ask("captcha", self.hold, page=True)
-        for guess in range(GUESSES):
+        for guess in range(CAPTCHA_GUESSES):
             self.ask("answer", f"{self.hold}/captcha/answer", {**page.hidden, "answer": f"{guess:06}"})
 
 
 class Solving(Program):
-    """A program that solves the captcha in two seconds, tries once, and goes on to the confirmation."""
+    """A program that asks once, solves the captcha in two seconds, and books to the confirmation."""
 
     group = SOLVING
 
     def walk(self) -> None:
-        """Ask once when the seats open, and go through with it."""
+        """Ask once when the seats open, and book the seat."""
         self.wait_until(self.crowd.plan.opens_at)
         if not self.ask_for_seat():
             raise Left
         page = self.need(self.insist("captcha", self.hold, page=True))
-        gevent.sleep(SOLVED)
+        gevent.sleep(SOLVING_SECONDS)
         self.need(self.send_answer(page))
         self.file()
         self.press_confirm(self.read_letter())
@@ -74,13 +74,13 @@ class Many(Solving):
     group = MANY
 
     def walk(self) -> None:
-        """Do it with all identities at once."""
+        """Book with all identities at the same time."""
         others = [Many(self.environment) for _ in range(1, IDENTITIES)]
         for persona, other in enumerate(others, start=1):
             other.become(self.number, persona)
-        gevent.joinall([gevent.spawn(each.try_once) for each in (self, *others)], raise_error=True)
+        gevent.joinall([gevent.spawn(program.try_once) for program in (self, *others)], raise_error=True)
 
     def try_once(self) -> None:
-        """Do it with this identity."""
+        """Book with this identity."""
         with suppress(Left):
             super().walk()

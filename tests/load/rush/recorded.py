@@ -1,4 +1,4 @@
-"""What a visitor learns about its hold from each answer, and the history of all seats from the records."""
+"""Follow a visitor's hold from answer to answer, and turn the records into the history of all seats."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,28 +13,28 @@ SECRET = 52  # characters of a hold id that are the secret
 KINDS = {"captcha": "view"} | {
     step: step for step in ("hold", "extend", "answer", "details", "confirm", "end", "cancel", "view")
 }
-"""The operation of the history that each step is."""
+"""The kind of operation in the history that each step becomes."""
 
 
 @dataclass
 class Position:
-    """The hold that a visitor has. `waiting` is its digest while it has no seat: the captcha comes first."""
+    """The hold of a visitor. `waiting` is its digest until the captcha is passed, if the hold has no seat before."""
 
     hold: str = ""
     waiting: str = ""
 
     @property
     def seat(self) -> str:
-        """The seat that the hold names."""
+        """The reference of the hold's seat."""
         return ".".join(self.hold.split(".")[:4])
 
     @property
     def digest(self) -> str:
-        """What the table stores of the hold."""
+        """The digest of the hold as the table stores it."""
         return digest(self.hold.rpartition(".")[2][:SECRET]) if self.hold else ""
 
     def learn(self, step: str, outcome: str, body: Mapping[str, Any]) -> dict[str, str]:
-        """Take in an answer. Return what its record says about the hold."""
+        """Update the hold from an answer. Return the fields of the record that describe the hold."""
         if outcome == OK and step in {"hold", "answer"}:
             self.hold = str(body.get("hold") or self.hold)  # the right answer of a waiting hold gives it a new id
         if outcome == OK and step == "hold":
@@ -46,10 +46,10 @@ class Position:
 
 
 def history(
-    records: Sequence[Mapping[str, Any]], seats: Sequence[Seat], looked: tuple[float, float]
+    records: Sequence[Mapping[str, Any]], seats: Sequence[Seat], read_between: tuple[float, float]
 ) -> list[Operation]:
-    """Return what the visitors did and were told, and what the table said at the end."""
-    return [*operations(records), *(looked_at(seat, *looked) for seat in seats)]
+    """Return the operations of all visitors, and the state of each seat in the table at the end."""
+    return [*operations(records), *(table_read(seat, *read_between) for seat in seats)]
 
 
 def operations(records: Sequence[Mapping[str, Any]]) -> Iterator[Operation]:
@@ -57,10 +57,10 @@ def operations(records: Sequence[Mapping[str, Any]]) -> Iterator[Operation]:
 
     A waiting hold has no seat, so nothing is recorded until the captcha is answered. The right answer takes the seat;
     it may be another seat, under another hold. An answer that got no reply may have taken a seat as well: when it is
-    sent again, the reply tells which, and the seat was taken at some moment since the first time it was sent.
+    sent again, the reply names the seat, which was taken at some moment after the first attempt.
     """
     sent: dict[str, float] = {}
-    granted = {one["waiting"] for one in records if takes_seat(one) and one["outcome"] == OK}
+    granted = {record["waiting"] for record in records if takes_seat(record) and record["outcome"] == OK}
     for record in records:
         if takes_seat(record) and record["outcome"] != REFUSED:
             waiting = record["waiting"]
@@ -76,19 +76,19 @@ def operations(records: Sequence[Mapping[str, Any]]) -> Iterator[Operation]:
 
 
 def takes_seat(record: Mapping[str, Any]) -> bool:
-    """Is this the captcha's answer of a hold that waits for its seat?"""
+    """Return whether this is the captcha's answer for a hold that waits for its seat."""
     return record["step"] == "answer" and bool(record["waiting"])
 
 
 def gave_seat(record: Mapping[str, Any]) -> bool:
-    """Did this request take a seat?"""
+    """Return whether this request took a seat."""
     if record["outcome"] != OK:
         return False
     return takes_seat(record) or (record["step"] == "hold" and not record["waiting"])
 
 
 def operation(record: Mapping[str, Any], kind: str, start: float) -> Operation:
-    """Return one operation of a record."""
+    """Turn a record into an operation."""
     return Operation(
         kind=kind,
         seat=record["seat"],
@@ -102,8 +102,8 @@ def operation(record: Mapping[str, Any], kind: str, start: float) -> Operation:
     )
 
 
-def looked_at(seat: Seat, start: float, end: float) -> Operation:
-    """Return a look at a seat in the table."""
+def table_read(seat: Seat, start: float, end: float) -> Operation:
+    """Return the operation for a seat that was read in the table."""
     moment = seat.opens_at if seat.state is State.OPEN else seat.until
     hold = "" if seat.state is State.OPEN else seat.hold
     until = None if seat.state is State.CONFIRMED or moment is None else moment.timestamp()

@@ -1,4 +1,4 @@
-"""The verdict on a rush: its figures, what is broken, and one page with plots."""
+"""Compute the verdict on a rush: its figures, the broken promises, and one page with plots."""
 
 import html
 import io
@@ -33,10 +33,10 @@ STEPS = [
     "cancel",
     "end",
 ]  # in the order of a visit
-PRICE = {"answer": "captcha", "details": "details", "confirm": "confirm"}
-NOTES = 2.0  # write units that note a hold under its visitor token and its client network
-BUSY = 10  # seconds
-SHOWN = 20  # rejections on the page
+PRICED_AS = {"answer": "captcha", "details": "details", "confirm": "confirm"}
+COUNTER_UNITS = 2.0  # write units that count a hold by visitor token and by client network
+PEAK_SECONDS = 10
+SHOWN_REJECTIONS = 20  # rejections on the page
 CUTS = (0.5, 0.95, 0.99)
 STYLE = """body{font:1rem/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#161616}
 table{border-collapse:collapse}td,th{padding:.2rem 1rem .2rem 0;text-align:right}
@@ -46,39 +46,47 @@ svg{max-width:100%;height:auto}.kept{color:#18753c}.broken{color:#ce0500}"""
 
 @dataclass(frozen=True)
 class Result:
-    """The figures, as result.json has them, and what the plots need."""
+    """The figures as in result.json, and the seats over time for the plots."""
 
     figures: dict[str, Any]
-    course: Mapping[str, Sequence[tuple[float, int]]]
+    seats_over_time: Mapping[str, Sequence[tuple[float, int]]]
 
     def lines(self) -> Iterator[str]:
-        """The verdict in a few lines."""
-        of = self.figures
-        hold, waited = of["service_seconds_by_step"].get("hold", {}), of["waited_seconds_by_step"].get("hold", {})
-        drain = "never" if of["drain_seconds"] is None else f"{of['drain_seconds']:.1f} s"
-        yield f"seats opened {of['seats']:,}, held {of['held']:,}, confirmed {of['confirmed']:,}; drained in {drain}"
-        yield from fairness.lines(of)
+        """Return the verdict in a few lines."""
+        figures = self.figures
+        hold, waited = (
+            figures["service_seconds_by_step"].get("hold", {}),
+            figures["waited_seconds_by_step"].get("hold", {}),
+        )
+        drain = "never" if figures["drain_seconds"] is None else f"{figures['drain_seconds']:.1f} s"
         yield (
-            f"doubles {of['doubles']}, lost {of['lost']}, 5xx {of['fives']}, no answer {of['silent']};"
-            f" history of {of['operations']:,} operations: {'rejected' if of['rejected'] else 'accepted'}"
+            f"seats opened {figures['seats']:,}, held {figures['held']:,}, confirmed {figures['confirmed']:,};"
+            f" drained in {drain}"
         )
-        yield f"a hold took p50 {_s(hold, 'p50')}, p95 {_s(hold, 'p95')}, p99 {_s(hold, 'p99')},"
-        yield f"with the wait for a line p50 {_s(waited, 'p50')}, p95 {_s(waited, 'p95')};" + (
-            f" {of['attempts_per_win']:.1f} attempts for each that was given" if of["attempts_per_win"] else ""
+        yield from fairness.lines(figures)
+        yield (
+            f"seats given twice {figures['doubles']}, confirmed without a seat {figures['lost']},"
+            f" 5xx {figures['fives']}, no answer {figures['silent']};"
+            f" history of {figures['operations']:,} operations: {'rejected' if figures['rejected'] else 'accepted'}"
+        )
+        yield f"a hold request took p50 {_s(hold, 'p50')}, p95 {_s(hold, 'p95')}, p99 {_s(hold, 'p99')},"
+        yield f"including the wait for a connection: p50 {_s(waited, 'p50')}, p95 {_s(waited, 'p95')};" + (
+            f" {figures['attempts_per_win']:.1f} attempts per hold granted" if figures["attempts_per_win"] else ""
         )
         yield (
-            f"{of['requests']:,} requests in {of['seconds']:.0f} s, {of['requests_per_second']:.0f}/s at most; "
-            "refused: " + (", ".join(f"{code} {count:,}" for code, count in of["refusals"].items()) or "nothing")
+            f"{figures['requests']:,} requests in {figures['seconds']:.0f} s,"
+            f" {figures['requests_per_second']:.0f}/s at peak; refused: "
+            + (", ".join(f"{code} {count:,}" for code, count in figures["refusals"].items()) or "nothing")
         )
-        units = of["write_units"]
+        units = figures["write_units"]
         if units:
             yield (
-                f"write units: {units['per_win']:.1f} a booking, at most {units['per_loser_at_most']:.1f} a loser"
-                f" ({units['how']})"
+                f"write units: {units['per_win']:.1f} per booking,"
+                f" at most {units['per_loser_at_most']:.1f} per refused visitor ({units['how']})"
             )
-        for broken in of["broken"]:
+        for broken in figures["broken"]:
             yield f"BROKEN: {broken}"
-        yield "verdict: " + ("a promise is broken" if of["broken"] else "all promises kept")
+        yield "verdict: " + ("a promise is broken" if figures["broken"] else "all promises kept")
 
 
 def _s(step: Mapping[str, float], name: str) -> str:
@@ -87,7 +95,7 @@ def _s(step: Mapping[str, float], name: str) -> str:
 
 def judge(
     *,
-    wish: Mapping[str, Any],
+    settings: Mapping[str, Any],
     machine: Mapping[str, Any],
     records: Sequence[Mapping[str, Any]],
     history: Sequence[Operation],
@@ -96,140 +104,160 @@ def judge(
     rules: Rules,
     units: Mapping[str, float],
 ) -> Result:
-    """All figures of a rush, and which promises it broke."""
+    """Compute the figures of a rush and the promises that it broke."""
     rejected = check(history, opens, rules)
-    asked = [one for one in records if "status" in one]
-    told = Counter((one["step"], one["outcome"]) for one in asked)
-    given = [one for one in history if one.kind == "hold" and one.outcome == OK]
-    ours = confirmed(history)
-    state = {seat: (what, hold) for seat, what, hold, _ in table}
-    lost = [seat for seat, hold in ours if state.get(seat) != ("confirmed", hold)]
-    people = Counter(person for _, what, _, person in table if what in {"pending", "confirmed"})
-    fives = sum(one["status"] >= 500 for one in asked)
-    silent = sum(one["status"] == 0 for one in asked)
-    waited = sum(one["step"] == "no letter" for one in records)
+    requests = [record for record in records if "status" in record]
+    outcomes = Counter((request["step"], request["outcome"]) for request in requests)
+    grants = [operation for operation in history if operation.kind == "hold" and operation.outcome == OK]
+    confirmations = confirmed(history)
+    seats = {seat: (state, hold) for seat, state, hold, _ in table}
+    lost = [seat for seat, hold in confirmations if seats.get(seat) != ("confirmed", hold)]
+    people = Counter(person for _, state, _, person in table if state in {"pending", "confirmed"})
+    fives = sum(request["status"] >= 500 for request in requests)
+    silent = sum(request["status"] == 0 for request in requests)
+    no_letter = sum(record["step"] == "no letter" for record in records)
     opened = min(opens.values())
-    firsts = first_holds(given)
-    first, last = min(one["start"] for one in asked), max(one["start"] + one["seconds"] for one in asked)
-    attempts = sum(count for (step, _), count in told.items() if step == "hold")
+    first_held = first_holds(grants)
+    first, last = (
+        min(request["start"] for request in requests),
+        max(request["start"] + request["seconds"] for request in requests),
+    )
+    attempts = sum(count for (step, _), count in outcomes.items() if step == "hold")
     shares, unfair = fairness.judge(records, history, opened=opened, seats=len(opens))
     figures: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": dict(machine),
-        "where": wish["url"] or "laptop",
-        "settings": {name: value for name, value in wish.items() if name != "inbox"},
-        "rate": wish["rate"],
-        "workers": wish["workers"],
-        "haste": wish["haste"],
-        "visitors": wish["visitors"],
-        "bots": sum(of["visitors"] for group, of in shares["groups"].items() if group != PEOPLE),
+        "where": settings["url"] or "laptop",
+        "settings": {name: value for name, value in settings.items() if name != "inbox"},
+        "rate": settings["rate"],
+        "workers": settings["workers"],
+        "haste": settings["haste"],
+        "visitors": settings["visitors"],
+        "bots": sum(members["visitors"] for group, members in shares["groups"].items() if group != PEOPLE),
         "seats": len(opens),
-        "held": len(firsts),
-        "confirmed": len({one.hold for one in history if one.kind == "confirm" and one.outcome == OK}),
-        "cancelled": len({one.hold for one in history if one.kind == "cancel" and one.outcome == OK}),
+        "held": len(first_held),
+        "confirmed": len(
+            {operation.hold for operation in history if operation.kind == "confirm" and operation.outcome == OK}
+        ),
+        "cancelled": len(
+            {operation.hold for operation in history if operation.kind == "cancel" and operation.outcome == OK}
+        ),
         **shares,
         "doubles": _doubles(rejected),
         "lost": len(lost),
         "fives": fives,
         "silent": silent,
-        "no_letter": waited,
-        "broken": [*_broken(rejected, lost, people), *unfair, *_unkind(fives, silent, waited)],
-        "rejected": [{"seat": one.seat, "kind": one.kind, "why": one.why} for one in rejected],
+        "no_letter": no_letter,
+        "broken": [*_broken(rejected, lost, people), *unfair, *_unkind(fives, silent, no_letter)],
+        "rejected": [{"seat": rejection.seat, "kind": rejection.kind, "why": rejection.why} for rejection in rejected],
         "operations": len(history),
-        "requests": len(asked),
+        "requests": len(requests),
         "seconds": last - first,
-        "requests_per_second": busiest([one["start"] for one in asked]),
-        "drain_seconds": max(firsts.values()) - opened if len(firsts) == len(opens) else None,
-        "attempts_per_win": attempts / len(given) if given else None,
-        "refusals": dict(Counter(one["code"] for one in asked if one["code"]).most_common()),
+        "requests_per_second": busiest([request["start"] for request in requests]),
+        "drain_seconds": max(first_held.values()) - opened if len(first_held) == len(opens) else None,
+        "attempts_per_win": attempts / len(grants) if grants else None,
+        "refusals": dict(Counter(request["code"] for request in requests if request["code"]).most_common()),
         "service_seconds_by_step": {step: cuts for step in STEPS if (cuts := waits(records, step, "seconds"))},
         "waited_seconds_by_step": {step: cuts for step in STEPS if (cuts := waits(records, step, "waited"))},
-        "write_units": _units(units, told, len(given), len(opens), wish["visitors"]),
+        "write_units": _units(units, outcomes, len(grants), len(opens), settings["visitors"]),
     }
-    return Result(figures, course(history, opened))
+    return Result(figures, seats_over_time(history, opened))
 
 
 def _broken(rejected: Sequence[Rejection], lost: Sequence[str], people: Counter[str]) -> Iterator[str]:
     doubles = _doubles(rejected)
     if doubles:
-        yield f"{doubles} seats were given to two"
+        yield f"{doubles} seats were given to two visitors"
     if lost:
-        yield f"{len(lost)} people were told that it is confirmed and have no seat: {', '.join(lost[:3])}"
-    if twice := sum(count > 1 for person, count in people.items() if person):
-        yield f"{twice} people have two requests"
-    for one in rejected[:3]:
-        yield f"the history of {one.seat} is that of no fair service: {one.why}"
+        seats = ", ".join(lost[:3])
+        yield f"{len(lost)} people were told that their appointment is confirmed, but have no seat: {seats}"
+    if repeated := sum(count > 1 for person, count in people.items() if person):
+        yield f"{repeated} people have two requests"
+    for rejection in rejected[:3]:
+        yield f"the history of {rejection.seat} breaks the rules: {rejection.why}"
     if len(rejected) > 3:
-        yield f"and that of {len(rejected) - 3} more seats"
+        yield f"the histories of {len(rejected) - 3} more seats break the rules"
 
 
-def _unkind(fives: int, silent: int, waited: int) -> Iterator[str]:
+def _unkind(fives: int, silent: int, no_letter: int) -> Iterator[str]:
     if fives:
         yield f"{fives} answers were 5xx"
     if silent:
         yield f"{silent} requests had no answer"
-    if waited:
-        yield f"{waited} people waited for their letter in vain"
+    if no_letter:
+        yield f"{no_letter} people did not receive their letter"
 
 
 def _doubles(rejected: Sequence[Rejection]) -> int:
-    """Seats that were given while somebody else had them."""
-    return sum(one.kind in {"hold", "arrive"} for one in rejected)
+    """Count the seats that a second visitor got while another one had them."""
+    return sum(rejection.kind in {"hold", "arrive"} for rejection in rejected)
 
 
 def confirmed(history: Sequence[Operation]) -> list[tuple[str, str]]:
-    """Seat and hold of everybody who was told that it is confirmed, and did not cancel."""
-    gone = {one.hold for one in history if one.kind == "cancel" and one.outcome != "refused"}
-    told = {(one.seat, one.hold) for one in history if one.kind == "confirm" and one.outcome == OK}
-    return sorted(one for one in told if one[1] not in gone)
+    """Return seat and hold of each confirmation that was not cancelled."""
+    cancelled = {
+        operation.hold for operation in history if operation.kind == "cancel" and operation.outcome != "refused"
+    }
+    confirmations = {
+        (operation.seat, operation.hold)
+        for operation in history
+        if operation.kind == "confirm" and operation.outcome == OK
+    }
+    return sorted(holding for holding in confirmations if holding[1] not in cancelled)
 
 
-def first_holds(given: Sequence[Operation]) -> dict[str, float]:
-    """When each seat was first held, as its holder learnt it."""
-    found: dict[str, float] = {}
-    for one in given:
-        found[one.seat] = min(found.get(one.seat, one.end), one.end)
-    return found
+def first_holds(grants: Sequence[Operation]) -> dict[str, float]:
+    """Return for each seat when its first holder received the answer."""
+    moments: dict[str, float] = {}
+    for operation in grants:
+        moments[operation.seat] = min(moments.get(operation.seat, operation.end), operation.end)
+    return moments
 
 
 def busiest(starts: Sequence[float]) -> float:
-    """Requests a second in the busiest ten seconds."""
-    return max(Counter(int(start // BUSY) for start in starts).values()) / BUSY
+    """Return the requests per second in the busiest ten seconds."""
+    return max(Counter(int(start // PEAK_SECONDS) for start in starts).values()) / PEAK_SECONDS
 
 
-def waits(records: Sequence[Mapping[str, Any]], step: str, what: str) -> dict[str, float]:
-    """How long a step took: percentiles by the nearest rank, and the mean."""
-    took = sorted(one[what] for one in records if one["step"] == step)
-    if not took:
+def waits(records: Sequence[Mapping[str, Any]], step: str, field: str) -> dict[str, float]:
+    """Return how long a step took, in seconds: percentiles by nearest rank, and the mean."""
+    durations = sorted(record[field] for record in records if record["step"] == step)
+    if not durations:
         return {}
-    cuts = {f"p{cut * 100:.0f}": round(took[min(int(cut * len(took)), len(took) - 1)], 4) for cut in CUTS}
-    return {"count": len(took), **cuts, "mean": round(fmean(took), 4)}
+    cuts = {
+        f"p{cut * 100:.0f}": round(durations[min(int(cut * len(durations)), len(durations) - 1)], 4) for cut in CUTS
+    }
+    return {"count": len(durations), **cuts, "mean": round(fmean(durations), 4)}
 
 
 def _units(
-    units: Mapping[str, float], told: Counter[tuple[str, str]], taken: int, seats: int, visitors: int
+    units: Mapping[str, float], outcomes: Counter[tuple[str, str]], grants: int, seats: int, visitors: int
 ) -> dict[str, Any]:
-    """What a booking and a loser cost, from the price of each step and how often it was done."""
-    done = told["confirm", OK]
-    if not units or not done:
+    """Compute the write units of a booking and of a refused visitor from the units of each step."""
+    confirmations = outcomes["confirm", OK]
+    if not units or not confirmations:
         return {}
-    spent = seats * units["create"] + sum(told[step, OK] * units[price] for step, price in PRICE.items())
-    spent += taken * (units["hold"] + NOTES) + told["details", OK] * units["mail mark 1"] + done * units["mail mark 2"]
-    losers = visitors - done
+    spent = seats * units["create"] + sum(outcomes[step, OK] * units[price] for step, price in PRICED_AS.items())
+    spent += grants * (units["hold"] + COUNTER_UNITS) + outcomes["details", OK] * units["mail mark 1"]
+    spent += confirmations * units["mail mark 2"]
+    refused = outcomes["hold", "refused"] * units["loser of the table"]
+    losers = visitors - confirmations
     return {
-        "per_win": round(spent / done, 2),
-        "per_loser_at_most": round(told["hold", "refused"] * units["loser of the table"] / losers, 2) if losers else 0,
-        "how": "computed: units of tests/load/units.py, and 2 for visitor token and client network, times what was"
-        " done; each refusal counted as one at the table, though those of the memory cost nothing",
+        "per_win": round(spent / confirmations, 2),
+        "per_loser_at_most": round(refused / losers, 2) if losers else 0,
+        "how": "computed from tests/load/units.py and the number of each step, with 2 units for the counters of visitor"
+        " token and client network; each refusal counts as a failed write, although those from the cache cost nothing",
     }
 
 
-def course(history: Sequence[Operation], opened: float) -> dict[str, list[tuple[float, int]]]:
-    """How many seats had been held, filed for and confirmed, second by second from the opening on."""
+def seats_over_time(history: Sequence[Operation], opened: float) -> dict[str, list[tuple[float, int]]]:
+    """Return the running counts of seats held, requested and confirmed, by seconds after the opening."""
     firsts: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    for one in history:
-        if one.outcome == OK and one.kind in {"hold", "details", "confirm"}:
-            firsts[one.kind][one.seat] = min(firsts[one.kind].get(one.seat, one.end), one.end)
+    for operation in history:
+        if operation.outcome == OK and operation.kind in {"hold", "details", "confirm"}:
+            firsts[operation.kind][operation.seat] = min(
+                firsts[operation.kind].get(operation.seat, operation.end), operation.end
+            )
     return {
         name: [(at - opened, number) for number, at in enumerate(sorted(firsts[kind].values()), start=1)]
         for kind, name in (("hold", "held"), ("details", "requested"), ("confirm", "confirmed"))
@@ -240,15 +268,15 @@ def course(history: Sequence[Operation], opened: float) -> dict[str, list[tuple[
 
 
 def write(result: Result, folder: Path) -> None:
-    """The page and the figures."""
+    """Write index.html and result.json."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").write_text(json.dumps(result.figures, indent=1) + "\n", "utf-8")
     (folder / "index.html").write_text(page(result), "utf-8")
 
 
 def page(result: Result) -> str:
-    """Everything on one page that needs nothing else."""
-    of = result.figures
+    """Return the report as one HTML page without external files."""
+    figures = result.figures
     lines = "".join(
         f'<li class="{"broken" if "roken" in line else "kept" if "kept" in line else ""}">{html.escape(line)}'
         for line in result.lines()
@@ -256,23 +284,26 @@ def page(result: Result) -> str:
     steps = "".join(
         f"<tr><td>{step}<td>{cuts['count']:,}"
         + "".join(f"<td>{cuts[name]:.3f}" for name in ("p50", "p95", "p99", "mean"))
-        for step, cuts in of["service_seconds_by_step"].items()
+        for step, cuts in figures["service_seconds_by_step"].items()
     )
-    wrong = "".join(f"<li>{html.escape(one['seat'])}: {html.escape(one['why'])}" for one in of["rejected"][:SHOWN])
-    facts = html.escape(f"{of['date']} · {of['where']} · {of['machine']} · {of['settings']}")
-    rejected = f"<h2>Rejected histories</h2><ul>{wrong}</ul>" if wrong else ""
+    rejections = "".join(
+        f"<li>{html.escape(rejection['seat'])}: {html.escape(rejection['why'])}"
+        for rejection in figures["rejected"][:SHOWN_REJECTIONS]
+    )
+    facts = html.escape(f"{figures['date']} · {figures['where']} · {figures['machine']} · {figures['settings']}")
+    rejected = f"<h2>Rejected histories</h2><ul>{rejections}</ul>" if rejections else ""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>A rush on Guichet</title><style>{STYLE}</style>'
-        f"<h1>A rush: {of['visitors']:,} visitors, {of['seats']:,} seats</h1><p>{facts}</p><ul>{lines}</ul>"
-        f"<h2>Who got the seats</h2>{fairness.table(of)}"
-        f"<h2>Seats</h2>{seats_plot(result)}<h2>Waiting</h2>{waits_plot(of)}"
+        f"<h1>A rush: {figures['visitors']:,} visitors, {figures['seats']:,} seats</h1><p>{facts}</p><ul>{lines}</ul>"
+        f"<h2>Who got the seats</h2>{fairness.table(figures)}"
+        f"<h2>Seats</h2>{seats_plot(result)}<h2>Waiting</h2>{waits_plot(figures)}"
         f"<table><tr><th>step<th>count<th>p50 (s)<th>p95<th>p99<th>mean{steps}</table>"
-        f"<h2>Refusals</h2>{refusals_plot(of)}{rejected}</html>\n"
+        f"<h2>Refusals</h2>{refusals_plot(figures)}{rejected}</html>\n"
     )
 
 
 def _drawn(figure: Figure) -> str:
-    """A figure as SVG to put into a page; the same for the same figures."""
+    """Return a figure as inline SVG. The same figure gives the same text."""
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "rush", "svg.fonttype": "none"}):
         figure.savefig(out, format="svg", metadata={"Date": None})
@@ -280,19 +311,19 @@ def _drawn(figure: Figure) -> str:
 
 
 def seats_plot(result: Result) -> str:
-    """Seats over time."""
+    """Plot the seats over time."""
     figure = Figure(figsize=(9, 3), layout="constrained")
     axes = figure.subplots()
-    for name, points in result.course.items():
+    for name, points in result.seats_over_time.items():
         axes.step([at for at, _ in points], [count for _, count in points], where="post", label=name)
     axes.set(xlabel="seconds after the opening", ylabel="seats", ylim=(0, None))
     axes.legend()
     return _drawn(figure)
 
 
-def waits_plot(of: Mapping[str, Any]) -> str:
-    """Percentiles by step."""
-    steps = of["service_seconds_by_step"]
+def waits_plot(figures: Mapping[str, Any]) -> str:
+    """Plot the percentiles of each step."""
+    steps = figures["service_seconds_by_step"]
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     axes = figure.subplots()
     for number, name in enumerate(("p50", "p95", "p99")):
@@ -303,9 +334,9 @@ def waits_plot(of: Mapping[str, Any]) -> str:
     return _drawn(figure)
 
 
-def refusals_plot(of: Mapping[str, Any]) -> str:
-    """Refusals by code."""
-    counts = of["refusals"]
+def refusals_plot(figures: Mapping[str, Any]) -> str:
+    """Plot the refusals by code."""
+    counts = figures["refusals"]
     if not counts:
         return "<p>Nobody was refused.</p>"
     figure = Figure(figsize=(9, 0.6 + 0.35 * len(counts)), layout="constrained")

@@ -1,4 +1,4 @@
-"""The stage that a rush is played at: how to reach it, and a service of its own with seats."""
+"""The stage of a rush: how to reach it, and how to add the rush's own service and seats and remove them."""
 
 import json
 import os
@@ -22,111 +22,116 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.domain.seat import SeatKey
 from chalicelib.storage import seat_store
 from chalicelib.storage.items import LockItem, SeatItem, ServiceItem
-from infra.deploy.commands import clients, secret_of
+from infra.deploy.aws import clients
+from infra.deploy.checks import read_secret
+from infra.deploy.cloudformation import APP, read_template
 from infra.deploy.package import ROOT
-from infra.deploy.stacks import APP, Deployment, template
-from infra.local.stack import STAGE, Stack, answers, running
-from infra.ops.stage_access import reach
-from tests.load.rush.plan import HERE_AT_ONCE, CannotRush, Wish, document
+from infra.deploy.stacks import Deployment
+from infra.local.launcher import answers
+from infra.local.settings import STAGE
+from infra.local.stack import Stack, running
+from infra.ops.stage_access import select_stage
+from tests.load.rush.plan import LOCAL_CONCURRENCY, CannotRush, Settings, document
 
-MEMORY = 61.0  # seconds after which every function has read the services again
+SERVICE_CACHE_SECONDS = 61.0  # after this time, every function has read the services again
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the service and its inbox are, the stage's secret, and the stack if this program started it."""
+    """The URLs of the API and the inbox, the stage's secret, and the local stack if this program started it."""
 
     url: str
     inbox: str
     secret: str = field(repr=False)
-    own: Stack | None = None
+    stack: Stack | None = None
 
 
 @contextmanager
-def stage(wish: Wish, service: str) -> Iterator[Target]:
-    """Reach the stage to rush, or start the stack on this machine, with the service in place.
+def stage(settings: Settings, service: str) -> Iterator[Target]:
+    """Connect to the stage of the rush, or start the local stack, and add the service.
 
-    The table's models are turned to the stage's table. Everything of the service is gone afterwards.
+    The table models use the stage's table from then on. The service and all its items are removed afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
         file = Path(folder) / f"{service}.yaml"
-        file.write_text(json.dumps(document(service, wish.seat_after)), "utf-8")  # JSON is YAML
-        if wish.url:
-            with elsewhere(wish, service, file) as target:
+        file.write_text(json.dumps(document(service, settings.seat_after)), "utf-8")  # JSON is YAML
+        if settings.url:
+            with running_stage(settings, service, file) as target:
                 yield target
             return
-        print("starting the stack on this machine", flush=True)
-        origin_holds = str(template(APP)["Parameters"]["OriginHolds"]["Default"])
+        print("starting the local stack", flush=True)
+        origin_holds = str(read_template(APP)["Parameters"]["OriginHolds"]["Default"])
         with running(origin_holds=origin_holds, services=file.parent) as stack:
             os.environ["AWS_ENDPOINT_URL"] = stack.endpoint
-            target = Target(stack.api, stack.inbox, secret(STAGE, reach(STAGE)), stack)
+            target = Target(stack.api, stack.inbox, secret(STAGE, select_stage(STAGE)), stack)
             warm(stack, service)
             yield target
 
 
 @contextmanager
-def elsewhere(wish: Wish, service: str, file: Path) -> Iterator[Target]:
-    """Reach a stage that runs already, and put the service in place there."""
-    alive(wish.url)
-    if wish.stage == STAGE:
-        parts = urlsplit(wish.url)
+def running_stage(settings: Settings, service: str, file: Path) -> Iterator[Target]:
+    """Connect to a stage that is already running, and add the service. Raise CannotRush if it has appointments."""
+    check_health(settings.url)
+    if settings.stage == STAGE:
+        parts = urlsplit(settings.url)
         os.environ["AWS_ENDPOINT_URL"] = f"{parts.scheme}://{parts.netloc}"
-    region = reach(wish.stage)
-    if wish.stage != STAGE and (people := sum(1 for _ in LockItem.scan(LockItem.pk.startswith("PERSON#")))):
-        raise CannotRush(f"guichet: {wish.stage} has appointments of {people} people: rush a stage that has none")
-    target = Target(wish.url, wish.inbox, secret(wish.stage, region))
-    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", "--stage", wish.stage, str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if done.returncode:
-        raise CannotRush(done.stderr.strip() or f"guichet: the service could not be put on {wish.stage}")
+    region = select_stage(settings.stage)
+    if settings.stage != STAGE and (people := sum(1 for _ in LockItem.scan(LockItem.pk.startswith("PERSON#")))):
+        raise CannotRush(
+            f"guichet: the stage {settings.stage} has appointments of {people} people: use a stage without appointments"
+        )
+    target = Target(settings.url, settings.inbox, secret(settings.stage, region))
+    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", "--stage", settings.stage, str(file)]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if process.returncode:
+        raise CannotRush(process.stderr.strip() or f"guichet: cannot add the service to the stage {settings.stage}")
     try:
-        print(f"waiting {MEMORY:.0f} s until every function knows the service", flush=True)
-        time.sleep(MEMORY)
+        print(f"waiting {SERVICE_CACHE_SECONDS:.0f} s until every function knows the service", flush=True)
+        time.sleep(SERVICE_CACHE_SECONDS)
         yield target
     finally:
         remove(service)
 
 
 def secret(stage_name: str, region: str) -> str:
-    """Read the secret of the stage, as the smoke test does. Raise CannotRush if AWS refuses it."""
+    """Read the secret of the stage. Raise CannotRush if AWS refuses it."""
     try:
-        return secret_of(Deployment(stage_name, clients(region)))
+        return read_secret(Deployment(stage_name, clients(region)))
     except (BotoCoreError, ClientError) as error:
         reason = " ".join(str(error).split())
         raise CannotRush(f"guichet: cannot read the secret of the stage {stage_name}: {reason}") from error
 
 
-def alive(url: str) -> None:
-    """CannotRush unless a Guichet answers here."""
+def check_health(url: str) -> None:
+    """Raise CannotRush unless this is the URL of a Guichet API that is not behind a CDN."""
     try:
-        with urlopen(Request(f"{url}/health", headers={"Accept": "application/json"}), timeout=15) as answer:  # noqa: S310 - http or https, see asked
-            told, from_cdn = json.loads(answer.read()), "X-Amz-Cf-Id" in answer.headers
+        with urlopen(Request(f"{url}/health", headers={"Accept": "application/json"}), timeout=15) as answer:  # noqa: S310 - http or https, see read_settings
+            health, is_cdn = json.loads(answer.read()), "X-Amz-Cf-Id" in answer.headers
     except HTTPError as error:
-        raise CannotRush(f"guichet: {url} is no Guichet: its /health answers {error.code}") from error
+        raise CannotRush(f"guichet: {url} is not a Guichet API: /health answers {error.code}") from error
     except OSError as error:
         raise CannotRush(f"guichet: nothing answers at {url}: {error}") from error
     except ValueError as error:
-        raise CannotRush(f"guichet: {url} is no Guichet: its /health is no JSON") from error
-    if not isinstance(told, dict) or told.get("status") != "ok":
-        raise CannotRush(f"guichet: {url} is no Guichet: its /health says something else")
-    if from_cdn:
+        raise CannotRush(f"guichet: {url} is not a Guichet API: /health is not JSON") from error
+    if not isinstance(health, dict) or health.get("status") != "ok":
+        raise CannotRush(f"guichet: {url} is not a Guichet API: /health does not report the status ok")
+    if is_cdn:
         raise CannotRush(
-            f"guichet: {url} is behind CloudFront, which would replace the visitors' addresses by yours: "
-            "give the URL of API Gateway (EndpointURL, an output of the stack guichet-STAGE)"
+            f"guichet: {url} is behind CloudFront, which replaces the visitors' IP addresses: "
+            "set URL to the URL of API Gateway (EndpointURL, an output of the stack guichet-STAGE)"
         )
 
 
-def warm(own: Stack, service: str) -> None:
-    """Start as many workers of each function as the crowd will use at once: a cold one takes this machine seconds."""
-    gone = "holds/none"
+def warm(stack: Stack, service: str) -> None:
+    """Start the workers of each function before the rush, because a cold start takes seconds on this machine."""
     visits = ((f"services/{service}", None), (f"services/{service}/slots", None), (f"services/{service}/holds", b"{}"))
-    for path, body in (*visits, (gone, None), (f"{gone}/details", b"{}")):
-        with ThreadPoolExecutor(HERE_AT_ONCE) as pool:
-            list(pool.map(partial(answers, form=body), [f"{own.api}/{path}"] * HERE_AT_ONCE))
+    for path, body in (*visits, ("holds/none", None), ("holds/none/details", b"{}")):
+        with ThreadPoolExecutor(LOCAL_CONCURRENCY) as pool:
+            list(pool.map(partial(answers, form=body), [f"{stack.api}/{path}"] * LOCAL_CONCURRENCY))
 
 
 def remove(service: str) -> None:
-    """Everything that the rush left in the table."""
+    """Delete everything that the rush wrote to the table."""
     ServiceItem("SERVICES", service).delete()
     with SeatItem.batch_write() as batch:
         for row in SeatItem.scan(SeatItem.pk.startswith(f"SEATS#{service}#")):
@@ -137,7 +142,7 @@ def remove(service: str) -> None:
 
 
 def open_seats(seats: Sequence[SeatKey], opens_at: datetime) -> None:
-    """Make the seats, as somebody at the office adds them by hand: they open at this moment."""
+    """Create the seats as an agent adds them by hand. They open at this moment."""
     with SeatItem.batch_write() as batch:
         for key in seats:
             row = seat_store.new_item(key, opens_at)

@@ -1,4 +1,4 @@
-"""The laptop: so many clients that never pause, cores that share the work, workers that each remember a second."""
+"""Simulate a storm of holds on the laptop: clients without pauses, shared cores, workers with a cache of 1 s each."""
 
 import random
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from statistics import quantiles
 
-from tests.load.simulation.parts import Memory, Seats
+from tests.load.simulation.parts import Seats, WeekCache
 
 SLOT_DESKS = 2
 
 
 @dataclass(frozen=True)
 class Laptop:
-    """Cores, and seconds of a core for a request: always, to read the week again, for one conditional write."""
+    """Number of cores, and CPU seconds of a request: its base, a read of the week, and one conditional write."""
 
     cores: int
     request: float
@@ -23,7 +23,7 @@ class Laptop:
 
 @dataclass(frozen=True)
 class Storm:
-    """What `tests/stack/storm.py` prints of its storm."""
+    """The figures of a storm, as `tests/stack/storm.py` prints them."""
 
     rate: float
     p50: float
@@ -34,47 +34,47 @@ class Storm:
 
 
 def storm(laptop: Laptop, threads: int, attempts: int, seats: int = 100, seed: int = 2026) -> Storm:
-    """So many holds by so many clients, one after another each; every second one names a slot."""
+    """Simulate clients that each send one hold after another. Every second hold names a slot."""
     chance, week = random.Random(seed), Seats(seats)
-    workers = [Memory() for _ in range(threads)]
+    workers = [WeekCache() for _ in range(threads)]
     idle = sorted(range(threads), reverse=True)
-    waiting: list[tuple[float, int, int]] = []  # since, the number of the attempt, its worker
+    waiting: list[tuple[float, int, int]] = []  # start, number of the attempt, worker
     running: list[tuple[float, int, float, int]] = []
     refusals = {"taken": 0, "nothing free": 0}
-    times, begun, now = list[float](), 0, 0.0
+    times, started, now = list[float](), 0, 0.0
 
     def begin() -> None:
-        nonlocal begun
-        if begun < attempts:
-            idle.sort(reverse=True)  # the engine gives work to the first worker that is idle
-            waiting.append((now, begun, idle.pop()))
-            begun += 1
+        nonlocal started
+        if started < attempts:
+            idle.sort(reverse=True)  # the emulator uses the first idle worker
+            waiting.append((now, started, idle.pop()))
+            started += 1
 
     for _ in range(threads):
         begin()
     while waiting or running:
         while waiting and len(running) < laptop.cores:
-            since, number, worker = waiting.pop(chance.randrange(len(waiting)))  # the system's threads keep no order
-            memory, cpu = workers[worker], laptop.request
-            if memory.is_old(now):
-                memory.read(week.seen(), now)
+            start, number, worker = waiting.pop(chance.randrange(len(waiting)))  # threads are not scheduled in order
+            cache, cpu = workers[worker], laptop.request
+            if cache.is_old(now):
+                cache.read(week.snapshot(), now)
                 cpu += laptop.fill
-            heappush(running, (now + cpu, number, since, worker))
-        now, number, since, worker = heappop(running)
-        memory = workers[worker]
+            heappush(running, (now + cpu, number, start, worker))
+        now, number, start, worker = heappop(running)
+        cache = workers[worker]
         slot = chance.randrange(seats // SLOT_DESKS) if number % 2 else None
-        wanted: Iterable[int] = (
-            memory.earliest(chance, now) if slot is None else memory.of_slot(slot, SLOT_DESKS, chance)
+        candidates: Iterable[int] = (
+            cache.earliest(chance, now) if slot is None else cache.of_slot(slot, SLOT_DESKS, chance)
         )
-        for seat in wanted:
+        for seat in candidates:
             now += laptop.write
             won = week.take(seat, number, now)
-            memory.told(seat, now, won=won)
+            cache.record(seat, now, won=won)
             if won:
                 break
         else:
-            refusals["taken" if memory.nearest(slot or 0, SLOT_DESKS) else "nothing free"] += 1
-        times.append(now - since)
+            refusals["taken" if cache.nearest(slot or 0, SLOT_DESKS) else "nothing free"] += 1
+        times.append(now - start)
         idle.append(worker)
         begin()
     cuts = quantiles(times, n=100)

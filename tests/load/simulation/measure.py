@@ -1,21 +1,21 @@
-"""CPU and read units of each step by the seats of a week: `python -m tests.load.simulation.measure [--record]`.
+"""Measure CPU and read units of each step by the seats of a week: `python -m tests.load.simulation.measure [--record]`.
 
-On the engine that AWS_ENDPOINT_URL names, else on one of its own; the handlers run in this process, so that its clock
-sees their CPU alone. `--record` keeps the figures in measured.json, which the simulation reads.
+Uses the emulator at AWS_ENDPOINT_URL, or starts one. The handlers run in this process, so its CPU time is theirs.
+`--record` writes the figures to measured.json, which the simulation reads.
 """
 
 import json
 import os
 import platform
+import statistics
 import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from math import ceil
-from statistics import median
 from typing import Any
 
-# The first names the table that the others read.
+# This import sets the environment that the imports below read.
 from tests.load.units import READ_UNIT, fresh_table, put_service, size, somewhere
 
 # isort: split
@@ -29,24 +29,28 @@ from chalicelib.storage.items import SeatItem
 from chalicelib.web import clock
 from tests.load.simulation.inputs import MEASURED
 
-SHAPES = {100: (1, "10:40"), 500: (2, "13:10"), 2_000: (4, "17:20")}  # seats of a week: desks, end of each of five days
+SHAPES = {
+    100: (1, "10:40"),
+    500: (2, "13:10"),
+    2_000: (4, "17:20"),
+}  # by the seats of a week: desks, and end of each of the five days
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday"]
-TIMES = 5
+REPETITIONS = 5
 
 
 def planned(seats: int) -> Service:
-    """A service with so many seats a week, released three weeks ahead: two weeks that are full come before."""
+    """Add a service with this number of seats per week. Two full weeks come before the released one."""
     desks, end = SHAPES[seats]
     openings = [{"days": DAYS, "from": "09:00", "to": end}]
     plannings = [{"desks": list(range(1, desks + 1)), "openings": openings}]
     release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
     put_service(plannings=plannings, release=release, public_holidays=None)
-    service_store.forget()
+    service_store.clear_caches()
     return service_store.read("aes", clock.now())
 
 
 def fill(service: Service) -> str:
-    """Make the seats: those of the last open week are free, those before are confirmed; the free week."""
+    """Create the seats of the open weeks: free in the last week, confirmed before. Return the last week."""
     now = clock.now()
     weeks = timetable.open_weeks(service, now)
     with SeatItem.batch_write() as batch:
@@ -60,8 +64,8 @@ def fill(service: Service) -> str:
     return weeks[-1]
 
 
-class Watch:
-    """The CPU of calls, in milliseconds."""
+class Stopwatch:
+    """Measures the CPU time of requests, in milliseconds."""
 
     def __init__(self, client: Client, accept: str) -> None:
         self.http = client.http
@@ -69,7 +73,7 @@ class Watch:
         self.answer: Any = None
 
     def cpu(self, path: str, body: Any = None) -> float:
-        """One request; its answer is kept."""
+        """Send a request, and store its answer."""
         began = time.process_time()
         if body is None:
             self.answer = self.http.get(path, headers=self.headers)
@@ -77,60 +81,60 @@ class Watch:
             self.answer = self.http.post(path, headers=self.headers, body=json.dumps(body).encode())
         return (time.process_time() - began) * 1000
 
-    def middle(self, again: Callable[[], None], path: str, body: Any = None) -> float:
-        """The median of several, `again` before each."""
-        seen = []
-        for _ in range(TIMES):
-            again()
-            seen.append(self.cpu(path, body))
-        return round(median(seen), 2)
+    def median(self, prepare: Callable[[], None], path: str, body: Any = None) -> float:
+        """Return the median of several requests, with `prepare` before each."""
+        samples = []
+        for _ in range(REPETITIONS):
+            prepare()
+            samples.append(self.cpu(path, body))
+        return round(statistics.median(samples), 2)
 
 
-def keep() -> None:
-    """Nothing before a request."""
+def keep_cache() -> None:
+    """Leave the cache as it is."""
 
 
 def figures(client: Client, seats: int) -> dict[str, Any]:
-    """What the steps cost in a week of so many seats."""
+    """Measure the steps in a week with this number of seats."""
     with fresh_table():
         service = planned(seats)
         week = fill(service)
-        raw = SeatItem._get_connection().query(f"SEATS#aes#{week}")["Items"]  # noqa: SLF001
-        read = sum(size(item) for item in raw)
-        found: dict[str, Any] = {
+        week_items = SeatItem._get_connection().query(f"SEATS#aes#{week}")["Items"]  # noqa: SLF001
+        read_bytes = sum(size(item) for item in week_items)
+        measured: dict[str, Any] = {
             "seats": seats,
             "slots": len({key.start for key in timetable.planned_seats(service, week)}),
         }
-        if len(raw) == seats:  # else the answer has more pages
-            found["item_bytes"] = round(read / seats)
+        if len(week_items) == seats:  # otherwise the Query has more pages
+            measured["item_bytes"] = round(read_bytes / seats)
         for name, accept in (("page", "text/html"), ("json", "application/json")):
-            watch = Watch(client, accept)
+            stopwatch = Stopwatch(client, accept)
             slots, holds = f"/services/aes/slots?week={week}", "/services/aes/holds"
             first = {"first_free": True, "conditions_accepted": True}
-            here: dict[str, Any] = {"look, memory empty": watch.middle(recent.forget, slots)}
-            here["look"] = watch.middle(keep, slots)
-            here["answer bytes"] = len(watch.answer.body)
-            here["hold, memory empty"] = watch.middle(recent.forget, holds, first)
-            here["hold"] = watch.middle(keep, holds, first)
-            here["status"] = watch.answer.status_code
-            found[name] = here
-        found["read units"] = ceil(read / READ_UNIT) / 2
-        return found
+            steps: dict[str, Any] = {"look, memory empty": stopwatch.median(recent.SEATS.clear, slots)}
+            steps["look"] = stopwatch.median(keep_cache, slots)
+            steps["answer bytes"] = len(stopwatch.answer.body)
+            steps["hold, memory empty"] = stopwatch.median(recent.SEATS.clear, holds, first)
+            steps["hold"] = stopwatch.median(keep_cache, holds, first)
+            steps["status"] = stopwatch.answer.status_code
+            measured[name] = steps
+        measured["read units"] = ceil(read_bytes / READ_UNIT) / 2
+        return measured
 
 
 def main() -> None:
-    """Print the figures, and keep them."""
+    """Print the figures, and record them with --record."""
     os.environ["GUICHET_CAPTCHA_ANSWER"] = ""
     with somewhere():
         from app import app  # noqa: PLC0415  # reads the environment
 
         with Client(app) as client:
-            made = [figures(client, seats) for seats in SHAPES]
-    print(json.dumps(made, indent=1))
+            by_seats = [figures(client, seats) for seats in SHAPES]
+    print(json.dumps(by_seats, indent=1))
     if "--record" in sys.argv:
-        known = json.loads(MEASURED.read_text("utf-8"))
-        known["steps"] = {"date": f"{clock.now():%Y-%m-%d}", "machine": platform.machine(), "by_seats": made}
-        MEASURED.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+        measured = json.loads(MEASURED.read_text("utf-8"))
+        measured["steps"] = {"date": f"{clock.now():%Y-%m-%d}", "machine": platform.machine(), "by_seats": by_seats}
+        MEASURED.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

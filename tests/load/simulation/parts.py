@@ -1,4 +1,4 @@
-"""The parts of the machine: a limit, the environments of a function, the seats, and what an environment remembers."""
+"""The parts of the simulated system: token bucket, seats, cache of an environment, function pool, mailer."""
 
 import random
 from bisect import insort
@@ -6,141 +6,146 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 
 from chalicelib.storage.recent import SeatRange
-from tests.load.simulation.inputs import EARLIEST, FULL_MEMORY, MEMORY, NEAREST, PAUSE, TRIES
+from tests.load.simulation.inputs import CACHE_SECONDS, EARLIEST, FULL_CACHE_SECONDS, NEAREST, PAUSE, TRIES
 
 FREE, GONE = b"\x01", 0
 
 
 class Bucket:
-    """At most `burst + rate x seconds` units, and what the last request took too many: it is paid back first."""
+    """A token bucket. A large request may overdraw it; later requests wait until the debt is paid back."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self.rate, self.burst, self.left, self.at = rate, burst, burst, 0.0
 
     def fill(self, now: float) -> None:
-        """What time brings."""
+        """Add the units that have accrued until now."""
         if now > self.at:
             self.left = min(self.burst, self.left + (now - self.at) * self.rate)
             self.at = now
 
     def take(self, now: float, units: float = 1.0) -> bool:
-        """Whether one request may pass; a request of many units passes whole."""
+        """Take the units of one request. Return False if the bucket is empty."""
         self.fill(now)
         if self.left < min(units, 1.0):
             return False
         self.left -= units
         return True
 
-    def grant(self, now: float, wanted: int) -> int:
-        """How many of so many requests may pass."""
+    def grant(self, now: float, requests: int) -> int:
+        """Return how many of these requests may pass."""
         self.fill(now)
-        granted = max(0, min(wanted, int(self.left)))
+        granted = max(0, min(requests, int(self.left)))
         self.left -= granted
         return granted
 
 
 class Seats:
-    """The week as the table has it. A free seat is a 1 in `free`."""
+    """The released week as the table has it. A free seat is a 1 in `free`."""
 
     def __init__(self, count: int) -> None:
         self.free = bytearray(FREE * count)
         self.holder: dict[int, int] = {}
         self.first_held: list[float] = []
-        self._had = bytearray(count)
-        self._seen: bytes | None = None
+        self._was_held = bytearray(count)
+        self._snapshot: bytes | None = None
 
-    def seen(self) -> bytes:
-        """The week as a Query returns it now."""
-        if self._seen is None:
-            self._seen = bytes(self.free)
-        return self._seen
+    def snapshot(self) -> bytes:
+        """Return the week as a Query reads it now."""
+        if self._snapshot is None:
+            self._snapshot = bytes(self.free)
+        return self._snapshot
 
     def take(self, seat: int, visitor: int, now: float) -> bool:
-        """The conditional write: False when somebody has it."""
+        """Take a seat with a conditional write. Return False if it is not free."""
         if not self.free[seat]:
             return False
-        self.free[seat], self._seen = GONE, None
+        self.free[seat], self._snapshot = GONE, None
         if seat in self.holder:
             raise RuntimeError(f"seat {seat} was sold twice")
         self.holder[seat] = visitor
-        if not self._had[seat]:
-            self._had[seat] = 1
+        if not self._was_held[seat]:
+            self._was_held[seat] = 1
             insort(self.first_held, now)
         return True
 
     def give_back(self, seat: int) -> None:
-        """A hold ran out."""
+        """Free the seat of an expired hold."""
         del self.holder[seat]
-        self.free[seat], self._seen = FREE[0], None
+        self.free[seat], self._snapshot = FREE[0], None
 
 
-class Memory:
-    """What one environment remembers of the week for a second, less what it saw taken (`store.seats_seen`).
+class WeekCache:
+    """The cache of one environment: the released week for 1 s, without the seats it saw taken; the full weeks for 60 s.
 
-    The full weeks before it are remembered for a minute.
+    It stands for `chalicelib.storage.recent.RecentSeats`.
     """
 
-    __slots__ = ("asked", "at", "busy", "full_at", "seen", "throttled", "way")
+    __slots__ = ("at", "busy", "full_at", "seat_range", "throttled", "tried", "week")
 
     def __init__(self) -> None:
-        self.at, self.seen = -1e9, b""
+        self.at, self.week = -1e9, b""
         self.busy = self.throttled = self.full_at = -1e9
-        self.asked: set[int] = set()
-        self.way: SeatRange[int] | None = None
+        self.tried: set[int] = set()
+        self.seat_range: SeatRange[int] | None = None
 
     def throttle(self, now: float) -> None:
-        """The table throttled this environment."""
+        """Note that the table throttled this environment."""
         self.busy = self.throttled = now
 
     def is_busy(self, now: float) -> bool:
-        """Did it meet others a moment ago, or was it throttled?"""
-        return 0 <= now - self.busy < MEMORY
+        """Return whether it lost a seat or was throttled within the last second."""
+        return 0 <= now - self.busy < CACHE_SECONDS
 
-    def told(self, seat: int, now: float, *, won: bool) -> None:
-        """What became of asking for a seat (`chalicelib.storage.recent.taken`)."""
-        self.asked.add(seat)
-        if self.way and self.way.asked == seat:
-            ended = not self.way.go_on(seat, by_us=won)
+    def record(self, seat: int, now: float, *, won: bool) -> None:
+        """Note the outcome of one attempt at a seat, as `RecentSeats.record_taken` does."""
+        self.tried.add(seat)
+        if self.seat_range and self.seat_range.tried == seat:
+            self.seat_range.move_to(seat, by_us=won)
+            ended = self.seat_range.ended
         else:
             ended = not self.is_busy(now)
-            if won and not self.way and not ended:
-                self.way = SeatRange(seat, seat)
+            if won and not self.seat_range and not ended:
+                self.seat_range = SeatRange(seat, seat)
         if ended:
-            self.way = None
+            self.seat_range = None
         if not won:
             self.busy = now
 
     def is_resting(self, now: float) -> bool:
-        """Does it leave the table alone, which throttled it a moment ago?"""
+        """Return whether it sends nothing to the table after a throttle."""
         return 0 <= now - self.throttled < PAUSE
 
     def is_old(self, now: float) -> bool:
-        """Must the next request read the week?"""
-        return not 0 <= now - self.at < MEMORY
+        """Return whether the next request must read the week."""
+        return not 0 <= now - self.at < CACHE_SECONDS
 
     def knows_the_full(self, now: float) -> bool:
-        """Is it known that the weeks before are full?"""
-        return 0 <= now - self.full_at < FULL_MEMORY
+        """Return whether it still knows that the weeks before are full."""
+        return 0 <= now - self.full_at < FULL_CACHE_SECONDS
 
-    def read(self, seen: bytes, now: float) -> None:
-        """The week as it was read by a request that began `now`."""
-        self.at, self.seen = now, seen
-        self.asked = set()
+    def read(self, week: bytes, now: float) -> None:
+        """Store the week as read by a request that began `now`."""
+        self.at, self.week = now, week
+        self.tried = set()
 
     def _from(self, start: int, end: int, most: int) -> list[int]:
-        found: list[int] = []
-        seat = self.seen.find(FREE, start, end)
-        while seat >= 0 and len(found) < most:
-            if seat not in self.asked:
-                found.append(seat)
-            seat = self.seen.find(FREE, seat + 1, end)
-        return found
+        """Return up to `most` seats from this range that look free."""
+        seats: list[int] = []
+        seat = self.week.find(FREE, start, end)
+        while seat >= 0 and len(seats) < most:
+            if seat not in self.tried:
+                seats.append(seat)
+            seat = self.week.find(FREE, seat + 1, end)
+        return seats
 
     def earliest(self, chance: random.Random, now: float, window: int = EARLIEST) -> Iterator[int]:
-        """What one attempt at the first free slot asks for, as `booking.place_hold` does; it is `told` after each."""
+        """Yield the seats to try for a hold of the first free slot, as `booking.holds.place` does.
+
+        The caller records each outcome before it asks for the next seat.
+        """
         if not self.is_busy(now):
-            found = self._from(0, len(self.seen), window)
-            yield from chance.sample(found, min(TRIES, len(found)))
+            seats = self._from(0, len(self.week), window)
+            yield from chance.sample(seats, min(TRIES, len(seats)))
             return
         for _ in range(TRIES):
             seat = self._anywhere(chance)
@@ -149,64 +154,66 @@ class Memory:
             yield seat
 
     def _anywhere(self, chance: random.Random) -> int | None:
-        """One of all that look free: the next on this environment's range (`recent.next_in_range`), or a random one."""
-        if not self.way:
-            return self._above(chance.randrange(len(self.seen)))
-        self.way.asked = self._below(self.way.bottom) if self.way.downwards else self._above(self.way.top + 1)
-        return self.way.asked
+        """Return the next seat of this environment's range, or a random seat that looks free."""
+        if not self.seat_range:
+            return self._above(chance.randrange(len(self.week)))
+        self.seat_range.tried = (
+            self._below(self.seat_range.bottom) if self.seat_range.downwards else self._above(self.seat_range.top + 1)
+        )
+        return self.seat_range.tried
 
     def _above(self, seat: int) -> int | None:
-        """The first from this one on that looks free, round the end of the week."""
-        found = self._from(seat, len(self.seen), 1) or self._from(0, seat, 1)
-        return found[0] if found else None
+        """Return the first seat from here on that looks free. Continue at the start of the week."""
+        seats = self._from(seat, len(self.week), 1) or self._from(0, seat, 1)
+        return seats[0] if seats else None
 
     def _below(self, seat: int) -> int | None:
-        """The last before this one, likewise."""
-        for start, end in ((0, seat), (seat, len(self.seen))):
-            found = self.seen.rfind(FREE, start, end)
-            while found >= 0 and found in self.asked:
-                found = self.seen.rfind(FREE, start, found)
-            if found >= 0:
-                return found
+        """Return the last seat before this one that looks free. Continue at the end of the week."""
+        for start, end in ((0, seat), (seat, len(self.week))):
+            below = self.week.rfind(FREE, start, end)
+            while below >= 0 and below in self.tried:
+                below = self.week.rfind(FREE, start, below)
+            if below >= 0:
+                return below
         return None
 
     def of_slot(self, slot: int, desks: int, chance: random.Random) -> list[int]:
-        """The seats of a slot to try."""
-        found = self._from(slot * desks, (slot + 1) * desks, desks)
-        return chance.sample(found, min(TRIES, len(found)))
+        """Return the seats of a slot to try."""
+        seats = self._from(slot * desks, (slot + 1) * desks, desks)
+        return chance.sample(seats, min(TRIES, len(seats)))
 
     def any_slot(self, desks: int, chance: random.Random) -> int | None:
-        """A slot that a person who sees this calendar picks; None when nothing is free."""
-        start = chance.randrange(len(self.seen))
-        seat = self.seen.find(FREE, start)
+        """Choose a free slot of this calendar at random. Return None if nothing is free."""
+        start = chance.randrange(len(self.week))
+        seat = self.week.find(FREE, start)
         if seat < 0:
-            seat = self.seen.find(FREE)
+            seat = self.week.find(FREE)
         return seat // desks if seat >= 0 else None
 
     def nearest(self, slot: int, desks: int) -> list[int]:
-        """Up to three free slots nearest to this one; none when nothing is free."""
+        """Return up to three free slots, the nearest to this one first."""
         after, before = list[int](), list[int]()
-        seat = self.seen.find(FREE, slot * desks)
+        seat = self.week.find(FREE, slot * desks)
         while seat >= 0 and len(after) < NEAREST:
-            if seat not in self.asked and (not after or after[-1] != seat // desks):
+            if seat not in self.tried and (not after or after[-1] != seat // desks):
                 after.append(seat // desks)
-            seat = self.seen.find(FREE, seat + 1)
-        seat = self.seen.rfind(FREE, 0, slot * desks)
+            seat = self.week.find(FREE, seat + 1)
+        seat = self.week.rfind(FREE, 0, slot * desks)
         while seat >= 0 and len(before) < NEAREST:
-            if seat not in self.asked and (not before or before[-1] != seat // desks):
+            if seat not in self.tried and (not before or before[-1] != seat // desks):
                 before.append(seat // desks)
-            seat = self.seen.rfind(FREE, 0, seat)
-        return sorted(before + after, key=lambda one: (abs(one - slot), one))[:NEAREST]
+            seat = self.week.rfind(FREE, 0, seat)
+        return sorted(before + after, key=lambda other: (abs(other - slot), other))[:NEAREST]
 
 
 class Account:
-    """How many environments the account runs at once."""
+    """The concurrency of the account, over all its functions."""
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency, self.pools = concurrency, list[Pool]()
 
     def is_full(self, now: float) -> bool:
-        """Is every one of them at work?"""
+        """Return whether all environments of the account are busy."""
         if sum(len(pool.busy) for pool in self.pools) < self.concurrency:
             return False
         for pool in self.pools:
@@ -215,23 +222,23 @@ class Account:
 
 
 class Pool:
-    """The environments of one function; the one that worked last works next, and a new one has to load."""
+    """The environments of one function. The one that finished last is used first; a new one must load."""
 
     def __init__(self, account: Account, rate: float, burst: float, *, warm: int = 0, most: int = 10**9) -> None:
         self.account, self.most = account, most
         self.new = Bucket(rate, burst)
-        self.idle = [Memory() for _ in range(warm)]
-        self.busy: list[tuple[float, int, Memory]] = []
-        self.made, self._number = warm, 0
+        self.idle = [WeekCache() for _ in range(warm)]
+        self.busy: list[tuple[float, int, WeekCache]] = []
+        self.created, self._number = warm, 0
         account.pools.append(self)
 
     def rest(self, now: float) -> None:
-        """Those that are done are idle."""
+        """Move the environments that have finished to the idle ones."""
         while self.busy and self.busy[0][0] <= now:
             self.idle.append(heappop(self.busy)[2])
 
-    def start(self, now: float) -> tuple[Memory, bool] | None:
-        """An environment for one request, and whether it has to load first; None when there is none to be had."""
+    def start(self, now: float) -> tuple[WeekCache, bool] | None:
+        """Return an environment for one request and whether it must load. Return None if none is available."""
         self.rest(now)
         if len(self.busy) >= self.most or self.account.is_full(now):
             return None
@@ -239,23 +246,23 @@ class Pool:
             return self.idle.pop(), False
         if not self.new.take(now):
             return None
-        self.made += 1
-        return Memory(), True
+        self.created += 1
+        return WeekCache(), True
 
-    def work(self, memory: Memory, until: float) -> None:
-        """It is busy until then."""
+    def work(self, cache: WeekCache, until: float) -> None:
+        """Keep an environment busy until this time."""
         self._number += 1
-        heappush(self.busy, (until, self._number, memory))
+        heappush(self.busy, (until, self._number, cache))
 
 
 class Mailer:
-    """One mailer at its rate: when each letter leaves."""
+    """The mailer, which sends letters one after another at its rate."""
 
     def __init__(self, rate: float) -> None:
         self.pause, self.next, self.last, self.sent = 1 / rate, 0.0, 0.0, 0
 
     def send(self, now: float) -> float:
-        """When a letter that is called for now leaves."""
+        """Send a letter that is due now. Return when it leaves."""
         self.last = max(now, self.next)
         self.next = self.last + self.pause
         self.sent += 1

@@ -1,4 +1,4 @@
-"""What an owner does with a request: the convocation again, a correction, their data, erasing it; and the reminder."""
+"""What applicants do with their own data: the convocation again, corrections, a copy, erasure; and the reminder."""
 
 import json
 from dataclasses import replace
@@ -10,92 +10,70 @@ from zoneinfo import ZoneInfo
 import boto3
 import pytest
 
-from chalicelib.booking import captcha, filing, holds, moves, personal_data, requests, schedule
-from chalicelib.booking.holds import Wish
+from chalicelib.booking import personal_data, requests, schedule
 from chalicelib.domain import names, refusals
-from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
-from chalicelib.storage import items, person_store, request_store, seat_admin, seat_store
-from tests.conftest import MONDAY
+from chalicelib.storage import items, person_store, request_store, seat_maintenance, seat_store
+from tests.unit.booking.steps import AWA, NOW, START, confirmed, filed, move, person
 
-PAUSE = personal_data.PAUSE
-NOW = MONDAY + timedelta(seconds=1)
-START = datetime(2026, 12, 17, 10, 0, tzinfo=ZoneInfo("Europe/Paris"))
-AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
+PAUSE = personal_data.CONVOCATION_PAUSE
 
 AFTER = NOW + timedelta(days=3)
-"""When whatever was given back now can be taken again."""
+"""When a seat that was given back at NOW is free again."""
 
 pytestmark = pytest.mark.usefixtures("service")
 
 
-def filed(details: Details = AWA, now: datetime = NOW) -> requests.Request:
-    kept = holds.place("aes", Wish(START, conditions_accepted=True), now=now)
-    asked = captcha.new_challenge(kept.id, now)
-    captcha.answer(kept.id, asked.id, asked.picture, now=now)
-    return filing.file(kept.id, details, now=now)
-
-
-def confirmed(now: datetime = NOW) -> requests.Request:
-    return requests.confirm(filed(now=now).token, now)
-
-
-def person() -> Person:
-    found = person_store.read(keys().person_key("Awa", "Exemple", AWA.birth_date), "aes")
-    assert found
-    return found
-
-
 def stored() -> str:
-    """Everything in the table but the service, as text."""
+    """Return all items but the services, as text."""
     items = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
-    return json.dumps([one for one in items if one["pk"]["S"] != "SERVICES"], ensure_ascii=False)
+    return json.dumps([row for row in items if row["pk"]["S"] != "SERVICES"], ensure_ascii=False)
 
 
-def item(key: str) -> dict[str, Any]:
+def item(person_key: str) -> dict[str, Any]:
     """The person item as the stream shows it."""
-    place = {"pk": {"S": f"PERSON#{key}"}, "sk": {"S": "SERVICE#aes"}}
-    found: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=place)["Item"]
-    return found
+    key = {"pk": {"S": f"PERSON#{person_key}"}, "sk": {"S": "SERVICE#aes"}}
+    stored_item: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=key)["Item"]
+    return stored_item
 
 
-def seat(key: SeatKey) -> dict[str, Any]:
-    row = items.seat_item(key)
-    place = {"pk": {"S": row.pk}, "sk": {"S": row.sk}}
-    found: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=place)["Item"]
-    return found
+def seat(seat_key: SeatKey) -> dict[str, Any]:
+    row = items.seat_item(seat_key)
+    key = {"pk": {"S": row.pk}, "sk": {"S": row.sk}}
+    stored_item: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=key)["Item"]
+    return stored_item
 
 
 def sent(*changes: tuple[dict[str, Any], dict[str, Any]]) -> list[ses.Letter]:
-    """The letters that these changes call for."""
-    gone: list[ses.Letter] = []
+    """Return the letters that these changes call for."""
+    letters: list[ses.Letter] = []
 
     def send(letter: ses.Letter, _key: str, **_more: str) -> str:
-        gone.append(letter)
+        letters.append(letter)
         return "id"
 
     records = [(str(n), old, new) for n, (old, new) in enumerate(changes)]
     assert outbox.deliver(records, now=NOW, send=send) == []
-    return gone
+    return letters
 
 
 # The convocation again
 
 
-def test_the_convocation_goes_out_again_once_in_two_minutes() -> None:
+def test_the_convocation_is_sent_again_once_in_two_minutes() -> None:
     request = confirmed()
     images = [item(person().key)]
     for seconds in (0, 60, 119, 121):
         personal_data.send_convocation(request.token, NOW + timedelta(seconds=seconds))
         images.append(item(person().key))
     letters = sent(*pairwise(images))
-    assert [one.subject for one in letters] == ["Votre rendez-vous est confirmé : votre convocation"] * 2
+    assert [letter.subject for letter in letters] == ["Votre rendez-vous est confirmé : votre convocation"] * 2
     assert len(letters[0].attachments) == 2
 
 
-def test_the_convocation_goes_out_again_three_times_in_any_24_hours_and_then_the_owner_is_told() -> None:
+def test_the_convocation_is_sent_again_three_times_in_any_24_hours() -> None:
     request = confirmed()
     images = [item(person().key)]
     answers = []
@@ -162,12 +140,12 @@ def corrected(request: requests.Request, first: str, last: str, phone: str = AWA
 def test_a_name_is_corrected_by_its_spelling_and_the_desk_keeps_the_one_that_was_filed(first: str, last: str) -> None:
     request = confirmed()
     before = item(person().key)
-    found = corrected(request, first, last)
-    assert found.person
-    assert (found.person.details.first_name, found.person.details.last_name) == (first, last)
-    assert (found.person.as_filed, found.person.corrected) == (AWA, 1)
+    current = corrected(request, first, last)
+    assert current.person
+    assert (current.person.details.first_name, current.person.details.last_name) == (first, last)
+    assert (current.person.as_filed, current.person.corrected) == (AWA, 1)
     letters = sent((before, item(person().key)))
-    assert [one.subject for one in letters] == ["Votre rendez-vous est confirmé : votre convocation"]
+    assert [letter.subject for letter in letters] == ["Votre rendez-vous est confirmé : votre convocation"]
     assert f"Bonjour {first} {last}," in letters[0].text
 
 
@@ -205,9 +183,9 @@ def test_a_phone_alone_brings_no_new_convocation_and_the_same_form_twice_is_one_
 
 def test_two_corrections_that_read_the_same_details_are_one() -> None:
     request = confirmed()
-    found = personal_data.view_correctable(request.token, NOW)
-    personal_data.correct(found, "Awa", "Exempla", AWA.phone, now=NOW)
-    personal_data.correct(found, "Awa", "Exempli", AWA.phone, now=NOW)
+    read = personal_data.view_correctable(request.token, NOW)
+    personal_data.correct(read, "Awa", "Exempla", AWA.phone, now=NOW)
+    personal_data.correct(read, "Awa", "Exempli", AWA.phone, now=NOW)
     assert (person().details.last_name, person().corrected) == ("Exempla", 1)
 
 
@@ -235,31 +213,31 @@ def test_a_spelling_is_the_same_name_but_for_one_letter_in_four_and_two_at_most(
     assert names.is_respelling(new, old) is same
 
 
-# One's data
+# A copy of all data
 
 
-def test_an_owner_reads_everything_that_is_kept_and_until_when() -> None:
+def test_an_applicant_reads_all_data_that_is_stored_and_until_when() -> None:
     request = confirmed()
     corrected(request, "Awah", "Exemple")
-    kept = personal_data.data(request.token, NOW)
-    assert kept["details"]["first_name"] == "Awah"
-    assert kept["details_as_filed"]["first_name"] == "Awa"
-    assert kept["details"]["email"] == "awa@example.org"
-    assert kept["erased_after"] == "2027-01-16"
+    data = personal_data.data(request.token, NOW)
+    assert data["details"]["first_name"] == "Awah"
+    assert data["details_as_filed"]["first_name"] == "Awa"
+    assert data["details"]["email"] == "awa@example.org"
+    assert data["erased_after"] == "2027-01-16"
     requests.cancel(request.token, NOW)
-    assert personal_data.data(request.token, NOW) == {**kept, "state": "cancelled"}
+    assert personal_data.data(request.token, NOW) == {**data, "state": "cancelled"}
     assert seat_store.take(request.seat.key, "x", AFTER + timedelta(minutes=3), AFTER)
     with pytest.raises(refusals.LinkExpired):
         personal_data.data(request.token, AFTER)
 
 
 def ended(how: State) -> requests.Request:
-    """A request that has ended, with its details still kept."""
+    """A request that has ended, whose details are still stored."""
     request = confirmed() if how is not State.EXPIRED else filed()
     if how is State.CANCELLED:
         requests.cancel(request.token, NOW)
     elif how is State.DISPLACED:
-        assert seat_admin.displace(seat_store.read(request.seat.key), "r", NOW + timedelta(days=1))
+        assert seat_maintenance.displace(seat_store.read(request.seat.key), "r", NOW + timedelta(days=1))
     elif how is not State.EXPIRED:
         assert seat_store.end_request(seat_store.read(request.seat.key), how, NOW, NOW)
     return request
@@ -285,14 +263,14 @@ def test_the_link_of_a_request_that_has_ended_still_erases_its_person(how: State
 
 def test_the_old_link_of_a_request_that_moved_erases_nothing() -> None:
     request = confirmed()
-    moved = moves.move(request.token, datetime(2026, 12, 15, 10, 0, tzinfo=START.tzinfo), now=NOW)
+    moved = move(request.token, datetime(2026, 12, 15, 10, 0, tzinfo=START.tzinfo), now=NOW)
     with pytest.raises(refusals.LinkExpired):
         personal_data.erase(request.token, NOW)
     assert seat_store.read(request.seat.key).person == ""
     assert personal_data.data(moved.token, NOW)["state"] == "confirmed"
 
 
-def test_once_somebody_else_has_the_seat_the_link_erases_nothing() -> None:
+def test_the_link_erases_nothing_once_somebody_else_has_the_seat() -> None:
     request = ended(State.CANCELLED)
     assert seat_store.take(request.seat.key, "x", AFTER + timedelta(minutes=3), AFTER)
     with pytest.raises(refusals.LinkExpired):
@@ -331,9 +309,9 @@ def test_erasing_takes_nothing_of_a_newer_request_of_the_same_person() -> None:
     assert person().details == AWA
 
 
-def test_a_displaced_person_who_erases_waits_no_longer() -> None:
+def test_erasing_ends_the_choice_of_a_displaced_person() -> None:
     request = confirmed()
-    assert seat_admin.displace(seat_store.read(request.seat.key), "r", NOW + timedelta(days=7))
+    assert seat_maintenance.displace(seat_store.read(request.seat.key), "r", NOW + timedelta(days=7))
     assert personal_data.erase(request.token, NOW).state is State.CANCELLED
     closed = seat_store.read(request.seat.key)
     assert (closed.state, closed.past_state, closed.person, closed.reserve) == (State.CLOSED, State.CANCELLED, "", "")
@@ -354,13 +332,13 @@ def test_two_days_before_a_confirmed_appointment_its_reminder_goes_out_once() ->
     assert schedule.end_expired(TWO_DAYS_BEFORE + timedelta(minutes=1))["reminders"] == 0
     change = (before, seat(request.seat.key))
     letters = sent(change, change)
-    assert [one.subject for one in letters] == ["Votre rendez-vous approche"]
+    assert [letter.subject for letter in letters] == ["Votre rendez-vous approche"]
     assert f"{request.token}/cancellation" in letters[0].text
 
 
 def test_a_request_filed_less_than_three_days_before_has_no_reminder() -> None:
     late = START.astimezone(ZoneInfo("UTC")) - timedelta(hours=71)
-    confirmed(late)
+    confirmed(now=late)
     assert schedule.end_expired(START.astimezone(ZoneInfo("UTC")) - timedelta(hours=40))["reminders"] == 0
 
 
@@ -372,20 +350,20 @@ def test_a_request_that_is_not_confirmed_or_has_begun_has_no_reminder() -> None:
     assert not seat_store.read(request.seat.key).reminded
 
 
-def test_a_reminder_is_marked_on_no_seat_that_has_changed_hands() -> None:
+def test_a_seat_that_somebody_else_has_taken_gets_no_reminder() -> None:
     request = confirmed()
     read = seat_store.read(request.seat.key)
     requests.cancel(request.token, NOW)
-    assert not seat_store.remind(read)
+    assert not seat_store.mark_reminder_due(read)
     later = seat_store.read(request.seat.key).opens_at
     assert seat_store.take(request.seat.key, "x", later + timedelta(minutes=3), later)
-    assert not seat_store.remind(read)
+    assert not seat_store.mark_reminder_due(read)
 
 
 def test_a_request_that_moved_is_reminded_of_its_new_date() -> None:
     request = confirmed()
     schedule.end_expired(TWO_DAYS_BEFORE)
-    moved = moves.move(request.token, datetime(2026, 12, 15, 10, 0, tzinfo=START.tzinfo), now=NOW)
+    moved = move(request.token, datetime(2026, 12, 15, 10, 0, tzinfo=START.tzinfo), now=NOW)
     assert not seat_store.read(moved.seat.key).reminded
     assert schedule.end_expired(NOW + timedelta(days=13, hours=3))["reminders"] == 1
 
@@ -401,7 +379,7 @@ def test_the_link_of_an_appointment_that_is_over_shows_and_erases_nothing_of_a_n
     owner = replace(person(), seat=newer, hold="h2", sent=frozenset())
     assert seat_store.pass_captcha(newer, "h2", 1, now + timedelta(hours=1), now, most=5)
     until, erase_at = now + timedelta(hours=1), now + timedelta(days=60)
-    assert request_store.file(owner, "a", until, now=now, erase_at=erase_at, counts=lambda *_: False)
+    assert request_store.file(owner, "a", until, now=now, erase_at=erase_at, is_live=lambda *_: False)
     assert requests.view(old.token, now).person is None
     assert personal_data.data(old.token, now)["reference"] == old.reference
     personal_data.erase(old.token, now)

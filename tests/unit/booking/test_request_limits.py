@@ -1,4 +1,4 @@
-"""What a request owes over a limit, and what a program that confirms can hold, confirm and keep."""
+"""The limits on requests, and what they cost a program that confirms its requests."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib import settings
 from chalicelib.booking import captcha, filing, holds, personal_data, request_limits, requests
-from chalicelib.booking.holds import Hold
+from chalicelib.booking.hold import Hold
 from chalicelib.domain import refusals
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import State
@@ -17,7 +17,7 @@ from chalicelib.keys import keys
 from chalicelib.mail import outbox
 from chalicelib.storage import items, person_store, seat_store, service_store
 from tests.conftest import MONDAY, calls, document, fill
-from tests.unit.booking.steps import AWA, FIRST, at_once, solve, somebody
+from tests.unit.booking.steps import AWA, FIRST, at_once, send_details, solve, somebody
 from tests.unit.mail.postman import Postman
 
 NOW = MONDAY + timedelta(seconds=1)
@@ -37,21 +37,21 @@ def service(table: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]: 
     settings.current.cache_clear()
 
 
-def ready(address: str = HERE) -> Hold:
+def ready(ip_address: str = HERE) -> Hold:
     """A hold that passed its captcha, of a visitor with a token."""
     visit = keys().visitor_token(NOW)
-    kept = holds.place("aes", FIRST, now=NOW, visitor_token=visit, ip_address=address)
-    return solve(kept, visit=visit, address=address)
+    placed = holds.place("aes", FIRST, now=NOW, visitor_token=visit, ip_address=ip_address)
+    return solve(placed, visitor_token=visit, ip_address=ip_address)
 
 
-def captchas(number: int, email: str, address: str = HERE) -> int:
-    """How many further captchas the request of one more person costs."""
+def captchas(number: int, email: str, ip_address: str = HERE) -> int:
+    """Count the further captchas that the request of one more person costs."""
     passed = 0
-    hold = ready(address)
+    hold = ready(ip_address)
     while passed < 9:
         now = NOW + 2 * passed * TICK
         try:
-            filing.file(hold.id, replace(somebody(number), email=email), now=now, ip_address=address)
+            send_details(hold.id, replace(somebody(number), email=email), now=now, ip_address=ip_address)
         except refusals.CaptchaRequired:
             solve(hold, now + TICK)
             passed += 1
@@ -60,7 +60,7 @@ def captchas(number: int, email: str, address: str = HERE) -> int:
     raise AssertionError("too many captchas")
 
 
-def address(number: int) -> str:
+def network(number: int) -> str:
     return f"198.51.100.{number}"
 
 
@@ -68,13 +68,13 @@ def address(number: int) -> str:
 
 
 @pytest.mark.slow
-def test_a_domain_of_ones_own_costs_one_more_captcha_for_each_full_limit_and_three_at_most() -> None:
-    paid = [captchas(n, f"p{n}@catch-all.example.net", address(n)) for n in range(11)]
+def test_a_private_domain_costs_one_more_captcha_for_each_full_limit_and_three_at_most() -> None:
+    paid = [captchas(n, f"p{n}@catch-all.example.net", network(n)) for n in range(11)]
     assert paid == [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3]
 
 
 def test_the_mailboxes_of_a_well_known_provider_are_not_counted() -> None:
-    assert [captchas(n, f"somebody.{n}@laposte.net", address(n)) for n in range(4)] == [0, 0, 0, 0]
+    assert [captchas(n, f"somebody.{n}@laposte.net", network(n)) for n in range(4)] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_mailboxes_of_a_well_known_provider_are_not_counted() -> None:
         ("a@x.bc.fr", "bc.fr"),
     ],
 )
-def test_a_domain_is_what_somebody_registered(email: str, domain: str) -> None:
+def test_the_domain_of_an_e_mail_address_is_its_registered_domain(email: str, domain: str) -> None:
     assert request_limits.domain_of(email) == domain
 
 
@@ -119,49 +119,51 @@ def test_a_limit_of_zero_counts_nothing_and_a_stage_that_counts_no_holds_counts_
 
 def test_a_request_over_a_limit_has_half_an_hour_to_confirm_and_keeps_its_seat_meanwhile() -> None:
     for n in range(2):
-        captchas(n, f"p{n}@example.net", address(n))
-    hold = ready(address(9))
+        captchas(n, f"p{n}@example.net", network(n))
+    hold = ready(network(9))
     details = replace(somebody(9), email="p9@example.net")
     with pytest.raises(refusals.CaptchaRequired):
-        filing.file(hold.id, details, now=NOW, ip_address=address(9))
+        send_details(hold.id, details, now=NOW, ip_address=network(9))
     assert holds.view(hold.id, NOW).until == hold.until
     solve(hold, NOW + TICK)
     assert holds.view(hold.id, NOW + TICK).until == hold.until
-    request = filing.file(hold.id, details, now=NOW + TICK, ip_address=address(9))
+    request = send_details(hold.id, details, now=NOW + TICK, ip_address=network(9))
     assert request.confirm_before == NOW + TICK + 30 * MINUTE
 
 
 def test_the_answer_of_the_first_captcha_does_not_pass_the_further_one() -> None:
     for n in range(2):
-        captchas(n, f"p{n}@example.net", address(n))
-    kept = holds.place("aes", FIRST, now=NOW, visitor_token=keys().visitor_token(NOW), ip_address=HERE)
-    asked = captcha.new_challenge(kept.id, NOW)
-    captcha.answer(kept.id, asked.id, asked.picture, now=NOW)
+        captchas(n, f"p{n}@example.net", network(n))
+    placed = holds.place("aes", FIRST, now=NOW, visitor_token=keys().visitor_token(NOW), ip_address=HERE)
+    challenge = captcha.new_challenge(placed.id, NOW)
+    captcha.answer(placed.id, challenge.id, challenge.picture, now=NOW)
     with pytest.raises(refusals.CaptchaRequired):
-        filing.file(kept.id, replace(AWA, email="p@example.net"), now=NOW + TICK, ip_address=HERE)
+        send_details(placed.id, replace(AWA, email="p@example.net"), now=NOW + TICK, ip_address=HERE)
     with pytest.raises(refusals.CaptchaSpent):
-        captcha.answer(kept.id, asked.id, asked.picture, now=NOW + 2 * TICK)
-    again = captcha.new_challenge(kept.id, NOW + 2 * TICK)
-    captcha.answer(kept.id, again.id, again.picture, now=NOW + 2 * TICK)
-    assert seat_store.require_captchas(kept.seat.key, kept.seat.hold, 1, NOW + 3 * TICK, most=5, checked_for="x")
+        captcha.answer(placed.id, challenge.id, challenge.picture, now=NOW + 2 * TICK)
+    again = captcha.new_challenge(placed.id, NOW + 2 * TICK)
+    captcha.answer(placed.id, again.id, again.picture, now=NOW + 2 * TICK)
+    assert seat_store.require_captchas(placed.key, placed.digest, 1, NOW + 3 * TICK, most=5, checked_for="x")
     with pytest.raises(refusals.CaptchaSpent):
-        captcha.answer(kept.id, again.id, again.picture, now=NOW + 4 * TICK)
+        captcha.answer(placed.id, again.id, again.picture, now=NOW + 4 * TICK)
 
 
 def test_filing_with_a_well_known_provider_over_ipv4_counts_nothing() -> None:
     hold = ready()
-    with calls() as made:
-        filing.file(hold.id, replace(AWA, email="awa@gmail.com"), now=NOW, ip_address=HERE)
-    assert made == ["GetItem", "TransactWriteItems"]
+    with calls() as names:
+        send_details(hold.id, replace(AWA, email="awa@gmail.com"), now=NOW, ip_address=HERE)
+    assert names == ["GetItem", "TransactWriteItems"]
 
 
 # Asking who has an appointment
 
 
-def refused(hold: Hold, number: int, now_ticks: int, address: str = HERE) -> str:
-    """What somebody is told who tries the address of a person with a request."""
+def refused(hold: Hold, number: int, now_ticks: int, ip_address: str = HERE) -> str:
+    """File with the e-mail address of a person who has a request. Return the refusal."""
     try:
-        filing.file(hold.id, replace(somebody(number), email=AWA.email), now=NOW + now_ticks * TICK, ip_address=address)
+        send_details(
+            hold.id, replace(somebody(number), email=AWA.email), now=NOW + now_ticks * TICK, ip_address=ip_address
+        )
     except refusals.Refusal as refusal:
         return type(refusal).__name__
     raise AssertionError("filed")
@@ -169,20 +171,20 @@ def refused(hold: Hold, number: int, now_ticks: int, address: str = HERE) -> str
 
 @pytest.fixture
 def owner() -> requests.Request:
-    """A live request at AWA's address."""
+    """A live request with the e-mail address of AWA."""
     service_store.put(document(limits={"domain_requests": 0}))
-    return filing.file(ready("203.0.113.9").id, AWA, now=NOW, ip_address="203.0.113.9")
+    return send_details(ready("203.0.113.9").id, AWA, now=NOW, ip_address="203.0.113.9")
 
 
 @pytest.mark.usefixtures("owner")
 def test_every_second_answer_that_somebody_has_a_request_costs_a_captcha_and_keeps_the_seat() -> None:
     hold = ready()
-    told = []
+    answers = []
     for n in range(3):
-        told += [refused(hold, 1, 4 * n), refused(hold, 2, 4 * n + 1), refused(hold, 3, 4 * n + 2)]
+        answers += [refused(hold, 1, 4 * n), refused(hold, 2, 4 * n + 1), refused(hold, 3, 4 * n + 2)]
         assert holds.view(hold.id, NOW).until == hold.until
         solve(hold, NOW + (4 * n + 3) * TICK)
-    assert told == ["AlreadyRequested", "AlreadyRequested", "CaptchaRequired"] * 3
+    assert answers == ["AlreadyRequested", "AlreadyRequested", "CaptchaRequired"] * 3
 
 
 @pytest.mark.usefixtures("owner")
@@ -196,7 +198,7 @@ def test_the_answers_are_counted_for_the_client_network_and_not_for_the_hold() -
     ]
     elsewhere = ready("192.0.2.99")
     assert refused(elsewhere, 6, 6, "192.0.2.99") == "AlreadyRequested"
-    assert holds.view(elsewhere.id, NOW).seat.captcha_passed
+    assert holds.view(elsewhere.id, NOW).captcha_passed
 
 
 @pytest.mark.usefixtures("owner")
@@ -210,7 +212,7 @@ def test_a_stage_that_counts_no_holds_asks_for_no_captcha_after_such_answers(mon
 @pytest.mark.usefixtures("owner")
 def test_a_refused_correction_of_the_address_uses_up_one_of_two() -> None:
     hold = ready()
-    filing.file(hold.id, replace(somebody(1), email="right@example.net"), now=NOW, ip_address=HERE)
+    send_details(hold.id, replace(somebody(1), email="right@example.net"), now=NOW, ip_address=HERE)
     for _ in range(2):
         with pytest.raises(refusals.AlreadyRequested):
             filing.change_email(hold.id, AWA.email, now=NOW)
@@ -220,7 +222,7 @@ def test_a_refused_correction_of_the_address_uses_up_one_of_two() -> None:
 
 def test_a_refused_correction_of_the_name_uses_up_one_of_three(owner: requests.Request) -> None:
     hold = ready()
-    filing.file(hold.id, replace(AWA, first_name="Awah", email="other@example.net"), now=NOW, ip_address=HERE)
+    send_details(hold.id, replace(AWA, first_name="Awah", email="other@example.net"), now=NOW, ip_address=HERE)
     for _ in range(3):
         with pytest.raises(refusals.AlreadyRequested):
             personal_data.correct(
@@ -230,7 +232,7 @@ def test_a_refused_correction_of_the_name_uses_up_one_of_three(owner: requests.R
         personal_data.correct(personal_data.view_correctable(owner.token, NOW), "Awah", "Exemple", AWA.phone, now=NOW)
 
 
-def test_the_owner_is_told_of_an_attempt_once_a_day(owner: requests.Request) -> None:
+def test_the_applicant_gets_a_letter_about_an_attempt_at_most_once_a_day(owner: requests.Request) -> None:
     hold, post = ready(), Postman()
     row = items.person_item(owner.seat.person, "aes")
     row.refresh()
@@ -250,42 +252,42 @@ def test_the_owner_is_told_of_an_attempt_once_a_day(owner: requests.Request) -> 
 
 def test_an_answer_that_somebody_has_a_request_does_not_save_the_captchas_of_a_domain_over_its_limit() -> None:
     for n in range(4):
-        captchas(n, f"p{n}@example.net", address(n))
-    filing.file(ready("203.0.113.9").id, replace(AWA, email="awa@gmail.com"), now=NOW, ip_address="")
-    hold, now = ready(address(9)), NOW
+        captchas(n, f"p{n}@example.net", network(n))
+    send_details(ready("203.0.113.9").id, replace(AWA, email="awa@gmail.com"), now=NOW, ip_address="")
+    hold, now = ready(network(9)), NOW
     for _ in range(2):
         with pytest.raises(refusals.AlreadyRequested):
-            filing.file(hold.id, replace(somebody(9), email="awa@gmail.com"), now=now, ip_address=address(9))
+            send_details(hold.id, replace(somebody(9), email="awa@gmail.com"), now=now, ip_address=network(9))
     solve(hold, now + TICK)
     with pytest.raises(refusals.CaptchaRequired):
-        filing.file(hold.id, replace(somebody(9), email="p9@example.net"), now=now + 2 * TICK, ip_address=address(9))
-    assert seat_store.read(hold.seat.key).captchas_due == 2
+        send_details(hold.id, replace(somebody(9), email="p9@example.net"), now=now + 2 * TICK, ip_address=network(9))
+    assert seat_store.read(hold.key).captchas_due == 2
 
 
 @pytest.mark.usefixtures("owner", "one_call_at_a_time")
-def test_of_many_questions_at_once_who_has_a_request_two_are_answered() -> None:
+def test_of_many_concurrent_filings_two_learn_that_somebody_has_a_request() -> None:
     hold = ready()
-    told = at_once(*(lambda n=n: filing.file(hold.id, asking(n), now=NOW, ip_address=HERE) for n in range(8)))
-    assert sum(isinstance(answer, refusals.AlreadyRequested) for answer in told) <= 2
-    assert {type(answer) for answer in told} == {refusals.AlreadyRequested, refusals.CaptchaRequired}
+    answers = at_once(*(lambda n=n: send_details(hold.id, asking(n), now=NOW, ip_address=HERE) for n in range(8)))
+    assert sum(isinstance(answer, refusals.AlreadyRequested) for answer in answers) <= 2
+    assert {type(answer) for answer in answers} == {refusals.AlreadyRequested, refusals.CaptchaRequired}
 
 
 @pytest.mark.usefixtures("owner", "one_call_at_a_time")
-def test_of_many_corrections_at_once_few_tell_who_has_a_request() -> None:
+def test_of_many_concurrent_corrections_few_learn_that_somebody_has_a_request() -> None:
     hold = ready()
-    request = filing.file(hold.id, somebody(1), now=NOW, ip_address=HERE)
+    request = send_details(hold.id, somebody(1), now=NOW, ip_address=HERE)
     emails = at_once(*[lambda: filing.change_email(hold.id, AWA.email, now=NOW)] * 8)
     assert sum(isinstance(answer, refusals.AlreadyRequested) for answer in emails) <= 2
     correctable = personal_data.view_correctable(request.token, NOW)
     person = correctable.person
     assert person
-    person_store.spend_correction(person)
+    person_store.count_refused_correction(person)
     with pytest.raises(refusals.TooManyRequests):
-        person_store.spend_correction(person)
+        person_store.count_refused_correction(person)
 
 
 def asking(number: int) -> Details:
-    """Details of a person without a request, with the address of one who has."""
+    """Return the details of a person without a request, with the e-mail address of one who has."""
     return replace(somebody(number), email=AWA.email)
 
 
@@ -300,14 +302,14 @@ def test_a_program_that_confirms_pays_with_captchas_for_what_it_keeps(monkeypatc
     paid = []
     for n in range(40):
         visit = keys().visitor_token(NOW)
-        kept = holds.place("aes", FIRST, now=NOW, visitor_token=visit, ip_address=HERE)
-        hold = solve(kept, visit=visit, address=HERE)
+        placed = holds.place("aes", FIRST, now=NOW, visitor_token=visit, ip_address=HERE)
+        hold = solve(placed, visitor_token=visit, ip_address=HERE)
         further = 0
         while True:
             now = NOW + 2 * further * TICK
             details = replace(somebody(n), email=f"p{n}@catch-all.example.net")
             try:
-                request = filing.file(hold.id, details, now=now, ip_address=HERE)
+                request = send_details(hold.id, details, now=now, ip_address=HERE)
             except refusals.CaptchaRequired:
                 solve(hold, now + TICK)
                 further += 1

@@ -1,16 +1,18 @@
-"""The schedule may be missed, late, doubled or at once: a seat opens when the clock says so, once."""
+"""The schedules may be missed, late, repeated or simultaneous. A seat still opens once, at its time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 
-from chalicelib.booking import holds, schedule
+from chalicelib.booking import holds, requests, schedule
 from chalicelib.booking.holds import Wish
 from chalicelib.domain import calendar, refusals
+from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_store, service_store
 from tests.conftest import MONDAY, document
+from tests.unit.booking.steps import BEN, NOW, filed, hold
 
 WEEK = "2026-W51"
 """Opens on MONDAY."""
@@ -56,7 +58,7 @@ def test_a_schedule_that_fires_five_times_changes_nothing_after_the_first_and_ta
     small: Service,
 ) -> None:
     schedule.release_seats(MONDAY - timedelta(hours=1))
-    kept = holds.place(
+    hold_before = holds.place(
         "aes", Wish(small.start_of(seat_store.read_week("aes", WEEK)[0].key), conditions_accepted=True), now=MONDAY
     )
     before = seat_store.read_week("aes", WEEK)
@@ -64,14 +66,14 @@ def test_a_schedule_that_fires_five_times_changes_nothing_after_the_first_and_ta
     for second in range(4):
         assert schedule.release_seats(MONDAY + timedelta(seconds=second)) == {}
     assert seat_store.read_week("aes", WEEK) == before
-    assert seat_store.read(kept.seat.key).hold == kept.seat.hold
+    assert seat_store.read(hold_before.key).hold == hold_before.digest
 
 
 @pytest.mark.usefixtures("one_call_at_a_time")
 def test_five_that_fire_at_once_make_each_seat_once(small: Service) -> None:
     with ThreadPoolExecutor(5) as threads:
-        made = list(threads.map(lambda _n: schedule.release_seats(MONDAY - timedelta(minutes=1))["create"], range(5)))
-    assert sum(made) == 12
+        created = list(threads.map(lambda _: schedule.release_seats(MONDAY - timedelta(minutes=1))["create"], range(5)))
+    assert sum(created) == 12
     assert len(seat_store.read_week("aes", WEEK)) == 4
     assert offered(small, MONDAY) == 4
 
@@ -79,6 +81,34 @@ def test_five_that_fire_at_once_make_each_seat_once(small: Service) -> None:
 def test_a_visitor_one_millisecond_early_is_told_the_moment(small: Service) -> None:
     schedule.release_seats(MONDAY - timedelta(hours=1))
     start = small.start_of(seat_store.read_week("aes", WEEK)[0].key)
-    with pytest.raises(refusals.NotOpenYet) as refused:
+    with pytest.raises(refusals.NotOpenYet) as refusal:
         holds.place("aes", Wish(start, conditions_accepted=True), now=MONDAY - timedelta(milliseconds=1))
-    assert refused.value.opens_at == MONDAY
+    assert refusal.value.opens_at == MONDAY
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("table")
+def test_a_release_makes_each_seat_once() -> None:
+    service_store.put(document())
+    assert schedule.release_seats(MONDAY - timedelta(minutes=1)) == {
+        "create": 180
+    }  # this week's, next week's, the coming one's
+    assert schedule.release_seats(MONDAY - timedelta(minutes=1)) == {}
+    assert schedule.release_seats(MONDAY) == {"create": 60}  # the week that opens on the Monday after
+    assert {seat.opens_at for seat in seat_store.read_week("aes", "2026-W51")} == {MONDAY}
+
+
+@pytest.mark.usefixtures("service")
+def test_the_expiry_ends_expired_holds_and_requests_and_no_others() -> None:
+    unfinished, request, confirmed = hold(), filed(start=None), filed(BEN, None)
+    requests.confirm(confirmed.token, NOW)
+    assert request.confirm_before is not None
+    assert schedule.end_expired(NOW + timedelta(seconds=180)) == {"holds": 0, "requests": 0, "reminders": 0}
+    assert schedule.end_expired(NOW + timedelta(seconds=186)) == {"holds": 1, "requests": 0, "reminders": 0}
+    assert seat_store.read(unfinished.seat.key).state is State.OPEN
+    late = request.confirm_before + timedelta(seconds=1)
+    assert schedule.end_expired(late, random_fraction=lambda: 0.5) == {"holds": 0, "requests": 1, "reminders": 1}
+    assert schedule.end_expired(late) == {"holds": 0, "requests": 0, "reminders": 0}
+    assert seat_store.read(request.seat.key).past_state is State.EXPIRED
+    assert requests.view(request.token, late).state is State.EXPIRED
+    assert requests.view(confirmed.token, late).state is State.CONFIRMED

@@ -1,7 +1,7 @@
-"""Which names are one person, which are not, and which e-mail addresses can receive a letter.
+"""Which names are one person, and which are not.
 
-The table was written on 28 November 2026, from ICAO Doc 9303 part 3 (8th edition, 2021) and from attacks on the person
-key of that day. `first name | last name` on both sides; every line is one case.
+The tables were written on 28 November 2026, from ICAO Doc 9303 part 3 (8th edition, 2021) and from attacks on the
+person key of that day. Each line has two names, as `first name|last name`.
 """
 
 import unicodedata
@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from chalicelib.domain import emails, names
-from tests.unit.domain.samples import UNDELIVERABLE
+from chalicelib.domain import names
 
 ONE_PERSON = [
     # Two spellings of one letter in a passport: by ICAO, and without the accent
@@ -169,13 +168,13 @@ ICAO = {
 
 
 def spelled(name: str, choices: list[int]) -> str:
-    """A name as a machine-readable zone may spell it."""
-    ways = [ICAO.get(letter, [letter]) for letter in name]
-    return "".join(way[n % len(way)] for way, n in zip(ways, choices, strict=True))
+    """Return a name as a machine-readable zone may spell it."""
+    spellings = [ICAO.get(letter, [letter]) for letter in name]
+    return "".join(of_letter[n % len(of_letter)] for of_letter, n in zip(spellings, choices, strict=True))
 
 
 @pytest.mark.parametrize("letter", sorted(ICAO))
-def test_a_letter_of_a_passport_is_equal_to_each_of_its_spellings_wherever_it_stands(letter: str) -> None:
+def test_each_passport_spelling_of_a_letter_is_equal_at_any_position(letter: str) -> None:
     for before, after in product(["", "b", "o"], repeat=2):
         for spelling in ICAO[letter]:
             name, machine = f"{before}{letter}{after}", f"{before}{spelling}{after}"
@@ -196,7 +195,7 @@ def test_any_mix_of_spellings_spaces_and_fields_is_one_person(data: some.DataObj
     assert names.is_respelling(machine, name)
 
 
-# What a form accepts
+# Validation
 
 
 @pytest.mark.parametrize(
@@ -214,13 +213,13 @@ def test_a_name_is_in_latin_letters_with_their_marks(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", "-", "'", ".", " ", "D'", "D ’", "A.", "-Awa", "'Awa", "Awa2", "A;B", "A_B", "Awa…"]
 )
-def test_what_has_no_name_in_it_is_no_name(name: str) -> None:
+def test_a_text_without_a_name_is_refused(name: str) -> None:
     assert not names.is_name(name)
     assert not names.has_other_script(name)
 
 
 @pytest.mark.parametrize("name", ["محمد", "Јован", "\u0410wa", "李", "Αwa", "שלום", "ชื่อ", "ǃAwa", "ᴀwa"])
-def test_a_name_in_another_script_is_no_name_and_is_told_apart(name: str) -> None:
+def test_a_name_in_another_script_is_refused_and_recognised(name: str) -> None:
     assert not names.is_name(name)
     assert names.has_other_script(name)
 
@@ -233,7 +232,7 @@ def test_a_name_in_another_script_is_no_name_and_is_told_apart(name: str) -> Non
         *"\u3164\ufe00\ufe0f\ufeff\uffa0\ufff9\ufffb\U0001d173\U000e0001\U000e0041\U000e0100\U000e01ef\x00\ud800",
     ],
 )
-def test_an_invisible_character_is_in_no_name_and_counts_for_nothing(character: str) -> None:
+def test_an_invisible_character_is_refused_and_does_not_change_the_key(character: str) -> None:
     assert names.is_invisible(character)
     assert not names.is_name(character)
     assert not names.is_name(f"Awa{character}")
@@ -242,7 +241,7 @@ def test_an_invisible_character_is_in_no_name_and_counts_for_nothing(character: 
 
 
 @pytest.mark.parametrize("character", list("aéŁЖ李م ’-.\u0301\u00a0"))
-def test_a_character_that_shows_something_is_not_invisible(character: str) -> None:
+def test_a_visible_character_is_not_invisible(character: str) -> None:
     assert not names.is_invisible(character)
 
 
@@ -250,7 +249,7 @@ def test_a_character_that_shows_something_is_not_invisible(character: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("beginnings", "there"),
+    ("beginnings", "matches"),
     [
         ("mue", True),
         ("muller", True),
@@ -268,57 +267,5 @@ def test_a_character_that_shows_something_is_not_invisible(character: str) -> No
         ("-", False),
     ],
 )
-def test_a_name_is_found_by_beginnings_in_any_spelling(beginnings: str, *, there: bool) -> None:
-    assert names.has_beginnings("Abd El-Kader Müller O’Neil", beginnings) is there
-
-
-# One mailbox
-
-
-@pytest.mark.parametrize(
-    ("email", "normal"),
-    [
-        ("awa@example.org", "awa@example.org"),
-        (" AWA@Example.ORG ", "awa@example.org"),
-        ("a.wa@example.org", "a.wa@example.org"),
-        ("awa+rdv@example.org", "awa+rdv@example.org"),
-        ("a.w.a+rdv@gmail.com", "awa@gmail.com"),
-        ("awa@googlemail.com", "awa@gmail.com"),
-        ("A.Wa+1+2@ProtonMail.com", "awa@proton.me"),
-        ("awa@pm.me", "awa@proton.me"),
-        ("a.wa+rdv@outlook.fr", "a.wa@outlook.fr"),
-        ("awa+rdv@icloud.com", "awa@icloud.com"),
-        ("awa+rdv@fastmail.com", "awa@fastmail.com"),
-        ("awa@Exämple.org", "awa@xn--exmple-cua.org"),
-        ("awa@XN--EXMPLE-CUA.org", "awa@xn--exmple-cua.org"),
-        ("awa@ｅxample.org", "awa@example.org"),
-        ("ÅWA@example.org", "åwa@example.org"),  # never accepted, but compared
-        ("", "@"),
-    ],
-)
-def test_an_address_has_one_key_in_every_spelling_that_reaches_its_mailbox(email: str, normal: str) -> None:
-    assert emails.mailbox_key(email) == normal
-
-
-@pytest.mark.parametrize(
-    ("typed", "sent"),
-    [
-        ("awa@example.org", "awa@example.org"),
-        ("Awa.Exemple+rdv@EXAMPLE.org", "Awa.Exemple+rdv@example.org"),
-        ("o'exemple@example.org", "o'exemple@example.org"),
-        ("awa@exemple-é.fr", "awa@xn--exemple--i1a.fr"),
-        ("awa@straße.example", "awa@xn--strae-oqa.example"),
-        ("awa@xn--exmple-cua.org", "awa@xn--exmple-cua.org"),
-        ("awa@ｅxample.org", "awa@example.org"),
-        ("awa@مثال.إختبار", "awa@xn--mgbh0fb.xn--kgbechtv"),
-        ("a" * 64 + "@example.org", "a" * 64 + "@example.org"),
-    ],
-)
-def test_an_address_is_kept_as_ses_takes_it(typed: str, sent: str) -> None:
-    assert emails.deliverable(typed) == sent
-
-
-@pytest.mark.parametrize("typed", UNDELIVERABLE)
-def test_an_address_that_can_receive_no_letter_is_refused(typed: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        emails.deliverable(typed)
+def test_a_name_is_found_by_beginnings_in_any_spelling(beginnings: str, *, matches: bool) -> None:
+    assert names.has_beginnings("Abd El-Kader Müller O’Neil", beginnings) is matches

@@ -62,7 +62,7 @@ def modules() -> list[tuple[str, str]]:
 
 
 def ops_lines() -> list[str]:
-    """The commands of the ops program: in full, or as its own page gives them."""
+    """The commands of the operator program: in full, or as its own page gives them."""
     full = {rest for name, rest in modules() if name == "infra.ops"}
     known = {*GROUPS, *(one.name or getattr(one.callback, "__name__", "") for one in app.registered_commands)}
     short = {
@@ -94,7 +94,7 @@ def placed(table: None) -> None:  # noqa: ARG001  # a fixture for its effect
 
 @pytest.mark.usefixtures("placed")
 @pytest.mark.parametrize("line", ops_lines())
-def test_a_documented_command_of_the_ops_program_is_right_use(line: str) -> None:
+def test_a_documented_command_of_the_operator_program_parses(line: str) -> None:
     words = words_of(line)
     if words in ([], ["--stage", "test"]):  # the program alone
         words.append("--help")
@@ -103,12 +103,12 @@ def test_a_documented_command_of_the_ops_program_is_right_use(line: str) -> None
 
 
 @pytest.mark.parametrize(("name", "line"), modules())
-def test_a_documented_program_is_there(name: str, line: str) -> None:
+def test_a_documented_program_exists(name: str, line: str) -> None:
     assert importlib.util.find_spec(name) is not None, line
 
 
 @pytest.mark.parametrize("line", [line for name, line in modules() if name == "infra.ops.restore" and line])
-def test_a_documented_restoration_is_right_use(line: str) -> None:
+def test_a_documented_restore_command_parses(line: str) -> None:
     class Reached(Exception):
         pass
 
@@ -122,14 +122,14 @@ def test_a_documented_restoration_is_right_use(line: str) -> None:
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("line", [line for name, line in modules() if name == "infra.ops.redrive" and line])
-def test_a_documented_sending_of_letters_is_right_use(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_documented_redrive_command_parses(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     boto3.client("sqs").create_queue(QueueName="guichet-test-unsent")
     redrive.main(words_of(line))
     assert capsys.readouterr().out.startswith("0 ")
 
 
 @pytest.mark.parametrize("line", make_lines())
-def test_a_documented_target_of_make_is_there_and_reads_its_variables(line: str) -> None:
+def test_a_documented_make_target_exists_and_reads_its_variables(line: str) -> None:
     words = words_of(line)
     at = words.index("make")
     done = subprocess.run(  # noqa: S603  # shows the commands of the Makefile and runs none
@@ -161,17 +161,17 @@ def short_commands() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("group", "command"), short_commands())
-def test_a_command_that_a_sentence_names_is_one(group: str, command: str) -> None:
+def test_a_command_named_in_a_sentence_exists(group: str, command: str) -> None:
     assert ops(group, command, "--help").code == 0
 
 
-def test_a_document_that_an_alarm_or_a_program_names_is_there() -> None:
+def test_a_document_that_an_alarm_or_a_program_names_exists() -> None:
     names = {name for path in PROGRAMS for name in RELATIVE.findall(path.read_text("utf-8"))}
     assert "docs/operations.md" in names
     assert [name for name in sorted(names) if not (ROOT / name).is_file()] == []
 
 
-def test_the_commands_that_were_found_are_those_that_an_operator_reads() -> None:
+def test_the_documented_commands_are_found() -> None:
     lines = " | ".join(ops_lines())
     for command in ("status --stage STAGE", "release run --stage STAGE", "services withdraw aes", "seats add aes"):
         assert command in lines

@@ -1,4 +1,4 @@
-"""How each program ends when it is used wrongly: one clear line, exit code 1 or 2, and no traceback."""
+"""Wrong use of each program: one clear line, exit code 1 or 2, and no traceback."""
 
 import io
 import os
@@ -13,16 +13,19 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
 
-from infra.deploy import commands, package, stage
-from infra.deploy.package import ROOT, CannotDeploy
+from infra.deploy import commands, output, package, stage
+from infra.deploy.aws import CannotDeploy
+from infra.deploy.commands import Environment
+from infra.deploy.package import ROOT
 from infra.ops import redrive, restore
 from tests.table import SHAPE
 
 PROGRAMS = [
+    "infra.tools.architecture",
     "infra.tools.browser",
     "infra.deploy",
     "infra.local",
-    "infra.tools.lighthouse",
+    "infra.local.lighthouse",
     "infra.ops",
     "infra.deploy.package",
     "infra.ops.restore",
@@ -55,56 +58,54 @@ def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_every_program_says_how_it_is_used_and_does_nothing(program: str) -> None:
-    done = run(program, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "usage: " in done.stdout.lower()
+def test_every_program_has_a_help_that_does_nothing(program: str) -> None:
+    ended = run(program, "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "usage: " in ended.stdout.lower()
 
 
-def test_no_program_is_left_out_of_the_list() -> None:
-    files = [
-        *(ROOT / "infra").rglob("*.py"),
-        *(ROOT / "tests" / "load").rglob("*.py"),
-        *(ROOT / "tests/security").glob("*"),
-    ]
-    mains = {
-        file for file in files if file.suffix == ".py" and '\nif __name__ == "__main__":' in file.read_text("utf-8")
-    }
-    modules = {
-        str(file.relative_to(ROOT)).removesuffix(".py").removesuffix("/__main__").replace("/", ".") for file in mains
-    }
-    parts = {
+def test_the_list_of_programs_is_complete() -> None:
+    files = [path for folder in ("infra", "tests/load", "tests/security") for path in (ROOT / folder).rglob("*.py")]
+    with_main = [path for path in files if '\nif __name__ == "__main__":' in path.read_text("utf-8")]
+    modules = {str(path.relative_to(ROOT)).removesuffix(".py").replace("/", ".") for path in with_main}
+    started_by_others = {
         "infra.local.emulator",
         "infra.local.process_guard",
         "tests.load.rush.crowd",
         "tests.load.peerevent",
         "tests.load.simulation.measure",
     }
-    assert {name.removesuffix(".__main__") for name in modules} - parts == set(PROGRAMS)
+    assert {module.removesuffix(".__main__") for module in modules} - started_by_others == set(PROGRAMS)
 
 
-@pytest.mark.parametrize("program", ["unsent", "restore", "package", "deploy"])
-def test_a_program_without_its_arguments_ends_with_two(program: str, capsys: pytest.CaptureFixture[str]) -> None:
-    mains: dict[str, Callable[[list[str]], None]] = {
-        "unsent": redrive.main,
-        "restore": restore.main,
-        "package": package.main,
-        "deploy": commands.main,
-    }
+Main = Callable[[list[str]], None]
+
+
+@pytest.mark.parametrize("main", [redrive.main, restore.main, package.main, commands.main])
+def test_a_program_without_its_arguments_ends_with_two(main: Main, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        mains[program]([])
+        main([])
     assert ended.value.code == 2
-    assert "the following arguments are required" in capsys.readouterr().err
+    shown = capfd.readouterr()
+    assert "usage: " in (shown.out + shown.err).lower()
+
+
+@pytest.mark.parametrize("words", [["deploi", "prod"], ["deploy", "prod", "--eraze", "x"], ["rollback", "prod", "x"]])
+def test_a_command_line_that_deploy_does_not_know_ends_with_two(
+    words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        commands.main(words)
+    assert ended.value.code == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("Error: ")
 
 
 @pytest.mark.parametrize("main", [redrive.main, package.main, lambda words: restore.main([*words, MOMENT])])
-def test_a_name_that_no_stage_has_ends_with_two(
-    main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_name_that_no_stage_can_have_ends_with_two(main: Main, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["Prod"])
     assert ended.value.code == 2
-    assert "'Prod' is no name of a stage: small letters, digits and hyphens, 20 at most" in capsys.readouterr().err
+    assert "'Prod' is no name of a stage: lower-case letters, digits and hyphens, at most 20" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-11-30T08:55:00", "2026-13-30T08:55:00+01:00"])
@@ -112,11 +113,11 @@ def test_a_moment_without_its_offset_is_refused(moment: str, capsys: pytest.Capt
     with pytest.raises(SystemExit) as ended:
         restore.main(["trial", moment])
     assert ended.value.code == 2
-    assert f"'{moment}' is no moment with its offset, like {MOMENT}" in capsys.readouterr().err
+    assert f"'{moment}' is not a date and time with a UTC offset, like {MOMENT}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("main", [redrive.main, lambda words: restore.main([*words, MOMENT])])
-def test_a_stage_that_is_not_there_is_one_line(main: Callable[[list[str]], None]) -> None:
+def test_a_stage_that_does_not_exist_is_one_line(main: Main) -> None:
     with mock_aws(), pytest.raises(SystemExit) as ended:
         main(["none"])
     assert ended.value.code == NO_STAGE
@@ -124,21 +125,21 @@ def test_a_stage_that_is_not_there_is_one_line(main: Callable[[list[str]], None]
 
 @pytest.mark.parametrize("words", [["infra.ops.redrive", "none"], ["infra.ops.restore", "none", MOMENT]])
 def test_a_shell_without_a_region_is_one_line(words: list[str], tmp_path: Path) -> None:
-    done = run(*words, AWS_CONFIG_FILE=str(tmp_path / "none"), AWS_EC2_METADATA_DISABLED="true")
-    assert done.returncode == 1
-    assert done.stderr == "guichet: no AWS region is set: set AWS_DEFAULT_REGION to the one of none\n"
+    ended = run(*words, AWS_CONFIG_FILE=str(tmp_path / "none"), AWS_EC2_METADATA_DISABLED="true")
+    assert ended.returncode == 1
+    assert ended.stderr == "guichet: no AWS region is set: set AWS_DEFAULT_REGION to the one of none\n"
 
 
 @pytest.mark.parametrize("program", ["infra.local", "infra.ops"])
 def test_a_wrong_port_is_one_line(program: str) -> None:
     words = [program, *(["services", "list"] if program == "infra.ops" else [])]
-    done = run(*words, GUICHET_PORT="abc")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "guichet: GUICHET_PORT must be a port number from 1 to 65535, not 'abc'\n"
+    ended = run(*words, GUICHET_PORT="abc")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "guichet: GUICHET_PORT must be a port number from 1 to 65535, not 'abc'\n"
 
 
 class Unchanged:
-    """A table, and the copy of it that was restored: what `same` says of both."""
+    """A client of DynamoDB that restores an empty copy of a table."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -150,15 +151,15 @@ class Unchanged:
         self.client.create_table(TableName=names["TargetTableName"], **SHAPE)
 
 
-def test_a_restoration_without_differences_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_restoration_without_differences_reports_none(capsys: pytest.CaptureFixture[str]) -> None:
     with mock_aws():
         client = boto3.client("dynamodb")
         client.create_table(TableName="guichet-trial", **SHAPE)
         restore.main(["trial", MOMENT], client=Unchanged(client))
     said = capsys.readouterr().out.splitlines()
     assert said == [
-        "no differences: guichet-trial has the same 0 items as at that moment",
-        "when it is no longer needed: aws dynamodb delete-table --table-name guichet-trial-20261130T075500",
+        "no differences: guichet-trial has the same 0 items as then",
+        "to delete the copy: aws dynamodb delete-table --table-name guichet-trial-20261130T075500",
     ]
 
 
@@ -187,14 +188,14 @@ def test_a_stage_file_that_cannot_be_used_is_one_line(
 
 def test_a_program_that_fails_while_packaging_is_one_line() -> None:
     error = subprocess.CalledProcessError(1, ["/a b/chalice", "package"], "", "Traceback:\nNo space left on device\n")
-    assert str(package.failed(error)) == (
+    assert str(package.packaging_failed(error)) == (
         "guichet: cannot package the functions: `chalice package` failed: No space left on device"
     )
 
 
-def test_the_stage_of_a_folder_is_not_named_by_its_path() -> None:
+def test_a_path_is_no_name_of_a_stage() -> None:
     with pytest.raises(CannotDeploy, match=r"^guichet: '\.\./prod' is no name of a stage"):
-        stage.named("../prod")
+        stage.check_name("../prod")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_the_stage_of_a_folder_is_not_named_by_its_path() -> None:
     [
         (
             KeyboardInterrupt(),
-            "guichet: stopped: what CloudFormation has begun goes on; `make deploy` says when it is still at work",
+            "guichet: stopped: CloudFormation finishes what it has begun; until then `make deploy` is refused",
         ),
         (NoCredentialsError(), "guichet: AWS: Unable to locate credentials"),
         (
@@ -216,19 +217,34 @@ def test_what_stops_a_deployment_is_one_line(error: BaseException, line: str) ->
         raise error
 
     with pytest.raises(CannotDeploy) as refused:
-        commands.main(["rollback", "example"], connect=lambda _: client)
+        commands.main(["rollback", "example"], environment=Environment(connect=lambda _: client))
     assert str(refused.value) == line
 
 
 class Terminal(io.StringIO):
-    """A terminal at which somebody types this."""
+    """A terminal at which somebody types a text."""
 
     def isatty(self) -> bool:
         return True
 
 
-@pytest.mark.parametrize("typed", ["", "\n", "no\n"])
+@pytest.mark.parametrize("typed", ["", "\n", "no\n", "perhaps\n"])
 def test_any_answer_but_yes_changes_nothing(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     with pytest.raises(CannotDeploy, match=r"^guichet: nothing was changed$"):
-        commands.asker(yes=False)("Do this?")
+        output.asker(yes=False)("Apply these changes?")
+
+
+@pytest.mark.parametrize("typed", ["y\n", "yes\n", "YES\n"])
+def test_a_yes_goes_on(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    output.asker(yes=False)("Apply these changes?")
+
+
+def test_without_a_terminal_only_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    output.asker(yes=True)("Apply these changes?")
+    with pytest.raises(
+        CannotDeploy, match=r"^guichet: nothing was changed: this needs a terminal to ask at, or YES=1$"
+    ):
+        output.asker(yes=False)("Apply these changes?")

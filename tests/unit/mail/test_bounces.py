@@ -7,14 +7,13 @@ import pytest
 
 from chalicelib.booking import requests
 from chalicelib.booking.requests import Request
-from chalicelib.domain.person import Person
-from chalicelib.domain.seat import Seat, SeatKey, State
-from chalicelib.keys import keys
+from chalicelib.domain.seat import Seat, State
 from chalicelib.mail import bounces, outbox
 from chalicelib.mail.bounces import Feedback
 from chalicelib.storage import person_store, seat_store
 from chalicelib.web import forms
-from tests.unit.mail.postman import AWA, NOW, Postman, after, bounce, event, filed
+from tests.unit.booking.steps import NOW, person
+from tests.unit.mail.postman import Postman, after, bounce, event, filed
 
 LATER = NOW + timedelta(minutes=16)
 """After the time in which the e-mail address can be corrected."""
@@ -24,24 +23,14 @@ COMPLAINT = event("Complaint", complaint={"complaintFeedbackType": "abuse"})
 
 
 def seat(request: Request) -> Seat:
-    return seat_store.read(key(request))
-
-
-def key(request: Request) -> SeatKey:
-    return keys().read_token("link", request.token).seat
-
-
-def person() -> Person:
-    found = person_store.read(keys().person_key("Awa", "Exemple", AWA.birth_date), "aes")
-    assert found is not None
-    return found
+    return seat_store.read(request.seat.key)
 
 
 # Reading
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "expected"),
     [
         (event("Delivery", delivery={}), Feedback("delivered", "awa@example.org")),
         (event("Delivery", by="notificationType"), Feedback("delivered", "awa@example.org")),
@@ -59,10 +48,10 @@ def person() -> Person:
         (bounce(to=["awa@xn--\u0000"]), Feedback("bounced", "awa@xn--\u0000", stops=True)),
     ],
 )
-def test_an_event_says_what_became_of_a_letter_to_whom_and_whether_others_may_follow(
-    message: str, told: Feedback
+def test_an_event_is_read_with_the_e_mail_address_and_whether_other_letters_may_follow(
+    message: str, expected: Feedback
 ) -> None:
-    assert bounces.read(message) == told
+    assert bounces.read(message) == expected
 
 
 ODD = [
@@ -87,7 +76,7 @@ ODD = [
 
 
 @pytest.mark.usefixtures("service")
-def test_what_ses_would_not_say_of_one_letter_is_dropped_and_changes_nothing(
+def test_a_message_that_is_no_feedback_on_one_letter_is_dropped_and_changes_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     request, _ = filed()
@@ -117,14 +106,14 @@ def test_a_hard_bounce_ends_a_request_that_waits_and_its_seat_returns_later() ->
 
 
 @pytest.mark.usefixtures("service")
-def test_after_a_bounce_no_letter_of_the_request_goes_out_not_even_the_one_about_its_end(
+def test_after_a_bounce_no_letter_of_the_request_is_sent_not_even_the_one_about_its_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     request, first = filed()
     ended = after(request, lambda _token: bounces.handle(bounce(), LATER))
-    wanted = outbox.letter_due(*ended[1:])
-    assert wanted is not None
-    assert wanted.kind == "expired"
+    due = outbox.letter_due(*ended[1:])
+    assert due is not None
+    assert due.kind == "expired"
     post = Postman()
     assert outbox.deliver([first, ended], now=LATER, send=post) == []
     assert post.sent == []
@@ -134,7 +123,7 @@ def test_after_a_bounce_no_letter_of_the_request_goes_out_not_even_the_one_about
 
 
 @pytest.mark.usefixtures("service")
-def test_after_a_bounce_the_same_person_can_ask_again_and_is_written_to() -> None:
+def test_after_a_bounce_the_same_person_can_file_again_and_gets_letters() -> None:
     filed()
     bounces.handle(bounce(), LATER)
     _, change = filed()
@@ -144,7 +133,7 @@ def test_after_a_bounce_the_same_person_can_ask_again_and_is_written_to() -> Non
 
 
 @pytest.mark.usefixtures("service")
-def test_a_bounce_takes_no_seat_from_who_has_confirmed() -> None:
+def test_a_bounce_does_not_end_a_confirmed_request() -> None:
     request, _ = filed()
     requests.confirm(request.token, NOW)
     bounces.handle(bounce(), LATER)
@@ -153,7 +142,7 @@ def test_a_bounce_takes_no_seat_from_who_has_confirmed() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_a_bounce_is_found_by_the_address_of_a_unicode_domain_too() -> None:
+def test_a_bounce_is_matched_by_the_e_mail_address_of_a_unicode_domain_too() -> None:
     form = {
         "first_name": "Awa",
         "last_name": "Exemple",
@@ -188,7 +177,7 @@ def test_a_complaint_stops_letters_and_the_seat_stays() -> None:
         bounce(to=["ben@example.org"]),
     ],
 )
-def test_what_passes_or_is_about_somebody_else_is_counted_and_changes_nothing(message: str) -> None:
+def test_a_temporary_failure_or_feedback_about_somebody_else_is_counted_and_changes_nothing(message: str) -> None:
     request, _ = filed()
     bounces.handle(message, LATER)
     assert seat(request).state is State.PENDING
@@ -205,14 +194,14 @@ def test_the_same_bounce_twice_is_once() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_an_address_is_known_by_any_of_its_spellings_and_never_logged(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_e_mail_address_is_recognised_in_any_spelling_and_never_logged(capsys: pytest.CaptureFixture[str]) -> None:
     request, _ = filed()
     capsys.readouterr()
     bounces.handle(bounce(to=["AWA@Example.ORG"]), LATER)
     assert seat(request).state is State.OPEN
-    said = capsys.readouterr().err
-    told = {"event": "mail-bounced", "run": "", "stops": True, "requests": 1, "freed": 1}
-    assert json.loads(said) == told
+    line = capsys.readouterr().err
+    expected = {"event": "mail-bounced", "run": "", "stops": True, "requests": 1, "freed": 1}
+    assert json.loads(line) == expected
 
 
 @pytest.mark.usefixtures("service")

@@ -19,8 +19,9 @@ from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import letters, outbox, ses
 from chalicelib.rendering.i18n import locale_for
-from chalicelib.storage import items, person_store, seat_admin, seat_store
-from tests.unit.mail.postman import AWA, NOW, Change, Postman, after, filed, image
+from chalicelib.storage import items, person_store, seat_maintenance, seat_store
+from tests.unit.booking.steps import AWA, NOW, person
+from tests.unit.mail.postman import Change, Postman, after, filed, image
 
 
 @pytest.mark.usefixtures("service")
@@ -34,7 +35,7 @@ def test_a_request_calls_for_one_letter_with_its_facts_and_links_however_often_t
     assert key == f"{request.reference}.confirm"
     assert (letter.to, letter.subject) == ("awa@example.org", "Confirmez votre rendez-vous")
     link = f"https://guichet.example.org/api/requests/{request.token}"
-    for said in (
+    for text in (
         "Bonjour Awa Exemple,",
         "2\u00a0880 minutes",
         "mercredi 2 décembre 2026, 9\u00a0h\u00a000",
@@ -46,9 +47,9 @@ def test_a_request_calls_for_one_letter_with_its_facts_and_links_however_often_t
         link,
         f"{link}/cancellation",
     ):
-        assert said in letter.text
-        if said.startswith("https"):
-            assert f'href="{said}"' in letter.html
+        assert text in letter.text
+        if text.startswith("https"):
+            assert f'href="{text}"' in letter.html
 
 
 @pytest.mark.usefixtures("service")
@@ -63,15 +64,6 @@ def test_a_confirmation_calls_for_the_convocation_with_its_two_files() -> None:
     assert letter.attachments[1].content.startswith(b"BEGIN:VCALENDAR")
 
 
-@pytest.mark.usefixtures("service")
-def test_a_cancellation_calls_for_a_letter_that_says_so() -> None:
-    request, _ = filed()
-    change = after(request, lambda token: requests.cancel(token, NOW))
-    post = Postman()
-    outbox.deliver([change], now=NOW, send=post)
-    assert post.sent[0][0].subject == "Votre rendez-vous est annulé"
-
-
 def letters_for(*changes: Change) -> list[ses.Letter]:
     post = Postman()
     assert outbox.deliver(changes, now=NOW, send=post) == []
@@ -79,7 +71,7 @@ def letters_for(*changes: Change) -> list[ses.Letter]:
 
 
 def calendar_of(letter: ses.Letter) -> bytes:
-    return next(one.content for one in letter.attachments if one.name == "rendez-vous.ics")
+    return next(file.content for file in letter.attachments if file.name == "rendez-vous.ics")
 
 
 @pytest.mark.usefixtures("service")
@@ -87,18 +79,18 @@ def test_a_move_calls_for_the_new_convocation_once_and_its_calendar_file_replace
     request, first = filed()
     second = after(request, lambda token: requests.confirm(token, NOW))
     start = datetime(2026, 12, 17, 10, 0, tzinfo=ZoneInfo("Europe/Paris"))
-    old_key = keys().read_token("link", request.token).seat
+    old_key = keys().read_link_token(request.token).seat
     news = [SeatKey(start.date(), start.time(), unit, "aes") for unit in (1, 2)]
     before = [image(key) for key in (old_key, *news)]
-    moved = moves.move(request.token, start, now=NOW)
+    moved = moves.move(requests.view(request.token, NOW), start, now=NOW)
     third = [("3", was, image(key)) for was, key in zip(before, (old_key, *news), strict=True)]
     assert outbox.letter_due(*third[0][1:]) is None
     sent = letters_for(first, second, *third, *third)
     assert [letter.subject for letter in sent] == [
-        "Votre rendez-vous a changé de date : votre convocation"  # the two before it are no longer about its place
+        "Votre rendez-vous a changé de date : votre convocation"  # the two letters before it are about the old seat
     ]
     assert f"requests/{moved.token}" in sent[0].text
-    assert [one.name for one in sent[0].attachments] == ["convocation.pdf", "rendez-vous.ics"]
+    assert [file.name for file in sent[0].attachments] == ["convocation.pdf", "rendez-vous.ics"]
     assert b"\r\nSEQUENCE:2\r\n" in calendar_of(sent[0])
 
 
@@ -106,34 +98,37 @@ def test_a_move_calls_for_the_new_convocation_once_and_its_calendar_file_replace
 @pytest.mark.parametrize(
     ("act", "subject"),
     [
+        (lambda seat: seat_store.end_request(seat, State.CANCELLED, NOW, NOW), "Votre rendez-vous est annulé"),
         (
             lambda seat: seat_store.end_request(seat, State.WITHDRAWN, NOW, NOW),
             "Votre rendez-vous ne pourra pas avoir lieu",
         ),
         (
-            lambda seat: seat_admin.displace(seat, "r", NOW + timedelta(days=7)),
+            lambda seat: seat_maintenance.displace(seat, "r", NOW + timedelta(days=7)),
             "Votre rendez-vous doit changer de date",
         ),
     ],
 )
-def test_what_the_office_ends_calls_for_a_letter_that_takes_it_out_of_the_calendar(
+def test_the_end_of_an_appointment_calls_for_a_letter_that_removes_it_from_the_calendar(
     act: Callable[[Seat], bool], subject: str
 ) -> None:
     request, first = filed()
     second = after(request, lambda token: requests.confirm(token, NOW))
     letters_for(first, second)
-    key = keys().read_token("link", request.token).seat
+    key = keys().read_link_token(request.token).seat
     sent = letters_for(after(request, lambda _token: act(seat_store.read(key))))
     assert [letter.subject for letter in sent] == [subject]
-    assert [one.content_type for one in sent[0].attachments] == ["text/calendar; method=CANCEL; charset=utf-8"]
+    assert [file.content_type for file in sent[0].attachments] == ["text/calendar; method=CANCEL; charset=utf-8"]
     assert b"\r\nSEQUENCE:1\r\n" in calendar_of(sent[0])
 
 
 @pytest.mark.usefixtures("service")
-def test_a_displaced_person_is_told_until_when_to_choose_and_by_which_link() -> None:
+def test_the_letter_to_a_displaced_person_names_the_last_moment_and_the_link_to_choose() -> None:
     request, _ = filed()
-    key = keys().read_token("link", request.token).seat
-    change = after(request, lambda _token: seat_admin.displace(seat_store.read(key), "r", NOW + timedelta(days=7)))
+    key = keys().read_link_token(request.token).seat
+    change = after(
+        request, lambda _token: seat_maintenance.displace(seat_store.read(key), "r", NOW + timedelta(days=7))
+    )
     letter = letters_for(change)[0]
     assert "avant le lundi 7 décembre 2026, 9\u00a0h\u00a000" in letter.text
     assert f"requests/{request.token}/move" in letter.text
@@ -171,7 +166,7 @@ def test_a_crash_between_sending_and_marking_repeats_the_letter_with_the_same_li
 
     def crash(letter: ses.Letter, key: str, **_more: str) -> str:
         post(letter, key)
-        raise TooManyRequests  # the mark that would have followed never was
+        raise TooManyRequests  # before the mark is written
 
     assert outbox.deliver([change], now=NOW, send=crash) == ["1"]
     assert outbox.deliver([change], now=NOW, send=post) == []
@@ -188,21 +183,17 @@ def test_a_change_of_a_request_that_another_has_replaced_sends_nothing() -> None
     assert post.sent == []
 
 
-def test_a_wish_for_the_link_is_answered_once(service: Service) -> None:
+def test_a_link_that_was_asked_for_is_sent_once(service: Service) -> None:
     request, _ = filed()
-    row = items.LockItem(f"EMAIL#{keys().email_key(AWA.email)}", f"SERVICE#{service.id}")
-    place = {"TableName": "guichet-test", "Key": {"pk": {"S": row.pk}, "sk": {"S": row.sk}}}
-    before = boto3.client("dynamodb").get_item(**place)["Item"]
-    requests.ask_link(request.reference, AWA.email, NOW)
-    change = ("3", before, boto3.client("dynamodb").get_item(**place)["Item"])
+    change = link_record(service, request, NOW)
     post = Postman()
     outbox.deliver([change, change], now=NOW, send=post)
     assert [letter.subject for letter, _ in post.sent] == ["Votre lien pour gérer votre rendez-vous"]
     assert request.token in post.sent[0][0].text
 
 
-def asked_for(service: Service, request: requests.Request, now: datetime) -> Change:
-    """The change that asking for the link makes of the address item."""
+def link_record(service: Service, request: requests.Request, now: datetime) -> Change:
+    """Return the stream record that asking for the link writes about the e-mail lock."""
     row = items.LockItem(f"EMAIL#{keys().email_key(AWA.email)}", f"SERVICE#{service.id}")
     place = {"TableName": "guichet-test", "Key": {"pk": {"S": row.pk}, "sk": {"S": row.sk}}}
     before = boto3.client("dynamodb").get_item(**place)["Item"]
@@ -215,36 +206,34 @@ def test_the_marks_of_letters_are_bounded_and_a_change_that_comes_again_sends_no
     request, first = filed()
     second = after(request, lambda token: requests.confirm(token, NOW))
     assert len(letters_for(first, second)) == 2
-    changes = [asked_for(service, request, NOW + timedelta(hours=9 * n)) for n in range(25)]
+    changes = [link_record(service, request, NOW + timedelta(hours=9 * n)) for n in range(25)]
     assert len(letters_for(*changes)) == 25
     assert letters_for(first, second, *changes[-10:]) == []
-    person = person_store.read(keys().person_key("Awa", "Exemple", AWA.birth_date), "aes")
-    assert person is not None
+    applicant = person()
     newest = {f"link:{int((NOW + timedelta(hours=9 * n)).timestamp() * 1000)}" for n in range(15, 25)}
-    assert person.sent == {"confirm", "convocation", *newest}
+    assert applicant.sent == {"confirm", "convocation", *newest}
     cancelled = letters_for(after(request, lambda token: requests.cancel(token, NOW)))
     assert b"METHOD:CANCEL" in calendar_of(cancelled[0])
 
 
-def test_marks_of_links_never_put_out_the_only_mark_of_a_convocation(service: Service) -> None:
+def test_marks_of_links_never_push_out_the_mark_of_a_convocation(service: Service) -> None:
     request, _ = filed()
     requests.confirm(request.token, NOW)
-    person = person_store.read(keys().person_key("Awa", "Exemple", AWA.birth_date), service.id)
-    assert person is not None
+    applicant = person()
     old = {"convocation:1795996800000", "moved:aes.20261203.1015.1", "reminder:aes.20261203.1015.1"}
-    full = replace(person, sent=frozenset({*old, *(f"link:{1795996800000 + n}" for n in range(30))}))
+    full = replace(applicant, sent=frozenset({*old, *(f"link:{1795996800000 + n}" for n in range(30))}))
     assert person_store.mark_sent(full, "link:1795996800099")
-    kept = person_store.read(person.key, service.id)
-    assert kept is not None
-    assert kept.sent == {*old, *(f"link:{1795996800000 + n}" for n in range(21, 30)), "link:1795996800099"}
+    stored = person_store.read(applicant.key, service.id)
+    assert stored is not None
+    assert stored.sent == {*old, *(f"link:{1795996800000 + n}" for n in range(21, 30)), "link:1795996800099"}
 
 
 @pytest.mark.usefixtures("service")
-def test_what_is_no_step_of_a_request_calls_for_no_letter() -> None:
-    kept = holds.place("aes", holds.Wish(None, conditions_accepted=True), now=NOW)
-    held = image(kept.seat.key)
-    holds.end(kept.id, NOW)
-    for change in ((None, held), (held, image(kept.seat.key)), (held, None), (None, None)):
+def test_holds_and_deletions_call_for_no_letter() -> None:
+    hold = holds.place("aes", holds.Wish(None, conditions_accepted=True), now=NOW)
+    held = image(hold.key)
+    holds.end(hold.id, NOW)
+    for change in ((None, held), (held, image(hold.key)), (held, None), (None, None)):
         assert outbox.letter_due(*change) is None
 
 
@@ -253,13 +242,12 @@ def test_every_letter_has_words_in_every_language_and_no_subject_tells_the_matte
     service: Service, language: str
 ) -> None:
     request, _ = filed()
-    person = person_store.read(keys().person_key("Awa", "Exemple", AWA.birth_date), "aes")
-    assert person is not None
-    own = locale_for(language)
+    applicant = person()
+    locale = locale_for(language)
     for kind, subject in letters.SUBJECTS.items():
-        content = letters.compose(kind, service, person, f"https://x.example/{request.token}", own, until=NOW)
+        content = letters.compose(kind, service, applicant, f"https://x.example/{request.token}", locale, until=NOW)
         assert content.lines
-        assert content.subject == own._(subject)
+        assert content.subject == locale._(subject)
         assert "AES" not in content.subject
 
 
@@ -271,8 +259,8 @@ def template() -> dict[str, Any]:
     """infra/deploy/templates/app.yaml, its functions (`!Ref`) left out."""
     loader = type("Loader", (yaml.SafeLoader,), {})
     loader.add_multi_constructor("!", lambda *_: None)  # type: ignore[attr-defined]  # made on the line above
-    found: dict[str, Any] = yaml.load((ROOT / "infra/deploy/templates/app.yaml").read_text(), loader)  # noqa: S506  # a safe one
-    return found
+    document: dict[str, Any] = yaml.load((ROOT / "infra/deploy/templates/app.yaml").read_text(), loader)  # noqa: S506  # a safe one
+    return document
 
 
 def test_a_whole_batch_of_letters_at_the_slowest_rate_fits_into_the_mailers_time() -> None:
@@ -282,5 +270,5 @@ def test_a_whole_batch_of_letters_at_the_slowest_rate_fits_into_the_mailers_time
     assert stream["BatchSize"] * (1 / slowest + work) <= MAILER["lambda_timeout"]
 
 
-def test_one_mailer_runs_at_a_time_so_that_its_rate_is_everybodys() -> None:
+def test_one_mailer_runs_at_a_time() -> None:
     assert MAILER["reserved_concurrency"] == 1

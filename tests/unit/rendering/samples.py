@@ -26,7 +26,7 @@ TOLD = Convocation(
     birth_date=date(1990, 1, 2),
     start=datetime(2026, 12, 3, 10, 15, tzinfo=PARIS),
     minutes=5,
-    place=("Bâtiment B, guichets 3 à 6", "1 rue de l’Exemple", "42000 Exempleville"),
+    postal_address=("Bâtiment B, guichets 3 à 6", "1 rue de l’Exemple", "42000 Exempleville"),
     documents=(
         {"fr": "Passeport", "en": "Passport", "ar": "جواز السفر"},
         {"fr": "Acte de naissance et sa traduction", "en": "Birth certificate", "ar": "شهادة الميلاد"},
@@ -43,8 +43,8 @@ def catalogue(language: str) -> Catalog:
         return read_po(file, locale=language, domain="guichet", abort_invalid=True)
 
 
-def speech(language: str) -> Locale:
-    """The words of a language straight from its .po file, whether or not it was compiled."""
+def locale_from_source(language: str) -> Locale:
+    """Return the locale of a language from its .po file, compiled or not."""
     if language == "fr":
         return locale_for("fr")
     compiled = BytesIO()

@@ -27,8 +27,8 @@ def event(content: bytes) -> dict[str, str]:
     "start",
     [datetime(2026, 12, 3, 10, 15), datetime(2026, 12, 3, 9, 15, tzinfo=UTC)],  # noqa: DTZ001  that is the point
 )
-def test_a_start_without_the_zone_of_the_place_is_refused(start: datetime) -> None:
-    with pytest.raises(ValueError, match="zone of the place"):
+def test_a_start_outside_the_time_zone_of_the_office_is_refused(start: datetime) -> None:
+    with pytest.raises(ValueError, match="time zone of the office"):
         replace(TOLD, start=start)
 
 
@@ -68,7 +68,7 @@ def test_the_calendar_file_publishes_one_private_event() -> None:
     assert said["LOCATION"] == "Bâtiment B\\, guichets 3 à 6\\, 1 rue de l’Exemple\\, 42000 Exempleville"
 
 
-def test_the_calendar_file_tells_a_lock_screen_neither_why_nor_who() -> None:
+def test_the_calendar_file_names_neither_the_service_nor_the_applicant() -> None:
     content = convocation.calendar_file(TOLD, FRENCH, now=NOW).decode().replace("\r\n ", "")
     assert "SUMMARY:Rendez-vous à la préfecture\r\n" in content
     assert not any(word in content for word in ("séjour", "Admission", "Awa", "1990", "titre"))
@@ -82,7 +82,7 @@ def test_the_calendar_file_tells_a_lock_screen_neither_why_nor_who() -> None:
         ("ar", "موعد في الولاية (préfecture)", "احضر قبله بعشر دقائق (10)"),
     ],
 )
-def test_the_calendar_file_speaks_the_language_of_the_person(language: str, summary: str, advice: str) -> None:
+def test_the_calendar_file_is_in_the_language_of_the_applicant(language: str, summary: str, advice: str) -> None:
     calendar = Calendar.from_ical(convocation.calendar_file(TOLD, locale_for(language), now=NOW))
     (entry,) = calendar.walk("VEVENT")
     (alarm,) = calendar.walk("VALARM")
@@ -90,7 +90,7 @@ def test_the_calendar_file_speaks_the_language_of_the_person(language: str, summ
     assert advice in str(entry["DESCRIPTION"])
 
 
-def test_the_calendar_file_rings_the_day_before() -> None:
+def test_the_calendar_file_has_an_alarm_the_day_before() -> None:
     calendar = Calendar.from_ical(convocation.calendar_file(TOLD, FRENCH, now=NOW))
     (alarm,) = calendar.walk("VALARM")
     assert alarm["ACTION"] == "DISPLAY"
@@ -104,8 +104,10 @@ def test_every_line_of_the_calendar_file_is_short_and_ends_in_crlf() -> None:
     assert max(len(line) for line in content.split(b"\r\n")) <= 75
 
 
-def test_a_place_cannot_add_lines_to_the_calendar_file() -> None:
-    content = convocation.calendar_file(replace(TOLD, place=("Ici\r\nATTENDEE:mailto:x@example.org",)), FRENCH, now=NOW)
+def test_a_postal_address_cannot_add_lines_to_the_calendar_file() -> None:
+    content = convocation.calendar_file(
+        replace(TOLD, postal_address=("Ici\r\nATTENDEE:mailto:x@example.org",)), FRENCH, now=NOW
+    )
     assert b"\r\nATTENDEE" not in content
 
 
@@ -117,7 +119,7 @@ def test_a_cancelled_event_carries_the_same_uid_and_no_alarm() -> None:
     assert (said["UID"], said["SEQUENCE"], said["STATUS"]) == ("K7FM3R8HW2@guichet", "1", "CANCELLED")
 
 
-def test_the_functions_load_no_library_of_paper_or_calendar_before_they_need_it() -> None:
+def test_importing_the_service_loads_no_pdf_or_calendar_library() -> None:
     program = (
         "import sys, chalicelib.mail.outbox;"
         "sys.exit(bool({'reportlab', 'segno', 'icalendar', 'arabic_reshaper', 'bidi', 'PIL'} & set(sys.modules)))"

@@ -16,7 +16,7 @@ from babel.messages.frontend import parse_keywords, parse_mapping_cfg
 
 from chalicelib.domain.service import LANGUAGES
 from chalicelib.rendering.i18n import LOCALE, NoTranslations, check, locale_for, preferred_language
-from tests.unit.rendering.samples import catalogue, speech
+from tests.unit.rendering.samples import catalogue, locale_from_source
 
 TRANSLATED = [language for language in LANGUAGES if language != "fr"]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w*\}|</?\w+|%(?!\()")
@@ -100,13 +100,13 @@ def test_every_service_text_has_every_language() -> None:
         ("ar", date(2026, 12, 3), "الخميس 3 ديسمبر 2026"),
     ],
 )
-def test_a_day_is_written_out(language: str, day: date, read: str) -> None:
-    assert speech(language).day(day) == read
+def test_a_date_is_written_with_its_weekday(language: str, day: date, read: str) -> None:
+    assert locale_from_source(language).full_date(day) == read
 
 
 @pytest.mark.parametrize(("language", "read"), [("fr", "9\u00a0h\u00a005"), ("en", "09:05"), ("ar", "09:05")])
-def test_a_time_is_written_as_its_readers_do(language: str, read: str) -> None:
-    assert speech(language).clock(datetime(2026, 12, 3, 9, 5, tzinfo=UTC)) == read
+def test_a_time_is_written_as_its_language_does(language: str, read: str) -> None:
+    assert locale_from_source(language).time_of_day(datetime(2026, 12, 3, 9, 5, tzinfo=UTC)) == read
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_time_is_written_as_its_readers_do(language: str, read: str) -> None:
 )
 def test_arabic_counts_in_six_ways(number: int, read: str) -> None:
     source = "%(num)s demande(s) de rendez-vous disponible(s)"
-    assert speech("ar").ngettext(source, source, number) % {"num": number} == read
+    assert locale_from_source("ar").ngettext(source, source, number) % {"num": number} == read
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ def test_arabic_counts_in_six_ways(number: int, read: str) -> None:
         ("fr, en", "fr"),
     ],
 )
-def test_the_browser_says_which_language_is_first(header: str, language: str) -> None:
+def test_the_preferred_language_follows_accept_language(header: str, language: str) -> None:
     assert preferred_language(header) == language
 
 
-def test_an_unknown_language_reads_french() -> None:
+def test_the_locale_of_an_unknown_language_is_french() -> None:
     assert locale_for("xx").language == "fr"
     assert locale_for("ar").direction == "rtl"
     assert locale_for("en").direction == "ltr"
 
 
-def test_a_program_without_compiled_catalogues_stops_with_one_line(tmp_path: Path) -> None:
+def test_a_missing_catalogue_is_reported_in_one_line(tmp_path: Path) -> None:
     check()
     with pytest.raises(NoTranslations) as stopped:
         check(tmp_path)

@@ -70,7 +70,7 @@ def test_the_paper_is_void_for_any_other_person() -> None:
         (datetime(2026, 12, 3, 10, 15, tzinfo=ZoneInfo("Indian/Reunion")), "Jeudi 3 décembre 2026"),
     ],
 )
-def test_the_time_on_paper_is_that_of_the_clock_on_the_wall(start: datetime, day: str) -> None:
+def test_the_printed_time_is_the_local_time_of_the_office(start: datetime, day: str) -> None:
     printed = text(replace(TOLD, start=start))
     assert f"{day} 10 h 15" in printed
     assert "à 10 h 05" in printed
@@ -120,8 +120,8 @@ def test_a_name_of_200_characters_wraps_inside_the_margins(name: str) -> None:
     assert "".join(name.split()) in "".join(text(told).split())
 
 
-def test_what_markup_is_made_of_prints_on_the_arabic_sheet_too() -> None:
-    told = replace(TOLD, first_name="<b>Awa</b>", place=("Bâtiment A & B", "1 rue de l’Exemple"))
+def test_markup_is_printed_as_typed_on_the_arabic_sheet() -> None:
+    told = replace(TOLD, first_name="<b>Awa</b>", postal_address=("Bâtiment A & B", "1 rue de l’Exemple"))
     _french, arabic = said(read(told, "ar"))
     assert "<b>Awa</b>" in arabic
     assert "Bâtiment A & B" in normalize("NFKC", arabic)
@@ -180,7 +180,7 @@ def test_a_birth_name_stands_beside_the_name_that_is_used_now() -> None:
 # The person's own language
 
 
-def test_who_reads_french_gets_the_french_sheet_alone() -> None:
+def test_the_french_convocation_has_the_french_sheet_alone() -> None:
     assert len(read(TOLD, "fr").pages) == 1
 
 

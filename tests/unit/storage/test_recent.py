@@ -3,7 +3,7 @@ from datetime import date, time, timedelta
 import pytest
 
 from chalicelib.domain.seat import SeatKey
-from chalicelib.storage import recent
+from chalicelib.storage.recent import RecentSeats
 from tests.conftest import MONDAY
 
 SECOND = timedelta(seconds=1)
@@ -11,104 +11,107 @@ KEYS = [SeatKey(date(2026, 12, 3), time(9 + n // 60, n % 60), 1, "aes") for n in
 
 
 class Process:
-    """One that asks for whatever seat it is led to, and is told who has it."""
+    """A process with a cache of its own. Other processes have the seats with the numbers `lost`."""
 
-    def __init__(self, theirs: set[int]) -> None:
-        recent.forget()
+    def __init__(self, lost: set[int]) -> None:
+        self.cache = RecentSeats()
         self.free = KEYS.copy()
-        self.theirs = theirs
+        self.lost = lost
         self.now = MONDAY
 
-    def ask(self, number: int) -> int:
-        """Ask for this one."""
+    def try_seat(self, number: int) -> int:
         self.free.remove(KEYS[number])
-        recent.taken(KEYS[number], self.now, by_us=number not in self.theirs)
+        self.cache.record_taken(KEYS[number], self.now, by_us=number not in self.lost)
         return number
 
-    def asks(self, times: int = 1) -> list[int]:
-        """Which ones it is led to and asks for."""
-        return [self.ask(KEYS.index(key)) for _ in range(times) if (key := self.next())]
+    def try_range(self, times: int = 1) -> list[int]:
+        """Try the next seats in the range of this process, and return their numbers."""
+        numbers = []
+        for _ in range(times):
+            if key := self.next():
+                self.cache.record_try_in_range(key)
+                numbers.append(self.try_seat(KEYS.index(key)))
+        return numbers
 
     def next(self) -> SeatKey | None:
-        return recent.next_in_range("aes", self.free, self.now)
+        return self.cache.next_in_range("aes", self.free, self.now)
 
-    def meets_others(self) -> None:
-        """Which makes the week busy."""
-        self.theirs.add(99)
-        self.ask(99)
+    def make_busy(self) -> None:
+        """Lose a seat."""
+        self.lost.add(99)
+        self.try_seat(99)
 
 
 @pytest.fixture
 def process() -> Process:
-    return Process(theirs={44, 60, 61, 38, 39})
+    return Process(lost={44, 60, 61, 38, 39})
 
 
-def test_a_process_is_led_nowhere_before_it_took_a_seat_of_a_busy_week(process: Process) -> None:
-    process.ask(40)
+def test_a_process_has_no_range_before_it_gets_a_seat_of_a_busy_service(process: Process) -> None:
+    process.try_seat(40)
     assert process.next() is None
-    process.meets_others()
+    process.make_busy()
     assert process.next() is None
-    process.ask(44)
+    process.try_seat(44)
     assert process.next() is None
 
 
-def test_in_a_busy_week_it_is_led_upwards_from_where_it_took_one_past_a_single_one_of_others(process: Process) -> None:
-    process.meets_others()
-    process.ask(40)
-    assert process.asks(12) == [41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52]
+def test_a_range_goes_upwards_from_its_first_seat_past_a_single_lost_one(process: Process) -> None:
+    process.make_busy()
+    process.try_seat(40)
+    assert process.try_range(12) == [41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52]
 
 
-def test_after_two_on_end_that_are_others_it_is_led_downwards_and_after_two_there_nowhere(process: Process) -> None:
-    process.meets_others()
-    process.ask(58)
-    assert process.asks(5) == [59, 60, 61, 57, 56]
-    assert process.asks(99) == [*range(55, 37, -1)]
+def test_a_range_turns_downwards_after_two_lost_seats_and_ends_after_two_more(process: Process) -> None:
+    process.make_busy()
+    process.try_seat(58)
+    assert process.try_range(5) == [59, 60, 61, 57, 56]
+    assert process.try_range(99) == [*range(55, 37, -1)]
     assert process.next() is None
-    process.ask(70)
-    assert process.asks(2) == [71, 72]
+    process.try_seat(70)
+    assert process.try_range(2) == [71, 72]
 
 
 def test_the_ends_of_the_week_are_neighbours(process: Process) -> None:
-    process.meets_others()
-    process.ask(97)
-    assert process.asks(3) == [98, 0, 1]
-    process.theirs |= {2, 3, 96}
-    assert process.asks(4) == [2, 3, 96, 95]
-    recent.forget()
+    process.make_busy()
+    process.try_seat(97)
+    assert process.try_range(3) == [98, 0, 1]
+    process.lost |= {2, 3, 96}
+    assert process.try_range(4) == [2, 3, 96, 95]
     process = Process({3, 4})
-    process.meets_others()
-    process.ask(1)
-    assert process.asks(5) == [2, 3, 4, 0, 98]
+    process.make_busy()
+    process.try_seat(1)
+    assert process.try_range(5) == [2, 3, 4, 0, 98]
 
 
-def test_a_seat_that_it_was_not_led_to_changes_nothing_on_its_way(process: Process) -> None:
-    process.meets_others()
-    process.ask(10)
-    process.ask(20)
-    process.ask(44)
-    process.ask(60)
-    assert process.asks(2) == [11, 12]
+def test_a_seat_outside_the_range_does_not_change_it(process: Process) -> None:
+    process.make_busy()
+    process.try_seat(10)
+    process.try_seat(20)
+    process.try_seat(44)
+    process.try_seat(60)
+    assert process.try_range(2) == [11, 12]
 
 
-def test_a_table_that_throttles_makes_the_week_busy_and_ends_no_way(process: Process) -> None:
-    recent.throttled("aes", process.now)
-    process.ask(10)
-    recent.throttled("aes", process.now)
-    assert process.asks(2) == [11, 12]
+def test_a_throttle_makes_the_service_busy_and_does_not_end_the_range(process: Process) -> None:
+    process.cache.record_throttle("aes", process.now)
+    process.try_seat(10)
+    process.cache.record_throttle("aes", process.now)
+    assert process.try_range(2) == [11, 12]
 
 
-def test_the_way_ends_a_second_after_it_last_met_others(process: Process) -> None:
-    process.meets_others()
-    process.ask(10)
+def test_a_range_ends_a_second_after_the_last_lost_seat(process: Process) -> None:
+    process.make_busy()
+    process.try_seat(10)
     process.now += SECOND
     assert process.next() is None
-    process.ask(30)
-    process.theirs.add(98)
-    process.ask(98)
+    process.try_seat(30)
+    process.lost.add(98)
+    process.try_seat(98)
     assert process.next() is None
 
 
-def test_each_service_has_its_own(process: Process) -> None:
-    process.meets_others()
-    process.ask(10)
-    assert recent.next_in_range("medical", process.free, process.now) is None
+def test_each_service_has_its_own_range(process: Process) -> None:
+    process.make_busy()
+    process.try_seat(10)
+    assert process.cache.next_in_range("medical", process.free, process.now) is None

@@ -12,7 +12,7 @@ from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import items, recent, seat_store, service_store
 from chalicelib.web import clock
-from tests.client import AWA, AWA_TYPED, FIRST, Browser, get, link, post, refused, taken, wednesday, wish
+from tests.client import AWA, AWA_TYPED, FIRST, Browser, count_taken_seats, get, link, post, refused, wednesday, wish
 from tests.conftest import document, fill
 
 
@@ -38,7 +38,7 @@ def lose(*keys: SeatKey) -> None:
         row.update(
             [items.SeatItem.state.set(State.CONFIRMED), items.SeatItem.until.set(clock.now() + timedelta(days=1))]
         )
-    recent.forget()
+    recent.SEATS.clear()
 
 
 def desks(minute: int) -> list[SeatKey]:
@@ -52,14 +52,14 @@ def solved(hold: str) -> dict[str, str]:
     return {"challenge": asked, "answer": keys().sound_answer(asked)}
 
 
-def test_a_program_waits_answers_gets_another_slot_and_files_by_its_old_id(service: Service) -> None:
+def test_a_program_waits_gets_another_slot_and_files_with_its_old_id(service: Service) -> None:
     placed = post("/services/aes/holds", wish(5))
     hold = placed.data["hold"]
     assert (placed.status, placed.data["state"], placed.data["captcha"]) == (201, "waiting", "required")
     assert 1070 < placed.data["expires_in"] <= 1080
     assert get(f"/holds/{hold}").data["expires_at"] == placed.data["expires_at"]
     assert post(f"/holds/{hold}/extension").data["expires_at"] == placed.data["expires_at"]
-    assert taken() == 0
+    assert count_taken_seats() == 0
     refused(post(f"/holds/{hold}/details", AWA), 409, "captcha-required")
     lose(*desks(5))
     passed = post(f"/holds/{hold}/captcha/answer", solved(hold))
@@ -75,14 +75,14 @@ def test_a_program_waits_answers_gets_another_slot_and_files_by_its_old_id(servi
 
 
 @pytest.mark.usefixtures("service")
-def test_a_person_who_lost_the_slot_is_told_on_the_next_page_and_can_go_on_or_give_the_seat_back() -> None:
+def test_a_person_who_got_another_slot_can_go_on_or_give_the_seat_back() -> None:
     for go_on in (True, False):
         person = Browser("/services/aes/slots?conditions_accepted=true")
         person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT}10:05")
         assert person.title == "Contrôle de sécurité"
         assert "n’est pas encore gardée pour vous" in person.answer.text
         lose(*desks(5))
-        challenge = next(form.fields["challenge"] for form in person.page.forms if "challenge" in form.fields)
+        challenge = person.page.fields("challenge")["challenge"]
         person.press("Étape suivante", answer=keys().picture_answer(challenge))
         assert person.title == "Coordonnées personnelles"
         assert "Vous avez une autre plage horaire" in person.answer.text
@@ -92,13 +92,13 @@ def test_a_person_who_lost_the_slot_is_told_on_the_next_page_and_can_go_on_or_gi
             assert person.title == "Votre demande est enregistrée. Il reste à la confirmer."
             row = items.seat_item(SeatKey(wednesday().date(), wednesday().replace(minute=5).time(), 1, "aes"))
             row.update([items.SeatItem.state.set(State.OPEN)])  # so that the next person can choose it
-            recent.forget()
+            recent.SEATS.clear()
         else:
             person.press("Abandonner et rendre ma place")
             assert person.title == "Votre place est rendue"
 
 
-def test_when_nothing_is_free_after_the_captcha_both_are_told_when_seats_open(service: Service) -> None:
+def test_when_nothing_is_free_after_the_captcha_the_refusal_says_when_seats_open(service: Service) -> None:
     hold = post("/services/aes/holds", FIRST).data["hold"]
     answer = solved(hold)
     person = Browser(f"/holds/{hold}")

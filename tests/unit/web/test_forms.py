@@ -1,4 +1,4 @@
-"""What is typed, read without a table. What a refusal looks like over HTTP is in test_app."""
+"""The readers of forms and JSON bodies."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -41,7 +41,7 @@ def test_details_are_read_trimmed_and_composed() -> None:
     assert typed == Details("Awa", "Liébert", "O’Exemple-d'Or", born, "awa@example.org", "06 12 34 56 78", "ar")
 
 
-def test_a_language_that_is_not_chosen_is_the_visits() -> None:
+def test_the_default_language_is_that_of_the_visit() -> None:
     assert forms.read_details(AWA, today=TODAY, language="en").language == "en"
 
 
@@ -52,7 +52,7 @@ def test_a_name_is_in_latin_letters(name: str) -> None:
 
 @pytest.mark.parametrize("field", ["first_name", "last_name", "birth_name"])
 @pytest.mark.parametrize("name", ["محمد", "Јован", "李", "\u0410wa", "שָׁלוֹם", "ชื่อ"])
-def test_a_name_in_another_script_is_refused_with_what_to_do(field: str, name: str) -> None:
+def test_a_name_in_another_script_is_refused_with_a_hint(field: str, name: str) -> None:
     assert refused(**{field: name}) == {field: "Recopiez ce nom en lettres latines, comme sur le passeport."}
     body = {"first_name": name, "last_name": "Exemple", "phone": "0612345678"}
     with pytest.raises(InvalidFields) as wrong:
@@ -71,11 +71,11 @@ def test_a_name_in_another_script_is_refused_with_what_to_do(field: str, name: s
         ("ﬁdan", "fidan"),
     ],
 )
-def test_letters_of_an_unusual_width_or_form_are_kept_as_plain_ones(typed: str, kept: str) -> None:
+def test_full_width_letters_and_ligatures_become_plain_letters(typed: str, kept: str) -> None:
     assert read(first_name=typed).first_name == kept
 
 
-def test_a_name_is_as_long_as_it_is_in_plain_letters() -> None:
+def test_the_length_of_a_name_is_that_of_its_plain_letters() -> None:
     assert refused(first_name="ﬃ" * 50) == {"first_name": "Ce champ est trop long."}
 
 
@@ -90,17 +90,17 @@ HIDDEN = "\n\u00ad\u034f\u200b\u200d\u2060\ufeff\u3164\uffa0\ufe0f\u2800\U000e00
 
 
 @pytest.mark.parametrize("odd", ["\x00", "\x1b", "\x7f", "\ud800", "\ue000", "\u0378", *TURNS, *HIDDEN])
-def test_a_character_that_hides_what_a_text_looks_like_is_refused_in_every_field(odd: str) -> None:
+def test_an_invisible_character_is_refused_in_every_field(odd: str) -> None:
     for field in ("first_name", "last_name", "birth_name", "phone", "email", "email_confirmation", "birth_date"):
         assert refused(**{field: f"Aw{odd}a"})[field] == "Ce champ contient un caractère qui n’est pas accepté."
 
 
-def test_a_name_of_nothing_but_spaces_is_missing_where_it_is_needed_and_empty_where_it_is_not() -> None:
+def test_a_name_of_spaces_is_an_empty_name() -> None:
     assert refused(first_name="   ") == {"first_name": "Remplissez ce champ."}
     assert read(birth_name="   ").birth_name == ""
 
 
-def test_a_language_that_is_not_ours_is_refused() -> None:
+def test_an_unknown_language_is_refused() -> None:
     assert refused(language="de") == {"language": "Ce champ n’est pas attendu."}
 
 
@@ -119,7 +119,7 @@ def test_a_name_has_a_hundred_characters_at_most() -> None:
         ("awa@ｅxample.org", "awa@example.org"),
     ],
 )
-def test_an_address_is_kept_as_typed_with_a_domain_that_mail_can_carry(typed: str, kept: str) -> None:
+def test_an_email_address_keeps_its_spelling_and_gets_an_ascii_domain(typed: str, kept: str) -> None:
     assert read(email=typed, email_confirmation=typed).email == kept
 
 
@@ -143,16 +143,16 @@ def test_an_address_is_kept_as_typed_with_a_domain_that_mail_can_carry(typed: st
         "a" * 65 + "@example.org",
     ],
 )
-def test_an_address_that_no_mail_reaches_is_refused(typed: str) -> None:
-    said = {"email": "Écrivez une adresse complète, par exemple nom@exemple.fr."}
-    assert refused(email=typed, email_confirmation=typed) == said
+def test_an_email_address_that_cannot_receive_mail_is_refused(typed: str) -> None:
+    messages = {"email": "Écrivez une adresse complète, par exemple nom@exemple.fr."}
+    assert refused(email=typed, email_confirmation=typed) == messages
     with pytest.raises(InvalidFields) as wrong:
         forms.read_manage({"reference": "AES-7K3M9-QXPT2", "email": typed})
-    assert wrong.value.errors == said
+    assert wrong.value.errors == messages
 
 
 @pytest.mark.parametrize("typed", ["é@example.org", "ａｗａ@example.org", "a\u0301wa@example.org"])
-def test_an_address_whose_mailbox_is_not_in_ascii_is_refused_with_what_to_do(typed: str) -> None:
+def test_an_email_address_whose_mailbox_is_not_ascii_is_refused_with_a_hint(typed: str) -> None:
     assert refused(email=typed, email_confirmation=typed) == {
         "email": "Écrivez cette adresse sans accent et sans lettre particulière avant le signe @."
     }
@@ -166,28 +166,28 @@ def test_an_address_whose_mailbox_is_not_in_ascii_is_refused_with_what_to_do(typ
         ("a.wa@gmail.com", "awa@googlemail.com"),
     ],
 )
-def test_the_two_addresses_are_the_same_mailbox(email: str, again: str) -> None:
+def test_the_two_email_addresses_may_differ_in_spelling_but_not_in_mailbox(email: str, again: str) -> None:
     assert read(email=email, email_confirmation=again)
     assert read(email=again, email_confirmation=email)
 
 
-def test_two_addresses_of_two_mailboxes_are_refused() -> None:
+def test_email_addresses_of_two_mailboxes_are_refused() -> None:
     assert refused(email_confirmation="awa@example.com") == {
         "email_confirmation": "Les deux adresses ne sont pas les mêmes."
     }
 
 
 @pytest.mark.parametrize("phone", ["06 12 34 56 78", "+33 (0)6.12.34.56.78", "0612345678", "+1-555-0100"])
-def test_a_telephone_number_is_taken_as_people_write_it(phone: str) -> None:
+def test_a_phone_number_is_accepted_in_its_usual_spellings(phone: str) -> None:
     assert read(phone=phone).phone == phone
 
 
 @pytest.mark.parametrize("phone", ["06", "call me", "++33612345678", "06/12/34/56/78", "0" * 27])
-def test_what_is_no_telephone_number_is_refused(phone: str) -> None:
+def test_an_invalid_phone_number_is_refused(phone: str) -> None:
     assert refused(phone=phone) == {"phone": "Écrivez un numéro de téléphone, par exemple 06 12 34 56 78."}
 
 
-def test_every_mistake_is_told_in_the_order_of_the_form() -> None:
+def test_all_errors_are_listed_in_the_order_of_the_form() -> None:
     body = {"nickname": "x", "phone": "x", "birth_date": "x", "last_name": 5}
     with pytest.raises(InvalidFields) as wrong:
         forms.read_details(body, today=TODAY, language="fr")
@@ -252,7 +252,7 @@ def test_a_date_typed_on_an_arabic_keyboard_is_read(day: str, month: str, year: 
     assert born(day, month, year) == date(1990, 5, 17)
 
 
-def test_digits_typed_on_an_arabic_keyboard_are_kept_as_0_to_9() -> None:
+def test_digits_of_an_arabic_keyboard_become_0_to_9() -> None:
     assert read(phone="٠٦ ١٢ ٣٤ ٥٦ ٧٨").phone == "06 12 34 56 78"
     assert read(phone="+۳۳ ۶ ۱۲ ۳۴ ۵۶ ۷۸").phone == "+33 6 12 34 56 78"
     assert forms.read_answer({"challenge": "x", "answer": "٣٢١٠٤٥"}) == ("x", "321045")
@@ -278,16 +278,16 @@ def test_the_29th_of_february_exists_in_a_leap_year() -> None:
         (19900517, "Ce champ doit être un texte."),
     ],
 )
-def test_a_date_of_birth_is_a_day_in_the_past_of_a_living_person(typed: Any, said: str) -> None:
+def test_a_birth_date_is_between_120_years_ago_and_yesterday(typed: Any, said: str) -> None:
     assert refused(birth_date=typed) == {"birth_date": said}
 
 
-def test_yesterday_and_120_years_ago_are_dates_of_birth() -> None:
+def test_yesterday_and_120_years_ago_are_birth_dates() -> None:
     assert read(birth_date="2026-11-29").birth_date == date(2026, 11, 29)
     assert read(birth_date="1906-01-01").birth_date == date(1906, 1, 1)
 
 
-def test_a_date_of_birth_of_which_a_part_is_missing_is_one_mistake() -> None:
+def test_a_birth_date_without_one_of_its_parts_is_one_error() -> None:
     assert refused(birth_date=None, birth_day="17", birth_year="1990") == {"birth_date": "Remplissez ce champ."}
 
 
@@ -302,7 +302,7 @@ def test_a_date_of_birth_of_which_a_part_is_missing_is_one_mistake() -> None:
         forms.Form(slot="2026-12-03T10:15", conditions_accepted="on", first_free="false"),
     ],
 )
-def test_a_slot_is_wished_by_its_start_on_the_wall(body: dict[str, Any]) -> None:
+def test_a_slot_is_named_by_its_local_start(body: dict[str, Any]) -> None:
     start = datetime(2026, 12, 3, 10, 15, tzinfo=AES.zone)
     assert forms.read_wish(body, AES) == Wish(start, conditions_accepted=True)
 
@@ -334,7 +334,7 @@ def test_a_wish_that_names_no_slot_is_refused_by_field(body: dict[str, Any], nam
     assert list(wrong.value.errors) == named
 
 
-def test_a_field_that_is_not_expected_is_named_by_its_first_sixty_characters() -> None:
+def test_an_unknown_field_is_reported_by_its_first_sixty_characters() -> None:
     with pytest.raises(InvalidFields) as wrong:
         forms.read_wish({"first_free": True, "x" * 100: 1}, AES)
     assert wrong.value.errors == {"x" * 60: "Ce champ n’est pas attendu."}
@@ -343,8 +343,8 @@ def test_a_field_that_is_not_expected_is_named_by_its_first_sixty_characters() -
 @pytest.mark.parametrize(
     ("slot", "week"), [("2026-12-03T10:15", "2026-W49"), ("2027-01-03T10:15", "2026-W53"), ("x", None), ("", None)]
 )
-def test_the_week_of_a_slot_is_known_from_its_day(slot: str, week: str | None) -> None:
-    assert forms.week_wished(slot) == week
+def test_the_week_of_a_slot_follows_from_its_day(slot: str, week: str | None) -> None:
+    assert forms.week_of_slot(slot) == week
 
 
 # One's link
@@ -356,13 +356,13 @@ def test_a_reference_is_read_in_any_case_and_with_spaces(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["?", "AES", "AES_7K3M9_QXPT2", "ÉES-7K3M9-QXPT2", "A" * 61])
-def test_what_is_no_reference_is_refused(typed: str) -> None:
+def test_an_invalid_reference_is_refused(typed: str) -> None:
     with pytest.raises(InvalidFields) as wrong:
         forms.read_manage({"reference": typed, "email": "awa@example.org"})
     assert list(wrong.value.errors) == ["reference"]
 
 
-def test_the_first_free_slot_is_wished_whatever_else_is_chosen() -> None:
+def test_first_free_takes_precedence_over_a_chosen_slot() -> None:
     body = forms.Form(first_free="true", slot="2026-12-03T10:15")
     assert forms.read_wish(body, AES) == Wish(None, conditions_accepted=False)
 
@@ -392,7 +392,7 @@ def outcome(read_it: Callable[[dict[str, Any]], object], body: dict[str, Any]) -
 
 @settings(max_examples=150, deadline=None, database=None)
 @given(bodies(*forms.DETAILS, *forms.BUTTONS), some.dictionaries(some.sampled_from(sorted(AWA)), VALUES, max_size=1))
-def test_any_details_are_details_or_a_refusal_that_names_a_field(body: dict[str, Any], change: dict[str, Any]) -> None:
+def test_any_input_gives_details_or_a_refusal_that_names_a_field(body: dict[str, Any], change: dict[str, Any]) -> None:
     for sent in (body, {**AWA, **change}):
         found = outcome(lambda body: forms.read_details(body, today=TODAY, language="fr"), sent)
         assert isinstance(found, Details) or found

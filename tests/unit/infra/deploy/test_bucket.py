@@ -1,4 +1,4 @@
-"""The bucket of packages: its name can be guessed, so each call to S3 names the account that must own it."""
+"""The bucket of packages. Its name can be guessed, so each call to S3 names the account that must own it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from infra.deploy.package import CannotDeploy
+from infra.deploy.aws import CannotDeploy
 from infra.deploy.stacks import Deployment
 
 OWN, OTHER = "123456789012", "999999999999"  # moto's account, and another one
@@ -48,9 +48,9 @@ class Secrets:
 
 
 class Accounts:
-    """Clients that note each call to S3, and refuse as S3 does when the bucket is not the expected account's.
+    """Clients that record each call to S3, and refuse it as S3 does if the bucket has another owner than expected.
 
-    The bucket of another account is open to everybody: only the expected owner keeps code out of it.
+    The bucket of another account accepts writes from everybody: only the expected owner keeps code out of it.
     """
 
     def __init__(self, owner: str = "") -> None:
@@ -64,21 +64,21 @@ class Accounts:
             return Secrets()
         client = boto3.client(service, region_name="eu-west-3")
         if service == "s3":
-            client.meta.events.register("provide-client-params.s3", self.note)
+            client.meta.events.register("provide-client-params.s3", self.record)
         return client
 
-    def note(self, params: dict[str, Any], model: Any, **_: object) -> None:
+    def record(self, params: dict[str, Any], model: Any, **_: object) -> None:
         self.calls.append((model.name, dict(params)))
         if model.name == "CreateBucket":
             if self.owner:
-                raise self.refused("BucketAlreadyExists", model.name)
+                raise self.refusal("BucketAlreadyExists", model.name)
             self.owner = OWN
         elif not self.owner:
-            raise self.refused("404", model.name)
+            raise self.refusal("404", model.name)
         elif params.get("ExpectedBucketOwner", self.owner) != self.owner:
-            raise self.refused("403" if model.name == "HeadBucket" else "AccessDenied", model.name)
+            raise self.refusal("403" if model.name == "HeadBucket" else "AccessDenied", model.name)
 
-    def refused(self, code: str, operation: str) -> ClientError:
+    def refusal(self, code: str, operation: str) -> ClientError:
         client = boto3.client("s3", region_name="eu-west-3")
         kind = client.exceptions.BucketAlreadyExists if code == "BucketAlreadyExists" else ClientError
         refusal: ClientError = kind({"Error": {"Code": code, "Message": "no"}}, operation)
@@ -89,8 +89,8 @@ class Accounts:
 def aws(owner: str = "") -> Iterator[tuple[Accounts, Deployment]]:
     with mock_aws():
         if owner:
-            place = {"LocationConstraint": "eu-west-3"}
-            boto3.client("s3", region_name="eu-west-3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+            location = {"LocationConstraint": "eu-west-3"}
+            boto3.client("s3", region_name="eu-west-3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
         accounts = Accounts(owner)
         yield accounts, Deployment("trial", accounts.client)
 
@@ -99,8 +99,8 @@ def test_each_call_to_the_bucket_names_the_account_that_must_own_it(tmp_path: Pa
     (tmp_path / "sam.yaml").write_text("Resources: {Queue: {Type: AWS::SQS::Queue}}", "utf-8")
     (tmp_path / "deployment.zip").write_bytes(b"code")
     with aws(OWN) as (accounts, deployment):
-        assert deployment.app(tmp_path / "sam.yaml", {})
-        assert deployment.plan("guichet-trial-data", TEMPLATE, {})
+        assert deployment.plan_app(tmp_path / "sam.yaml", {})
+        assert deployment.stacks.plan("guichet-trial-data", TEMPLATE, {"Stage": "trial"})
     calls = [(name, params.get("ExpectedBucketOwner")) for name, params in accounts.calls if name != "GetObject"]
     assert calls == [("HeadBucket", OWN), ("PutObject", OWN), ("PutObject", OWN), ("PutObject", OWN)]
 
@@ -133,8 +133,8 @@ def test_a_bucket_that_changes_hands_after_the_check_gets_no_code() -> None:
 
 def test_a_bucket_that_somebody_else_creates_a_moment_before_is_refused() -> None:
     class Faster(Accounts):
-        def note(self, params: dict[str, Any], model: Any, **_: object) -> None:
-            super_call = super().note
+        def record(self, params: dict[str, Any], model: Any, **_: object) -> None:
+            super_call = super().record
             if model.name == "CreateBucket":
                 self.owner = OTHER
             super_call(params=params, model=model)

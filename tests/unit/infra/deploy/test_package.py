@@ -1,4 +1,4 @@
-"""What is taken out of the Lambda zip, and what is put into it."""
+"""What the Lambda zip has and what it leaves out."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ import botocore
 from jinja2 import Environment, ModuleLoader
 
 from chalicelib.rendering import templates
-from infra.deploy.package import ROOT, copy_sources, offline, trim
+from infra.deploy.package import ROOT, copy_sources, offline, trim_botocore
 
 DATA = Path(botocore.__file__).parent / "data"
 
@@ -17,7 +17,7 @@ DATA = Path(botocore.__file__).parent / "data"
 def test_botocore_keeps_the_endpoints_of_three_services_and_no_documentation(tmp_path: Path) -> None:
     copy(DATA / "endpoints.json", tmp_path)
     copytree(DATA / "dynamodb" / "2012-08-10", tmp_path / "dynamodb")
-    trim(tmp_path)
+    trim_botocore(tmp_path)
     aws = json.loads((tmp_path / "endpoints.json").read_text("utf-8"))["partitions"][0]
     model = json.loads(gzip.decompress((tmp_path / "dynamodb" / "service-2.json.gz").read_bytes()))
     assert set(aws["services"]) == {"dynamodb", "email", "sts"}
@@ -26,7 +26,7 @@ def test_botocore_keeps_the_endpoints_of_three_services_and_no_documentation(tmp
     assert '"documentation"' not in json.dumps(model)
 
 
-def test_every_template_travels_as_python(tmp_path: Path) -> None:
+def test_every_template_is_packaged_as_python(tmp_path: Path) -> None:
     compiled = Environment(
         loader=ModuleLoader(copy_sources(tmp_path) / "chalicelib" / templates.COMPILED), autoescape=True
     )
@@ -35,7 +35,7 @@ def test_every_template_travels_as_python(tmp_path: Path) -> None:
     assert len(names) > 20
 
 
-def test_every_catalogue_travels_compiled(tmp_path: Path) -> None:
+def test_every_catalogue_is_packaged_compiled(tmp_path: Path) -> None:
     locale = copy_sources(tmp_path) / "chalicelib" / "locale"
     assert sorted(str(path.relative_to(locale)) for path in locale.rglob("guichet.*")) == [
         "ar/LC_MESSAGES/guichet.mo",

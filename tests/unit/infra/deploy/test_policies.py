@@ -1,4 +1,4 @@
-"""What each function may do is what docs/deploy.md says, with what fails without it."""
+"""The policy of each function has the permissions that docs/deploy.md lists, and no others."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.deploy.package import ROOT
-from tests.rehearsal.permissions import NEEDED, NOT_ASKED
+from tests.rehearsal.permissions import NEEDED, NOT_CHECKED
 
 FUNCTIONS = ("page", "slots", "hold", "captcha", "request", "mailer", "feedback", "release", "expiry")
 ROW = re.compile(r"\| (\w+) \| `(\w+:\w+)` \| ([^|]+) \| ([^|]+) \|")
@@ -33,30 +33,33 @@ RESOURCES: dict[str, Any] = {
 }
 
 
-def table() -> list[tuple[str, str, str, str]]:
-    """The rows of the page."""
+def documented() -> list[tuple[str, str, str, str]]:
+    """Return the rows of the table of permissions: function, action, resource, what fails without it."""
     return [row.groups() for row in ROW.finditer((ROOT / "docs" / "deploy.md").read_text("utf-8"))]  # type: ignore[misc]  # four groups
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_policy_says_what_the_page_says_on_these_resources_and_no_other(name: str) -> None:
+def test_a_policy_allows_the_documented_actions_on_their_resources_and_no_other(name: str) -> None:
     document = json.loads((ROOT / ".chalice" / f"policy-{name}.json").read_text("utf-8"))
-    own = {
+    resources = {
         **RESOURCES,
         "its log group": {"Fn::Sub": f"{ARN}logs:{HERE}:log-group:/aws/lambda/guichet-${{Stage}}-{name}:*"},
     }
-    said = {(action, json.dumps(own[on])) for who, action, on, _ in table() if who in {name, "every"}}
+    expected = {(action, json.dumps(resources[on])) for who, action, on, _ in documented() if who in {name, "every"}}
     allowed = [
         (action, json.dumps(statement["Resource"]))
         for statement in document["Statement"]
         for action in statement["Action"]
     ]
-    assert (sorted(allowed), {statement["Effect"] for statement in document["Statement"]}) == (sorted(said), {"Allow"})
+    assert (sorted(allowed), {statement["Effect"] for statement in document["Statement"]}) == (
+        sorted(expected),
+        {"Allow"},
+    )
 
 
-def test_each_permission_is_taken_away_in_the_rehearsal_or_is_one_that_the_engine_does_not_ask() -> None:
-    rows = table()
+def test_each_permission_is_revoked_in_the_rehearsal_or_is_one_that_the_emulator_does_not_check() -> None:
+    rows = documented()
     assert len(rows) == 34
-    shown = {(who, action) for who, action, _, fails in rows if not fails.endswith("(AWS)")}
-    assert shown == set(NEEDED)
-    assert {action for _, action, _, fails in rows if fails.endswith("(AWS)")} == set(NOT_ASKED)
+    revoked = {(who, action) for who, action, _, fails in rows if not fails.endswith("(AWS)")}
+    assert revoked == set(NEEDED)
+    assert {action for _, action, _, fails in rows if fails.endswith("(AWS)")} == set(NOT_CHECKED)

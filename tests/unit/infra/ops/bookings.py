@@ -2,7 +2,8 @@
 
 from datetime import date, datetime, time, timedelta
 
-from chalicelib.booking import filing, requests
+from chalicelib.booking import requests
+from chalicelib.booking.locks import lock_rule
 from chalicelib.booking.requests import Request
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import Seat, SeatKey
@@ -24,7 +25,7 @@ def key(day: str = "2026-12-08", start: str = "09:15", unit: int = 1) -> SeatKey
 
 
 def book(seat: SeatKey, number: int = 1, *, confirmed: bool = True) -> Request:
-    """A person with a request on this seat."""
+    """File a request for this seat, and confirm it."""
     hold = f"hold{number}"
     person = f"person{number}"
     email = f"awa{number}@example.org"
@@ -33,26 +34,26 @@ def book(seat: SeatKey, number: int = 1, *, confirmed: bool = True) -> Request:
     assert seat_store.pass_captcha(seat, hold, 1, NOW + timedelta(minutes=15), NOW, most=5)
     owner = Person(person, "aes", seat, hold, details, f"AES-{number:05}-AAAAA", NOW)
     until, address = NOW + timedelta(days=2), keys().email_key(email)
-    assert request_store.file(owner, address, until, now=NOW, erase_at=ERASED, counts=filing.lock_rule(aes(), NOW))
+    assert request_store.file(owner, address, until, now=NOW, erase_at=ERASED, is_live=lock_rule(aes(), NOW))
     if confirmed:
         assert seat_store.confirm(seat, hold, NOW)
     return requests.view(str(keys().link_token(seat, hold)), NOW)
 
 
-def images(before: Seat, after: Seat) -> outbox.LetterDue | None:
-    """The letter that the change of a seat calls for."""
+def letter_due(before: Seat, after: Seat) -> outbox.LetterDue | None:
+    """Return the letter that a change of a seat requires."""
     return outbox.letter_due(_image(before), _image(after))
 
 
 def _image(seat: Seat) -> dict[str, object]:
-    row = seat_store.new_item(seat.key, seat.opens_at)
-    row.state, row.hold, row.person, row.until = seat.state, seat.hold or None, seat.person or None, seat.until
-    row.past, row.past_state, row.reserve = seat.past or None, seat.past_state, seat.reserve or None
-    return dict(row.serialize())
+    item = seat_store.new_item(seat.key, seat.opens_at)
+    item.state, item.hold, item.person, item.until = seat.state, seat.hold or None, seat.person or None, seat.until
+    item.past, item.past_state, item.reserve = seat.past or None, seat.past_state, seat.reserve or None
+    return dict(item.serialize())
 
 
-def run(what: Closing, now: datetime = NOW) -> dict[str, int]:
-    return dict(closing.close(what, closing.prepare(what, now), now))
+def close(closed: Closing, now: datetime = NOW) -> dict[str, int]:
+    return dict(closing.close(closed, closing.prepare(closed, now), now))
 
 
 def aes() -> Service:

@@ -22,7 +22,7 @@ META = ("table_name", "region", "max_retry_attempts")
 
 @dataclass(frozen=True)
 class Ran:
-    """How it ended and what it said."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -30,17 +30,17 @@ class Ran:
 
     @property
     def json(self) -> Any:
-        """Its one JSON document."""
+        """The one JSON document that it printed."""
         assert self.out.count("\n") == 1
         return json.loads(self.out)
 
 
 def ops(*words: str, now: datetime = NOW, clock: Callable[[], datetime] | None = None, **env: str | None) -> Ran:
     """Run a command on the stage `test`."""
-    place: dict[str, str | None] = {"GUICHET_STAGE": "test", "AWS_ENDPOINT_URL": None, **env}
+    environment: dict[str, str | None] = {"GUICHET_STAGE": "test", "AWS_ENDPOINT_URL": None, **env}
     before = {name: getattr(Item.Meta, name) for name in META}
     try:
-        ran = CliRunner().invoke(app, words, obj=clock or (lambda: now), env=place, catch_exceptions=False)
+        ran = CliRunner().invoke(app, words, obj=clock or (lambda: now), env=environment, catch_exceptions=False)
     finally:
         for name, value in before.items():
             setattr(Item.Meta, name, value)
@@ -51,31 +51,31 @@ def become(number: int, **details: str) -> Person:
     """Give the person that `book` made other details."""
     person = person_store.read(f"person{number}", "aes")
     assert person is not None
-    other = replace(person.details, **details)  # type: ignore[arg-type]  # texts only
-    items.person_item(person.key, "aes").update([PersonItem.details.set(codec.details_to_document(other))])
-    return replace(person, details=other)
+    changed = replace(person.details, **details)  # type: ignore[arg-type]  # texts only
+    items.person_item(person.key, "aes").update([PersonItem.details.set(codec.details_to_document(changed))])
+    return replace(person, details=changed)
 
 
 def extra(key: SeatKey, opens_at: datetime) -> None:
-    """Make a seat that no rule gives."""
-    row = seat_store.new_item(key, opens_at)
-    row.extra = True
-    row.save()
+    """Create a seat as an operator adds it."""
+    item = seat_store.new_item(key, opens_at)
+    item.extra = True
+    item.save()
 
 
-def table() -> list[dict[str, Any]]:
-    """Everything that the table has, but the acts."""
-    items = [item for item in everything() if not item["pk"].startswith("AUDIT#")]
-    return sorted(items, key=lambda item: (item["pk"], item["sk"]))
+def table_without_audit() -> list[dict[str, Any]]:
+    """All items but those of the audit."""
+    others = [item for item in whole_table() if not item["pk"].startswith("AUDIT#")]
+    return sorted(others, key=lambda item: (item["pk"], item["sk"]))
 
 
-def everything() -> list[dict[str, Any]]:
-    """Everything that the table has."""
+def whole_table() -> list[dict[str, Any]]:
+    """All items."""
     scanned = connection().scan()  # a model reads its own kind only
     return [{name: str(next(iter(value.values()))) for name, value in item.items()} for item in scanned["Items"]]
 
 
-def acts() -> list[dict[str, Any]]:
-    """The acts, newest first."""
-    found: list[dict[str, Any]] = ops("audit", "--json").json["acts"]
-    return found
+def audit_items() -> list[dict[str, Any]]:
+    """The audit items, newest first, as the program prints them."""
+    documents: list[dict[str, Any]] = ops("audit", "--json").json["acts"]
+    return documents

@@ -1,7 +1,8 @@
-"""What every command of the ops program keeps to: stages, exit codes, questions, one document, the audit."""
+"""What all commands of the operator program share: stages, exit codes, questions, JSON, the audit."""
 
 import io
 import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,18 +13,18 @@ from pynamodb.exceptions import GetError
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
-from chalicelib.storage import seat_admin
+from chalicelib.storage import seat_maintenance
 from chalicelib.storage.dynamodb import connection
 from chalicelib.storage.items import Item
-from infra.ops import desk_changes, output
-from infra.ops.audit import AuditRow, act
+from infra.ops import manual_seats, output
+from infra.ops.audit import AuditItem, audited
 from infra.ops.session import Refused, Session
-from infra.ops.stage_access import caller, reach, reason
+from infra.ops.stage_access import caller, problem_of, select_stage
 from tests.unit.infra.ops.bookings import NOW, book, key
-from tests.unit.infra.ops.program import META, acts, everything, ops, table
+from tests.unit.infra.ops.program import META, audit_items, ops, table_without_audit, whole_table
 
 ADD = ("seats", "add", "aes", "2026-12-10", "--from", "11:00", "--to", "11:10", "--desk", "1", "--force")
-ENGINE: dict[str, Any] = {
+OPERATOR_ENVIRONMENT: dict[str, Any] = {
     "AWS_ACCESS_KEY_ID": "of somebody",
     "AWS_SECRET_ACCESS_KEY": "secret",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -56,7 +57,7 @@ DRY_RUNS = [
 
 
 class Terminal(io.StringIO):
-    """Somebody who types."""
+    """Standard input at a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -64,17 +65,26 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def booked(service: Service) -> Service:
-    """One person who is booked, and a seat that the office closed."""
+    """One booked applicant, and a seat that an operator closed."""
     book(key(start="09:15"), 1)
-    assert seat_admin.close(key(start="09:30"), "office", NOW)
+    assert seat_maintenance.close(key(start="09:30"), "office", NOW)
     return service
 
 
-# Where it works
+def test_the_program_starts_without_the_local_stack_and_without_rarely_needed_libraries() -> None:
+    heavy = {"ministack", "aiosmtpd", "playwright", "reportlab", "babel", "boto3", "jsonschema", "holidays", "chalice"}
+    program = "import sys, infra.ops.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603  # this Python
+    modules = done.stdout.split()
+    assert heavy & {name.partition(".")[0] for name in modules} == set()
+    assert [name for name in modules if name.startswith(("infra.local.", "infra.deploy"))] == ["infra.local.settings"]
+
+
+# Stages
 
 
 @pytest.mark.parametrize("command", READS + READS_PEOPLE)
-def test_a_table_that_is_not_there_is_one_line_and_three(table: None, command: tuple[str, ...]) -> None:  # noqa: ARG001
+def test_a_missing_table_is_one_line_and_exit_code_3(table: None, command: tuple[str, ...]) -> None:  # noqa: ARG001
     ran = ops(*command, "--stage", "none")
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
@@ -82,8 +92,8 @@ def test_a_table_that_is_not_there_is_one_line_and_three(table: None, command: t
     )
 
 
-def test_no_connection_is_one_line_and_three_and_the_engine_never_sees_the_keys_of_the_operator() -> None:
-    ran = ops("services", "list", "--stage", "laptop", "--json", **ENGINE, GUICHET_PORT="1")
+def test_no_connection_is_one_line_and_exit_code_3_and_the_emulator_never_gets_the_operators_keys() -> None:
+    ran = ops("services", "list", "--stage", "laptop", "--json", **OPERATOR_ENVIRONMENT, GUICHET_PORT="1")
     assert ran.code == 3
     assert ran.json == {"error": ran.err.removeprefix("guichet: ").rstrip("\n")}
     assert 'cannot reach the table guichet-laptop in eu-west-3: Could not connect to the endpoint URL: "http' in ran.err
@@ -91,14 +101,14 @@ def test_no_connection_is_one_line_and_three_and_the_engine_never_sees_the_keys_
     assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
 
 
-def test_on_the_laptop_the_keys_are_those_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_stack_is_reached_with_the_keys_of_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in META:
         monkeypatch.setattr(Item.Meta, name, getattr(Item.Meta, name))
-    for name in (*ENGINE, "AWS_ENDPOINT_URL"):
+    for name in (*OPERATOR_ENVIRONMENT, "AWS_ENDPOINT_URL"):
         monkeypatch.setenv(name, "of the operator")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("GUICHET_PORT", "4711")
-    assert reach("laptop") == "eu-west-3"
+    assert select_stage("laptop") == "eu-west-3"
     assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4711"
     assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
     assert {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & set(os.environ) == set()
@@ -110,19 +120,21 @@ def test_another_stage_is_reached_with_the_operators_own_keys_and_region(monkeyp
         monkeypatch.setattr(Item.Meta, name, getattr(Item.Meta, name))
     monkeypatch.setenv("AWS_REGION", "eu-south-1")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the operator")
-    assert reach("prod") == "eu-south-1"
+    assert select_stage("prod") == "eu-south-1"
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == "of the operator"
     assert (Item.Meta.table_name, Item.Meta.region) == ("guichet-prod", "eu-south-1")
 
 
-def test_a_refusal_of_aws_and_a_table_that_throttles_are_told_and_what_is_unknown_rises() -> None:
-    said = GetError("no")
-    said.cause = type("Said", (Exception,), {"response": {"Error": {"Code": "AccessDeniedException"}}})()
-    line = reason(said, "prod", "eu-west-3")
-    assert line == "AWS does not let you use the table guichet-prod in eu-west-3 (AccessDeniedException)"
-    assert reason(TooManyRequests(), "prod", "eu-west-3") == "the table asks to slow down: try again in a minute"
-    said.cause.response["Error"]["Code"] = "ValidationException"  # type: ignore[union-attr]  # made above
-    assert reason(said, "prod", "eu-west-3") is None
+def test_denied_access_and_throttling_are_explained_and_unknown_errors_rise() -> None:
+    error = GetError("no")
+    error.cause = type("Cause", (Exception,), {"response": {"Error": {"Code": "AccessDeniedException"}}})()
+    line = problem_of(error, "prod", "eu-west-3")
+    assert line == (
+        "AWS denies access to the table guichet-prod in eu-west-3 (AccessDeniedException): check your AWS credentials"
+    )
+    assert problem_of(TooManyRequests(), "prod", "eu-west-3") == "DynamoDB throttles the table: try again in a minute"
+    error.cause.response["Error"]["Code"] = "ValidationException"  # type: ignore[union-attr]  # made above
+    assert problem_of(error, "prod", "eu-west-3") is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +155,7 @@ def test_a_refusal_of_aws_and_a_table_that_throttles_are_told_and_what_is_unknow
         (),
     ],
 )
-def test_wrong_use_is_two_and_asks_no_table(words: tuple[str, ...]) -> None:
+def test_wrong_use_is_exit_code_2_without_a_table(words: tuple[str, ...]) -> None:
     assert ops(*words).code == 2
 
 
@@ -161,36 +173,36 @@ def test_wrong_use_is_two_and_asks_no_table(words: tuple[str, ...]) -> None:
         ("seats", "reopen", "none", "2026-12-10", "--from", "11:00", "--to", "11:10"),
     ],
 )
-def test_a_service_that_is_not_there_is_refused_with_those_that_are(words: tuple[str, ...]) -> None:
+def test_an_unknown_service_is_refused_with_the_known_ones(words: tuple[str, ...]) -> None:
     ran = ops(*words)
-    assert (ran.code, ran.out, ran.err) == (1, "", "guichet: there is no service none on test: aes\n")
+    assert (ran.code, ran.out, ran.err) == (1, "", "guichet: there is no service none on test: use one of aes\n")
 
 
-# What it says
+# Output
 
 
 @pytest.mark.usefixtures("booked")
 @pytest.mark.parametrize("command", READS)
-def test_every_reading_command_says_one_json_document_and_writes_nothing(command: tuple[str, ...]) -> None:
-    before = everything()
+def test_every_reading_command_prints_one_json_document_and_writes_nothing(command: tuple[str, ...]) -> None:
+    before = whole_table()
     ran = ops(*command, "--json")
     assert (ran.code, ran.err) == (0, "")
     assert isinstance(ran.json, dict)
-    assert everything() == before
+    assert whole_table() == before
 
 
 @pytest.mark.usefixtures("booked")
 @pytest.mark.parametrize("command", DRY_RUNS)
-def test_a_dry_run_writes_nothing_not_even_an_act_and_asks_nothing(command: tuple[str, ...]) -> None:
-    before = everything()
+def test_a_dry_run_writes_nothing_not_even_an_audit_item_and_asks_nothing(command: tuple[str, ...]) -> None:
+    before = whole_table()
     assert ops(*command, "--dry-run").code == 0
     ran = ops(*command, "--dry-run", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert isinstance(ran.json, dict)
-    assert everything() == before
+    assert whole_table() == before
 
 
-def test_text_of_strangers_cannot_steer_a_terminal_a_program_or_a_spreadsheet() -> None:
+def test_text_of_applicants_cannot_control_a_terminal_a_program_or_a_spreadsheet() -> None:
     name = "A\x1b[31m\x9b2Jw\u202ea\u2066\u200f\r\n[bold]"
     assert output.clean(name) == "A[31m2Jwa  [bold]"
     assert output.as_json({"é": name}) == (
@@ -204,7 +216,7 @@ def test_a_tag_outside_the_basic_plane_is_escaped_as_json_wants_it() -> None:
     assert output.as_json("\U000e0001") == '"\\udb40\\udc01"'
 
 
-# What it asks
+# Confirmation
 
 
 def session(clock: datetime = NOW) -> Session:
@@ -212,41 +224,41 @@ def session(clock: datetime = NOW) -> Session:
 
 
 @pytest.mark.parametrize("answer", ["y\n", "Yes\n"])
-def test_a_yes_at_the_terminal_goes_on(
+def test_a_yes_at_the_terminal_confirms(
     answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    session().ask("Close it?", "Thirty seats.", yes=False)
-    said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "Thirty seats.\nClose it? [y/N] ")
+    session().confirm("Close it?", "Thirty seats.", yes=False)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "Thirty seats.\nClose it? [y/N] ")
 
 
 @pytest.mark.parametrize("answer", ["\n", "n\n", ""])
 def test_anything_else_at_the_terminal_refuses(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     with pytest.raises(Refused, match="nothing was changed"):
-        session().ask("Close it?", yes=False)
+        session().confirm("Close it?", yes=False)
 
 
 @pytest.mark.usefixtures("booked")
 @pytest.mark.parametrize("command", [ADD, DRY_RUNS[2], ("close", "aes", "2026-12-08"), *DRY_RUNS[4:]])
-def test_without_a_terminal_and_without_a_yes_what_cannot_be_undone_is_refused(command: tuple[str, ...]) -> None:
-    before = table()
+def test_without_a_terminal_and_without_yes_a_change_is_refused(command: tuple[str, ...]) -> None:
+    before = table_without_audit()
     ran = ops(*command)
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.endswith("guichet: nothing was changed: this needs --yes, or a terminal to ask at\n")
+    assert ran.err.endswith("guichet: nothing was changed: confirm with --yes, or run this at a terminal\n")
     assert ops(*command, "--json").json == {"error": ran.err.splitlines()[-1].removeprefix("guichet: ")}
-    assert table() == before
-    assert acts() == []
+    assert table_without_audit() == before
+    assert audit_items() == []
 
 
-# What was done
+# Audit
 
 
 @pytest.mark.usefixtures("service")
 def test_an_act_is_kept_with_who_what_when_how_it_ended_and_its_counts() -> None:
     assert ops(*ADD, "--yes").code == 0
-    (done,) = acts()
+    (done,) = audit_items()
     assert done == {
         "at": "2026-11-30T08:00:01.000+00:00",
         "who": caller("eu-west-3"),
@@ -272,7 +284,7 @@ def test_an_act_is_kept_with_who_what_when_how_it_ended_and_its_counts() -> None
 
 
 @pytest.mark.usefixtures("booked")
-def test_no_act_says_who_it_was_about() -> None:
+def test_no_audit_item_has_personal_data() -> None:
     email, born = ("--email", "awa1@example.org"), ("--birth-date", "1991-05-17")
     correct = ("requests", "correct", "AES-00001-AAAAA", "--last-name", "Exempla", *born, "--yes")
     for command in (*READS_PEOPLE, ("requests", "find", *email), correct):
@@ -280,16 +292,16 @@ def test_no_act_says_who_it_was_about() -> None:
     for command in DRY_RUNS:
         yes = [] if command[0] == "release" else ["--yes"]
         assert ops(*command, *yes).code == 0
-    told = str([item for item in everything() if item["pk"].startswith("AUDIT#")])
-    assert len(acts()) == 13
-    assert "AES-00001-AAAAA" in told
+    audit = str([item for item in whole_table() if item["pk"].startswith("AUDIT#")])
+    assert len(audit_items()) == 13
+    assert "AES-00001-AAAAA" in audit
     for private in ("awa", "exemple", "exempla", "example.org", "1990", "1991", "06 12", "person1", "hold1"):
-        assert private not in told.lower()
+        assert private not in audit.lower()
 
 
 @pytest.mark.usefixtures("booked")
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "record"),
     [
         (READS_PEOPLE[0], ("day", {"service": "aes", "day": "2026-12-08"}, {"people": 1})),
         ((*READS_PEOPLE[0], "--csv"), ("day", {"service": "aes", "day": "2026-12-08"}, {"people": 1})),
@@ -299,80 +311,82 @@ def test_no_act_says_who_it_was_about() -> None:
         (READS_PEOPLE[3], ("requests export", {"reference": "AES-00001-AAAAA"}, {"people": 1})),
     ],
 )
-def test_reading_people_is_an_act_that_says_how_many_and_changes_nothing(
-    command: tuple[str, ...], told: tuple[object, ...]
+def test_reading_personal_data_is_audited_with_the_number_of_people_and_changes_nothing(
+    command: tuple[str, ...], record: tuple[object, ...]
 ) -> None:
-    before = table()
+    before = table_without_audit()
     ops(*command)
-    (done,) = acts()
-    assert (done["what"], done["arguments"], done["counts"]) == told
+    (done,) = audit_items()
+    assert (done["what"], done["arguments"], done["counts"]) == record
     assert (done["outcome"], done["who"]) == ("done", caller("eu-west-3"))
-    assert table() == before
+    assert table_without_audit() == before
 
 
 @pytest.mark.usefixtures("booked")
 @pytest.mark.parametrize("command", READS_PEOPLE)
-def test_nobody_is_shown_when_the_act_cannot_be_kept(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_personal_data_is_shown_without_an_audit_item(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_: object) -> None:
         raise TooManyRequests
 
-    monkeypatch.setattr(AuditRow, "save", away)
+    monkeypatch.setattr(AuditItem, "save", away)
     ran = ops(*command)
     assert (ran.code, ran.out) == (3, "")
 
 
 @pytest.mark.usefixtures("booked")
-def test_an_act_is_kept_for_a_year() -> None:
+def test_an_audit_item_is_kept_for_a_year() -> None:
     assert ops(*READS_PEOPLE[2]).code == 0
     assert ops(*ADD, "--yes").code == 0
-    ends = {item["erase_at"] for item in everything() if item["pk"].startswith("AUDIT#")}
+    ends = {item["erase_at"] for item in whole_table() if item["pk"].startswith("AUDIT#")}
     assert ends == {str(int((NOW + timedelta(days=365)).timestamp()))}
 
 
 @pytest.mark.usefixtures("table")
-def test_an_act_is_there_before_it_is_done_and_its_failure_after() -> None:
+def test_an_audit_item_is_written_before_the_command_runs_and_its_failure_after() -> None:
     def fail() -> None:
-        with act(session(), "release run", service="aes") as done:
-            assert [(one["outcome"], one["ended_at"]) for one in acts()] == [("begun", None)]
+        with audited(session(), "release run", service="aes") as done:
+            assert [(item["outcome"], item["ended_at"]) for item in audit_items()] == [("begun", None)]
             done["create"] += 3
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert [(one["outcome"], one["counts"]) for one in acts()] == [("failed", {"create": 3})]
+    assert [(item["outcome"], item["counts"]) for item in audit_items()] == [("failed", {"create": 3})]
 
 
 @pytest.mark.usefixtures("table")
-def test_acts_are_told_newest_first_over_the_months_since_a_day() -> None:
+def test_audit_items_are_listed_newest_first_over_the_months_since_a_day() -> None:
     for days in (70, 35, 3, 0):
-        with act(session(NOW - timedelta(days=days)), f"{days} days ago"):
+        with audited(session(NOW - timedelta(days=days)), f"{days} days ago"):
             pass
-    assert [one["what"] for one in acts()] == ["0 days ago", "3 days ago"]
+    assert [item["what"] for item in audit_items()] == ["0 days ago", "3 days ago"]
     since = ops("audit", "--since", "2026-10-26", "--json").json["acts"]
-    assert [one["what"] for one in since] == ["0 days ago", "3 days ago", "35 days ago"]
-    assert ops("audit", now=datetime(2027, 3, 1, tzinfo=UTC)).out == "No act.\n"
+    assert [item["what"] for item in since] == ["0 days ago", "3 days ago", "35 days ago"]
+    assert ops("audit", now=datetime(2027, 3, 1, tzinfo=UTC)).out == "No command was run.\n"
 
 
 @pytest.mark.usefixtures("service")
-def test_an_act_that_finds_the_table_away_is_three(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_loses_the_table_is_audited_as_failed_with_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise TooManyRequests
 
-    monkeypatch.setattr(desk_changes, "_write", away)
+    monkeypatch.setattr(manual_seats, "_write", away)
     ran = ops(*ADD, "--yes", "--json")
-    assert (ran.code, ran.json) == (3, {"error": "the table asks to slow down: try again in a minute"})
-    assert [one["outcome"] for one in acts()] == ["failed"]
+    assert (ran.code, ran.json) == (3, {"error": "DynamoDB throttles the table: try again in a minute"})
+    assert [item["outcome"] for item in audit_items()] == ["failed"]
 
 
-def test_where_aws_does_not_answer_the_one_who_asks_is_the_user_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_caller_is_the_user_of_the_machine_when_aws_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("LOGNAME", "ops")
     assert caller("eu-west-1") == "user ops"
 
 
 @pytest.mark.usefixtures("table")
-def test_the_mailer_has_no_letter_for_an_act() -> None:
-    with act(session(), "release run"):
+def test_the_mailer_has_no_letter_for_an_audit_item() -> None:
+    with audited(session(), "release run"):
         pass
     (item,) = connection().scan()["Items"]  # a model reads its own kind only
     assert outbox.letter_due(None, item) is outbox.letter_due(item, item) is None

@@ -1,4 +1,4 @@
-"""Requests and the desk's list by the ops program."""
+"""Requests and the desk's list by the operator program."""
 
 import csv
 import io
@@ -13,8 +13,8 @@ from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import items, person_store, request_store, seat_store, service_store
 from chalicelib.storage.items import PersonItem
-from tests.unit.infra.ops.bookings import ERASED, NOW, TUESDAY, book, key, run
-from tests.unit.infra.ops.program import acts, become, everything, ops, table
+from tests.unit.infra.ops.bookings import ERASED, NOW, TUESDAY, book, close, key
+from tests.unit.infra.ops.program import audit_items, become, ops, table_without_audit, whole_table
 
 FIRST = "AES-00001-AAAAA"
 DAY = ("day", "aes", "2026-12-08")
@@ -29,10 +29,10 @@ def two(service: Service) -> Service:
     return service
 
 
-def found(*words: str) -> list[str]:
+def references_of(*words: str) -> list[str]:
     """The references that a search finds."""
     ran = ops("requests", "find", *words, "--json")
-    references = [one["reference"] for one in ran.json["requests"]]
+    references = [request["reference"] for request in ran.json["requests"]]
     assert ran.code == (0 if references else 1)
     return references
 
@@ -40,7 +40,8 @@ def found(*words: str) -> list[str]:
 def states(name: str) -> dict[str, str]:
     """How far the requests of the people of this name are."""
     return {
-        one["reference"]: one["state"] for one in ops("requests", "find", "--name", name, "--json").json["requests"]
+        request["reference"]: request["state"]
+        for request in ops("requests", "find", "--name", name, "--json").json["requests"]
     }
 
 
@@ -49,7 +50,7 @@ def states(name: str) -> dict[str, str]:
 
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize(
-    ("words", "who"),
+    ("options", "references"),
     [
         (("--name", "awa"), ["AES-00001-AAAAA"]),
         (("--name", "exemple AWA"), ["AES-00001-AAAAA"]),
@@ -65,10 +66,10 @@ def states(name: str) -> dict[str, str]:
         (("--name", "zoe", "--email", "awa1@example.org"), []),
     ],
 )
-def test_somebody_is_found_by_the_beginnings_of_names_the_reference_or_the_address(
-    words: tuple[str, ...], who: list[str]
+def test_a_request_is_found_by_the_beginnings_of_names_the_reference_or_the_email_address(
+    options: tuple[str, ...], references: list[str]
 ) -> None:
-    assert found(*words) == who
+    assert references_of(*options) == references
 
 
 @pytest.mark.usefixtures("two")
@@ -83,24 +84,24 @@ def test_somebody_is_found_by_the_beginnings_of_names_the_reference_or_the_addre
         ("--email", "a.wa@xn--exmple-cua.org"),
     ],
 )
-def test_somebody_is_found_by_any_spelling_that_makes_the_same_person_or_mailbox(words: tuple[str, ...]) -> None:
+def test_a_request_is_found_by_any_spelling_of_the_same_name_or_mailbox(words: tuple[str, ...]) -> None:
     become(2, first_name="José-Exemple", last_name="Müller", email="a.wa@xn--exmple-cua.org")
-    assert found(*words) == ["AES-00002-AAAAA"]
+    assert references_of(*words) == ["AES-00002-AAAAA"]
 
 
 @pytest.mark.usefixtures("two")
-def test_who_is_found_is_told_in_the_order_of_their_appointments() -> None:
+def test_a_found_request_is_one_line_and_no_match_is_exit_code_1() -> None:
     ran = ops("requests", "find", "--email", "awa1@example.org")
     assert (ran.code, ran.err) == (0, "")
     assert " ".join(ran.out.splitlines()[-2].split()) == (
         "AES-00001-AAAAA Exemple Awa 17/05/1990 Tuesday 8 December 2026 09:15 confirmed"
     )
     nobody = ops("requests", "find", "--name", "nobody")
-    assert (nobody.code, nobody.out) == (1, "Nobody found.\n")
+    assert (nobody.code, nobody.out) == (1, "No request was found.\n")
 
 
 @pytest.mark.usefixtures("two")
-def test_a_request_is_found_with_how_it_ended_and_after_its_seat_went_on_to_somebody_else() -> None:
+def test_a_request_is_found_with_its_end_and_after_its_seat_went_to_somebody_else() -> None:
     seat = seat_store.read(key(start="09:15"))
     assert seat_store.end_request(seat, State.CANCELLED, NOW, NOW)
     assert ops("requests", "show", FIRST, "--json").json["state"] == "cancelled"
@@ -115,7 +116,7 @@ def test_a_request_is_found_with_how_it_ended_and_after_its_seat_went_on_to_some
 
 
 @pytest.mark.usefixtures("two")
-def test_a_request_is_not_mistaken_for_the_one_that_has_its_seat_now_or_had_it_last() -> None:
+def test_a_request_is_not_confused_with_the_later_ones_of_its_seat() -> None:
     seat = seat_store.read(key(start="09:15"))
     assert seat_store.end_request(seat, State.CANCELLED, NOW, NOW)
     book(seat.key, 3)
@@ -125,21 +126,21 @@ def test_a_request_is_not_mistaken_for_the_one_that_has_its_seat_now_or_had_it_l
 
 
 @pytest.mark.usefixtures("two")
-def test_the_list_of_a_day_names_nobody_whose_details_are_those_of_another_request() -> None:
+def test_the_day_list_names_nobody_whose_details_belong_to_another_request() -> None:
     items.person_item("person1", "aes").update([PersonItem.hold.set("another")])
     assert [line["name"] for line in ops(*DAY, "--json").json["seats"]] == [None, "Dupont-Durand Zoé"]
 
 
 @pytest.mark.usefixtures("two")
-def test_a_person_whose_seat_is_gone_is_found_as_long_as_their_details_are_kept() -> None:
+def test_a_person_without_a_seat_item_is_found_as_long_as_their_details_are_kept() -> None:
     items.seat_item(key(start="09:15")).delete()
     assert states("awa") == {FIRST: "ended"}
 
 
 @pytest.mark.usefixtures("two")
-def test_nobody_is_shown_after_their_date_though_the_table_may_take_some_days_to_erase_them() -> None:
+def test_nobody_is_shown_after_their_erasure_date_even_before_dynamodb_deletes_the_item() -> None:
     assert ops("requests", "find", "--name", "awa", now=ERASED - timedelta(seconds=1)).code == 0
-    assert ops("requests", "find", "--name", "awa", now=ERASED).out == "Nobody found.\n"
+    assert ops("requests", "find", "--name", "awa", now=ERASED).out == "No request was found.\n"
     day_after = datetime(2027, 1, 7, 8, 30, tzinfo=UTC)  # 30 days after 09:15 and 09:20 in Paris
     assert ops(*DAY, "--json", now=day_after - timedelta(minutes=16)).json["seats"] != []
     assert ops(*DAY, "--json", now=day_after).json["seats"] == []
@@ -149,7 +150,7 @@ def test_nobody_is_shown_after_their_date_though_the_table_may_take_some_days_to
 
 
 @pytest.mark.usefixtures("two")
-def test_a_request_is_shown_with_all_that_is_known() -> None:
+def test_a_request_is_shown_with_all_its_data() -> None:
     shown = ops("requests", "show", "aes-00002-aaaaa", "--json").json
     assert shown == {
         "reference": "AES-00002-AAAAA",
@@ -182,14 +183,16 @@ def test_a_corrected_name_is_shown_with_the_one_before() -> None:
     person = person_store.read("person1", "aes")
     assert person is not None
     details = replace(person.details, last_name="Exemplo")
-    assert request_store.correct(person, details, "person1b", now=NOW, erase_at=NOW, send=False, counts=lambda *_: True)
+    assert request_store.correct(
+        person, details, "person1b", now=NOW, erase_at=NOW, send=False, is_live=lambda *_: True
+    )
     assert ops("requests", "show", FIRST, "--json").json["filed_as"] == "Exemple Awa"
     assert "Exemplo Awa (filed as Exemple Awa)" in ops(*DAY).out
 
 
 @pytest.mark.usefixtures("two")
-def test_somebody_whose_morning_was_closed_is_shown_with_the_time_to_choose() -> None:
-    run(TUESDAY)
+def test_a_displaced_applicant_is_shown_with_the_time_to_choose() -> None:
+    close(TUESDAY)
     shown = ops("requests", "show", FIRST, "--json").json
     assert (shown["state"], shown["choose_before"]) == ("displaced", "2026-12-07T08:00:01.000Z")
 
@@ -199,7 +202,7 @@ def test_somebody_whose_morning_was_closed_is_shown_with_the_time_to_choose() ->
 
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("reference", [FIRST, "AES-00002-AAAAA"])
-def test_a_cancelled_request_frees_its_seat_for_a_moment_that_nobody_is_told(reference: str) -> None:
+def test_a_cancelled_request_frees_its_seat_at_a_secret_moment(reference: str) -> None:
     ran = ops("requests", "cancel", reference, "--yes", "--json")
     assert (ran.code, ran.json["cancelled"]) == (0, True)
     seat = seat_store.read(key(start="09:15") if reference == FIRST else key(start="09:20", unit=2))
@@ -212,31 +215,34 @@ def test_a_cancelled_request_frees_its_seat_for_a_moment_that_nobody_is_told(ref
 
 @pytest.mark.usefixtures("two")
 def test_the_owner_sees_that_the_request_was_withdrawn() -> None:
-    assert "The person gets a letter." in ops("requests", "cancel", FIRST, "--yes").out
+    assert "The applicant gets a letter." in ops("requests", "cancel", FIRST, "--yes").out
     token = str(keys().link_token(key(start="09:15"), "hold1"))
     assert requests.view(token, NOW).state is State.WITHDRAWN
 
 
 @pytest.mark.usefixtures("two")
-def test_a_request_that_changed_meanwhile_is_refused_and_the_act_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seat_store, "end_request", lambda *_: False)
+def test_a_request_that_changed_meanwhile_is_refused_and_audited_as_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seat_store, "end_request", lambda *_, **__: False)
     ran = ops("requests", "cancel", FIRST, "--yes")
-    assert (ran.code, ran.err) == (1, f"guichet: {FIRST} changed meanwhile: look at it again\n")
-    assert [one["outcome"] for one in acts()] == ["refused"]
+    assert (ran.code, ran.err) == (
+        1,
+        f"guichet: {FIRST} changed at the same moment: show it, and run this again if it is still right\n",
+    )
+    assert [item["outcome"] for item in audit_items()] == ["refused"]
 
 
 @pytest.mark.usefixtures("service")
-def test_a_request_that_is_not_there_cannot_be_cancelled_and_is_no_act() -> None:
-    before = everything()
+def test_an_unknown_request_cannot_be_cancelled_and_is_not_audited() -> None:
+    before = whole_table()
     assert ops("requests", "cancel", FIRST, "--yes").code == 1
-    assert everything() == before
+    assert whole_table() == before
 
 
 # The desk's list
 
 
 @pytest.mark.usefixtures("two")
-def test_the_list_of_a_day_is_in_the_order_of_time_and_desk() -> None:
+def test_the_day_list_is_in_the_order_of_time_and_desk() -> None:
     book(key(start="09:20", unit=1), 3)
     lines = ops(*DAY, "--json").json["seats"]
     assert [(line["time"], line["desk"], line["name"], line["state"]) for line in lines] == [
@@ -257,7 +263,7 @@ def test_the_list_of_a_day_is_in_the_order_of_time_and_desk() -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_the_printed_list_is_plain_and_tells_the_day_and_how_many_come() -> None:
+def test_the_printed_day_list_is_plain_text_with_the_day_and_the_number_of_appointments() -> None:
     ran = ops(*DAY)
     lines = ran.out.splitlines()
     assert lines[0] == "Admission exceptionnelle au séjour - Tuesday 8 December 2026 - 2 appointments"
@@ -267,14 +273,14 @@ def test_the_printed_list_is_plain_and_tells_the_day_and_how_many_come() -> None
 
 
 @pytest.mark.usefixtures("service")
-def test_a_day_without_anybody_is_said_to_have_none() -> None:
+def test_the_list_of_an_empty_day_says_0_appointments() -> None:
     ran = ops("day", "aes", "2026-12-09")
     assert (ran.code, ran.out.count("\n")) == (0, 1)
     assert ran.out.endswith("Wednesday 9 December 2026 - 0 appointments\n")
 
 
 @pytest.mark.usefixtures("two")
-def test_a_seat_given_back_too_late_is_listed_as_such_and_one_that_returns_is_not() -> None:
+def test_the_day_list_has_a_seat_given_back_too_late_but_not_one_that_returns() -> None:
     late, early = seat_store.read(key(start="09:15")), seat_store.read(key(start="09:20", unit=2))
     start = service_store.read("aes", NOW).start_of(late.key)
     assert seat_store.end_request(late, State.WITHDRAWN, start, NOW)
@@ -284,8 +290,8 @@ def test_a_seat_given_back_too_late_is_listed_as_such_and_one_that_returns_is_no
 
 
 @pytest.mark.usefixtures("two")
-def test_who_may_choose_again_is_listed_and_so_is_who_is_booked_but_erased() -> None:
-    run(TUESDAY)
+def test_the_day_list_has_displaced_applicants_also_after_their_data_is_erased() -> None:
+    close(TUESDAY)
     lines = ops(*DAY, "--json").json["seats"]
     assert [(line["name"], line["state"]) for line in lines] == [
         ("Exemple Awa", "displaced"),
@@ -296,7 +302,7 @@ def test_who_may_choose_again_is_listed_and_so_is_who_is_booked_but_erased() -> 
 
 
 @pytest.mark.usefixtures("two")
-def test_a_spreadsheet_takes_no_cell_for_a_formula_and_opens_with_its_accents() -> None:
+def test_a_csv_file_has_no_formula_and_keeps_its_accents() -> None:
     become(1, first_name='"a";b\r\n', last_name="=HYPERLINK(1)", phone="+33 6 12 34 56 78")
     ran = ops(*DAY, "--csv")
     assert (ran.code, ran.err) == (0, "")
@@ -310,7 +316,7 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula_and_opens_with_its_accents() 
 @pytest.mark.parametrize(
     "command", [DAY, (*DAY, "--csv"), ("requests", "find", "--reference", FIRST), ("requests", "show", FIRST)]
 )
-def test_a_name_steers_neither_the_terminal_nor_the_order_of_its_line(command: tuple[str, ...]) -> None:
+def test_a_name_cannot_control_the_terminal_or_turn_the_direction_of_its_line(command: tuple[str, ...]) -> None:
     become(1, first_name="\x1b]0;A\x07wa\x9b31m", last_name="\u202eelpmexE\u2066[red]X[/red]\u200f", phone="06\n12")
     out = ops(*command).out
     assert {"\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\u200f"} & set(out) == set()
@@ -326,12 +332,12 @@ def test_a_name_steers_neither_the_terminal_nor_the_order_of_its_line(command: t
 def left_of(number: int) -> list[str]:
     """Which items of the table still name the person that `book` made, or their address, hold or request."""
     words = (f"person{number}", f"hold{number}", f"awa{number}@", f"AES-0000{number}")
-    own = [item for item in table() if any(word in str(item) for word in words)]
+    own = [item for item in table_without_audit() if any(word in str(item) for word in words)]
     return sorted(item["pk"].partition("#")[0] for item in own)
 
 
 @pytest.mark.usefixtures("two")
-def test_an_export_is_the_document_that_the_owner_downloads_and_goes_on_after_the_request_has_ended() -> None:
+def test_an_export_is_the_document_that_the_applicant_downloads_also_after_the_request_ended() -> None:
     token = str(keys().link_token(key(start="09:15"), "hold1"))
     exported = ops("requests", "export", FIRST).json
     assert exported == personal_data.data(token, NOW)
@@ -344,7 +350,7 @@ def test_an_export_is_the_document_that_the_owner_downloads_and_goes_on_after_th
 
 
 @pytest.mark.usefixtures("two")
-def test_a_correction_puts_right_what_was_said_and_the_convocation_goes_out_again() -> None:
+def test_a_correction_changes_the_given_values_and_sends_the_convocation_again() -> None:
     words = ("--first-name", "Binta", "--birth-date", "1991-01-02", "--phone", "06 00 00 00 01")
     dry = ops("requests", "correct", FIRST, *words, "--dry-run", "--json")
     assert dry.json == {"reference": FIRST, "dry_run": True, "corrected": ["birth_date", "first_name", "phone"]}
@@ -354,13 +360,13 @@ def test_a_correction_puts_right_what_was_said_and_the_convocation_goes_out_agai
     assert (shown["first_name"], shown["birth_date"], shown["phone"]) == ("Binta", "1991-01-02", "06 00 00 00 01")
     assert (shown["last_name"], shown["email"], shown["filed_as"]) == ("Exemple", "awa1@example.org", "Exemple Awa")
     assert PersonItem.get("PERSON#person1", "SERVICE#aes").wanted_at == NOW
-    (done,) = [one for one in acts() if one["what"] == "requests correct"]
-    assert done["arguments"] == {"reference": FIRST, "fields": ["birth_date", "first_name", "phone"]}
-    assert done["counts"] == {"corrected": 1}
+    (item,) = [item for item in audit_items() if item["what"] == "requests correct"]
+    assert item["arguments"] == {"reference": FIRST, "fields": ["birth_date", "first_name", "phone"]}
+    assert item["counts"] == {"corrected": 1}
 
 
 @pytest.mark.usefixtures("two")
-def test_a_phone_alone_or_a_request_to_confirm_brings_no_convocation() -> None:
+def test_a_corrected_phone_or_an_unconfirmed_request_sends_no_convocation() -> None:
     assert ops("requests", "correct", FIRST, "--phone", "06 00 00 00 01", "--yes").code == 0
     assert ops("requests", "correct", "AES-00002-AAAAA", "--first-name", "Zoe", "--yes").code == 0
     for number in (1, 2):
@@ -371,32 +377,33 @@ def test_a_phone_alone_or_a_request_to_confirm_brings_no_convocation() -> None:
 
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("options", "code", "stderr"),
     [
-        (("--birth-date", "2031-01-01"), 1, "guichet: cannot be used: birth_date\n"),
-        (("--first-name", "", "--phone", "x"), 1, "guichet: cannot be used: first_name, phone\n"),
+        (("--birth-date", "2031-01-01"), 1, "guichet: these values cannot be used: birth_date\n"),
+        (("--first-name", "", "--phone", "x"), 1, "guichet: these values cannot be used: first_name, phone\n"),
         (("--first-name", "Awa"), 0, ""),
     ],
 )
-def test_a_correction_that_cannot_be_used_or_changes_nothing_changes_nothing(
-    words: tuple[str, ...], code: int, told: str
-) -> None:
-    before = everything()
-    ran = ops("requests", "correct", FIRST, *words, "--yes")
-    assert (ran.code, ran.err) == (code, told)
-    assert everything() == before
+def test_an_invalid_or_empty_correction_changes_nothing(options: tuple[str, ...], code: int, stderr: str) -> None:
+    before = whole_table()
+    ran = ops("requests", "correct", FIRST, *options, "--yes")
+    assert (ran.code, ran.err) == (code, stderr)
+    assert whole_table() == before
     assert ops("requests", "correct", FIRST).code == 2
 
 
 @pytest.mark.usefixtures("two")
-def test_a_correction_of_what_changed_meanwhile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_correction_of_a_request_that_changed_meanwhile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_store, "correct", lambda *_, **__: False)
     ran = ops("requests", "correct", FIRST, "--phone", "06 00 00 00 01", "--yes")
-    assert (ran.code, ran.err) == (1, f"guichet: {FIRST} changed meanwhile: look at it again\n")
+    assert (ran.code, ran.err) == (
+        1,
+        f"guichet: {FIRST} changed at the same moment: show it, and run this again if it is still right\n",
+    )
 
 
 @pytest.mark.usefixtures("two")
-def test_erasing_leaves_nothing_of_somebody_but_the_seat_that_returns_and_all_of_the_others() -> None:
+def test_an_erasure_leaves_only_the_returning_seat_and_all_data_of_others() -> None:
     before = left_of(2)
     assert left_of(1) == ["EMAIL", "PERSON", "SEATS"]
     ran = ops("requests", "erase", FIRST, "--yes", "--json")
@@ -409,8 +416,8 @@ def test_erasing_leaves_nothing_of_somebody_but_the_seat_that_returns_and_all_of
 
 
 @pytest.mark.usefixtures("two")
-def test_erasing_ends_the_wait_of_somebody_whose_morning_was_closed() -> None:
-    run(TUESDAY)
+def test_an_erasure_gives_up_the_choice_of_a_displaced_applicant() -> None:
+    close(TUESDAY)
     assert ops("requests", "erase", FIRST, "--yes").code == 0
     seat = seat_store.read(key(start="09:15"))
     assert (seat.state, seat.past_state, seat.person, seat.reserve) == (State.CLOSED, State.CANCELLED, "", "")
@@ -418,12 +425,12 @@ def test_erasing_ends_the_wait_of_somebody_whose_morning_was_closed() -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_a_request_that_has_ended_is_erased_before_and_after_its_seat_went_on() -> None:
-    for number, place in ((1, key(start="09:15")), (2, key(start="09:20", unit=2))):
-        assert seat_store.end_request(seat_store.read(place), State.CANCELLED, NOW, NOW)
+def test_an_ended_request_is_erased_before_and_after_its_seat_went_to_somebody_else() -> None:
+    for number, seat in ((1, key(start="09:15")), (2, key(start="09:20", unit=2))):
+        assert seat_store.end_request(seat_store.read(seat), State.CANCELLED, NOW, NOW)
         if number == 2:
-            assert seat_store.take(place, "another", NOW + timedelta(minutes=3), NOW)
+            assert seat_store.take(seat, "another", NOW + timedelta(minutes=3), NOW)
         assert ops("requests", "erase", f"AES-0000{number}-AAAAA", "--yes").code == 0
-        assert seat_store.read(place).person == ""
+        assert seat_store.read(seat).person == ""
     assert (left_of(1), left_of(2)) == (["SEATS"], [])
     assert seat_store.read(key(start="09:20", unit=2)).hold == "another"

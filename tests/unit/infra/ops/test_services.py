@@ -1,4 +1,4 @@
-"""Service files and releases by the ops program."""
+"""Service files and releases by the operator program."""
 
 import json
 from datetime import date, timedelta
@@ -10,20 +10,20 @@ import pytest
 from chalicelib.booking import schedule
 from chalicelib.domain.seat import BY_RULES, State
 from chalicelib.domain.service import Service
-from chalicelib.storage import seat_admin, seat_store, service_store
+from chalicelib.storage import seat_maintenance, seat_store, service_store
 from chalicelib.storage.items import ServiceItem
 from infra.servicefile import reader
 from tests.conftest import MONDAY, document, fill
 from tests.unit.infra.ops.bookings import ERASED, NOW, book, key
-from tests.unit.infra.ops.program import acts, everything, extra, ops, table
+from tests.unit.infra.ops.program import audit_items, extra, ops, table_without_audit, whole_table
 from tests.unit.infra.servicefile.samples import GOOD, changed
 
 AES = changed(("id: essai", "id: aes"), ('{department: "42"}', '{department: "67"}'))
 
 OPENS = (
-    "  week 2026-W49: 48 seats, open as soon as they are made",
-    "  week 2026-W50: 48 seats, open as soon as they are made",
-    "  week 2026-W51: 30 seats, open as soon as they are made",
+    "  week 2026-W49: 48 seats, open as soon as they are created",
+    "  week 2026-W50: 48 seats, open as soon as they are created",
+    "  week 2026-W51: 30 seats, open as soon as they are created",
     "  week 2026-W51: 18 seats, open Thursday 3 December 2026 18:00",
     "  week 2026-W52: 24 seats, open Monday 7 December 2026 09:00",
 )
@@ -52,17 +52,17 @@ def write(folder: Path, *changes: tuple[str, str]) -> None:
 
 
 def put(*words: str) -> Any:
-    """The one service that `services put` tells of."""
-    (one,) = ops("services", "put", "aes.yaml", "--json", *words).json["services"]
-    return one
+    """The one service in the JSON of `services put`."""
+    (service,) = ops("services", "put", "aes.yaml", "--json", *words).json["services"]
+    return service
 
 
 # Check
 
 
 @pytest.mark.usefixtures("folder")
-def test_files_that_are_right_are_told_and_no_table_is_asked() -> None:
-    assert ops("services", "check", "aes.yaml", "essai.yaml", "--stage", "none").out == "All files are right.\n"
+def test_correct_files_are_accepted_without_a_table() -> None:
+    assert ops("services", "check", "aes.yaml", "essai.yaml", "--stage", "none").out == "All files are correct.\n"
     ran = ops("services", "check", "aes.yaml", "essai.yaml", "--json")
     assert (ran.code, ran.json) == (0, {"services": ["aes", "essai"], "warnings": []})
 
@@ -72,82 +72,82 @@ def test_files_that_are_right_are_told_and_no_table_is_asked() -> None:
 def test_each_mistake_is_named_by_its_line_and_nothing_is_put(folder: Path, command: str) -> None:
     write(folder, ("slot_minutes: 5", "slot_minutes: 0"))
     ran = ops("services", command, "essai.yaml", "aes.yaml")
-    line = "aes.yaml:4: `slot_minutes` is the number 0; expected a whole number of minutes from 1 to 480"
+    line = "aes.yaml:4: `slot_minutes` is the number 0. Set `slot_minutes` to a whole number of minutes from 1 to 480."
     assert (ran.code, ran.out, ran.err) == (1, "", f"guichet: {line}\n")
     (mistake,) = ops("services", command, "essai.yaml", "aes.yaml", "--json").json["mistakes"]
     assert (mistake["file"], mistake["line"]) == ("aes.yaml", 4)
-    assert everything() == []
+    assert whole_table() == []
 
 
-def test_a_warning_is_told_beside_the_result(folder: Path) -> None:
+def test_a_warning_is_printed_on_stderr(folder: Path) -> None:
     write(folder, (', en: "Trial"', ""))
     ran = ops("services", "check", "aes.yaml")
-    assert (ran.code, ran.out) == (0, "All files are right.\n")
-    assert ran.err == "guichet: aes.yaml:2: no text in en: the French one is shown; expected fr, en, ar\n"
+    assert (ran.code, ran.out) == (0, "All files are correct.\n")
+    assert ran.err == "guichet: aes.yaml:2: no text in en: the French text is shown. Add a text in en.\n"
 
 
 # Put
 
 
 @pytest.mark.usefixtures("folder", "table")
-def test_new_services_are_put_together_and_their_seats_follow() -> None:
+def test_new_services_are_put_together_with_their_effects() -> None:
     ran = ops("services", "put", "aes.yaml", "essai.yaml", "--yes")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
         "aes: a new service",
         "  168 seats to create",
         *OPENS,
-        "  public: everybody sees it on the home page from now on",
+        "  public: on the home page from now on",
         "essai: a new service",
         "  168 seats to create",
         *OPENS,
-        "  public: everybody sees it on the home page from now on",
+        "  public: on the home page from now on",
         "In place: aes, essai.",
     ]
     assert {service.id for service in service_store.read_all(NOW)} == {"aes", "essai"}
     assert [row.sk for row in ServiceItem.query("SERVICES")] == ["aes", "essai"]
-    assert acts()[0]["arguments"] == {"services": ["aes", "essai"]}
+    assert audit_items()[0]["arguments"] == {"services": ["aes", "essai"]}
 
 
 @pytest.mark.usefixtures("folder", "table")
-def test_a_hidden_service_is_stored_as_such_and_shown_when_its_file_is_put_without() -> None:
+def test_a_hidden_service_becomes_public_when_its_file_is_put_without_hidden() -> None:
     ran = ops("services", "put", "aes.yaml", "--hidden", "--yes")
-    assert "  hidden: the home page leaves it out; only who knows its address can book" in ran.out.splitlines()
+    assert "  hidden: not on the home page; only visitors who know its URL can book" in ran.out.splitlines()
     assert ran.out.splitlines()[-1] == (
-        "To show them later: put the same files without --hidden, and without `listing: hidden` in them."
+        "To list them on the home page, put the same files without --hidden and without `listing: hidden`."
     )
     assert service_store.read("aes", NOW).hidden
     assert ops("services", "put", "aes.yaml", "--hidden").out.splitlines()[0] == "aes: nothing changes"
     shown = ops("services", "put", "aes.yaml", "--yes").out.splitlines()
     assert "  listing: hidden -> none" in shown
-    assert "  public: everybody sees it on the home page from now on" in shown
+    assert "  public: on the home page from now on" in shown
     assert not service_store.read("aes", NOW).hidden
 
 
 @pytest.mark.usefixtures("folder", "table")
-def test_a_program_is_told_too_when_the_seats_of_a_new_service_open() -> None:
-    told = put("--dry-run")
-    assert (told["new"], told["hidden"], told["opens"][-1]) == (
+def test_the_json_of_a_new_service_says_when_its_seats_open() -> None:
+    new = put("--dry-run")
+    assert (new["new"], new["hidden"], new["opens"][-1]) == (
         True,
         False,
         {"week": "2026-W52", "opens_at": "2026-12-07T08:00:00.000Z", "seats": 24},
     )
-    assert sum(one["seats"] for one in told["opens"]) == 168
+    assert sum(release["seats"] for release in new["opens"]) == 168
 
 
 @pytest.mark.usefixtures("placed")
 def test_a_file_that_is_in_place_changes_nothing_and_asks_nothing() -> None:
     ran = ops("services", "put", "aes.yaml")
     assert (ran.code, ran.out) == (0, "aes: nothing changes\n")
-    assert acts() == []
+    assert audit_items() == []
 
 
-def test_changed_rules_and_seats_are_told_before_anything_is_done(folder: Path, placed: Service) -> None:
+def test_changed_rules_and_seats_are_shown_before_anything_is_written(folder: Path, placed: Service) -> None:
     book(key("2026-12-08", "09:15"))
     extra(key("2026-12-08", "11:00"), NOW)
     book(key("2026-12-08", "11:00"), 2)
     write(folder, ('from: "09:15"', 'from: "09:20"'), ("hold_seconds: 180", "hold_seconds: 240"))
-    before = table()
+    before = table_without_audit()
     dry = put("--dry-run")
     assert dry == {
         "id": "aes",
@@ -169,7 +169,7 @@ def test_changed_rules_and_seats_are_told_before_anything_is_done(folder: Path, 
         "  10 seats to open at another moment, 13 seats to close",
         "  1 seat kept: booked outside the new hours",
     ]
-    assert table() == before
+    assert table_without_audit() == before
     assert placed.limits.hold == timedelta(seconds=180)
 
 
@@ -184,22 +184,22 @@ def plannings(start: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("placed")
-def test_what_was_told_is_what_the_release_then_does(folder: Path) -> None:
+def test_the_announced_effect_is_what_the_release_then_does(folder: Path) -> None:
     book(key("2026-12-08", "09:15"))
     write(folder, ('from: "09:15"', 'from: "09:20"'))
-    told = put("--yes")["seats"]
-    assert told.pop("kept") == 1
-    assert acts()[0]["arguments"] == {"services": ["aes"], "rules": ["plannings"]}
-    assert ops("release", "run", "aes", "--dry-run", "--json").json["services"] == {"aes": told}
-    assert ops("release", "run", "--json").json == {"dry_run": False, "services": {"aes": told}}
+    effect = put("--yes")["seats"]
+    assert effect.pop("kept") == 1
+    assert audit_items()[0]["arguments"] == {"services": ["aes"], "rules": ["plannings"]}
+    assert ops("release", "run", "aes", "--dry-run", "--json").json["services"] == {"aes": effect}
+    assert ops("release", "run", "--json").json == {"dry_run": False, "services": {"aes": effect}}
     assert ops("release", "run", "aes", "--json").json["services"] == {"aes": {}}
     assert seat_store.read(key("2026-12-08", "09:15")).state is State.CONFIRMED
     assert seat_store.read(key("2026-12-08", "09:15", unit=2)).state is State.CLOSED
-    assert [one["counts"] for one in acts()].count(told) == 1
+    assert [item["counts"] for item in audit_items()].count(effect) == 1
 
 
 @pytest.mark.usefixtures("folder", "table")
-def test_put_is_done_for_all_files_or_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_files_are_put_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     class Cut(Exception):
         pass
 
@@ -214,28 +214,28 @@ def test_put_is_done_for_all_files_or_for_none(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Cut):
         ops("services", "put", "aes.yaml", "essai.yaml", "--yes")
     assert list(ServiceItem.query("SERVICES")) == []
-    assert [one["outcome"] for one in acts()] == ["failed"]
+    assert [item["outcome"] for item in audit_items()] == ["failed"]
 
 
 # List
 
 
 @pytest.mark.usefixtures("table")
-def test_the_services_of_a_stage_are_listed_with_when_seats_open_next() -> None:
+def test_the_services_of_a_stage_are_listed_with_their_next_release() -> None:
     assert ops("services", "list").out == "There is no service.\n"
     service_store.put(document())
     ran = ops("services", "list")
     assert "Exceptional admission" in ran.out
     assert "Monday 7 December 2026 09:00" in ran.out
-    (one,) = ops("services", "list", "--json").json["services"]
-    assert (one["id"], one["desks"], one["next_release"]) == ("aes", [1, 2], "2026-12-07T08:00:00.000Z")
+    (service,) = ops("services", "list", "--json").json["services"]
+    assert (service["id"], service["desks"], service["next_release"]) == ("aes", [1, 2], "2026-12-07T08:00:00.000Z")
 
 
 # Releases
 
 
 @pytest.mark.usefixtures("placed")
-def test_a_preview_names_each_moment_its_seats_its_desks_and_its_week() -> None:
+def test_a_preview_lists_each_release_with_its_seats_desks_and_week() -> None:
     assert ops("release", "preview", "aes", "--weeks", "2").out.splitlines() == [
         "Thursday 3 December 2026 18:00: 18 seats, 2 desks, week 2026-W51",
         "Monday 7 December 2026 09:00: 24 seats, 2 desks, week 2026-W52",
@@ -246,17 +246,17 @@ def test_a_preview_names_each_moment_its_seats_its_desks_and_its_week() -> None:
 def test_a_preview_leaves_out_weeks_that_are_closed_and_is_right_in_summer() -> None:
     ran = ops("release", "preview", "aes", "--weeks", "6", "--json")
     weeks = ["2026-W51", "2026-W52", *("2027-W01", "2027-W02", "2027-W03", "2027-W04") * 2]
-    assert sorted(one["week"] for one in ran.json["releases"]) == sorted(weeks)
+    assert sorted(release["week"] for release in ran.json["releases"]) == sorted(weeks)
     summer = ops("release", "preview", "aes", "--weeks", "1", "--json", now=MONDAY.replace(year=2027, month=6, day=28))
     assert summer.json["releases"][0]["opens_at"] == "2027-07-01T16:00:00.000Z"
 
 
 @pytest.mark.usefixtures("service")
-def test_a_preview_counts_what_the_office_closed_and_added() -> None:
+def test_a_preview_counts_what_operators_closed_and_added() -> None:
     coming = key("2026-12-22", "09:15")
     extra(key("2026-12-22", "11:00", unit=3), MONDAY + timedelta(days=7))
     assert seat_store.create(coming, MONDAY + timedelta(days=7), ERASED)
-    assert seat_admin.close(coming, "office", NOW)
+    assert seat_maintenance.close(coming, "office", NOW)
     (first,) = ops("release", "preview", "aes", "--weeks", "1", "--json").json["releases"]
     assert first == {"opens_at": "2026-12-07T08:00:00.000Z", "week": "2026-W52", "seats": 60, "desks": 3}
 
@@ -274,7 +274,7 @@ def test_a_preview_never_tells_when_a_freed_seat_returns(service: Service) -> No
     back = NOW + timedelta(hours=13)
     assert seat_store.end_request(seat_store.read(key("2026-12-10", "09:15")), State.WITHDRAWN, back, NOW)
     for closed in (False, True):  # a seat that the rules closed meanwhile comes back too
-        assert not closed or seat_admin.close(key("2026-12-10", "09:15"), BY_RULES, NOW)
+        assert not closed or seat_maintenance.close(key("2026-12-10", "09:15"), BY_RULES, NOW)
         assert back.isoformat()[:16] not in json.dumps(ops("release", "preview", service.id, "--json").json)
 
 

@@ -1,4 +1,4 @@
-"""The calendar and the figures of a week by the ops program."""
+"""The calendar and the figures of a week by the operator program."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
-from chalicelib.storage import items, seat_admin, seat_store, service_store
+from chalicelib.storage import items, seat_maintenance, seat_store, service_store
 from tests.conftest import MONDAY, document, fill
-from tests.unit.infra.ops.bookings import NOW, book, key, run
+from tests.unit.infra.ops.bookings import NOW, book, close, key
 from tests.unit.infra.ops.bookings import TUESDAY as CLOSED_TUESDAY
 from tests.unit.infra.ops.program import extra, ops
 
@@ -18,17 +18,17 @@ WEEK = ("--week", "2026-W50")
 
 def slot(day: str, start: str) -> dict[str, Any]:
     """What a slot of the calendar has, zeros left out."""
-    days = {one["date"]: one for one in ops("calendar", "aes", *WEEK, "--json").json["days"]}
-    (found,) = [one for one in days[day]["slots"] if one["start"] == start]
-    return {name: number for name, number in found.items() if number and name != "start"}
+    days = {day["date"]: day for day in ops("calendar", "aes", *WEEK, "--json").json["days"]}
+    (counts,) = [slot for slot in days[day]["slots"] if slot["start"] == start]
+    return {name: number for name, number in counts.items() if number and name != "start"}
 
 
 @pytest.mark.usefixtures("service")
-def test_a_calendar_counts_each_slot_by_what_its_seats_are() -> None:
+def test_a_calendar_counts_the_seats_of_each_slot_by_status() -> None:
     book(key(start="09:15"), 1)
     book(key(start="09:20"), 2, confirmed=False)
     assert seat_store.take(key(start="09:25"), "somebody", NOW + timedelta(minutes=3), NOW)
-    assert seat_admin.close(key(start="09:30"), "office", NOW)
+    assert seat_maintenance.close(key(start="09:30"), "office", NOW)
     extra(key(start="11:00"), MONDAY + timedelta(days=1))
     book(key(start="09:35"), 3)
     assert seat_store.end_request(seat_store.read(key(start="09:35")), State.WITHDRAWN, NOW + timedelta(hours=9), NOW)
@@ -47,9 +47,9 @@ def test_a_calendar_counts_each_slot_by_what_its_seats_are() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_a_calendar_tells_seats_that_are_set_aside_that_came_back_too_late_or_are_too_near() -> None:
+def test_a_calendar_distinguishes_seats_set_aside_given_back_too_late_and_inside_the_notice() -> None:
     book(key(start="09:15"), 1)
-    run(CLOSED_TUESDAY)
+    close(CLOSED_TUESDAY)
     late = key("2026-12-10", "10:25")
     book(late, 2)
     start = service_store.read("aes", NOW).start_of(late)
@@ -66,7 +66,7 @@ def test_a_calendar_tells_seats_that_are_set_aside_that_came_back_too_late_or_ar
 
 
 @pytest.mark.usefixtures("service")
-def test_a_printed_calendar_has_the_columns_that_count_and_names_each_day() -> None:
+def test_a_printed_calendar_has_a_column_for_each_status_that_occurs_and_names_each_day() -> None:
     book(key(start="09:15"), 1)
     lines = [line.split() for line in ops("calendar", "aes", *WEEK).out.splitlines() if line.strip()]
     assert lines[0] == ["day", "slot", "free", "confirmed"]
@@ -89,7 +89,7 @@ def test_a_calendar_names_closures_and_public_holidays() -> None:
     )
     fill(put, MONDAY)
     days = ops("calendar", "aes", "--week", "2026-W52", "--json").json["days"]
-    assert {one["date"]: one["notes"] for one in days if one["notes"]} == {
+    assert {day["date"]: day["notes"] for day in days if day["notes"]} == {
         "2026-12-22": ["closed 09:15-10:00, desk 2"],
         "2026-12-24": ["closed (Fin d’année)"],
         "2026-12-25": ["public holiday (Christmas Day)"],
@@ -109,7 +109,7 @@ def figures(week: str = "2026-W51") -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("service")
-def test_a_week_is_counted_by_what_became_of_its_seats() -> None:
+def test_the_figures_of_a_week_count_what_happened_to_its_seats() -> None:
     for number, start in enumerate(("09:15", "09:20", "09:25", "09:30"), start=1):
         book(key("2026-12-15", start), number, confirmed=number != 2)
     assert seat_store.end_request(
@@ -121,7 +121,7 @@ def test_a_week_is_counted_by_what_became_of_its_seats() -> None:
     assert seat_store.end_request(
         seat_store.read(key("2026-12-17", "09:20")), State.EXPIRED, NOW + timedelta(days=4), later
     )
-    assert seat_admin.close(key("2026-12-17", "10:25"), "office", NOW)
+    assert seat_maintenance.close(key("2026-12-17", "10:25"), "office", NOW)
     assert figures() == {
         "service": "aes",
         "week": "2026-W51",
@@ -142,8 +142,8 @@ def test_a_week_is_counted_by_what_became_of_its_seats() -> None:
 
 def hold_all(service: Service, week: str, *, but: int = 0) -> None:
     """Hold every seat of a week that is free, a second each, less the last ones."""
-    found = [seat for seat in seat_store.read_week(service.id, week) if seat.is_free(MONDAY)]
-    for number, seat in enumerate(found[: len(found) - but], start=1):
+    free = [seat for seat in seat_store.read_week(service.id, week) if seat.is_free(MONDAY)]
+    for number, seat in enumerate(free[: len(free) - but], start=1):
         now = MONDAY + timedelta(milliseconds=500 * number)
         assert seat_store.take(seat.key, "somebody", now + timedelta(minutes=3), now)
 
@@ -178,7 +178,7 @@ def test_an_extra_seat_that_opened_later_does_not_delay_a_week_that_was_full() -
 
 
 @pytest.mark.usefixtures("table")
-def test_each_moment_of_a_week_has_its_own_seconds_until_full() -> None:
+def test_each_release_of_a_week_has_its_own_seconds_until_full() -> None:
     moments = [{"day": "monday", "at": "09:00", "seats": 3}, {"day": "thursday", "at": "18:00"}]
     put = few(release={"weeks_ahead": 2, "moments": moments})
     hold_all(put, "2026-W51")
@@ -188,6 +188,6 @@ def test_each_moment_of_a_week_has_its_own_seconds_until_full() -> None:
     assert (figures()["opened"], figures()["seats"]) == (3, 4)
 
 
-def test_a_week_that_has_not_opened_has_no_figure_but_its_seats(service: Service) -> None:
+def test_a_week_that_has_not_opened_has_only_its_number_of_seats(service: Service) -> None:
     fill(service, MONDAY)
     assert (figures("2026-W52")["seats"], figures("2026-W52")["opened"], figures("2026-W52")["releases"]) == (60, 0, [])

@@ -1,4 +1,4 @@
-"""A service withdrawn by the ops program: never from somebody who has a seat, and never by halves."""
+"""A withdrawal never takes a seat from anybody and can be interrupted at any step."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,22 +10,23 @@ from chalicelib.domain.refusals import NotFound, NothingFree
 from chalicelib.domain.seat import BY_OPERATOR, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
-from chalicelib.storage import items, person_store, seat_admin, seat_store, service_store
+from chalicelib.mail.letters import LetterKind
+from chalicelib.storage import items, person_store, seat_maintenance, seat_store, service_store
 from chalicelib.storage.items import ServiceItem
 from infra.ops import closing
 from infra.ops import withdraw as program
-from infra.ops.session import withdrawn
+from infra.ops.stored_services import read_withdrawn
 from tests.conftest import document
 from tests.unit.booking.steps import FIRST
-from tests.unit.infra.ops.bookings import NOW, TUESDAY, book, images, key
-from tests.unit.infra.ops.program import acts, everything, extra, ops, table
+from tests.unit.infra.ops.bookings import NOW, TUESDAY, book, key, letter_due
+from tests.unit.infra.ops.program import audit_items, extra, ops, table_without_audit, whole_table
 
 WITHDRAW = ("services", "withdraw", "aes")
 LATER = NOW + timedelta(days=30)
 
 
 @pytest.mark.usefixtures("service")
-def test_a_service_that_nobody_uses_is_withdrawn_with_its_seats_and_once_is_enough() -> None:
+def test_an_unused_service_is_withdrawn_with_its_seats_and_a_second_run_changes_nothing() -> None:
     extra(key("2027-06-08"), NOW)  # months after the last week that has seats
     service_store.put(document(id="aes-2"))
     assert seat_store.create(key(), NOW, LATER) is False
@@ -33,14 +34,14 @@ def test_a_service_that_nobody_uses_is_withdrawn_with_its_seats_and_once_is_enou
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
         "aes is withdrawn.",
-        "Take its file out of `services` in infra/stages/test.yaml: `make deploy` puts all of them.",
+        "Remove its file from `services` in infra/stages/test.yaml: `make deploy` puts all of them in place.",
     ]
     assert seat_store.read_all_weeks("aes") == []
-    assert [one.id for one in service_store.read_all(NOW)] == ["aes-2"]
-    assert acts()[0]["what"] == "services withdraw"
-    assert acts()[0]["counts"] == {"closed": 181, "erased": 181}
+    assert [service.id for service in service_store.read_all(NOW)] == ["aes-2"]
+    assert audit_items()[0]["what"] == "services withdraw"
+    assert audit_items()[0]["counts"] == {"closed": 181, "erased": 181}
     assert ops(*WITHDRAW, "--yes", "--json").json["done"] == {}
-    assert ops("services", "withdraw", "none").err == "guichet: there is no service none on test: aes-2\n"
+    assert ops("services", "withdraw", "none").err == "guichet: there is no service none on test: use one of aes-2\n"
 
 
 def held() -> None:
@@ -65,32 +66,32 @@ LIVE: list[tuple[Any, str]] = [
 
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize(("somebody", "line"), LIVE)
-def test_a_service_that_somebody_has_a_seat_of_is_not_withdrawn(somebody: Any, line: str) -> None:
+def test_a_service_with_a_live_seat_is_not_withdrawn(somebody: Any, line: str) -> None:
     somebody()
-    before = everything()
+    before = whole_table()
     ran = ops(*WITHDRAW, "--yes")
     assert (ran.code, ran.out, ran.err) == (1, "", f"guichet: aes has {line}\n")
-    assert everything() == before
+    assert whole_table() == before
 
 
 @pytest.mark.usefixtures("service")
-def test_a_hold_that_begins_in_the_same_moment_keeps_its_seat_and_no_other_begins(
+def test_a_hold_placed_at_the_same_moment_keeps_its_seat_and_no_other_hold_can_be_placed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    close_rules = program._close_rules  # noqa: SLF001  # the moment between looking and closing
+    close_service = program._close_service  # noqa: SLF001  # the moment between looking and closing
 
     def book_first(*words: Any) -> Any:
         held()
-        return close_rules(*words)
+        return close_service(*words)
 
-    monkeypatch.setattr(program, "_close_rules", book_first)
+    monkeypatch.setattr(program, "_close_service", book_first)
     ran = ops(*WITHDRAW, "--yes")
     assert ran.code == 1
     assert ran.err == (
         "guichet: aes has 1 hold (the last until Monday 30 November 2026 09:03). "
-        "It is hidden and closed already: run this again later, or put its file again\n"
+        "It is hidden and closed already: run this again later, or put its file in place again\n"
     )
-    assert acts()[0]["outcome"] == "refused"
+    assert audit_items()[0]["outcome"] == "refused"
     assert seat_store.read(key()).state is State.HELD
     monkeypatch.undo()
     with pytest.raises(NothingFree):
@@ -103,7 +104,7 @@ def test_a_hold_that_begins_in_the_same_moment_keeps_its_seat_and_no_other_begin
 
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("step", ["_close", "_erase", "_remove"])
-def test_a_withdrawal_that_is_cut_off_is_ended_by_the_next_run(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_withdrawal_is_completed_by_the_next_run(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, left = getattr(program, step), [1, 1, 1]
 
     class Cut(Exception):
@@ -118,16 +119,16 @@ def test_a_withdrawal_that_is_cut_off_is_ended_by_the_next_run(step: str, monkey
     monkeypatch.setattr(program, step, cut)
     with pytest.raises(Cut):
         ops(*WITHDRAW, "--yes")
-    assert acts()[0]["outcome"] == "failed"
+    assert audit_items()[0]["outcome"] == "failed"
     monkeypatch.setattr(program, step, whole)
     assert ops(*WITHDRAW, "--yes").code == 0
     assert (seat_store.read_all_weeks("aes"), list(ServiceItem.query("SERVICES"))) == ([], [])
 
 
 @pytest.mark.usefixtures("service")
-def test_a_refused_withdrawal_is_taken_back_by_putting_the_file_again() -> None:
+def test_putting_the_file_again_undoes_a_refused_withdrawal() -> None:
     before = seat_store.read_week("aes", "2026-W50")
-    closed = program._close_rules(document(), "2026-11-30")  # noqa: SLF001  # cut off after this step
+    closed = program._close_service(document(), "2026-11-30")  # noqa: SLF001  # cut off after this step
     for seat in seat_store.read_all_weeks("aes"):
         program._close(seat, NOW)  # noqa: SLF001  # the same
     assert closed is not None
@@ -136,7 +137,7 @@ def test_a_refused_withdrawal_is_taken_back_by_putting_the_file_again() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_a_file_that_is_put_meanwhile_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_put_meanwhile_stays_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     remove = program._remove  # noqa: SLF001  # the moment before the file goes
 
     def put_first(*words: Any) -> None:
@@ -145,14 +146,14 @@ def test_a_file_that_is_put_meanwhile_wins(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(program, "_remove", put_first)
     ran = ops(*WITHDRAW, "--yes")
-    assert (ran.code, ran.err) == (1, "guichet: the file of aes was put in place meanwhile: it is not withdrawn\n")
+    assert (ran.code, ran.err) == (1, "guichet: aes is not withdrawn: its file was put in place meanwhile\n")
     assert service_store.read("aes", NOW).id == "aes"
-    assert withdrawn("aes") is None
+    assert read_withdrawn("aes") is None
 
 
 @pytest.mark.usefixtures("service")
 def test_no_seat_can_be_added_to_a_service_that_is_withdrawn_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_store, "forget", lambda: None)  # another process still knows the service
+    monkeypatch.setattr(service_store, "clear_caches", lambda: None)  # another process still knows the service
     assert service_store.read("aes", NOW)
     assert ops(*WITHDRAW, "--yes").code == 0
     ran = ops("seats", "add", "aes", "2026-12-10", "--from", "09:15", "--to", "09:20", "--desk", "1", "--yes")
@@ -165,15 +166,15 @@ def test_past_applicants_keep_their_rights_and_no_letter_fails() -> None:
     request = book(key())
     seat = seat_store.read(key())
     over = service_store.read("aes", NOW).start_of(key()) + timedelta(hours=1)
-    for one in seat_store.read_week("aes", "2026-W50"):
-        assert one.key == key() or seat_admin.close(one.key, BY_OPERATOR, over)
+    for other in seat_store.read_week("aes", "2026-W50"):
+        assert other.key == key() or seat_maintenance.close(other.key, BY_OPERATOR, over)
     ran = ops(*WITHDRAW, "--dry-run", now=over)
     assert ran.out.splitlines()[1] == (
-        "The details of past applicants stay until Friday 29 January 2027 at the latest: "
-        "1 so far; `requests` finds them until then."
+        "The details of 1 past applicant stay until Friday 29 January 2027 at the latest; "
+        "`requests` finds them until then."
     )
     assert ops(*WITHDRAW, "--yes", now=over).code == 0
-    service_store.forget()
+    service_store.clear_caches()
     with pytest.raises(NotFound):
         requests.view(request.token, over)
     reference = "AES-00001-AAAAA"
@@ -181,13 +182,13 @@ def test_past_applicants_keep_their_rights_and_no_letter_fails() -> None:
     assert ops("requests", "show", reference, "--json", now=over).json["state"] == "ended"
     assert ops("requests", "export", reference, now=over).code == 0
     _no_letter(seat)
-    outbox._deliver(outbox.LetterDue("link", "link:1", "person1", "aes"), NOW, never)  # noqa: SLF001  # one record of the stream
+    outbox._deliver(outbox.LetterDue(LetterKind.LINK, "link:1", "person1", "aes"), NOW, never)  # noqa: SLF001  # one record of the stream
     assert ops("requests", "erase", reference, "--yes", now=over).code == 0
     assert person_store.read("person1", "aes") is None
 
 
 @pytest.mark.usefixtures("service")
-def test_a_mailer_that_still_remembers_the_service_finds_the_seat_gone_and_sends_nothing() -> None:
+def test_the_mailer_sends_nothing_for_an_erased_seat() -> None:
     book(key())
     seat = seat_store.read(key())
     items.seat_item(key()).delete()
@@ -201,21 +202,21 @@ def never(*_: object, **__: object) -> str:
 
 def _no_letter(seat: Seat) -> None:
     """A confirmation that is still in the stream leads to no letter and to no failure."""
-    due = images(Seat(seat.key, seat.opens_at, State.PENDING, seat.hold, person=seat.person), seat)
+    due = letter_due(Seat(seat.key, seat.opens_at, State.PENDING, seat.hold, person=seat.person), seat)
     assert due is not None
     outbox._deliver(due, NOW, never)  # noqa: SLF001  # what the mailer does with one record
 
 
 @pytest.mark.usefixtures("service")
 def test_a_withdrawal_asks_first_and_a_dry_run_changes_nothing() -> None:
-    before = table()
+    before = table_without_audit()
     assert ops(*WITHDRAW).err.splitlines() == [
         "aes: 180 seats to erase, with the figures of their weeks.",
-        "guichet: nothing was changed: this needs --yes, or a terminal to ask at",
+        "guichet: nothing was changed: confirm with --yes, or run this at a terminal",
     ]
     assert ops(*WITHDRAW, "--dry-run").code == 0
-    assert table() == before
-    assert acts() == []
+    assert table_without_audit() == before
+    assert audit_items() == []
 
 
 def test_a_withdrawn_service_can_be_put_in_place_again(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""Every condition of the seats that the rules and the office change: each is seen to let through and to refuse."""
+"""Every condition of `seat_maintenance` and of a move: each is seen to pass and to fail."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,7 +11,7 @@ from chalicelib.domain import codec
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, Seat, SeatKey, State
 from chalicelib.domain.seat_changes import ChangeKind, SeatChange
-from chalicelib.storage import items, move_store, person_store, seat_admin, seat_store
+from chalicelib.storage import items, move_store, person_store, seat_maintenance, seat_store
 from chalicelib.storage.items import LockItem, PersonItem, SeatItem
 from chalicelib.storage.move_store import MoveResult
 from tests.conftest import document
@@ -37,58 +37,64 @@ def put(key: SeatKey = KEY, **fields: Any) -> Seat:
 
 Fields = dict[str, Any]
 FREE: Fields = {}
-WAITS: Fields = {"opens_at": LATER, "past": "p", "past_state": State.CANCELLED}
+GIVEN_BACK: Fields = {"opens_at": LATER, "past": "p", "past_state": State.CANCELLED}
 COMING: Fields = {"opens_at": LATER}
-ASIDE: Fields = {"opens_at": LATER, "reserve": "r"}
+SET_ASIDE: Fields = {"opens_at": LATER, "reserve": "r"}
 HELD: Fields = {"state": State.HELD, "hold": "h", "until": LATER}
-LAPSED: Fields = {"state": State.HELD, "hold": "h", "until": PAST}
+EXPIRED: Fields = {"state": State.HELD, "hold": "h", "until": PAST}
 PENDING: Fields = {"state": State.PENDING, "hold": "h", "until": LATER, "person": "p"}
 CONFIRMED: Fields = {"state": State.CONFIRMED, "hold": "h", "until": LATER, "person": "p"}
 CLOSED_BY_RULES: Fields = {"state": State.CLOSED, "closed": BY_RULES}
 CLOSED_BY_OPERATOR: Fields = {"state": State.CLOSED, "closed": BY_OPERATOR}
 EVERY: dict[str, Fields] = {
     "free": FREE,
-    "waits": WAITS,
+    "given back": GIVEN_BACK,
     "coming": COMING,
-    "set aside": ASIDE,
+    "set aside": SET_ASIDE,
     "held": HELD,
-    "lapsed": LAPSED,
+    "expired": EXPIRED,
     "pending": PENDING,
     "confirmed": CONFIRMED,
     "closed by rules": CLOSED_BY_RULES,
-    "closed by office": CLOSED_BY_OPERATOR,
+    "closed by operator": CLOSED_BY_OPERATOR,
 }
 
 
-def as_read(**fields: Any) -> Seat:
+def unchanged_seat(**fields: Any) -> Seat:
     return Seat(KEY, NOW, **fields)
 
 
 WRITES: dict[str, tuple[Callable[[], bool], set[str]]] = {
-    "rules close": (lambda: seat_admin.close(KEY, BY_RULES, NOW), {"free", "waits", "coming", "set aside", "lapsed"}),
-    "office closes": (
-        lambda: seat_admin.close(KEY, BY_OPERATOR, NOW),
-        {"free", "waits", "coming", "set aside", "lapsed", "closed by rules"},
+    "rules close": (
+        lambda: seat_maintenance.close(KEY, BY_RULES, NOW),
+        {"free", "given back", "coming", "set aside", "expired"},
     ),
-    "close a hold": (lambda: seat_admin.close_held(KEY, "h"), {"held", "lapsed"}),
-    "close another hold": (lambda: seat_admin.close_held(KEY, "x"), set()),
-    "rules reopen": (lambda: seat_admin.reopen(KEY, BY_RULES, NOW), {"closed by rules"}),
-    "office reopens": (lambda: seat_admin.reopen(KEY, BY_OPERATOR, NOW), {"closed by office"}),
-    "displace": (lambda: seat_admin.displace(as_read(hold="h"), "r", NOW + WEEK), {"pending", "confirmed"}),
-    "displace another": (lambda: seat_admin.displace(as_read(hold="x"), "r", NOW + WEEK), set()),
-    "set aside": (lambda: seat_admin.set_aside(as_read(), "r", NOW + WEEK), {"free"}),
-    "set aside a coming one": (lambda: seat_admin.set_aside(Seat(KEY, LATER), "r", NOW + WEEK), {"coming"}),
-    "change create": (lambda: seat_admin.apply(SeatChange(ChangeKind.CREATE, as_read()), AES, NOW), set()),
+    "operator closes": (
+        lambda: seat_maintenance.close(KEY, BY_OPERATOR, NOW),
+        {"free", "given back", "coming", "set aside", "expired", "closed by rules"},
+    ),
+    "close a hold": (lambda: seat_maintenance.close_held(KEY, "h"), {"held", "expired"}),
+    "close another hold": (lambda: seat_maintenance.close_held(KEY, "x"), set()),
+    "rules reopen": (lambda: seat_maintenance.reopen(KEY, BY_RULES, NOW), {"closed by rules"}),
+    "operator reopens": (lambda: seat_maintenance.reopen(KEY, BY_OPERATOR, NOW), {"closed by operator"}),
+    "displace": (
+        lambda: seat_maintenance.displace(unchanged_seat(hold="h"), "r", NOW + WEEK),
+        {"pending", "confirmed"},
+    ),
+    "displace another": (lambda: seat_maintenance.displace(unchanged_seat(hold="x"), "r", NOW + WEEK), set()),
+    "set aside": (lambda: seat_maintenance.set_aside(unchanged_seat(), "r", NOW + WEEK), {"free"}),
+    "set aside a coming one": (lambda: seat_maintenance.set_aside(Seat(KEY, LATER), "r", NOW + WEEK), {"coming"}),
+    "change create": (lambda: seat_maintenance.apply(SeatChange(ChangeKind.CREATE, unchanged_seat()), AES, NOW), set()),
     "change close": (
-        lambda: seat_admin.apply(SeatChange(ChangeKind.CLOSE, as_read()), AES, NOW),
-        {"free", "waits", "coming", "set aside", "lapsed"},
+        lambda: seat_maintenance.apply(SeatChange(ChangeKind.CLOSE, unchanged_seat()), AES, NOW),
+        {"free", "given back", "coming", "set aside", "expired"},
     ),
     "change reopen": (
-        lambda: seat_admin.apply(SeatChange(ChangeKind.REOPEN, as_read()), AES, NOW),
+        lambda: seat_maintenance.apply(SeatChange(ChangeKind.REOPEN, unchanged_seat()), AES, NOW),
         {"closed by rules"},
     ),
     "change move": (
-        lambda: seat_admin.apply(SeatChange(ChangeKind.MOVE, Seat(KEY, LATER + WEEK)), AES, NOW),
+        lambda: seat_maintenance.apply(SeatChange(ChangeKind.MOVE, Seat(KEY, LATER + WEEK)), AES, NOW),
         {"coming"},
     ),
 }
@@ -96,30 +102,30 @@ WRITES: dict[str, tuple[Callable[[], bool], set[str]]] = {
 
 @pytest.mark.parametrize("seat", EVERY)
 @pytest.mark.parametrize("write", WRITES)
-def test_a_write_changes_the_seats_that_it_is_for_and_no_others(write: str, seat: str) -> None:
-    do, may = WRITES[write]
+def test_a_write_changes_only_the_seats_that_it_is_for(write: str, seat: str) -> None:
+    call, changed = WRITES[write]
     before = put(**EVERY[seat])
-    assert do() is (seat in may)
-    assert (seat_store.read(KEY) != before) is (seat in may)
+    assert call() is (seat in changed)
+    assert (seat_store.read(KEY) != before) is (seat in changed)
 
 
 @pytest.mark.parametrize("write", sorted(WRITES.keys() - {"change create"}))
-def test_a_write_makes_no_seat_where_there_is_none(write: str) -> None:
+def test_a_write_creates_no_seat(write: str) -> None:
     assert not WRITES[write][0]()
     assert items.SeatItem.count("SEATS#aes#2026-W49") == 0
 
 
-def test_a_closed_seat_is_taken_by_nobody_and_told_nothing_of_who_had_it() -> None:
-    put(**LAPSED)
-    assert seat_admin.close(KEY, BY_OPERATOR, NOW)
+def test_a_closed_seat_cannot_be_held_and_keeps_no_data_of_its_hold() -> None:
+    put(**EXPIRED)
+    assert seat_maintenance.close(KEY, BY_OPERATOR, NOW)
     assert seat_store.read(KEY) == Seat(KEY, NOW, State.CLOSED, closed=BY_OPERATOR)
     assert not seat_store.take(KEY, "x", LATER, NOW)
 
 
-def test_the_wait_of_a_displaced_person_survives_no_reopening_by_the_rules() -> None:
+def test_the_rules_do_not_reopen_the_seat_of_a_displaced_applicant() -> None:
     put(**CONFIRMED)
-    assert seat_admin.displace(seat_store.read(KEY), "r", NOW + WEEK)
-    assert not seat_admin.reopen(KEY, BY_RULES, NOW)
+    assert seat_maintenance.displace(seat_store.read(KEY), "r", NOW + WEEK)
+    assert not seat_maintenance.reopen(KEY, BY_RULES, NOW)
     seat = seat_store.read(KEY)
     assert (seat.past, seat.past_state, seat.reserve, seat.person, seat.until) == (
         "h",
@@ -145,7 +151,7 @@ DISPLACED: Fields = {
 }
 
 
-def ready(of: Fields, **to: Any) -> move_store.Move:
+def prepare_move(of: Fields, **to: Any) -> move_store.Move:
     """A request on KEY with both its locks, about to move to TO."""
     put(TO, **to)
     seat = put(**of)
@@ -158,43 +164,43 @@ def ready(of: Fields, **to: Any) -> move_store.Move:
     return move_store.Move(seat, TO, person, "a", NOW + WEEK, NOW + WEEK, None if of is DISPLACED else 2)
 
 
-def spoil_person(*actions: Action) -> None:
+def change_person(*actions: Action) -> None:
     items.person_item("p", "aes").update(list(actions))
 
 
-def spoil_seat(*actions: Action) -> None:
+def change_seat(*actions: Action) -> None:
     items.seat_item(KEY).update(list(actions))
 
 
-def spoil_address(*actions: Action) -> None:
+def change_email_lock(*actions: Action) -> None:
     items.email_lock("a", "aes").update(list(actions))
 
 
 @pytest.mark.parametrize(
-    ("of", "spoil"),
+    ("of", "interfere"),
     [
-        (CONFIRMED, lambda: spoil_person(PersonItem.hold.set("x"))),
-        (CONFIRMED, lambda: spoil_person(PersonItem.seat.set("aes.20261203.1020.1"))),
-        (CONFIRMED, lambda: spoil_person(PersonItem.moves.set(2))),
+        (CONFIRMED, lambda: change_person(PersonItem.hold.set("x"))),
+        (CONFIRMED, lambda: change_person(PersonItem.seat.set("aes.20261203.1020.1"))),
+        (CONFIRMED, lambda: change_person(PersonItem.moves.set(2))),
         (CONFIRMED, lambda: items.person_item("p", "aes").delete()),
-        (CONFIRMED, lambda: spoil_address(LockItem.hold.set("x"))),
+        (CONFIRMED, lambda: change_email_lock(LockItem.hold.set("x"))),
         (CONFIRMED, lambda: items.email_lock("a", "aes").delete()),
-        (CONFIRMED, lambda: spoil_seat(SeatItem.hold.set("x"))),
-        (CONFIRMED, lambda: spoil_seat(SeatItem.state.set(State.PENDING))),
-        (CONFIRMED, lambda: spoil_seat(SeatItem.state.set(State.OPEN))),
-        (DISPLACED, lambda: spoil_person(PersonItem.hold.set("x"))),
-        (DISPLACED, lambda: spoil_seat(SeatItem.past.set("x"))),
-        (DISPLACED, lambda: spoil_seat(SeatItem.past_state.set(State.MOVED))),
-        (DISPLACED, lambda: spoil_seat(SeatItem.until.set(NOW))),
+        (CONFIRMED, lambda: change_seat(SeatItem.hold.set("x"))),
+        (CONFIRMED, lambda: change_seat(SeatItem.state.set(State.PENDING))),
+        (CONFIRMED, lambda: change_seat(SeatItem.state.set(State.OPEN))),
+        (DISPLACED, lambda: change_person(PersonItem.hold.set("x"))),
+        (DISPLACED, lambda: change_seat(SeatItem.past.set("x"))),
+        (DISPLACED, lambda: change_seat(SeatItem.past_state.set(State.MOVED))),
+        (DISPLACED, lambda: change_seat(SeatItem.until.set(NOW))),
     ],
 )
-def test_a_move_of_what_is_no_longer_as_it_was_read_changes_nothing_at_all(
-    of: Fields, spoil: Callable[[], object]
+def test_a_move_of_a_request_that_changed_since_it_was_read_changes_nothing(
+    of: Fields, interfere: Callable[[], object]
 ) -> None:
-    todo = ready(of)
-    spoil()
+    move = prepare_move(of)
+    interfere()
     before = everything()
-    assert move_store.move(todo, NOW) is MoveResult.NOT_ITS_OWN
+    assert move_store.move(move, NOW) is MoveResult.REQUEST_CHANGED
     assert everything() == before
 
 
@@ -203,31 +209,29 @@ def everything() -> Sequence[Fields]:
 
 
 @pytest.mark.parametrize(
-    ("of", "to", "told"),
+    ("of", "to", "result"),
     [
-        (CONFIRMED, FREE, MoveResult.YES),
-        (CONFIRMED, LAPSED, MoveResult.YES),
-        (CONFIRMED, WAITS, MoveResult.SEAT_TAKEN),
+        (CONFIRMED, FREE, MoveResult.DONE),
+        (CONFIRMED, EXPIRED, MoveResult.DONE),
+        (CONFIRMED, GIVEN_BACK, MoveResult.SEAT_TAKEN),
         (CONFIRMED, COMING, MoveResult.SEAT_TAKEN),
-        (CONFIRMED, ASIDE, MoveResult.SEAT_TAKEN),
+        (CONFIRMED, SET_ASIDE, MoveResult.SEAT_TAKEN),
         (CONFIRMED, HELD | {"hold": "x"}, MoveResult.SEAT_TAKEN),
         (CONFIRMED, CONFIRMED | {"hold": "x"}, MoveResult.SEAT_TAKEN),
         (CONFIRMED, CLOSED_BY_OPERATOR, MoveResult.SEAT_TAKEN),
-        (DISPLACED, FREE, MoveResult.YES),
-        (DISPLACED, ASIDE, MoveResult.YES),
-        (DISPLACED, ASIDE | {"reserve": "another"}, MoveResult.SEAT_TAKEN),
-        (DISPLACED, WAITS, MoveResult.SEAT_TAKEN),
+        (DISPLACED, FREE, MoveResult.DONE),
+        (DISPLACED, SET_ASIDE, MoveResult.DONE),
+        (DISPLACED, SET_ASIDE | {"reserve": "another"}, MoveResult.SEAT_TAKEN),
+        (DISPLACED, GIVEN_BACK, MoveResult.SEAT_TAKEN),
         (DISPLACED, COMING, MoveResult.SEAT_TAKEN),
         (DISPLACED, HELD | {"hold": "x"}, MoveResult.SEAT_TAKEN),
     ],
 )
-def test_a_move_takes_a_free_seat_or_one_of_its_own_reserve_and_no_other(
-    of: Fields, to: Fields, told: MoveResult
-) -> None:
-    todo = ready(of, **to)
+def test_a_move_takes_only_a_free_seat_or_one_of_its_own_reserve(of: Fields, to: Fields, result: MoveResult) -> None:
+    move = prepare_move(of, **to)
     before = everything()
-    assert move_store.move(todo, NOW) is told
-    if told is not MoveResult.YES:
+    assert move_store.move(move, NOW) is result
+    if result is not MoveResult.DONE:
         assert everything() == before
         return
     arrived, left = seat_store.read(TO), seat_store.read(KEY)

@@ -1,6 +1,6 @@
-"""Seats as the rules and the office change them, each write under its condition.
+"""Create, close, reopen and displace seats, as the rules of a service or an operator demand.
 
-As in `store`, a condition that fails is an answer (`False`), and a table that throttles or is away raises.
+As in `seat_store`, each function returns False when its condition fails.
 """
 
 from datetime import datetime
@@ -15,14 +15,14 @@ from chalicelib.storage import seat_expressions, seat_store
 from chalicelib.storage.items import SeatItem
 
 
-def apply(todo: SeatChange, service: Service, now: datetime) -> bool:
-    """Do one change that the rules call for; False if the seat is no longer as it was read."""
-    seat = todo.seat
-    if todo.do is ChangeKind.CREATE:
+def apply(change: SeatChange, service: Service, now: datetime) -> bool:
+    """Make a change that the rules demand. Return False if the seat is no longer as it was read."""
+    seat = change.seat
+    if change.kind is ChangeKind.CREATE:
         return seat_store.create(seat.key, seat.opens_at, service.erase_at(seat.key))
-    if todo.do is ChangeKind.CLOSE:
+    if change.kind is ChangeKind.CLOSE:
         return close(seat.key, BY_RULES, now)
-    if todo.do is ChangeKind.REOPEN:
+    if change.kind is ChangeKind.REOPEN:
         return reopen(seat.key, BY_RULES, seat.opens_at)
     unopened = (SeatItem.state == State.OPEN) & (SeatItem.opens_at > now) & SeatItem.past_state.does_not_exist()
     return seat_store.update(
@@ -31,7 +31,10 @@ def apply(todo: SeatChange, service: Service, now: datetime) -> bool:
 
 
 def close(key: SeatKey, by: str, now: datetime) -> bool:
-    """Close a seat that nobody has: OPEN, waiting to return, or with a hold that ran out."""
+    """Close a seat that nobody has: it is open, was given back, or its hold has expired.
+
+    An operator also closes a seat that the rules have closed.
+    """
     unused = (SeatItem.state == State.OPEN) | ((SeatItem.state == State.HELD) & (SeatItem.until < now - CLOCK_SKEW))
     if by == BY_OPERATOR:
         unused |= SeatItem.closed == BY_RULES
@@ -44,7 +47,7 @@ def close(key: SeatKey, by: str, now: datetime) -> bool:
 
 
 def close_held(key: SeatKey, hold: str) -> bool:
-    """Close a seat that somebody holds but has not filed a request for: they are told when they go on."""
+    """Close a seat that is held but not filed. Its visitor is told at the next step."""
     actions: list[Action] = [
         SeatItem.state.set(State.CLOSED),
         SeatItem.closed.set(BY_OPERATOR),
@@ -54,13 +57,16 @@ def close_held(key: SeatKey, hold: str) -> bool:
 
 
 def reopen(key: SeatKey, by: str, opens_at: datetime) -> bool:
-    """Open a seat again that this one closed."""
+    """Reopen a seat that the rules, or an operator, closed: only by the same one that closed it."""
     actions: list[Action] = [SeatItem.state.set(State.OPEN), SeatItem.opens_at.set(opens_at), SeatItem.closed.remove()]
     return seat_store.update(key, actions, (SeatItem.state == State.CLOSED) & (SeatItem.closed == by))
 
 
 def displace(seat: Seat, reserve: str, until: datetime) -> bool:
-    """Close a booked seat: its person may choose another from this reserve until then. The stream tells the mailer."""
+    """Close a booked seat. Its applicant may choose another one from this reserve until then.
+
+    The stream tells the mailer.
+    """
     actions: list[Action] = [
         SeatItem.state.set(State.CLOSED),
         SeatItem.closed.set(BY_OPERATOR),
@@ -75,15 +81,15 @@ def displace(seat: Seat, reserve: str, until: datetime) -> bool:
 
 
 def give_up_choice(seat: Seat) -> bool:
-    """End the wait of a displaced person who wants no other seat."""
+    """Cancel the request of a displaced applicant who wants no other seat."""
     actions: list[Action] = [SeatItem.past_state.set(State.CANCELLED), *seat_expressions.without_wait()]
     return seat_store.update(seat.key, actions, (SeatItem.past == seat.past) & (SeatItem.past_state == State.DISPLACED))
 
 
 def set_aside(seat: Seat, reserve: str, until: datetime) -> bool:
-    """Keep a seat that nobody has for those whose morning was closed; whoever comes may take it after `until`.
+    """Reserve a free seat for displaced applicants. From `until` on any visitor may take it.
 
-    It must be as it was read: one that was given back meanwhile waits to return.
+    Return False if it is no longer as it was read, for example given back since.
     """
     free: Condition = (SeatItem.state == State.OPEN) & (SeatItem.opens_at == seat.opens_at)
     free &= (SeatItem.past_state == seat.past_state) if seat.past_state else SeatItem.past_state.does_not_exist()

@@ -1,4 +1,4 @@
-"""The overview that an operator reads on a Sunday: it says what needs a hand, and only then ends with 1."""
+"""The command `status` names what needs attention, and only then exits with 1."""
 
 import json
 from datetime import datetime, timedelta
@@ -8,10 +8,10 @@ import boto3
 import pytest
 
 from chalicelib.domain.seat import BY_OPERATOR, State
-from chalicelib.storage import person_store, seat_admin, seat_store, service_store
+from chalicelib.storage import person_store, seat_maintenance, seat_store, service_store
 from tests.conftest import MONDAY, document
 from tests.unit.infra.ops.bookings import NOW, book, key
-from tests.unit.infra.ops.program import everything, extra, ops
+from tests.unit.infra.ops.program import extra, ops, whole_table
 
 SUNDAY = MONDAY - timedelta(days=1)
 ENDED = timedelta(minutes=10)
@@ -19,63 +19,63 @@ ENDED = timedelta(minutes=10)
 
 def problems(now: datetime = NOW) -> list[str]:
     ran = ops("status", "--json", now=now)
-    told: list[str] = ran.json["problems"]
-    assert ran.code == bool(told)
-    return told
+    lines: list[str] = ran.json["problems"]
+    assert ran.code == bool(lines)
+    return lines
 
 
 def week(name: str) -> dict[str, Any]:
     (service,) = ops("status", "--json").json["services"]
-    (found,) = [one for one in service["weeks"] if one["week"] == name]
-    return {what: number for what, number in found.items() if number and what != "week"}
+    (counts,) = [week for week in service["weeks"] if week["week"] == name]
+    return {what: number for what, number in counts.items() if number and what != "week"}
 
 
 @pytest.mark.usefixtures("service")
-def test_a_healthy_stage_is_told_on_one_screen_and_ends_with_0() -> None:
-    before = everything()
+def test_a_healthy_stage_is_one_screen_and_exit_code_0() -> None:
+    before = whole_table()
     ran = ops("status", now=SUNDAY)
     assert (ran.code, ran.err) == (0, "")
     lines = [" ".join(line.split()) for line in ran.out.splitlines() if line.strip()]
     assert lines[0:4] == [
         "aes",
-        "next release: Monday 30 November 2026 09:00, 60 of 60 seats made",
-        "letters: 0 late; 0 applicants whose address takes no letter",
+        "next release: Monday 30 November 2026 09:00, 60 of 60 seats created",
+        "letters: 0 late; 0 applicants whose e-mail address takes no letter",
         "week free coming too short notice",
     ]
     assert lines[5:] == [
         "2026-W49 42 18",
         "2026-W50 60",
         "2026-W51 60",
-        "Nothing needs a hand.",
-        "The queue of letters given up could not be read.",
+        "Nothing needs attention.",
+        "The queue of unsent letters could not be read.",
     ]
-    assert everything() == before
+    assert whole_table() == before
 
 
 @pytest.mark.usefixtures("service")
-def test_each_week_counts_what_its_seats_are() -> None:
+def test_the_seats_of_each_week_are_counted_by_status() -> None:
     book(key(start="09:15"), 1)
     book(key(start="09:20"), 2, confirmed=False)
     assert seat_store.take(key(start="09:25"), "somebody", NOW + timedelta(minutes=3), NOW)
-    assert seat_admin.close(key(start="09:30"), BY_OPERATOR, NOW)
+    assert seat_maintenance.close(key(start="09:30"), BY_OPERATOR, NOW)
     assert week("2026-W50") == {"free": 56, "held": 1, "pending": 1, "confirmed": 1, "closed": 1}
 
 
 @pytest.mark.usefixtures("table")
-def test_a_stage_without_a_service_needs_a_hand() -> None:
+def test_a_stage_without_a_service_needs_attention() -> None:
     ran = ops("status")
     assert (ran.code, ran.out.splitlines()[0]) == (
         1,
-        "needs a hand: there is no service: put one in place with `services put FILE`",
+        "needs attention: there is no service: put one in place with `services put FILE`",
     )
 
 
 @pytest.mark.usefixtures("service")
-def test_seats_of_the_next_release_that_are_not_made_need_a_hand_unless_the_hour_is_to_come() -> None:
+def test_missing_seats_of_the_next_release_need_attention_after_the_hourly_run() -> None:
     just_after = NOW + timedelta(minutes=1)
     assert problems(just_after) == []  # the release function runs each hour
     late = NOW + timedelta(hours=3)
-    assert problems(late) == ["aes: 60 seats of the next release not made: `release run aes`"]
+    assert problems(late) == ["aes: 60 seats of the next release not created: run `release run aes`"]
     (service,) = ops("status", "--json", now=late).json["services"]
     assert (service["seats_planned"], service["seats_made"]) == (60, 0)
     assert ops("release", "run", now=late).code == 0
@@ -83,16 +83,16 @@ def test_seats_of_the_next_release_that_are_not_made_need_a_hand_unless_the_hour
 
 
 @pytest.mark.usefixtures("service")
-def test_a_service_that_opens_nothing_needs_a_hand_unless_it_is_hidden() -> None:
-    line = "aes: no seat opens within a year: look at its closures and its release"
-    for listing, told in (("hidden", []), ("home", [line])):
+def test_a_service_that_opens_no_seat_needs_attention_unless_it_is_hidden() -> None:
+    line = "aes: no seat opens within a year: check `closures` and `release` in its file"
+    for listing, lines in (("hidden", []), ("home", [line])):
         closures = [{"first": "2026-01-01", "last": "2099-12-31"}]
         service_store.put(document(closures=closures, listing=listing))
-        assert problems() == told
+        assert problems() == lines
 
 
 @pytest.mark.usefixtures("service")
-def test_holds_and_requests_that_nobody_ends_need_a_hand() -> None:
+def test_expired_seats_that_are_not_freed_need_attention() -> None:
     assert seat_store.take(key(), "somebody", NOW + timedelta(minutes=3), NOW)
     assert problems(NOW + timedelta(minutes=12)) == []
     assert problems(NOW + timedelta(minutes=14)) == [
@@ -101,17 +101,17 @@ def test_holds_and_requests_that_nobody_ends_need_a_hand() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_a_desk_that_is_given_twice_needs_a_hand() -> None:
+def test_overlapping_seats_of_a_desk_need_attention() -> None:
     extra(key(start="09:17"), NOW)
-    assert seat_admin.close(key(start="09:15"), BY_OPERATOR, NOW)
+    assert seat_maintenance.close(key(start="09:15"), BY_OPERATOR, NOW)
     assert problems() == [
-        "aes: desk 1 is given twice on Tuesday 8 December 2026, 09:17: close one seat",
-        "aes: desk 1 is given twice on Tuesday 8 December 2026, 09:20: close one seat",
+        "aes: desk 1 has overlapping seats on Tuesday 8 December 2026, 09:17: close one of them",
+        "aes: desk 1 has overlapping seats on Tuesday 8 December 2026, 09:20: close one of them",
     ]
 
 
 @pytest.mark.usefixtures("service")
-def test_a_first_letter_that_never_left_needs_a_hand_and_a_stopped_address_is_counted() -> None:
+def test_a_late_first_letter_needs_attention_and_an_undeliverable_address_is_counted() -> None:
     for number, start in enumerate(("09:15", "09:20", "09:25"), start=1):
         book(key(start=start), number, confirmed=number > 1)
     person = person_store.read("person2", "aes")
@@ -128,17 +128,17 @@ def test_a_first_letter_that_never_left_needs_a_hand_and_a_stopped_address_is_co
 
 
 @pytest.mark.usefixtures("service")
-def test_letters_that_were_given_up_need_a_hand() -> None:
+def test_unsent_letters_need_attention() -> None:
     sqs = boto3.client("sqs")
     queue = sqs.create_queue(QueueName="guichet-test-unsent")["QueueUrl"]
     assert problems() == []
-    assert ops("status").out.splitlines()[-1] == "Nothing needs a hand."
+    assert ops("status").out.splitlines()[-1] == "Nothing needs attention."
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"DDBStreamBatchInfo": {}}))
-    assert problems() == ["1 letter or more given up: docs/letters.md says what to do"]
+    assert problems() == ["1 letter or more not sent: follow docs/letters.md"]
 
 
 @pytest.mark.usefixtures("table")
-def test_public_holidays_that_end_with_the_year_need_a_hand() -> None:
+def test_public_holidays_that_end_with_the_year_need_attention() -> None:
     held = {"department": "42"}
     service_store.put(document(public_holidays=held, holidays=["2026-12-25"]))
     assert problems() == ["aes: its public holidays end with 2026: put its file in place again"]
@@ -147,7 +147,7 @@ def test_public_holidays_that_end_with_the_year_need_a_hand() -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_the_stage_may_be_named_before_the_command_or_after_it_and_not_two_of_them() -> None:
+def test_the_stage_is_named_before_or_after_the_command_and_two_names_are_refused() -> None:
     before = ops("--stage", "test", "services", "list", GUICHET_STAGE="none")
     assert (before.code, before.out) == (0, ops("services", "list", "--stage", "test", GUICHET_STAGE="none").out)
     assert ops("--stage", "test", "services", "list", "--stage", "test").code == 0

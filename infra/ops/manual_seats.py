@@ -1,8 +1,8 @@
-"""Seats that an operator adds or opens again, so that no desk receives two people at once.
+"""Seats that an operator adds or reopens. No two seats of a desk may overlap, even when two operators write at once.
 
-The transaction that writes the seats also counts up `TIMETABLE` / SERVICE, and fails unless that count is still the one
-that was read before the seats were compared. Of two operators who compared the same seats, one writes; the other reads
-and compares again. The release function does not count: it closes its own seat if both meet (`upkeep.agree`).
+The transaction that writes the seats also increments the counter `TIMETABLE` / SERVICE, and fails if the counter has
+changed since the seats were read. Of two operators who read the same seats, one writes; the other reads and plans
+again. The release function does not increment the counter: it closes its own seat if the two overlap.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,36 +27,38 @@ BATCH = 50
 ATTEMPTS = 5
 
 
-class TimetableRow(Item):
+class TimetableItem(Item):
     """Counts the transactions in which operators added or reopened seats of a service."""
 
     changes = NumberAttribute()
 
 
 class Outdated(Exception):
-    """The seats changed between the reading and the writing."""
+    """Raised when the seats changed after they were read."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What can be written now: the seats that fit, those that are there already, and those that overlap another."""
+    """The seats that can be written now, those that exist already, and those that overlap another seat."""
 
     fits: list[SeatKey] = field(default_factory=list)
-    there: list[Seat] = field(default_factory=list)
+    existing: list[Seat] = field(default_factory=list)
     overlaps: list[tuple[SeatKey, Seat]] = field(default_factory=list)
 
 
 def plan_to_add(service: Service, keys: Sequence[SeatKey]) -> Plan:
-    """Compare new seats with those of their week. A seat that the office closed keeps its time: it may reopen."""
-    seats = _week(service, keys)
-    taken = DeskOccupancy(
-        service, (key for key, seat in seats.items() if seat.state is not State.CLOSED or by_office(seat))
-    )
+    """Compare new seats with the seats of their week.
+
+    A seat that an operator closed counts as well, because it can be reopened. A seat that the rules closed does not.
+    """
+    seats = _read_week(service, keys)
+    occupied = [key for key, seat in seats.items() if seat.state is not State.CLOSED or is_closed_by_operator(seat)]
+    occupancy = DeskOccupancy(service, occupied)
     plan = Plan()
     for key in keys:
         if key in seats:
-            plan.there.append(seats[key])
-        elif other := taken.overlapped(key):
+            plan.existing.append(seats[key])
+        elif other := occupancy.overlapped(key):
             plan.overlaps.append((key, seats[other]))
         else:
             plan.fits.append(key)
@@ -64,32 +66,32 @@ def plan_to_add(service: Service, keys: Sequence[SeatKey]) -> Plan:
 
 
 def plan_to_reopen(service: Service, keys: Sequence[SeatKey]) -> Plan:
-    """Compare closed seats with the others of their week and with each other: the slot may be longer than it was."""
-    seats = _week(service, keys)
-    taken = DeskOccupancy(service, (key for key, seat in seats.items() if seat.state is not State.CLOSED))
+    """Compare closed seats with the others of their week and with each other, as the slot may be longer than before."""
+    seats = _read_week(service, keys)
+    occupancy = DeskOccupancy(service, (key for key, seat in seats.items() if seat.state is not State.CLOSED))
     plan = Plan()
     for key in keys:
-        if key not in seats or not by_office(seats[key]):
+        if key not in seats or not is_closed_by_operator(seats[key]):
             continue
-        if other := taken.overlapped(key) or DeskOccupancy(service, plan.fits).overlapped(key):
+        if other := occupancy.overlapped(key) or DeskOccupancy(service, plan.fits).overlapped(key):
             plan.overlaps.append((key, seats[other]))
         else:
             plan.fits.append(key)
     return plan
 
 
-def _week(service: Service, keys: Sequence[SeatKey]) -> dict[SeatKey, Seat]:
-    """Read all seats of the week of these keys, consistently."""
+def _read_week(service: Service, keys: Sequence[SeatKey]) -> dict[SeatKey, Seat]:
+    """Read all seats of the week of these keys with a consistent read."""
     return {seat.key: seat for key in keys[:1] for seat in seat_store.read_week(service.id, key.week, consistent=True)}
 
 
-def by_office(seat: Seat) -> bool:
+def is_closed_by_operator(seat: Seat) -> bool:
     """Tell whether an operator closed this seat."""
     return seat.state is State.CLOSED and seat.closed == BY_OPERATOR
 
 
-def unusual(service: Service, key: SeatKey) -> str | None:
-    """Say why the rules of the service would never give this seat; None if they could."""
+def rule_broken(service: Service, key: SeatKey) -> str | None:
+    """Say why the rules of the service never create this seat; None if they can."""
     begins = datetime.combine(key.day, key.start)
     if not any(key.unit in opening.desks for opening in service.openings):
         return f"the service has no desk {key.unit}"
@@ -110,40 +112,40 @@ def unusual(service: Service, key: SeatKey) -> str | None:
 
 
 def add(service: Service, keys: Sequence[SeatKey], opens_at: datetime) -> Iterator[Plan]:
-    """Create those seats that fit."""
+    """Create the seats that fit. Yield a plan after each transaction, as `_write_all` does."""
 
     def write(writes: TransactWrite, key: SeatKey) -> None:
-        row = seat_store.new_item(key, opens_at)
-        row.extra, row.erase_at = True, int(service.erase_at(key).timestamp())
-        writes.save(row, SeatItem.pk.does_not_exist())
+        item = seat_store.new_item(key, opens_at)
+        item.extra, item.erase_at = True, int(service.erase_at(key).timestamp())
+        writes.save(item, SeatItem.pk.does_not_exist())
 
-    return _carry_out(service, keys, plan_to_add, write)
+    return _write_all(service, keys, plan_to_add, write)
 
 
 def reopen(service: Service, keys: Sequence[SeatKey]) -> Iterator[Plan]:
-    """Open those seats again that fit, each at the moment that it had."""
-    closed = (SeatItem.state == State.CLOSED) & (SeatItem.closed == BY_OPERATOR)
+    """Reopen the closed seats that fit, each at its own opening moment. Yield plans as `_write_all` does."""
+    is_closed = (SeatItem.state == State.CLOSED) & (SeatItem.closed == BY_OPERATOR)
 
     def write(writes: TransactWrite, key: SeatKey) -> None:
         actions: list[Action] = [SeatItem.state.set(State.OPEN), SeatItem.closed.remove()]
-        writes.update(items.seat_item(key), actions, closed)
+        writes.update(items.seat_item(key), actions, is_closed)
 
-    return _carry_out(service, keys, plan_to_reopen, write)
+    return _write_all(service, keys, plan_to_reopen, write)
 
 
-def _carry_out(
+def _write_all(
     service: Service,
     keys: Sequence[SeatKey],
     plan: Callable[[Service, Sequence[SeatKey]], Plan],
     write: Callable[[TransactWrite, SeatKey], None],
 ) -> Iterator[Plan]:
-    """Write the seats that fit, and yield those of each transaction. The last plan has the seats that do not fit.
+    """Write the seats that fit. Yield the seats of each transaction, and last a plan with the seats that do not fit.
 
-    An outdated plan is made again, ATTEMPTS times at most; then raise Refused.
+    Plan again when the seats changed meanwhile; raise Refused after ATTEMPTS plans.
     """
     written: list[SeatKey] = []
     for _ in range(ATTEMPTS):
-        count = _changes(service.id)  # before the seats are read: a change in between is noticed
+        count = _read_counter(service.id)  # before the seats, so that a change in between is noticed
         current = plan(service, [key for key in keys if key not in written])
         try:
             for batch in _batches(current.fits):
@@ -153,38 +155,38 @@ def _carry_out(
                 yield Plan(fits=batch)
         except Outdated:
             continue
-        yield Plan(there=current.there, overlaps=current.overlaps)
+        yield Plan(existing=current.existing, overlaps=current.overlaps)
         return
-    raise Refused(f"somebody else is changing the seats of {service.id}: try again in a minute")
+    raise Refused(f"another operator is changing the seats of {service.id}: try again in a minute")
 
 
 def _batches(keys: Iterable[SeatKey]) -> Iterator[list[SeatKey]]:
-    rest = iter(keys)
-    while batch := list(islice(rest, BATCH)):
+    remaining = iter(keys)
+    while batch := list(islice(remaining, BATCH)):
         yield batch
 
 
-def _changes(service_id: str) -> int:
-    row = TimetableRow("TIMETABLE", service_id)
+def _read_counter(service_id: str) -> int:
+    item = TimetableItem("TIMETABLE", service_id)
     with dynamodb.translated_errors():
         try:
-            row.refresh(consistent_read=True)
+            item.refresh(consistent_read=True)
         except DoesNotExist:
             return 0
-    return int(row.changes)
+    return int(item.changes)
 
 
 def _write(
     service_id: str, keys: Sequence[SeatKey], count: int, write: Callable[[TransactWrite, SeatKey], None]
 ) -> None:
-    """Write these seats all or none, in 2 write units each; Outdated if anything is not as it was read."""
-    as_read = TimetableRow.changes == count if count else TimetableRow.changes.does_not_exist()
+    """Write all these seats or none, at 2 write units each. Raise Outdated if anything changed since it was read."""
+    is_unchanged = TimetableItem.changes == count if count else TimetableItem.changes.does_not_exist()
 
     def fill(writes: TransactWrite) -> None:
         for key in keys:
             write(writes, key)
         writes.condition_check(ServiceItem, items.SERVICES, service_id, condition=ServiceItem.pk.exists())
-        writes.update(TimetableRow("TIMETABLE", service_id), [TimetableRow.changes.set(count + 1)], as_read)
+        writes.update(TimetableItem("TIMETABLE", service_id), [TimetableItem.changes.set(count + 1)], is_unchanged)
 
     try:
         failed = dynamodb.transact(fill)

@@ -1,0 +1,77 @@
+"""Check the account, the sender and the secret of a stage before anything is changed."""
+
+import re
+
+from infra.deploy.aws import CannotDeploy
+from infra.deploy.cloudformation import ABSENT
+from infra.deploy.output import say
+from infra.deploy.stacks import Deployment
+from infra.deploy.stage import Stage
+
+RESERVED = 558
+"""The concurrent executions that the functions reserve, the mailer's included."""
+UNRESERVED = 100
+"""The concurrent executions that AWS wants to remain unreserved."""
+STRONG_SECRET = re.compile(r"\S{43,}")
+"""At least 256 bits in base64."""
+
+
+def check_account(stage: Stage, deployment: Deployment) -> None:
+    """Check that the keys belong to the right account, and that its quotas allow the stage."""
+    account = deployment.client("sts").get_caller_identity()["Account"]
+    if account != stage.account:
+        raise CannotDeploy(f"your keys are those of the account {account}, but {stage.name} is in {stage.account}")
+    _check_concurrency(stage, deployment)
+    _check_ses(stage, deployment)
+
+
+def _check_concurrency(stage: Stage, deployment: Deployment) -> None:
+    available = deployment.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    needed = (RESERVED if stage.app.get("Reserve", "yes") == "yes" else 1) + UNRESERVED
+    is_new = deployment.stacks.status(deployment.app_stack) in ABSENT
+    if is_new and available < needed:
+        raise CannotDeploy(
+            f"the account has {available} unreserved concurrent executions, and the stage needs "
+            f'{needed}: ask AWS for more (Service Quotas: Lambda, concurrent executions), or set Reserve: "no"'
+        )
+
+
+def _check_ses(stage: Stage, deployment: Deployment) -> None:
+    account = deployment.client("sesv2").get_account()
+    rate, maximum = int(stage.app.get("MailRate", "14")), account["SendQuota"]["MaxSendRate"]
+    if not account["SendingEnabled"]:
+        raise CannotDeploy("SES does not let this account send mail: see its reputation dashboard")
+    if not account["ProductionAccessEnabled"]:
+        say(
+            "warning: SES keeps this account in its sandbox, so letters reach verified e-mail addresses only. "
+            "Ask for production access"
+        )
+    elif rate > maximum:
+        raise CannotDeploy(
+            f"MailRate is {rate} letters a second, and SES grants this account {maximum:g}: lower it, or ask for more"
+        )
+
+
+def check_sender(deployment: Deployment) -> None:
+    """Check that SES has verified the sender. Otherwise raise CannotDeploy, which says how to verify it."""
+    sender = deployment.stacks.outputs(deployment.data_stack)["Sender"]
+    identity = deployment.client("sesv2").get_email_identity(EmailIdentity=sender)
+    if identity["VerifiedForSendingStatus"]:
+        return
+    if "@" in sender:
+        raise CannotDeploy(
+            f"SES has not verified {sender} yet: open the link in the e-mail that AWS sent to it, then deploy again"
+        )
+    for token in identity["DkimAttributes"]["Tokens"]:
+        say(f"{token}._domainkey.{sender} CNAME {token}.dkim.amazonses.com")
+    raise CannotDeploy(f"SES has not verified {sender} yet: put these records in its DNS, then deploy again")
+
+
+def read_secret(deployment: Deployment) -> str:
+    """Read the stage's secret. Raise CannotDeploy if somebody has replaced it by a weak one."""
+    secret = deployment.client("secretsmanager").get_secret_value(SecretId=deployment.table)["SecretString"]
+    if not STRONG_SECRET.fullmatch(secret):
+        raise CannotDeploy(
+            f"the secret guichet-{deployment.stage} is too short: at least 43 characters (256 bits) without spaces"
+        )
+    return str(secret)

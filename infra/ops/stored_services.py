@@ -1,0 +1,32 @@
+"""Service documents as they are stored: those in place, and the last one of each withdrawn service."""
+
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute
+from pynamodb.exceptions import DoesNotExist
+
+from chalicelib.storage import dynamodb, items
+from chalicelib.storage.items import ServiceItem
+
+
+class WithdrawnItem(ServiceItem):
+    """The last document of a withdrawn service."""
+
+    erase_at = NumberAttribute()
+
+
+def read_all() -> dict[str, dict[str, Any]]:
+    """Return the documents of the stage's services by their ids."""
+    with dynamodb.translated_errors():
+        return {item.sk: item.document for item in ServiceItem.query(items.SERVICES, consistent_read=True)}
+
+
+def read_withdrawn(service_id: str) -> dict[str, Any] | None:
+    """Return the last document of a withdrawn service; None if it was never withdrawn, or is erased."""
+    item = WithdrawnItem("WITHDRAWN", service_id)
+    with dynamodb.translated_errors():
+        try:
+            item.refresh(consistent_read=True)
+        except DoesNotExist:
+            return None
+    return dict(item.document)

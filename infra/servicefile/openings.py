@@ -1,0 +1,90 @@
+"""The openings of a service document, in minutes of the day."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from chalicelib.domain.codec import WEEKDAYS
+from infra.servicefile.yaml_source import Path
+
+DAY = 24 * 60
+"""Minutes."""
+
+Document = Mapping[str, Any]
+
+
+class Break(NamedTuple):
+    """A break of an opening, in minutes of the day, and its place in the file."""
+
+    start: int
+    end: int
+    number: int
+
+
+class Opening(NamedTuple):
+    """When some desks receive on some weekdays, in minutes of the day."""
+
+    path: Path
+    desks: frozenset[int]
+    days: tuple[str, ...]
+    start: int
+    end: int
+    breaks: tuple[Break, ...]
+    """In the order of the day."""
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The hours between the breaks."""
+        starts = [self.start, *(pause.end for pause in self.breaks)]
+        return list(zip(starts, [*(pause.start for pause in self.breaks), self.end], strict=True))
+
+    @property
+    def is_ordered(self) -> bool:
+        """Tell whether start, breaks and end follow each other."""
+        ends = self.start < self.end and all(pause.start < pause.end for pause in self.breaks)
+        return ends and all(start <= end for start, end in self.spans)
+
+
+def openings_of(document: Document) -> list[Opening]:
+    """Return the openings of all plannings, in the order of the file."""
+    return [
+        Opening(
+            ("plannings", number, "openings", index),
+            frozenset(planning["desks"]),
+            tuple(rule["days"]),
+            minutes(rule["from"]),
+            minutes(rule["to"]),
+            tuple(
+                sorted(
+                    Break(minutes(pause["from"]), minutes(pause["to"]), n)
+                    for n, pause in enumerate(rule.get("breaks", ()))
+                )
+            ),
+        )
+        for number, planning in enumerate(document["plannings"])
+        for index, rule in enumerate(planning["openings"])
+    ]
+
+
+def seats_by_day(document: Document) -> Counter[str]:
+    """Count the seats of each weekday."""
+    seats: Counter[str] = Counter()
+    for opening in filter(lambda opening: opening.is_ordered, openings_of(document)):
+        slots = sum((end - start) // document["slot_minutes"] for start, end in opening.spans)
+        seats.update(dict.fromkeys(opening.days, slots * len(opening.desks)))
+    return seats
+
+
+def minutes(clock: str) -> int:
+    """Return the minute of the day of a time such as `09:15`."""
+    return int(clock[:2]) * 60 + int(clock[3:])
+
+
+def minutes_of_week(day: str, clock: str) -> int:
+    """Return the minute of the week, from Monday 00:00."""
+    return WEEKDAYS.index(day) * DAY + minutes(clock)
+
+
+def span(start: int, end: int) -> str:
+    """Write two minutes of the day as `09:15-10:30`."""
+    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (start, end))

@@ -1,0 +1,125 @@
+"""The pages of a service: its description and its calendar."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.rendering import templates
+from tests.unit.web.pages import AES, Tags, page, text_of
+
+
+def test_the_description_states_every_rule() -> None:
+    read = text_of(page("notice"))
+    for rule in (
+        "Union européenne",
+        "moins de 12 mois",
+        "l’original et une copie",
+        "traducteur agréé",
+        "Elle doit venir avec vous",
+        "pas complet",
+        "le lundi à 9 h 00",
+        "Confirmez avec le lien de ce message",
+        "2 880 minutes (48 heures)",
+        "10 minutes en avance",
+        "convocation imprimée",
+        "loi du 6 janvier 1978",
+        "Bureau de l’immigration",
+        "lundi 7 décembre 2026 à 9 h 00",
+        "moins de 49 heures avant",
+        "un moment tiré au hasard, de 2 heures à 48 heures plus tard",
+    ):
+        assert rule in read, rule
+
+
+def test_the_description_has_a_box_for_the_conditions_that_must_be_ticked() -> None:
+    html = page("notice")
+    form = Tags(html).all("form")
+    box = next(a for a in Tags(html).all("input") if a["type"] == "checkbox")
+    assert form == [{"class": "gu-door", "method": "get", "action": "../../services/aes/slots"}]
+    assert (box["name"], box["value"], "required" in box) == ("conditions_accepted", "true", True)
+
+
+def test_a_day_is_one_group_of_radios() -> None:
+    tags = Tags(page("calendar"))
+    radios = [a["value"] for a in tags.all("input") if a["type"] == "radio"]
+    assert radios == ["2026-12-08T09:20", "2026-12-08T10:15", "2026-12-10T09:20", "2026-12-10T10:15"]
+    assert len(tags.all("fieldset")) == len(tags.all("legend")) == 2
+
+
+def test_the_calendar_distinguishes_free_slots_from_taken_ones_and_counts_them() -> None:
+    read = text_of(page("calendar"))
+    assert "8 demande(s) de rendez-vous disponible(s)" in read
+    assert "9 h 15 complet" in read
+    assert "9 h 20 libre" in read
+
+
+def test_the_enter_key_on_a_slot_takes_that_slot_and_not_the_first_free_one() -> None:
+    first, second = (a for a in Tags(page("calendar")).all("button") if a.get("type") != "button")
+    assert "name" not in first
+    assert (second["name"], second["value"]) == ("first_free", "true")
+
+
+def test_the_chosen_slot_is_still_chosen_after_a_mistake() -> None:
+    radios = [
+        a for a in Tags(page("calendar, all free", chosen="2026-12-10T10:15")).all("input") if a.get("name") == "slot"
+    ]
+    assert [a["value"] for a in radios if "checked" in a] == ["2026-12-10T10:15"]
+
+
+def test_a_chosen_slot_that_is_not_free_adds_nothing_to_the_cache_of_weeks() -> None:
+    page("calendar")
+    misses = templates._cached_week.cache_info().misses  # noqa: SLF001  # its growth is visible nowhere else
+    for chosen in ("2026-12-08T09:25", "2026-12-08T99:99", "<b>"):
+        page("calendar", chosen=chosen)
+    assert templates._cached_week.cache_info().misses == misses  # noqa: SLF001  # the same
+
+
+def test_a_full_week_says_when_seats_open() -> None:
+    read = text_of(page("calendar, full"))
+    assert "lundi 7 décembre 2026 à 9 h 00" in read
+
+
+def test_a_week_that_is_not_open_offers_no_slot() -> None:
+    html = page("calendar, not open")
+    assert [a for a in Tags(html).all("button") if a.get("type") != "button"] == []
+    assert "complet" not in text_of(html)
+
+
+def test_after_a_taken_slot_each_of_the_nearest_has_a_button() -> None:
+    buttons = [a for a in Tags(page("calendar, slot taken")).all("button") if a.get("name") == "slot"]
+    assert [a["value"] for a in buttons] == ["2026-12-03T10:15"]
+
+
+def test_the_language_links_keep_the_week_and_the_box() -> None:
+    assert 'href="../../a/b?lang=en&amp;week=2026-W50&amp;conditions_accepted=true"' in page("calendar")
+
+
+@pytest.mark.parametrize(
+    ("name", "crowd", "instead", "always"),
+    [
+        ("notice", True, True, False),
+        ("notice, captcha first", False, True, True),
+        ("notice, seats taken at once", False, False, False),
+    ],
+)
+def test_the_description_says_when_a_seat_is_taken(name: str, *, crowd: bool, instead: bool, always: bool) -> None:
+    text = text_of(page(name))
+    assert ("D’une minute avant une ouverture à 15 minutes après" in text) is crowd
+    assert ("nous vous donnons la plage libre la plus proche" in text) is instead
+    assert ("Nous la prenons pour vous après un contrôle de sécurité" in text) is always
+
+
+@pytest.mark.parametrize(
+    ("length", "read"),
+    [
+        (timedelta(seconds=1), "1 seconde"),
+        (timedelta(seconds=40), "40 secondes"),
+        (timedelta(minutes=5), "5 minutes"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(hours=48), "48 heures"),
+    ],
+)
+def test_a_duration_reads_in_its_own_unit(length: timedelta, read: str) -> None:
+    service = replace(AES, slot=length)
+    assert f"Elle dure {read}." in text_of(page("notice", service=service))
