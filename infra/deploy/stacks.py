@@ -107,8 +107,9 @@ class Deployment:
         answer = self.client("lambda").invoke(
             FunctionName=f"guichet-{self.stage}-release", Qualifier=LIVE, Payload=json.dumps(event).encode()
         )
+        payload = answer["Payload"].read().decode()  # unread, it keeps the connection open
         if "FunctionError" in answer:
-            raise CannotDeploy(f"the release function failed, see its log: {answer['Payload'].read().decode()}")
+            raise CannotDeploy(f"the release function failed, see its log: {payload}")
 
     def environ(self) -> dict[str, str]:
         """Return the environment for a program that works on this stage."""

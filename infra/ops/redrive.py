@@ -70,7 +70,8 @@ def send(stage: str, record: dict[str, Any], *, client: Client) -> None:
     answer = client("lambda").invoke(
         FunctionName=f"guichet-{stage}-mailer", Qualifier=LIVE, Payload=json.dumps({"Records": [record]}).encode()
     )
-    if "FunctionError" in answer or json.loads(answer["Payload"].read())["batchItemFailures"]:
+    payload = answer["Payload"].read()  # unread, it keeps the connection open
+    if "FunctionError" in answer or json.loads(payload)["batchItemFailures"]:
         number = record["dynamodb"]["SequenceNumber"]
         raise NotSent(f"guichet: the mailer failed on change {number} again: look at the log of guichet-{stage}-mailer")
 

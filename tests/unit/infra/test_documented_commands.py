@@ -64,7 +64,10 @@ def modules() -> list[tuple[str, str]]:
 def ops_lines() -> list[str]:
     """The commands of the operator program: in full, or as its own page gives them."""
     full = {rest for name, rest in modules() if name == "infra.ops"}
-    known = {*GROUPS, *(one.name or getattr(one.callback, "__name__", "") for one in app.registered_commands)}
+    known = {
+        *GROUPS,
+        *(command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands),
+    }
     short = {
         line for line in code_lines(ROOT / "docs" / "ops.md") if line.split(" ")[0] not in {"", ".venv/bin/python"}
     }

@@ -156,8 +156,8 @@ def test_a_restoration_without_differences_reports_none(capsys: pytest.CaptureFi
         client = boto3.client("dynamodb")
         client.create_table(TableName="guichet-trial", **SHAPE)
         restore.main(["trial", MOMENT], client=Unchanged(client))
-    said = capsys.readouterr().out.splitlines()
-    assert said == [
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
         "no differences: guichet-trial has the same 0 items as then",
         "to delete the copy: aws dynamodb delete-table --table-name guichet-trial-20261130T075500",
     ]

@@ -52,20 +52,20 @@ def test_the_qr_code_of_the_page_is_a_small_svg_with_its_own_white_border() -> N
     ],
 )
 def test_the_calendar_file_says_the_time_in_utc(start: datetime, starts: str, ends: str) -> None:
-    said = event(convocation.calendar_file(replace(TOLD, start=start), FRENCH, now=NOW))
-    assert (said["DTSTART"], said["DTEND"]) == (starts, ends)
+    properties = event(convocation.calendar_file(replace(TOLD, start=start), FRENCH, now=NOW))
+    assert (properties["DTSTART"], properties["DTEND"]) == (starts, ends)
 
 
 def test_the_calendar_file_publishes_one_private_event() -> None:
     content = convocation.calendar_file(replace(TOLD, sequence=2), FRENCH, now=NOW)
     assert b"\r\nMETHOD:PUBLISH\r\n" in content
-    said = event(content)
-    assert said["UID"] == "K7FM3R8HW2@guichet"
-    assert said["SEQUENCE"] == "2"
-    assert said["CLASS"] == "PRIVATE"
-    assert said["STATUS"] == "CONFIRMED"
-    assert said["DTSTAMP"] == "20261130T080000Z"
-    assert said["LOCATION"] == "Bâtiment B\\, guichets 3 à 6\\, 1 rue de l’Exemple\\, 42000 Exempleville"
+    properties = event(content)
+    assert properties["UID"] == "K7FM3R8HW2@guichet"
+    assert properties["SEQUENCE"] == "2"
+    assert properties["CLASS"] == "PRIVATE"
+    assert properties["STATUS"] == "CONFIRMED"
+    assert properties["DTSTAMP"] == "20261130T080000Z"
+    assert properties["LOCATION"] == "Bâtiment B\\, guichets 3 à 6\\, 1 rue de l’Exemple\\, 42000 Exempleville"
 
 
 def test_the_calendar_file_names_neither_the_service_nor_the_applicant() -> None:
@@ -115,8 +115,8 @@ def test_a_cancelled_event_carries_the_same_uid_and_no_alarm() -> None:
     content = convocation.calendar_file(replace(TOLD, sequence=1), FRENCH, now=NOW, cancelled=True)
     assert b"\r\nMETHOD:CANCEL\r\n" in content
     assert b"VALARM" not in content
-    said = event(content)
-    assert (said["UID"], said["SEQUENCE"], said["STATUS"]) == ("K7FM3R8HW2@guichet", "1", "CANCELLED")
+    properties = event(content)
+    assert (properties["UID"], properties["SEQUENCE"], properties["STATUS"]) == ("K7FM3R8HW2@guichet", "1", "CANCELLED")
 
 
 def test_importing_the_service_loads_no_pdf_or_calendar_library() -> None:

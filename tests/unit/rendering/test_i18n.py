@@ -27,8 +27,8 @@ def extracted() -> frozenset[str | tuple[str, ...]]:
     with (LOCALE / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]  # Babel types only a part
     keywords = parse_keywords(["_", "N_", "gettext", "ngettext:1,2"])
-    found = extract_from_dir(LOCALE.parent, methods, options, keywords)
-    return frozenset(message for _file, _line, message, _comments, _context in found)
+    messages = extract_from_dir(LOCALE.parent, methods, options, keywords)
+    return frozenset(message for _file, _line, message, _comments, _context in messages)
 
 
 def forms(message: Message) -> Iterator[tuple[str, str]]:
@@ -45,9 +45,9 @@ def marks(text: str) -> list[str]:
 
 
 def test_the_extraction_finds_code_and_templates() -> None:
-    found = extracted()
-    assert {"jeudi", "Remplissez ce champ.", "Effectuer une demande de rendez-vous"} <= found
-    assert ("%(num)s heure", "%(num)s heures") in found
+    messages = extracted()
+    assert {"jeudi", "Remplissez ce champ.", "Effectuer une demande de rendez-vous"} <= messages
+    assert ("%(num)s heure", "%(num)s heures") in messages
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -58,9 +58,9 @@ def test_no_message_is_missing(language: str) -> None:
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_no_message_is_fuzzy_or_left_over(language: str) -> None:
-    found = catalogue(language)
-    assert [message.id for message in found if message.id and message.fuzzy] == []
-    assert sorted(str(message.id) for message in found if message.id and message.id not in extracted()) == []
+    messages = catalogue(language)
+    assert [message.id for message in messages if message.id and message.fuzzy] == []
+    assert sorted(str(message.id) for message in messages if message.id and message.id not in extracted()) == []
 
 
 @pytest.mark.parametrize("language", TRANSLATED)

@@ -21,17 +21,17 @@ from tests.unit.rendering.samples import FRENCH, PARIS, TOLD
 REAL = Path(__file__).parents[3] / "infra/services/aes.yaml"
 
 
-def read(told: Convocation, language: str = "fr") -> PdfReader:
-    return PdfReader(io.BytesIO(pdf.render(told, locale_for(language))), strict=True)
+def read(appointment: Convocation, language: str = "fr") -> PdfReader:
+    return PdfReader(io.BytesIO(pdf.render(appointment, locale_for(language))), strict=True)
 
 
-def said(sheets: PdfReader) -> list[str]:
+def texts_of(sheets: PdfReader) -> list[str]:
     """The text of each page, Arabic letters as they are typed."""
     return [normalize("NFKC", " ".join(page.extract_text().split())) for page in sheets.pages]
 
 
-def text(told: Convocation) -> str:
-    pages = " ".join(page.extract_text() for page in read(told).pages)
+def text(appointment: Convocation) -> str:
+    pages = " ".join(page.extract_text() for page in read(appointment).pages)
     return " ".join(pages.split())
 
 
@@ -107,22 +107,22 @@ def test_markup_in_a_name_prints_as_it_was_typed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["A" * 200, "De La Très Longue " * 11 + "Fin"])
 def test_a_name_of_200_characters_wraps_inside_the_margins(name: str) -> None:
-    told = replace(TOLD, last_name=name)
+    appointment = replace(TOLD, last_name=name)
     ends: list[float] = []
 
     def note(part: str, _matrix: list[float], place: list[float], font: object, size: float) -> None:
         if part.strip() and font is not None:
             ends.append(place[4] + 0.5 * size * len(part.strip()))
 
-    page = read(told).pages[0]
+    page = read(appointment).pages[0]
     page.extract_text(visitor_text=note)
     assert max(ends) < float(page.mediabox.width)
-    assert "".join(name.split()) in "".join(text(told).split())
+    assert "".join(name.split()) in "".join(text(appointment).split())
 
 
 def test_markup_is_printed_as_typed_on_the_arabic_sheet() -> None:
-    told = replace(TOLD, first_name="<b>Awa</b>", postal_address=("Bâtiment A & B", "1 rue de l’Exemple"))
-    _french, arabic = said(read(told, "ar"))
+    appointment = replace(TOLD, first_name="<b>Awa</b>", postal_address=("Bâtiment A & B", "1 rue de l’Exemple"))
+    _french, arabic = texts_of(read(appointment, "ar"))
     assert "<b>Awa</b>" in arabic
     assert "Bâtiment A & B" in normalize("NFKC", arabic)
 
@@ -162,8 +162,8 @@ def test_the_same_convocation_gives_the_same_bytes() -> None:
 
 
 def test_the_qr_code_of_the_paper_changes_with_the_reference_alone() -> None:
-    def squares(told: Convocation) -> list[str]:
-        content = read(told).pages[0].get_contents()
+    def squares(appointment: Convocation) -> list[str]:
+        content = read(appointment).pages[0].get_contents()
         assert content is not None
         return [line for line in content.get_data().decode("latin-1").splitlines() if line.endswith(" re f*")]
 
@@ -186,11 +186,11 @@ def test_the_french_convocation_has_the_french_sheet_alone() -> None:
 
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_the_first_sheet_is_french_whatever_the_language(language: str) -> None:
-    assert said(read(TOLD, language))[0] == said(read(TOLD))[0]
+    assert texts_of(read(TOLD, language))[0] == texts_of(read(TOLD))[0]
 
 
 def test_the_english_sheet_says_the_same_and_that_french_counts() -> None:
-    _, english = said(read(TOLD, "en"))
+    _, english = texts_of(read(TOLD, "en"))
     for part in (
         "Only the page in French counts.",
         "Exceptional admission to stay",
@@ -210,7 +210,7 @@ def test_the_english_sheet_says_the_same_and_that_french_counts() -> None:
 
 
 def test_the_arabic_sheet_says_the_same_and_that_french_counts() -> None:
-    _, arabic = said(read(TOLD, "ar"))
+    _, arabic = texts_of(read(TOLD, "ar"))
     for part in (
         "الصفحة الفرنسية وحدها هي المعتمدة",
         "ورقة الاستدعاء",
@@ -234,7 +234,7 @@ def test_the_arabic_sheet_says_the_same_and_that_french_counts() -> None:
     "name", ["Şükrü Yağmuroğlu", "Brzęczyszczykiewicz-Żółć", "Nguyễn Thị Hường", "O’Neill (Bấu)", "عبد الله"]
 )
 def test_a_name_reads_the_same_on_the_arabic_sheet_as_on_the_french_one(name: str) -> None:
-    french, arabic = said(read(replace(TOLD, last_name=name), "ar"))
+    french, arabic = texts_of(read(replace(TOLD, last_name=name), "ar"))
     assert name in french
     assert name in arabic
 
@@ -253,13 +253,13 @@ def test_the_real_convocation_is_one_sheet_a_language_even_with_long_names(langu
     )
     seat = SeatKey(date(2026, 11, 11), time(10, 15), 1, "aes")
     person = Person("k", "aes", seat, "h", details, "AES-7K3M9-QXPT2", datetime(2026, 11, 9, 9, 0, tzinfo=UTC))
-    pages = said(read(convocation.convocation_of(service, person), language))
+    pages = texts_of(read(convocation.convocation_of(service, person), language))
     assert len(pages) == (1 if language == "fr" else 2)
     assert "9 h à 12 h" in normalize("NFKC", pages[-1])
 
 
 def test_a_long_arabic_text_flows_to_the_next_page_and_loses_no_word() -> None:
     note = {"fr": "-", "ar": " ".join(f"كلمة {number}" for number in range(1000, 2000))}
-    _, *arabic = said(read(replace(TOLD, notes=(note,)), "ar"))
+    _, *arabic = texts_of(read(replace(TOLD, notes=(note,)), "ar"))
     assert len(arabic) > 1
     assert all(str(number) in " ".join(arabic) for number in range(1000, 2000))

@@ -36,9 +36,9 @@ def test_every_refusal_has_a_status_and_the_contract_has_each_with_the_same_one(
     prefix = "urn:guichet:problem:"
     shapes = [schema["properties"] for schema in CONTRACT["components"]["schemas"].values() if "properties" in schema]
     documented = {
-        (one["type"]["const"].removeprefix(prefix), one["status"]["const"])
-        for one in shapes
-        if prefix in one.get("type", {}).get("const", "")
+        (shape["type"]["const"].removeprefix(prefix), shape["status"]["const"])
+        for shape in shapes
+        if prefix in shape.get("type", {}).get("const", "")
     }
     assert documented == {(code, status) for status, code, _ in problems.STATUS_OF.values()} | {("try-again", 500)}
 

@@ -264,7 +264,7 @@ def test_the_29th_of_february_exists_in_a_leap_year() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
         ("2026-11-30", "La date de naissance doit être dans le passé."),
         ("2026-12-01", "La date de naissance doit être dans le passé."),
@@ -278,8 +278,8 @@ def test_the_29th_of_february_exists_in_a_leap_year() -> None:
         (19900517, "Ce champ doit être un texte."),
     ],
 )
-def test_a_birth_date_is_between_120_years_ago_and_yesterday(typed: Any, said: str) -> None:
-    assert refused(birth_date=typed) == {"birth_date": said}
+def test_a_birth_date_is_between_120_years_ago_and_yesterday(typed: Any, message: str) -> None:
+    assert refused(birth_date=typed) == {"birth_date": message}
 
 
 def test_yesterday_and_120_years_ago_are_birth_dates() -> None:
@@ -394,8 +394,8 @@ def outcome(read_it: Callable[[dict[str, Any]], object], body: dict[str, Any]) -
 @given(bodies(*forms.DETAILS, *forms.BUTTONS), some.dictionaries(some.sampled_from(sorted(AWA)), VALUES, max_size=1))
 def test_any_input_gives_details_or_a_refusal_that_names_a_field(body: dict[str, Any], change: dict[str, Any]) -> None:
     for sent in (body, {**AWA, **change}):
-        found = outcome(lambda body: forms.read_details(body, today=TODAY, language="fr"), sent)
-        assert isinstance(found, Details) or found
+        outcome_of_form = outcome(lambda body: forms.read_details(body, today=TODAY, language="fr"), sent)
+        assert isinstance(outcome_of_form, Details) or outcome_of_form
 
 
 @settings(max_examples=150, deadline=None, database=None)

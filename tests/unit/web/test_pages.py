@@ -37,7 +37,7 @@ def test_every_reference_within_a_page_has_its_target(name: str, language: str) 
     targets = [a["href"][1:] for a in tags.all("a") if a["href"].startswith("#")]
     targets += [a["for"] for a in tags.all("label")]
     for reference in ("aria-describedby", "aria-labelledby", "form"):
-        targets += [one for _, a in tags.tags for one in a.get(reference, "").split()]
+        targets += [target for _, a in tags.tags for target in a.get(reference, "").split()]
     assert [target for target in targets if target not in ids] == []
 
 

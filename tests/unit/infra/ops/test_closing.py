@@ -123,8 +123,8 @@ def test_an_interrupted_closing_goes_on_where_it_stopped_and_sets_aside_no_seat_
         pass
 
     def until_the(number: int) -> closing.Watch:
-        def watch(todo: Sequence[Seat]) -> Iterator[Seat]:
-            for n, seat in enumerate(todo):
+        def watch(seats: Sequence[Seat]) -> Iterator[Seat]:
+            for n, seat in enumerate(seats):
                 if n == number:
                     raise Cut
                 yield seat
