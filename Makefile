@@ -30,14 +30,15 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
 
 test: lint  ## run all tests: unit tests with coverage, proofs, the deployed stack, the browser
-	@$(BIN)/pytest $(SERVICE_TESTS) --cov
-	@$(MAKE) --no-print-directory --keep-going -j2 test-stack test-rest
+	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow" --cov
+	@$(MAKE) --no-print-directory --keep-going -j3 test-stack test-browser test-rest  # the last fills idle time: it is niced
 
 test-stack: setup  ## test the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
-test-rest: test-browser  ## test the browser, proofs, security, load tools and programs, a part of `make test`
-	@$(BIN)/pytest $(PARALLEL) tests/proof tests/load tests/security tests/unit/infra
+test-rest: setup  ## run proofs, slow unit tests, and those of security, load tools and programs, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/load tests/security tests/unit/infra
+	@nice -n 10 $(BIN)/pytest $(SERVICE_TESTS) -m slow
 
 test-browser: setup  ## test the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.tools.browser
