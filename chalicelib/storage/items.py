@@ -107,7 +107,8 @@ class LockItem(Item):
 
     There is one for each e-mail address, one for each further name under which a person corrected a request, and the
     person item itself, which has no `person`. The lock of an e-mail address also records the last three times at which
-    a link was asked for: `asked_at` (the newest), `asked_2` and `asked_3`.
+    a link was asked for: `asked_at` (the newest), `asked_2` and `asked_3`. The one live hold of a visitor token is a
+    lock too.
     """
 
     seat = UnicodeAttribute()
@@ -144,7 +145,9 @@ class CounterItem(Item):
 
 
 class PersonItem(LockItem):
-    """A person with one live request, and the only item with personal data; `chalicelib.domain.person` describes it.
+    """A person with one live request. This item and its copy are the only ones with personal data.
+
+    `chalicelib.domain.person` describes the fields.
 
     `wanted_at` (the newest), `wanted_2` and `wanted_3` are the last three times that the convocation was asked for.
     `attempt_at` is when somebody last tried to make another request for the person or the e-mail address.
