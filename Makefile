@@ -29,16 +29,21 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
 
-test: lint  ## run all tests: unit tests with coverage, proofs, the deployed stack, the browser
+test: setup  ## run all tests: lint, unit tests with coverage, proofs, the deployed stack, the browser
+	@$(MAKE) --no-print-directory -j2 lint test-unit
+	@$(MAKE) --no-print-directory --keep-going -j4 test-stack test-browser test-rest test-slow  # the last two are niced
+
+test-unit: setup  ## run the fast unit tests of the service with coverage, a part of `make test`
 	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow" --cov
-	@$(MAKE) --no-print-directory --keep-going -j3 test-stack test-browser test-rest  # the last fills idle time: it is niced
+
+test-slow: setup  ## run the slow unit tests of the service, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(SERVICE_TESTS) -m slow
 
 test-stack: setup  ## test the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
-test-rest: setup  ## run proofs, slow unit tests, and those of security, load tools and programs, a part of `make test`
+test-rest: setup  ## run proofs and the tests of security, load tools and programs, a part of `make test`
 	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/load tests/security tests/unit/infra
-	@nice -n 10 $(BIN)/pytest $(SERVICE_TESTS) -m slow
 
 test-browser: setup  ## test the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.tools.browser

@@ -463,7 +463,7 @@ def expected(seat: seatmodel.ModelSeat) -> dict[str, Any]:
 SHAPE = shape(Seat(SeatKey(date(2026, 12, 1), time(9, 15), 1, "aes"), MONDAY))
 TestSeats = Seats.TestCase
 TestSeats.settings = settings(
-    max_examples=2000 if IS_LONG else 100,
+    max_examples=2000 if IS_LONG else 60,
     stateful_step_count=80 if IS_LONG else 50,
     deadline=None,
     derandomize=not IS_LONG,
