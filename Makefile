@@ -8,7 +8,7 @@ SERVICE_TESTS := $(PARALLEL) tests/unit --ignore tests/unit/infra
 PYTHON ?= python3
 BIN := .venv/bin
 # Operators need fewer packages than developers. Their targets use the developers' environment where there is one.
-OPERATOR := setup-ops deploy rollback destroy
+OPERATOR := setup-ops deploy rollback rotate destroy
 READY := $(if $(or $(wildcard .venv/ready),$(filter-out $(OPERATOR),$(MAKECMDGOALS))),.venv/ready,.venv/ready-ops)
 # Ten seconds before a release and at it; the midnight before; a Friday evening and a weekend; the start of a slot; the new
 # year; before and after both clock changes; a leap day.
@@ -81,6 +81,9 @@ deploy: setup  ## deploy STAGE=... to AWS with the settings of infra/stages/STAG
 
 rollback: setup  ## return the functions of STAGE=... to the version before the last deployment
 	@$(BIN)/python -m infra.deploy rollback '$(STAGE)' $(if $(YES),--yes)
+
+rotate: setup  ## replace the secret of STAGE=...; `make deploy` puts it in place (LEAKED=1 after a leak; docs/deploy.md)
+	@$(BIN)/python -m infra.deploy rotate '$(STAGE)' $(if $(YES),--yes) $(if $(LEAKED),--leaked)
 
 destroy: setup  ## delete STAGE=...; its table stays (docs/deploy.md)
 	@$(BIN)/python -m infra.deploy destroy '$(STAGE)' $(if $(YES),--yes) $(if $(ERASE),--erase '$(ERASE)')

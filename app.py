@@ -9,22 +9,34 @@ gc.disable()
 import os
 from collections.abc import Callable
 from datetime import UTC
+from functools import partial
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
 from chalicelib import __version__, log, settings
-from chalicelib.booking import availability, captcha, filing, holds, moves, personal_data, requests, schedule
-from chalicelib.web import clock, file_views, forms, handler, hold_views, problems, request_views, service_views
-from chalicelib.web.handler import ANY_CONTENT_TYPE, GET_OR_HEAD
+from chalicelib.booking import attempts, availability, captcha, filing, holds, moves, personal_data, requests, schedule
+from chalicelib.web import (
+    attempt_views,
+    clock,
+    file_views,
+    forms,
+    frame_views,
+    handler,
+    hold_views,
+    problems,
+    request_views,
+    service_views,
+)
 from chalicelib.web.reply import Json, Reply
-from chalicelib.web.visit import Visit
+from chalicelib.web.visit import UNKNOWN_PATH, Visit
 
 gc.freeze()  # exempts what was imported from every later collection as well
 gc.enable()
 settings.check_at_start()
 app = Chalice(app_name="guichet")
 app.api.binary_types = []
+reads, sends = partial(handler.route, app, handler.GET_OR_HEAD), partial(handler.route, app, ["POST"])
 
 
 @app.middleware("all")
@@ -44,64 +56,93 @@ def answer_failure(request: Request, respond: Callable[[Request], Response]) -> 
 # page
 
 
-@app.route("/", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app)
+@reads("/")
 def home(visit: Visit) -> Reply:
     """List the services."""
     return service_views.home(availability.services(visit.now))
 
 
-@app.route("/services/{service}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app)
+@reads("/services/{service}")
 def show_service(visit: Visit, service: str) -> Reply:
     """Describe a service and its conditions."""
-    return service_views.service_page(availability.service(service, visit.now), visit)
+    described = availability.service(service, visit.now)
+    return service_views.service_page(described, availability.open_weeks(described, visit.now), visit)
 
 
-@app.route("/manage", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app)
-def show_manage(_visit: Visit) -> Reply:
+@reads("/services/{service}/documents")
+def show_documents(visit: Visit, service: str) -> Reply:
+    """List the documents to bring, to print."""
+    return service_views.documents_page(availability.service(service, visit.now), visit)
+
+
+@reads("/manage")
+def show_manage(visit: Visit) -> Reply:
     """Show the form that asks for the link of a request."""
-    return request_views.manage()
+    return request_views.manage(visit)
 
 
-@app.route("/static/{file}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app)
+@reads("/legal", "/accessibility", "/privacy", "/contact", "/sitemap")
+def about(visit: Visit) -> Reply:
+    """Show a page about the service as a whole: the one that the path names."""
+    return frame_views.page(visit.path, availability.services(visit.now))
+
+
+@reads("/attempts", refusal_page=attempt_views.code_after_refusal)
+def show_attempts(visit: Visit) -> Reply:
+    """Show the form that checks the code of an attestation, and open the one that was typed."""
+    return attempt_views.code_form(visit)
+
+
+@reads("/attempts/{token}", refusal_page=attempt_views.check_after_refusal)
+def show_attempt(visit: Visit, token: str) -> Reply:
+    """Check an attestation and show it, or the letter to the prefecture."""
+    return attempt_views.attestation(attempts.check(token, visit.now), visit)
+
+
+@reads("/static/{file}")
 def static(_visit: Visit, file: str) -> Reply:
     """Serve a style sheet or a script by its hashed name."""
     return file_views.static(file)
 
 
-@app.route("/openapi.json", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app)
+@reads("/openapi.json")
 def openapi(_visit: Visit) -> Reply:
     """Serve the OpenAPI 3.1 document of the API."""
     return file_views.openapi()
 
 
-@app.route("/health", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app)
+@reads("/health")
 def health(_visit: Visit) -> Reply:
     """Report the version. Touches no table."""
     return Json({"status": "ok", "version": __version__})
 
 
+@handler.route(app, handler.ANY_METHOD, UNKNOWN_PATH)
+def unknown(visit: Visit) -> Reply:
+    """Refuse a path that has no route, or none for this method."""
+    raise frame_views.refusal(visit.path, app.routes)
+
+
 # slots
 
 
-@app.route("/services/{service}/slots", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app)
+@reads("/services/{service}/slots")
 def show_slots(visit: Visit, service: str) -> Reply:
     """Show the calendar of one week."""
-    week = availability.week_calendar(service, visit.query.get("week"), visit.now)
-    return service_views.calendar(week, visit.now, conditions_accepted=forms.yes(visit.query, "conditions_accepted"))
+    return service_views.calendar(availability.week_calendar(service, visit.query.get("week"), visit.now), visit)
+
+
+@sends("/services/{service}/attempts", refusal_page=attempt_views.attest_after_refusal)
+def attest_attempt(visit: Visit, service: str) -> Reply:
+    """Attest that nothing is free now. Writes nothing."""
+    codes = attempt_views.read_earlier(visit.body())
+    return attempt_views.attested(attempts.attest(availability.service(service, visit.now), codes, visit.now))
 
 
 # hold
 
 
-@app.route("/services/{service}/holds", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.calendar_after_refusal)
+@sends("/services/{service}/holds", refusal_page=service_views.calendar_after_refusal)
 def place_hold(visit: Visit, service: str) -> Reply:
     """Place a hold on a free seat."""
     wish = forms.read_wish(visit.body(), availability.service(service, visit.now))
@@ -110,39 +151,34 @@ def place_hold(visit: Visit, service: str) -> Reply:
     )
 
 
-@app.route("/holds/{hold}/extension", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@sends("/holds/{hold}/extension", refusal_page=service_views.restart_page)
 def extend_hold(visit: Visit, hold: str) -> Reply:
     """Extend a hold by one period."""
     return hold_views.extended(holds.extend(hold, visit.now), visit)
 
 
-@app.route("/holds/{hold}/end", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@sends("/holds/{hold}/end", refusal_page=service_views.restart_page)
 def end_hold(visit: Visit, hold: str) -> Reply:
     """Give the seat of a hold back."""
-    return hold_views.ended(holds.end(hold, visit.now), hold)
+    return hold_views.ended(holds.end(hold, visit.now), hold, visit)
 
 
 # captcha
 
 
-@app.route("/holds/{hold}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/holds/{hold}", refusal_page=service_views.restart_page)
 def show_hold(visit: Visit, hold: str) -> Reply:
     """Show a hold; a person sees the next step."""
-    return hold_views.hold_page(holds.view(hold, visit.now), visit)
+    return hold_views.show(hold, visit)
 
 
-@app.route("/holds/{hold}/captcha", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@sends("/holds/{hold}/captcha", refusal_page=service_views.restart_page)
 def new_challenge(visit: Visit, hold: str) -> Reply:
     """Create another captcha challenge."""
     return hold_views.new_challenge(hold, captcha.new_challenge(hold, visit.now), visit)
 
 
-@app.route("/holds/{hold}/captcha/answer", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=hold_views.captcha_after_refusal)
+@sends("/holds/{hold}/captcha/answer", refusal_page=hold_views.captcha_after_refusal)
 def answer_challenge(visit: Visit, hold: str) -> Reply:
     """Check the answer to a captcha challenge."""
     challenge, answer = forms.read_answer(visit.body())
@@ -155,8 +191,7 @@ def answer_challenge(visit: Visit, hold: str) -> Reply:
 # request
 
 
-@app.route("/holds/{hold}/details", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=hold_views.details_after_refusal)
+@sends("/holds/{hold}/details", refusal_page=hold_views.details_after_refusal)
 def send_details(visit: Visit, hold: str) -> Reply:
     """Check the details and file the request. A person sees them once more before."""
     ready_hold = holds.view_ready(hold, visit.now)
@@ -166,58 +201,50 @@ def send_details(visit: Visit, hold: str) -> Reply:
     return hold_views.details_step(hold, ready_hold, step, visit)
 
 
-@app.route("/holds/{hold}/email", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=hold_views.email_after_refusal)
+@sends("/holds/{hold}/email", refusal_page=hold_views.email_after_refusal)
 def correct_email(visit: Visit, hold: str) -> Reply:
     """Correct the e-mail address of a request that was just filed."""
     email = forms.read_email(visit.body())
-    return hold_views.filed(hold, filing.change_email(hold, email, now=visit.now))
+    return hold_views.filed(hold, filing.change_email(hold, email, now=visit.now), visit)
 
 
-@app.route("/requests/{token}", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}", refusal_page=service_views.restart_page)
 def show_request(visit: Visit, token: str) -> Reply:
     """Show a request. Opening a link changes nothing."""
-    return request_views.request_page(requests.view(token, visit.now))
+    return request_views.show(requests.view(token, visit.now), visit)
 
 
-@app.route("/requests/{token}/confirmation", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}/confirmation", refusal_page=service_views.restart_page)
 def show_confirmation(visit: Visit, token: str) -> Reply:
     """Show a request. Only the button of the page confirms it."""
     return request_views.request_page(requests.view(token, visit.now))
 
 
-@app.route("/requests/{token}/confirmation", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@sends("/requests/{token}/confirmation", refusal_page=service_views.restart_page)
 def confirm_request(visit: Visit, token: str) -> Reply:
     """Confirm a request."""
     return request_views.request_step(requests.confirm(token, visit.now))
 
 
-@app.route("/requests/{token}/cancellation", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}/cancellation", refusal_page=service_views.restart_page)
 def show_cancellation(visit: Visit, token: str) -> Reply:
     """Ask whether to cancel a request. Only the button of the page cancels it."""
-    return request_views.request_page(requests.view(token, visit.now), "cancel.html")
+    return request_views.cancellation_page(requests.view(token, visit.now))
 
 
-@app.route("/requests/{token}/cancellation", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@sends("/requests/{token}/cancellation", refusal_page=service_views.restart_page)
 def cancel_request(visit: Visit, token: str) -> Reply:
     """Cancel a request."""
     return request_views.request_step(requests.cancel(token, visit.now))
 
 
-@app.route("/requests/{token}/move", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=request_views.move_after_refusal)
+@reads("/requests/{token}/move", refusal_page=request_views.move_after_refusal)
 def show_move(visit: Visit, token: str) -> Reply:
     """Show the slots to which a request can move."""
-    return request_views.move_page(*moves.choices(token, visit.now))
+    return request_views.move_page(*moves.choices(token, visit.now), visit)
 
 
-@app.route("/requests/{token}/move", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=request_views.move_after_refusal)
+@sends("/requests/{token}/move", refusal_page=request_views.move_after_refusal)
 def move_request(visit: Visit, token: str) -> Reply:
     """Move a request to another slot."""
     request = requests.view(token, visit.now)
@@ -225,64 +252,62 @@ def move_request(visit: Visit, token: str) -> Reply:
     return request_views.moved(moves.move(request, start, now=visit.now))
 
 
-@app.route("/requests/{token}/convocation", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}/convocation", refusal_page=service_views.restart_page)
 def show_convocation(visit: Visit, token: str) -> Reply:
     """Show the convocation to print."""
-    return request_views.convocation_page(requests.view(token, visit.now))
+    return request_views.convocation_page(requests.view(token, visit.now), visit)
 
 
-@app.route("/requests/{token}/convocation", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}/calendar", refusal_page=service_views.restart_page)
+def show_calendar_event(visit: Visit, token: str) -> Reply:
+    """Download the appointment as a calendar file."""
+    return request_views.calendar_event(requests.view(token, visit.now), visit)
+
+
+@sends("/requests/{token}/convocation", refusal_page=service_views.restart_page)
 def send_convocation(visit: Visit, token: str) -> Reply:
     """Send the convocation by e-mail again."""
     return request_views.convocation_sent(*personal_data.send_convocation(token, visit.now))
 
 
-@app.route("/requests/{token}/correction", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}/correction", refusal_page=service_views.restart_page)
 def show_correction(visit: Visit, token: str) -> Reply:
     """Show the form that corrects a name or the phone number."""
-    return request_views.correction(personal_data.view_correctable(token, visit.now))
+    return request_views.correction(personal_data.view_correctable(token, visit.now), visit)
 
 
-@app.route("/requests/{token}/correction", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=request_views.correction_after_refusal)
+@sends("/requests/{token}/correction", refusal_page=request_views.correction_after_refusal)
 def correct_request(visit: Visit, token: str) -> Reply:
     """Correct a name or the phone number."""
     request = personal_data.view_correctable(token, visit.now)
     correction = forms.read_correction(visit.body())
-    return request_views.request_step(personal_data.correct(request, *correction, now=visit.now))
+    return request_views.corrected(personal_data.correct(request, *correction, now=visit.now), visit)
 
 
-@app.route("/requests/{token}/data", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}/data", refusal_page=service_views.restart_page)
 def show_data(visit: Visit, token: str) -> Reply:
     """Download everything that is stored about the applicant."""
     return request_views.own_data(personal_data.data(token, visit.now))
 
 
-@app.route("/requests/{token}/erasure", methods=GET_OR_HEAD, content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@reads("/requests/{token}/erasure", refusal_page=service_views.restart_page)
 def show_erasure(visit: Visit, token: str) -> Reply:
     """Ask whether to erase the applicant's data. Only the button of the page erases them."""
-    return request_views.request_page(requests.view(token, visit.now), "erase.html")
+    return request_views.erasure(requests.view(token, visit.now), visit)
 
 
-@app.route("/requests/{token}/erasure", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=service_views.restart_page)
+@sends("/requests/{token}/erasure", refusal_page=service_views.restart_page)
 def erase_request(visit: Visit, token: str) -> Reply:
     """Erase the applicant's data and cancel the request."""
     return request_views.erased(personal_data.erase(token, visit.now))
 
 
-@app.route("/manage", methods=["POST"], content_types=ANY_CONTENT_TYPE)
-@handler.answers(app, refusal_page=request_views.manage_after_refusal)
+@sends("/manage", refusal_page=request_views.manage_after_refusal)
 def ask_link(visit: Visit) -> Reply:
     """Send the link of a request to its e-mail address, if there is such a request."""
     reference, email = forms.read_manage(visit.body())
     requests.ask_link(reference, email, visit.now)
-    return request_views.link_sent()
+    return request_views.link_sent(reference, email, visit)
 
 
 # One Lambda function for each step: `infra/deploy/templates/app.yaml` sends each route to one. Chalice's own function,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from chalicelib.domain import stage_secret
+from chalicelib.domain.stage_secret import StageSecret
+
 LAPTOP = "laptop"
 
 
@@ -20,6 +23,8 @@ class Settings:
     stage: str
     table: str
     secret: str
+    attestation_keys: tuple[bytes, ...]
+    """The keys that verify attestations: that of `secret`, which signs, and those of earlier secrets."""
     captcha_answer: str
     """An answer that every captcha accepts, on the local stack only."""
     mail_from: str
@@ -41,7 +46,8 @@ def read(environ: Mapping[str, str]) -> Settings:
 
     stage = require("GUICHET_STAGE", r"[a-z][a-z0-9-]{0,19}", "the name of the stage, in lower case")
     table = require("GUICHET_TABLE", r"[A-Za-z0-9_.-]{3,255}", "the name of the DynamoDB table")
-    secret = require("GUICHET_SECRET", r"\S{43,}", "at least 43 random characters (256 bits), without spaces")
+    what = "at least 43 random characters (256 bits), without spaces, as `make rotate` writes it"
+    secret = parse_secret(require("GUICHET_SECRET", stage_secret.STORED, what))
     answer = environ.get("GUICHET_CAPTCHA_ANSWER", "")
     if answer and stage != LAPTOP:
         raise WrongSetting("guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage. Remove it.")
@@ -49,6 +55,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     if "GUICHET_MAIL_FROM" in environ:  # only the mailer
         mail_from = require("GUICHET_MAIL_FROM", r"[^@\s]+@[^@\s]+", "the e-mail address of the sender")
         mail_rate = require("GUICHET_MAIL_RATE", "[1-9][0-9]{0,3}", "the e-mails a second, from 1 to 9999")
+    if "GUICHET_MAIL_FROM" in environ or "GUICHET_PUBLIC_URL" in environ:  # the pages know their URL from the request
         public_url = require("GUICHET_PUBLIC_URL", r"https?://\S+", "the URL that applicants use, with https://")
     if "GUICHET_ORIGIN_HOLDS" in environ:  # only the functions that count client networks: hold, captcha, request
         limit = "the holds an hour of one client network, from 0 (no limit) to 9999"
@@ -56,13 +63,22 @@ def read(environ: Mapping[str, str]) -> Settings:
     return Settings(
         stage=stage,
         table=table,
-        secret=secret,
+        secret=secret.current,
+        attestation_keys=secret.attestation_keys,
         captcha_answer=answer.casefold(),
         mail_from=mail_from,
         mail_rate=int(mail_rate),
         public_url=public_url.rstrip("/"),
         network_holds=int(network_holds),
     )
+
+
+def parse_secret(stored: str) -> StageSecret:
+    """Read the secret of a stage and the keys kept with it. Raise WrongSetting for a date that does not exist."""
+    try:
+        return StageSecret.parse(stored)
+    except ValueError as error:
+        raise WrongSetting("guichet: GUICHET_SECRET has a key with a malformed date. Run `make rotate`.") from error
 
 
 def check_at_start() -> None:

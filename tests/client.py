@@ -27,6 +27,7 @@ from chalicelib.keys import keys
 from chalicelib.rendering import templates
 from chalicelib.storage import items, seat_store, service_store
 from chalicelib.web import clock
+from chalicelib.web.visit import UNKNOWN_PATH
 from tests.conftest import UNREACHABLE, calls, client_error, document, fill
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -37,6 +38,7 @@ ROUTES = sorted(
     for path, methods in app.app.routes.items()
     for method in methods
     if method != "HEAD"  # answers like GET, without a body
+    and path != UNKNOWN_PATH
 )
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 FORM = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
@@ -66,6 +68,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     text: str
+    cookies: tuple[str, ...] = ()
+    """All Set-Cookie headers."""
 
     @property
     def kind(self) -> str:
@@ -114,7 +118,8 @@ def send(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") 
     request_headers = {name: value for name, value in headers.items() if method == "POST" or name != "Content-Type"}
     response = CLIENT.http.request(method, path, headers=request_headers, body=body)
     answer_headers = {name: value[0] if isinstance(value, list) else value for name, value in response.headers.items()}
-    answer = Answer(response.status_code, answer_headers, response.body.decode())
+    cookies = tuple(response.headers.get("Set-Cookie", ()))
+    answer = Answer(response.status_code, answer_headers, response.body.decode(), cookies)
     check(method, RouteMatcher(list(app.app.routes)).match_route(path).route, answer)
     return answer
 
@@ -211,22 +216,40 @@ class Page(HTMLParser):
 
 
 class Browser:
-    """A browser without scripts: it follows links and redirects, and sends forms."""
+    """A browser without scripts: it follows links and redirects, and sends forms. Its jar, if any, keeps cookies."""
 
-    def __init__(self, path: str, **headers: str) -> None:
+    def __init__(self, path: str, jar: dict[str, str] | None = None, **headers: str) -> None:
         self.headers = {**FORM, **headers}
+        self.jar = jar
+        self.answers: list[Answer] = []
+        """The answers to the forms that were sent."""
         self.go(path)
+
+    def send(self, method: str, path: str, body: bytes = b"") -> Answer:
+        cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.jar.items())} if self.jar else {}
+        return send(method, path, {**self.headers, **cookies}, body)
 
     def go(self, path: str) -> None:
         self.path = path
-        self.arrive(send("GET", path, self.headers))
+        self.arrive(self.send("GET", path))
 
     def arrive(self, answer: Answer) -> None:
         self.answer = answer
+        if self.jar is not None:
+            self.keep(self.jar, answer)
         if answer.status == 303:
-            self.go(urljoin(self.path, answer.headers["Location"]))
+            self.go(urljoin(self.path, answer.headers["Location"]).partition("#")[0])
         else:
             self.page = Page(answer.text)
+
+    @staticmethod
+    def keep(jar: dict[str, str], answer: Answer) -> None:
+        """Put the cookies of an answer into a jar, and take out those that it ends."""
+        for header in answer.cookies:
+            name, _, value = header.partition(";")[0].partition("=")
+            jar[name] = value
+            if "Max-Age=0" in header:
+                del jar[name]
 
     @property
     def title(self) -> str:
@@ -243,8 +266,13 @@ class Browser:
         if form.method == "get":
             self.go(f"{path}?{urlencode(values)}")
         else:
-            self.path = path
-            self.arrive(send("POST", path, self.headers, urlencode(values).encode()))
+            self.post(path, values)
+
+    def post(self, path: str, values: Mapping[str, str]) -> None:
+        """Submit a form with these values."""
+        self.path = path
+        self.answers.append(self.send("POST", path, urlencode(values).encode()))
+        self.arrive(self.answers[-1])
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Find the seats that look free, from the cache of this process. The cache is at most one second old."""
 
 import random
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.booking.hold import Waiting
 from chalicelib.domain import calendar, timetable
-from chalicelib.domain.refusals import NotFound, NothingFree, NotOpenYet, SlotTaken
+from chalicelib.domain.refusals import NotFound, NothingFree, NotOpenYet, SlotTaken, TooManyRequests, Unavailable
 from chalicelib.domain.seat import SeatKey, week_of
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import TokenKind
@@ -17,11 +19,37 @@ def weeks_shown(service: Service, now: datetime) -> list[str]:
     return timetable.weeks_to_create(service, now)
 
 
+def open_weeks(service: Service, now: datetime) -> tuple[calendar.WeekCount, ...]:
+    """Return the open weeks in which a slot can still be booked, each with its number of free seats.
+
+    A count is at most `recent.COUNTED` old. It is None when the table does not answer: a page can do without it.
+    """
+    counts = [_count(service, week, now) for week in _weeks_to_book(service, now)]
+    return tuple(count for count in counts if count.bookable)
+
+
+def _weeks_to_book(service: Service, now: datetime) -> Iterator[str]:
+    """Return the open weeks that are not over by the notice of the service, and so need to be read."""
+    return (week for week in timetable.open_weeks(service, now) if calendar.may_offer(service, week, now))
+
+
+def _count(service: Service, week: str, now: datetime) -> calendar.WeekCount:
+    if count := recent.SEATS.week_count(service.id, week, now):
+        return count
+    try:
+        seats = seat_store.cached_week(service.id, week, now)
+    except (TooManyRequests, Unavailable):
+        return calendar.WeekCount(week, None)
+    count = calendar.count_week(service, week, seats, now)
+    recent.SEATS.record_week_count(service.id, count, seats, now)
+    return count
+
+
 def free_seats(service: Service, now: datetime) -> list[SeatKey]:
     """Return all seats of the service that look free, earliest first."""
     return [
         key
-        for week in timetable.open_weeks(service, now)
+        for week in _weeks_to_book(service, now)
         for key in calendar.free_seats(service, seat_store.cached_week(service.id, week, now), now)
     ]
 
@@ -32,7 +60,7 @@ def first_free(service: Service, now: datetime, *, spread: bool = False) -> list
     With `spread`, or when the service is busy, return all free seats of that week.
     """
     most = None if spread or recent.SEATS.is_busy(service.id, now) else calendar.FIRST_FREE_CANDIDATES
-    for week in timetable.open_weeks(service, now):
+    for week in _weeks_to_book(service, now):
         if free := calendar.first_free(service, seat_store.cached_week(service.id, week, now), now, most):
             return free
     return []
@@ -55,10 +83,14 @@ def seats_of_slot(service: Service, start: datetime, now: datetime) -> list[Seat
     raise refusal(service, start, now)
 
 
-def refusal(service: Service, wished: datetime, now: datetime) -> SlotTaken | NothingFree:
-    """Return the refusal for a slot that is taken: with the nearest free slots, or with the next release."""
+def refusal(service: Service, wished: datetime, now: datetime, *, again: bool = True) -> SlotTaken | NothingFree:
+    """Return the refusal for a slot that is taken: with the nearest free slots, or with the next release.
+
+    Without `again`, the nearest slots are other ones, even while the cache of this process still shows it as free.
+    """
     if free := free_seats(service, now):
-        return SlotTaken(calendar.nearest_starts(service, free, wished))
+        others = [key for key in free if again or service.start_of(key) != wished]
+        return SlotTaken(calendar.nearest_starts(service, others, wished))
     return NothingFree(timetable.next_release(service, now))
 
 
@@ -108,14 +140,25 @@ def service(service_id: str, now: datetime) -> Service:
 
 
 def week_calendar(service_id: str, week: str | None, now: datetime) -> calendar.Calendar:
-    """Return the calendar of a week. Without one, the week of the first free slot, or the current week.
+    """Return the calendar of a week, with the counts of all open weeks. It reads the other weeks every 10 s only.
 
+    Without a week, it is that of the first free slot; else the first week in which something can still be booked.
     Raises NotFound for a week that has no calendar.
     """
     service = service_store.read(service_id, now)
-    if week is None:
-        free = first_free(service, now)
-        week = free[0].week if free else week_of(now.astimezone(service.zone).date())
-    elif week not in weeks_shown(service, now):
+    if week is not None and week not in weeks_shown(service, now):
         raise NotFound
-    return calendar.week_calendar(service, week, seat_store.cached_week(service_id, week, now), now)
+    free = first_free(service, now) if week is None else []
+    weeks = open_weeks(service, now)
+    week = week or (free[0].week if free else _first_week(service, weeks, now))
+    shown = calendar.week_calendar(service, week, seat_store.cached_week(service_id, week, now), now)
+    exact = [replace(count, free=shown.free) if count.week == week else count for count in weeks]
+    return replace(shown, weeks=tuple(exact))
+
+
+def _first_week(service: Service, weeks: tuple[calendar.WeekCount, ...], now: datetime) -> str:
+    """Return the first week in which something can be booked, or will be after the next release."""
+    if weeks:
+        return weeks[0].week
+    shown = weeks_shown(service, now)
+    return next((week for week in shown if week not in timetable.open_weeks(service, now)), shown[-1])

@@ -57,6 +57,8 @@ class Held(_AnyHold):
     """
 
     seat: Seat
+    given_back: SeatKey | None = None
+    """The seat of the visitor's hold before this one, if this one just replaced it."""
 
     has_seat = True
 

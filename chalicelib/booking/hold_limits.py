@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib import settings
 from chalicelib.booking.hold import SEAT_ATTEMPTS
 from chalicelib.domain.refusals import TooManyRequests
-from chalicelib.domain.seat import Seat
+from chalicelib.domain.seat import Seat, SeatKey
 from chalicelib.domain.tokens import Keys
 from chalicelib.storage import seat_store, visitor_store
 
@@ -47,28 +47,30 @@ def is_exceeded(number: int) -> bool:
 def apply_limits(visitor: Visitor, seat: Seat, number: int, now: datetime) -> Seat:
     """Apply the limits to a hold that just got its seat, the `number`th of its network in this hour.
 
-    The hold that the visitor token had before ends. The request will be brief for a visitor without a token, and beyond
-    the first tier of the network's holds.
+    The request will be brief for a visitor without a token, and beyond the first tier of the network's holds.
     """
     tier_size = max(settings.current().network_holds // TIERS, 1)
     due = max(number - 1, 0) // tier_size
     brief = number > 0 and (not visitor.token or due > 0)
     if brief:
         seat_store.shorten_confirmation(seat.key, seat.hold, now, captchas_due=due)
-    _end_other_hold(visitor, seat, now)
     return replace(seat, brief=brief, captchas_due=due)
 
 
-def _end_other_hold(visitor: Visitor, seat: Seat, now: datetime) -> None:
-    """Give back the seat of the hold that the visitor token had before, so that it has one live hold."""
+def end_other_hold(visitor: Visitor, seat: Seat, now: datetime) -> SeatKey | None:
+    """Give back the seat of the hold that the visitor token had before, so that it has one live hold.
+
+    Return that seat; None if there was no other hold, or it had expired or become a request.
+    """
     if not visitor.token:
-        return
-    ended = ""
+        return None
+    ended, given_back = "", None
     for _ in range(SEAT_ATTEMPTS):
         other_hold = visitor_store.claim_hold(visitor.token, seat.key, seat.hold, now, ended=ended)
         if other_hold is None:
-            return
-        seat_store.give_back(*other_hold, now)
+            return given_back
+        if seat_store.give_back(*other_hold, now):
+            given_back = other_hold[0]
         ended = other_hold[1]
     seat_store.give_back(seat.key, seat.hold, now)  # other requests with the same token keep replacing this hold
     raise TooManyRequests

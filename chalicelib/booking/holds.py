@@ -72,7 +72,7 @@ def place(
                 return _waiting(service, token, wish, now)
             seat = Seat(key, opens_at=now, state=State.HELD, hold=digest, until=until)
             seat = hold_limits.apply_limits(visitor, seat, number, now)
-            return Held(token, service, until, now, seat)
+            return Held(token, service, until, now, seat, hold_limits.end_other_hold(visitor, seat, now))
     raise availability.refusal(service, wish.start or service.start_of(candidates[0]), now)
 
 

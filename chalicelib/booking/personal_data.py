@@ -67,19 +67,12 @@ def view_correctable(link: str, now: datetime) -> Request:
 def correct(request: Request, first_name: str, last_name: str, phone: str, *, now: datetime) -> Request:
     """Correct the spelling of a name, or the phone number. A new convocation follows.
 
-    The agent sees the name as filed beside the corrected one, and both names are locked. Raises InvalidFields for
-    another name, AlreadyRequested when the corrected name has a request of its own.
+    The agent sees the name as filed beside the corrected one, and both names are locked. Raises what `check_correction`
+    raises, and AlreadyRequested when the corrected name has a request of its own.
     """
-    person = request.person
-    if person is None:
-        raise LinkExpired
-    corrected = replace(person.details, first_name=first_name, last_name=last_name, phone=phone)
+    person, corrected = check_correction(request, first_name, last_name, phone)
     if corrected == person.details:
         return request
-    if not names.is_respelling(_name(corrected), _name(person.as_filed or person.details)):
-        raise InvalidFields({"last_name": ANOTHER_NAME})
-    if person.corrected >= CORRECTIONS:
-        raise InvalidFields({"last_name": NO_MORE})
     renamed = _name(corrected) != _name(person.details)
     try:
         is_done = request_store.correct(
@@ -97,6 +90,24 @@ def correct(request: Request, first_name: str, last_name: str, phone: str, *, no
     if is_done:
         log.event("corrected", seat=request.seat.key.ref, renamed=renamed)
     return requests.view(request.token, now)
+
+
+def check_correction(request: Request, first_name: str, last_name: str, phone: str) -> tuple[Person, Details]:
+    """Return the person of a request and the corrected details. Writes nothing.
+
+    Raises InvalidFields for another name or after CORRECTIONS corrections, LinkExpired if the details are erased.
+    """
+    person = request.person
+    if person is None:
+        raise LinkExpired
+    corrected = replace(person.details, first_name=first_name, last_name=last_name, phone=phone)
+    if corrected == person.details:
+        return person, corrected
+    if not names.is_respelling(_name(corrected), _name(person.as_filed or person.details)):
+        raise InvalidFields({"last_name": ANOTHER_NAME})
+    if person.corrected >= CORRECTIONS:
+        raise InvalidFields({"last_name": NO_MORE})
+    return person, corrected
 
 
 def _name(details: Details) -> str:

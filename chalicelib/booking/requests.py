@@ -105,6 +105,12 @@ def cancel(link: str, now: datetime, *, random_fraction: Callable[[], float] = R
 
 
 def ask_link(reference: str, email: str, now: datetime) -> None:
-    """Send the link of a request to its e-mail address again, if both match. The caller does not learn whether."""
-    service_id = tokens.service_of_reference(reference)
-    person_store.ask_link(keys().email_key(email), service_id, reference.upper(), now, pause=LINK_PAUSE)
+    """Send the link of a request to its e-mail address again, if both match. The caller does not learn whether.
+
+    The id of the service in the reference may be written without its hyphens.
+    """
+    written = tokens.service_of_reference(reference)
+    ids = [service.id for service in service_store.read_all(now)]
+    service_id = next((known for known in ids if known.replace("-", "") == written.replace("-", "")), written)
+    spelled = service_id + reference[len(written) :]
+    person_store.ask_link(keys().email_key(email), service_id, spelled.upper(), now, pause=LINK_PAUSE)

@@ -37,7 +37,8 @@ def take_seat(hold: Waiting, made_at: int, visitor: Visitor, *, now: datetime, r
         waiting_store.reopen(hold.digest)
         raise availability.refusal(service, hold.start, now)
     seat = hold_limits.apply_limits(visitor, seat, hold_limits.count_hold(visitor, now), now)
-    return Held(keys().seated_token(hold.token, seat.key), service, now + service.limits.form, now, seat)
+    given_back = hold_limits.end_other_hold(visitor, seat, now)
+    return Held(keys().seated_token(hold.token, seat.key), service, now + service.limits.form, now, seat, given_back)
 
 
 def _take_first(hold: Waiting, key: SeatKey, now: datetime, rng: random.Random) -> Seat | None:

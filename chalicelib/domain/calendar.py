@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from heapq import nsmallest
 from itertools import groupby, islice
 
@@ -19,6 +19,12 @@ FIRST_FREE_CANDIDATES = 10
 def is_offered(service: Service, key: SeatKey, now: datetime) -> bool:
     """Tell whether there is enough time before the appointment to confirm it and to come."""
     return service.start_of(key) - now >= service.limits.notice
+
+
+def may_offer(service: Service, week: str, now: datetime) -> bool:
+    """Tell whether any slot of a week could still be offered, whatever its seats are. Needs no read."""
+    end = datetime.combine(monday_of(week) + timedelta(days=7), time.min, service.zone)
+    return end - now > service.limits.notice
 
 
 def free_seats(service: Service, seats: Iterable[Seat], now: datetime) -> list[SeatKey]:
@@ -59,6 +65,27 @@ def slots_by_day(week: str, slots: Iterable[Slot]) -> list[tuple[date, list[Slot
 
 
 @dataclass(frozen=True, slots=True)
+class WeekCount:
+    """An open week and how many of its seats are free; None if the table did not answer."""
+
+    week: str
+    free: int | None
+    bookable: bool = True
+    """Whether any of its slots can still be offered, free or not."""
+
+    @property
+    def monday(self) -> date:
+        return monday_of(self.week)
+
+
+def count_week(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> WeekCount:
+    """Count the free seats of a week."""
+    last = max((seat.key for seat in seats if seat.state is not State.CLOSED), default=None)
+    bookable = last is not None and is_offered(service, last, now)
+    return WeekCount(week, sum(1 for _ in _free(service, seats, now)), bookable)
+
+
+@dataclass(frozen=True, slots=True)
 class Calendar:
     """One week of a service as a visitor sees it at `made_at`."""
 
@@ -67,6 +94,8 @@ class Calendar:
     made_at: datetime
     slots: tuple[Slot, ...]
     first_free: datetime | None
+    weeks: tuple[WeekCount, ...] = ()
+    """The open weeks in which a slot can still be offered, in order."""
 
     @property
     def days(self) -> list[tuple[date, list[Slot]]]:

@@ -20,6 +20,11 @@ def _text(value: Any) -> Text:
     return dict(value)
 
 
+def _line(value: Any) -> Text:
+    """Return a line that was written once for all languages, or by language."""
+    return {"fr": value} if isinstance(value, str) else _text(value)
+
+
 def service_from_document(document: Mapping[str, Any]) -> Service:
     """Build a service from its document. Raise ValueError, naming the part, if one is missing or malformed.
 
@@ -44,7 +49,7 @@ def service_from_document(document: Mapping[str, Any]) -> Service:
             release=release,
             office=document["office"],
             postal_address=tuple(document["address"]),
-            contact=document["contact"],
+            contact=_line(document["contact"]),
             reply_to=document["reply_to"],
             rights_address=document["rights_address"],
             intro=_text(document["intro"]),
@@ -57,6 +62,10 @@ def service_from_document(document: Mapping[str, Any]) -> Service:
             holidays=frozenset(date.fromisoformat(day) for day in document.get("holidays", ())),
             hidden=document.get("listing") == "hidden",
             seat_after=SeatAfter(document.get("seat_after", SeatAfter.CROWD)),
+            publisher=document.get("publisher", ""),
+            host=document.get("host", ""),
+            data_officer=document.get("data_officer", ""),
+            accessibility_contact=document.get("accessibility_contact", ""),
         )
     except _UNREADABLE as error:
         raise ValueError(f"{part}: {error!r}") from error

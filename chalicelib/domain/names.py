@@ -8,6 +8,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+NO_NAME = "-"
+"""Stands in the field that a person with a single name leaves empty. It changes no person key."""
+_NO_NAME = {"sansprenom", "sansnom", "aucun", "xxx", "fnu", "lnu"}
+"""How papers and people write that there is no first or last name."""
+_DASHES = set("-–—")
 _OTHER_LETTERS = {
     "æ": "ae",
     "œ": "oe",
@@ -53,12 +58,27 @@ def is_invisible(character: str) -> bool:
     return blank or unicodedata.category(character) in _HIDDEN
 
 
+def without_invisible(text: str) -> str:
+    """Return a text without its invisible characters, which programs add to what is copied. White space stays."""
+    return "".join(c for c in text if c.isspace() or not is_invisible(c))
+
+
 def is_name(text: str) -> bool:
     """Tell whether a text in NFKC is a name in Latin letters.
 
     A name begins with a letter. A single letter is a name only by itself: `D'` is refused.
     """
     return _NAME.fullmatch("".join(map(_kind, text))) is not None
+
+
+def says_no_name(text: str) -> bool:
+    """Tell whether a text says that there is no such name: a hyphen, "sans prénom", or what passports print."""
+    return (text != "" and set(text) <= _DASHES) or _glued(text) in _NO_NAME
+
+
+def full_name(first_name: str, last_name: str) -> str:
+    """Return the name as a sentence says it: `Awa Exemple`, or the single name of a person who has no other."""
+    return " ".join(name for name in (first_name, last_name) if name != NO_NAME)
 
 
 def has_other_script(text: str) -> bool:

@@ -9,6 +9,13 @@ class Refusal(Exception):
     """The base of all refusals."""
 
 
+@dataclass(slots=True)
+class WrongMethod(Refusal):
+    """The URL exists, but only for these HTTP methods. Most often somebody opened the URL of a form as a page."""
+
+    allowed: Sequence[str]
+
+
 class NotFound(Refusal):
     """There is no such service, week, hold or request, or the id is malformed."""
 
@@ -43,6 +50,17 @@ class NotOpenYet(Refusal):
     """The slot opens with a coming release, at `opens_at`. Never raised for a seat that was given back."""
 
     opens_at: datetime
+
+
+@dataclass(slots=True)
+class NotFull(Refusal):
+    """An attestation that nothing is free was asked for, and a slot is. `first_free` is its start."""
+
+    first_free: datetime
+
+
+class AttestationTooOld(Refusal):
+    """The attestation is so old that the key that signed it may be gone."""
 
 
 class NoMovesLeft(Refusal):

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from chalicelib.domain import languages
 from chalicelib.domain.seat import SeatKey
 
 
@@ -20,7 +21,8 @@ class SeatAfter(StrEnum):
     """Always at once, when the slot is chosen."""
 
 
-LANGUAGES = ("fr", "en", "ar")
+LANGUAGES = tuple(languages.TABLE)
+"""The codes of the languages in which a service has texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Service:
     release: Release
     office: str
     postal_address: tuple[str, ...]
-    contact: str
+    contact: Text
     reply_to: str
     rights_address: str
     intro: Text
@@ -142,6 +144,14 @@ class Service:
     holidays: frozenset[date] = frozenset()
     hidden: bool = False
     seat_after: SeatAfter = SeatAfter.CROWD
+    publisher: str = ""
+    """Who answers for what the pages say. Empty, like the next three, if the file does not name it."""
+    host: str = ""
+    """Who runs the computers: name, address, telephone."""
+    data_officer: str = ""
+    """The data protection officer: name or function, and address."""
+    accessibility_contact: str = ""
+    """Whom to tell about a page that one cannot use."""
 
     @property
     def minutes(self) -> int:

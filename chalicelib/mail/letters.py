@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from chalicelib.domain import names
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Person
 from chalicelib.domain.service import Service
+from chalicelib.rendering.convocation import map_url
 from chalicelib.rendering.i18n import Locale
 
 
@@ -19,6 +21,8 @@ class LetterKind(StrEnum):
     REMINDER = "reminder"
     LINK = "link"
     CANCELLED = "cancelled"
+    DELETED = "deleted"
+    """A request that was cancelled before its confirmation."""
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DISPLACED = "displaced"
@@ -28,17 +32,29 @@ class LetterKind(StrEnum):
 
 # A lock screen shows the subject, so it does not say what the appointment is about.
 SUBJECTS = {
-    LetterKind.CONFIRM: N_("Confirmez votre rendez-vous"),
+    LetterKind.CONFIRM: N_("Confirmez votre demande de rendez-vous"),
     LetterKind.CONVOCATION: N_("Votre rendez-vous est confirmé : votre convocation"),
     LetterKind.REMINDER: N_("Votre rendez-vous approche"),
-    LetterKind.LINK: N_("Votre lien pour gérer votre rendez-vous"),
+    LetterKind.LINK: N_("Votre lien pour gérer votre demande de rendez-vous"),
     LetterKind.CANCELLED: N_("Votre rendez-vous est annulé"),
+    LetterKind.DELETED: N_("Votre demande de rendez-vous est supprimée"),
     LetterKind.EXPIRED: N_("Votre demande de rendez-vous a pris fin"),
     LetterKind.WITHDRAWN: N_("Votre rendez-vous ne pourra pas avoir lieu"),
     LetterKind.DISPLACED: N_("Votre rendez-vous doit changer de date"),
     LetterKind.MOVED: N_("Votre rendez-vous a changé de date : votre convocation"),
-    LetterKind.ATTEMPT: N_("Votre rendez-vous n’a pas changé"),
+    LetterKind.ATTEMPT: N_("Votre demande de rendez-vous n’a pas changé"),
 }
+
+_APPOINTMENT = {LetterKind.CONVOCATION, LetterKind.MOVED, LetterKind.REMINDER}
+"""Letters about a confirmed appointment. They list the documents to bring."""
+_ENDED = {
+    LetterKind.CANCELLED,
+    LetterKind.DELETED,
+    LetterKind.EXPIRED,
+    LetterKind.WITHDRAWN,
+    LetterKind.DISPLACED,
+}
+"""Letters about a slot that the person no longer has."""
 
 Action = tuple[str, str]
 """The label of a button, and its URL."""
@@ -48,13 +64,27 @@ Body = tuple[list[str], list[Action]]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A letter before its layout. A fact is a label and a value."""
+    """A letter before its layout. A fact is a label and a value; the first two are the date and the time."""
 
+    sender_name: str
     subject: str
+    office: str
     greeting: str
     lines: tuple[str, ...]
+    facts_title: str
     facts: tuple[tuple[str, str], ...]
+    reference: str
+    """The fact that a letter sets in a monospaced font, to be copied."""
     actions: tuple[Action, ...]
+    steps_title: str
+    steps: tuple[str, ...]
+    documents: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What else to know about the documents."""
+    links: tuple[Action, ...]
+    """Pages that help to prepare the appointment."""
+    signature: tuple[str, ...]
+    """The office and its postal address, in French."""
     closing: tuple[str, ...]
 
 
@@ -69,8 +99,12 @@ class Topic:
     until: datetime | None
 
     def delete(self) -> Action:
-        """Return the action that leads to the cancellation."""
+        """Return the action that leads to the cancellation of a request."""
         return self.locale._("Supprimer ma demande"), f"{self.link}/cancellation"
+
+    def cancel(self) -> Action:
+        """Return the action that leads to the cancellation of an appointment."""
+        return self.locale._("Annuler mon rendez-vous"), f"{self.link}/cancellation"
 
     def show_convocation(self) -> Action:
         """Return the action that leads to the convocation."""
@@ -78,7 +112,7 @@ class Topic:
 
     def show_appointment(self) -> Action:
         """Return the action that leads to the request."""
-        return self.locale._("Voir mon rendez-vous"), self.link
+        return self.locale._("Voir et gérer ma demande de rendez-vous"), self.link
 
 
 def compose(
@@ -88,29 +122,86 @@ def compose(
 
     `until` is when the time to confirm, or to choose again, ends.
     """
-    _ = locale._
+    _, details = locale._, person.details
     lines, actions = _BODIES[kind](Topic(service, person, link, locale, until))
-    closing = (
-        service.office,
-        _("Une question ? Écrivez-nous : {contact}").format(contact=service.contact),
-        _("Ce message est automatique."),
+    steps_title, steps = _steps(kind, locale)
+    lists_documents = kind in _APPOINTMENT
+    return Content(
+        sender_name=_sender_name(service, locale),
+        subject=_(SUBJECTS[kind]),
+        office=service.office,
+        greeting=_("Bonjour {name},").format(name=names.full_name(details.first_name, details.last_name)),
+        lines=tuple(lines),
+        facts_title=_facts_title(kind, locale),
+        facts=_facts(service, person, locale),
+        reference=person.reference,
+        actions=tuple(actions),
+        steps_title=steps_title,
+        steps=steps,
+        documents=tuple(locale.text(text) for text in service.documents) if lists_documents else (),
+        notes=tuple(locale.text(text) for text in service.documents_note) if lists_documents else (),
+        links=() if kind in _ENDED else _links(service, link, locale),
+        signature=(service.office, *service.postal_address),
+        closing=(
+            _("Une question ? {contact}").format(contact=locale.text(service.contact)),
+            _("Cet e-mail est automatique."),
+        ),
     )
-    greeting = _("Bonjour {name},").format(name=f"{person.details.first_name} {person.details.last_name}")
-    facts = _facts(service, person, locale)
-    return Content(_(SUBJECTS[kind]), greeting, tuple(lines), facts, tuple(actions), closing)
+
+
+def _links(service: Service, link: str, locale: Locale) -> tuple[Action, ...]:
+    """Return the page of the documents and the map. `link` is the URL of the request, which has the same root."""
+    _, root = locale._, link.partition("/requests/")[0]
+    return (
+        (_("Liste des documents à apporter"), f"{root}/services/{service.id}/documents"),
+        (_("Voir l’adresse sur une carte (OpenStreetMap)"), map_url(service)),
+    )
+
+
+def _sender_name(service: Service, locale: Locale) -> str:
+    """Return the name of the office without what follows a comma, which may say what the appointment is about."""
+    return locale._("{office} – rendez-vous").format(office=service.office.partition(",")[0])
+
+
+def _facts_title(kind: LetterKind, locale: Locale) -> str:
+    _ = locale._
+    if kind in _ENDED:
+        return _("Le créneau qui n’est plus à votre nom")
+    return _("Votre rendez-vous") if kind in _APPOINTMENT else _("Votre demande")
 
 
 def _facts(service: Service, person: Person, locale: Locale) -> tuple[tuple[str, str], ...]:
     _ = locale._
     start, filed = service.start_of(person.seat), person.filed_at.astimezone(service.zone)
+    duration = locale.ngettext("%(num)s minute", "%(num)s minutes", service.minutes) % {"num": service.minutes}
     return (
-        (_("Nature"), locale.text(service.name)),
-        (_("Déposée le"), f"{locale.full_date(filed.date())}, {locale.time_of_day(filed)}"),
         (_("Date"), locale.full_date(start.date())),
         (_("Heure"), locale.time_of_day(start)),
-        (_("Durée"), _("{minutes} minutes").format(minutes=service.minutes)),
+        (_("Durée"), duration),
+        (_("Nature"), locale.text(service.name)),
+        (_("Lieu"), ", ".join((service.office, *service.postal_address))),
         (_("Référence"), person.reference),
+        (_("Déposée le"), f"{locale.full_date(filed.date())}, {locale.time_of_day(filed)}"),
     )
+
+
+def _steps(kind: LetterKind, locale: Locale) -> tuple[str, tuple[str, ...]]:
+    """Return what happens next, with a title; nothing for a letter that ends something or answers a question."""
+    _ = locale._
+    day = _(
+        "Le jour du rendez-vous, venez 10 minutes en avance, avec la convocation imprimée, vos documents et une pièce "
+        "d’identité."
+    )
+    if kind is LetterKind.CONFIRM:
+        return _("Après la confirmation"), (
+            _("Votre convocation arrive par e-mail. Imprimez-la."),
+            _("Préparez les documents à apporter."),
+            day,
+        )
+    if kind in _APPOINTMENT:
+        steps = (_("Imprimez votre convocation."), _("Préparez les documents à apporter."), day)
+        return _("Ce qui se passe maintenant"), steps
+    return "", ()
 
 
 def _confirm(topic: Topic) -> Body:
@@ -124,7 +215,7 @@ def _confirm(topic: Topic) -> Body:
             day=locale.full_date(before.date()),
             clock=locale.time_of_day(before),
         ),
-        _("Sans confirmation, votre place sera rendue à d’autres personnes."),
+        _("Sans confirmation, le créneau sera proposé à d’autres personnes."),
     ]
     return lines, [(_("Confirmer ma demande"), topic.link), topic.delete()]
 
@@ -145,30 +236,28 @@ def _with_convocation(topic: Topic, first_line: str) -> Body:
     _ = topic.locale._
     lines = [
         first_line,
-        _("Votre convocation est jointe à ce message. Imprimez-la et apportez-la le jour du rendez-vous."),
-        _("Venez 10 minutes en avance, avec une pièce d’identité."),
-        _("Si vous ne pouvez pas venir, supprimez votre rendez-vous : une autre personne aura la place."),
+        _("Votre convocation est jointe à cet e-mail, en PDF. La même convocation existe en page web accessible."),
+        _("Si vous ne pouvez pas venir, annulez votre rendez-vous : il servira à une autre personne."),
     ]
-    return lines, [topic.show_convocation(), topic.delete()]
+    return lines, [topic.show_convocation(), topic.cancel()]
 
 
 def _reminder(topic: Topic) -> Body:
     _ = topic.locale._
     lines = [
         _("Votre rendez-vous approche."),
-        _("Venez 10 minutes en avance, avec votre convocation imprimée, vos documents et une pièce d’identité."),
-        _("Si vous ne pouvez pas venir, supprimez votre rendez-vous : une autre personne aura la place."),
+        _("Si vous ne pouvez pas venir, annulez votre rendez-vous : il servira à une autre personne."),
     ]
-    return lines, [topic.show_convocation(), topic.delete()]
+    return lines, [topic.show_convocation(), topic.cancel()]
 
 
 def _link(topic: Topic) -> Body:
     _ = topic.locale._
     lines = [
-        _("Vous avez demandé le lien de votre rendez-vous. Le voici."),
+        _("Vous avez demandé le lien de votre demande de rendez-vous. Le voici."),
         _("Si vous n’avez rien demandé, vous n’avez rien à faire."),
     ]
-    return lines, [topic.show_appointment(), topic.delete()]
+    return lines, [topic.show_appointment()]
 
 
 def _attempt(topic: Topic) -> Body:
@@ -186,10 +275,15 @@ def _cancelled(topic: Topic) -> Body:
     return [_("Votre rendez-vous est annulé. Vous n’avez rien d’autre à faire.")], []
 
 
+def _deleted(topic: Topic) -> Body:
+    _ = topic.locale._
+    return [_("Votre demande de rendez-vous est supprimée. Vous n’avez rien d’autre à faire.")], []
+
+
 def _expired(topic: Topic) -> Body:
     _ = topic.locale._
     lines = [
-        _("Votre demande n’a pas été confirmée à temps. Votre place a été rendue."),
+        _("Votre demande n’a pas été confirmée à temps : le créneau sera proposé à d’autres personnes."),
         _("Vous pouvez faire une nouvelle demande."),
     ]
     return lines, []
@@ -211,10 +305,10 @@ def _displaced(topic: Topic) -> Body:
     last = topic.until.astimezone(topic.service.zone)
     lines = [
         _("Nous ne pourrons pas vous recevoir à la date prévue. Nous vous prions de nous excuser."),
-        _("Une autre place est gardée pour vous. Choisissez votre nouvelle date avant le {day}, {clock}.").format(
+        _("Un autre créneau est gardé pour vous. Choisissez votre nouvelle date avant le {day}, {clock}.").format(
             day=locale.full_date(last.date()), clock=locale.time_of_day(last)
         ),
-        _("Ensuite, cette place sera proposée à d’autres personnes."),
+        _("Ensuite, ce créneau sera proposé à d’autres personnes."),
     ]
     return lines, [(_("Choisir une autre date"), f"{topic.link}/move")]
 
@@ -225,6 +319,7 @@ _BODIES: dict[LetterKind, Callable[[Topic], Body]] = {
     LetterKind.REMINDER: _reminder,
     LetterKind.LINK: _link,
     LetterKind.CANCELLED: _cancelled,
+    LetterKind.DELETED: _deleted,
     LetterKind.EXPIRED: _expired,
     LetterKind.WITHDRAWN: _withdrawn,
     LetterKind.DISPLACED: _displaced,

@@ -29,7 +29,8 @@ OUTCOMES = {
     State.WITHDRAWN: LetterKind.WITHDRAWN,
     State.DISPLACED: LetterKind.DISPLACED,
 }
-"""The letter about the end of a request. The one about a move is due when the request arrives on its new seat."""
+"""The letter about the end of a request: for a cancellation before it was confirmed, another one. The letter about a
+move is due when the request arrives on its new seat."""
 WITH_CONVOCATION = {LetterKind.CONVOCATION, LetterKind.MOVED}
 CANCELS_EVENT = {LetterKind.CANCELLED, LetterKind.WITHDRAWN, LetterKind.DISPLACED}
 """Letters that take the appointment out of the calendar of a person who got a convocation."""
@@ -89,7 +90,7 @@ def _due_after_transition(before: Seat, after: Seat) -> LetterDue | None:
     kind = _kind_of_transition(before, after)
     if kind is None:
         return None
-    seat = before if kind in OUTCOMES.values() else after
+    seat = before if kind in {LetterKind.DELETED, *OUTCOMES.values()} else after
     mark = f"{kind}:{seat.key.ref}" if kind in MARKED_PER_SEAT else str(kind)
     due = LetterDue(kind, mark, seat.person, seat.key.service, seat.hold, seat.key)
     if kind is LetterKind.CONFIRM:  # one for each e-mail address that the request was given
@@ -104,6 +105,8 @@ def _kind_of_transition(before: Seat, after: Seat) -> LetterKind | None:
         return LetterKind.REMINDER if after.reminded and not before.reminded else None
     if after.state is State.CONFIRMED:
         return LetterKind.CONVOCATION if before.state is State.PENDING else LetterKind.MOVED
+    if before.state is State.PENDING and after.past_state is State.CANCELLED:
+        return LetterKind.DELETED
     return OUTCOMES.get(after.past_state) if before.state in LIVE and after.past_state else None
 
 
@@ -194,6 +197,7 @@ def write_letter(
     content = letters.compose(kind, service, person, link, locale, until=until)
     return ses.Letter(
         to=person.details.email,
+        sender_name=content.sender_name,
         subject=content.subject,
         text=templates.render("mail.txt", locale, "", letter=content),
         html=templates.render("mail.html", locale, "", letter=content),
@@ -208,7 +212,7 @@ def _attachments(
     if kind in WITH_CONVOCATION:
         from chalicelib.rendering import pdf  # noqa: PLC0415  # heavy, and few letters need it
 
-        copy = ses.Attachment("convocation.pdf", "application/pdf", pdf.render(appointment, locale))
+        copy = ses.Attachment("convocation.pdf", "application/pdf", pdf.render(appointment, locale, now=now))
         return (copy, _calendar_file(appointment, locale, now))
     if kind in CANCELS_EVENT and WITH_CONVOCATION & {mark.partition(":")[0] for mark in person.sent}:
         # A calendar keeps the event with the highest sequence number that it knows.
@@ -223,4 +227,4 @@ def _calendar_file(
     """Return the file that adds the appointment to a calendar or, when it is cancelled, removes it."""
     content = convocation.calendar_file(appointment, locale, now=now, cancelled=cancelled)
     method = "CANCEL" if cancelled else "PUBLISH"
-    return ses.Attachment("rendez-vous.ics", f"text/calendar; method={method}; charset=utf-8", content)
+    return ses.Attachment(convocation.CALENDAR_NAME, convocation.CALENDAR_TYPE.format(method=method), content)

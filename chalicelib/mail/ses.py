@@ -56,7 +56,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter to one person, in their language. `to` is one e-mail address without a display name."""
+    """A letter to one person, in their language.
+
+    `to` is one e-mail address without a display name. `sender_name` is the display name of the sender, if there is one.
+    """
 
     to: str
     subject: str
@@ -64,11 +67,16 @@ class Letter:
     html: str
     language: str
     attachments: tuple[Attachment, ...] = ()
+    sender_name: str = ""
 
 
 class _Policy(EmailPolicy):
-    def fold_binary(self, name: str, value: str) -> bytes:
-        """Fold a header. The parent (Python 3.11.7, 3.13.0) loses spaces where it folds a subject, this does not."""
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """Fold a header. The parent (Python 3.11.7, 3.13.0) loses spaces where it folds words, this does not."""
+        if name == "From" and not value.isascii():
+            (sender,) = value.addresses
+            words = Header(sender.display_name, "utf-8", header_name=name).encode(linesep=self.linesep)
+            return f"{name}: {words}{self.linesep} <{sender.addr_spec}>{self.linesep}".encode("ascii")
         if name == "Subject" and not value.isascii():
             folded = Header(value, "utf-8", header_name=name).encode(linesep=self.linesep)
             return f"{name}: {folded}{self.linesep}".encode("ascii")
@@ -84,12 +92,13 @@ def mime(letter: Letter, *, sender: str, reply_to: str, message_id: str) -> byte
     Raises MailRefused for a letter that cannot be written, ValueError for a wrong `sender`, `reply_to` or `message_id`.
     """
     message = EmailMessage(_WIRE)
-    message["From"] = _address(sender)
+    from_address = _address(sender)
     message["Reply-To"] = _address(reply_to)
     message["Message-ID"] = _one_line(message_id)
     message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"
     try:
+        message["From"] = _address(sender, _one_line(letter.sender_name)) if letter.sender_name else from_address
         message["To"] = _address(letter.to)
         message["Subject"] = _one_line(letter.subject)
         message.set_content(letter.text)
@@ -189,7 +198,7 @@ def _one_line(value: str) -> str:
     return value
 
 
-def _address(email: str) -> Address:
+def _address(email: str, display_name: str = "") -> Address:
     """Return an e-mail address for a header. Raises ValueError for one that can receive no letter."""
     local, _, domain = emails.deliverable(email).rpartition("@")
-    return Address(username=local, domain=domain)
+    return Address(display_name, username=local, domain=domain)

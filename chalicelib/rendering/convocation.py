@@ -5,8 +5,10 @@ The libraries are imported in the functions that use them: every Lambda function
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from chalicelib.domain import names
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Person
 from chalicelib.domain.service import Service, Text
@@ -16,6 +18,10 @@ EARLY = timedelta(minutes=10)
 """How long before the appointment the applicant should arrive. The messages say the same."""
 SUMMARY = N_("Rendez-vous à la préfecture")
 """The title of the calendar event. A lock screen may show it, so it names neither the service nor the applicant."""
+
+
+CALENDAR_NAME = "rendez-vous.ics"
+CALENDAR_TYPE = "text/calendar; method={method}; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Convocation:
     postal_address: tuple[str, ...]
     documents: tuple[Text, ...]
     notes: tuple[Text, ...]
-    contact: str
+    contact: Text
     office: str
     uid: str
     birth_name: str = ""
@@ -44,7 +50,8 @@ class Convocation:
 
     @property
     def person(self) -> str:
-        return f"{self.first_name} {self.last_name}"
+        """The name of the applicant in a sentence."""
+        return names.full_name(self.first_name, self.last_name)
 
     @property
     def early(self) -> datetime:
@@ -85,6 +92,14 @@ def calendar_file(convocation: Convocation, locale: Locale, *, now: datetime, ca
     calendar.add_component(event)
     content: bytes = calendar.to_ical()
     return content
+
+
+def map_url(service: Service) -> str:
+    """Return the URL of a search for the postal address on a map.
+
+    The last two lines are the street and the town. A building or a counter before them would find nothing.
+    """
+    return "https://www.openstreetmap.org/search?query=" + quote(", ".join(service.postal_address[-2:]))
 
 
 def qr_svg(reference: str) -> str:

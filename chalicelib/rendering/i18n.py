@@ -8,12 +8,12 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
+from chalicelib.domain import languages
+from chalicelib.domain.languages import SOURCE, Language
 from chalicelib.domain.messages import N_
-from chalicelib.domain.service import LANGUAGES, Text, text_in
+from chalicelib.domain.service import Text, text_in
 
 LOCALE = Path(__file__).parent.parent / "locale"
-DIRECTIONS = {"fr": "ltr", "en": "ltr", "ar": "rtl"}
-OWN_NAMES = {"fr": "Français", "en": "English", "ar": "العربية"}
 _WEIGHT = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.")
 _FRENCH_SPACE = re.compile("(?<=«) | (?=[?!:;»])")
 """The spaces of a French sentence at which a line must not break."""
@@ -25,7 +25,8 @@ class NoTranslations(SystemExit):
 
 def check(folder: Path = LOCALE) -> None:
     """Raise NoTranslations if the catalogue of a language was not compiled: its readers would see French."""
-    missing = [name for name in LANGUAGES if name != "fr" and not gettext.find("guichet", folder, [name])]
+    translated = [language for language in languages.TABLE.values() if language.code != SOURCE]
+    missing = [language.code for language in translated if not gettext.find("guichet", folder, [language.catalogue])]
     if missing:
         raise NoTranslations(f"guichet: the translations are missing ({', '.join(missing)}): run `make setup`")
 
@@ -57,6 +58,21 @@ MONTHS = (
     N_("décembre"),
 )
 
+SHORT_MONTHS = (
+    N_("janv."),
+    N_("févr."),
+    N_("mars"),
+    N_("avr."),
+    N_("mai"),
+    N_("juin"),
+    N_("juil."),
+    N_("août"),
+    N_("sept."),
+    N_("oct."),
+    N_("nov."),
+    N_("déc."),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Locale:
@@ -70,7 +86,26 @@ class Locale:
     @property
     def direction(self) -> str:
         """The direction of its script: `ltr` or `rtl`."""
-        return DIRECTIONS[self.language]
+        return self._row.direction
+
+    @property
+    def own_name(self) -> str:
+        """Its name in itself."""
+        return self._row.name
+
+    @property
+    def is_french(self) -> bool:
+        """Whether it is French or easy French: texts of the prefecture need no `lang`, dates and times are French."""
+        return self._row.is_french
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is French itself, which is authentic."""
+        return self.language == SOURCE
+
+    @property
+    def _row(self) -> Language:
+        return languages.TABLE[self.language]
 
     def text(self, service_text: Text) -> str:
         """Return a text of a service in this language."""
@@ -78,44 +113,66 @@ class Locale:
 
     def full_date(self, day: date) -> str:
         """Write a date with its weekday: `jeudi 3 décembre 2026`, `Thursday 3 December 2026`."""
-        return f"{self._(WEEKDAYS[day.weekday()])} {self.long_date(day)}"
+        return self.with_weekday(day, self.long_date(day))
+
+    def with_weekday(self, day: date, written: str) -> str:
+        """Put the weekday of a day on the side of the written date where the language has it."""
+        weekday = self._(WEEKDAYS[day.weekday()])
+        return f"{written} {weekday}" if self._row.weekday_last else f"{weekday} {written}"
 
     def long_date(self, day: date) -> str:
         """Write a date: `3 décembre 2026`, `3 December 2026`."""
-        number = "1er" if day.day == 1 and self.language == "fr" else str(day.day)
-        return f"{number} {self._(MONTHS[day.month - 1])} {day.year}"
+        return f"{self.day_and_month(day)} {day.year}"
+
+    def day_and_month(self, day: date) -> str:
+        """Write a date without its year: `3 décembre`, `3 December`."""
+        return f"{self._day_number(day)} {self._(MONTHS[day.month - 1])}"
+
+    def short_date(self, day: date) -> str:
+        """Write a date in little room: `3 déc.`, `3 Dec`."""
+        return f"{self._day_number(day)} {self._(SHORT_MONTHS[day.month - 1])}"
+
+    def _day_number(self, day: date) -> str:
+        return "1er" if day.day == 1 and self.is_french else str(day.day)
 
     def time_of_day(self, moment: datetime) -> str:
         """Write hours and minutes: `10 h 15` in French (with non-breaking spaces), `10:15` elsewhere."""
-        if self.language == "fr":
+        if self.is_french:
             return f"{moment.hour}\u00a0h\u00a0{moment.minute:02}"
         return f"{moment:%H:%M}"
 
     def number(self, number: int) -> str:
-        """Write a number: `2 880` in French (with a non-breaking space), `2,880` elsewhere."""
-        return f"{number:,}".replace(",", "\u00a0" if self.language == "fr" else ",")
+        """Write a number: `2 880` in French (with a non-breaking space), `2,880` in English, `2.880` in Turkish."""
+        return f"{number:,}".replace(",", self._row.thousands)
 
     def typeset(self, sentence: str) -> str:
         """Put the non-breaking spaces of the language's typography into a sentence."""
-        return _FRENCH_SPACE.sub("\u00a0", sentence) if self.language == "fr" else sentence
+        return _FRENCH_SPACE.sub("\u00a0", sentence) if self.is_french else sentence
 
 
 @cache
 def locale_for(language: str) -> Locale:
-    """Return the locale of one of `LANGUAGES`; the French one for any other language."""
-    language = language if language in LANGUAGES else "fr"
-    catalogue = gettext.NullTranslations() if language == "fr" else gettext.translation("guichet", LOCALE, [language])
-    return Locale(language, catalogue.gettext, catalogue.ngettext)
+    """Return the locale of one of our languages; the French one for any other language."""
+    row = languages.TABLE.get(language, languages.TABLE[SOURCE])
+    if row.code == SOURCE:
+        catalogue = gettext.NullTranslations()
+    else:
+        catalogue = gettext.translation("guichet", LOCALE, [row.catalogue])
+    return Locale(row.code, catalogue.gettext, catalogue.ngettext)
 
 
 def preferred_language(accept_language: str) -> str:
-    """Return the language of `LANGUAGES` with the highest weight in an Accept-Language header; else French."""
-    best, best_weight = "fr", 0.0
+    """Return our language with the highest weight in an Accept-Language header; else French.
+
+    A tag chooses by its first subtag only: `fr-FR` is French, and no header chooses easy French (`fr-x-facile`).
+    """
+    negotiable = {code for code, language in languages.TABLE.items() if language.is_negotiable}
+    best, best_weight = SOURCE, 0.0
     for part in accept_language[:200].split(","):
         tag, _, rest = part.strip().partition(";")
         language = tag.split("-")[0].lower()
         weight = rest.strip().removeprefix("q=") or "1"
         value = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
-        if language in LANGUAGES and value > best_weight:
+        if language in negotiable and value > best_weight:
             best, best_weight = language, value
     return best

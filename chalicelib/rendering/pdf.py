@@ -1,16 +1,20 @@
 """The convocation as a PDF: a sheet in French, which is authentic, and one in the applicant's language.
 
-Only the mailer imports this module, because its libraries are slow to load.
+Import it where it is used, because its libraries are slow to load. The file has no tags, so it says that the same
+convocation is on an accessible web page.
 """
 
 import io
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, NextPageTemplate, PageBreak, PageTemplate, Table
 
+from chalicelib.domain.languages import SOURCE
 from chalicelib.rendering.bidi import isolate, shape, visual_order
 from chalicelib.rendering.convocation import Convocation
 from chalicelib.rendering.i18n import Locale, locale_for
@@ -26,14 +30,16 @@ from chalicelib.rendering.pdf_layout import (
     register_fonts,
 )
 
-TOP, BOTTOM = 16 * MILLIMETRE, 17 * MILLIMETRE
+TOP, BOTTOM = 15 * MILLIMETRE, 16 * MILLIMETRE
+BODY = 10
+"""The size of sentences and lists, in points: a rule about the documents is as large as the documents."""
 QR_MARGIN = 5 * MILLIMETRE  # scanners need white around a code
 
 
-def render(convocation: Convocation, locale: Locale) -> bytes:
+def render(convocation: Convocation, locale: Locale, *, now: datetime) -> bytes:
     """Return the convocation on A4, one sheet for each language; more if the texts are long.
 
-    The same convocation always gives the same bytes.
+    The same convocation at the same moment always gives the same bytes. `now` is the creation date of the file.
     """
     register_fonts()
     output = io.BytesIO()
@@ -49,8 +55,9 @@ def render(convocation: Convocation, locale: Locale) -> bytes:
         displayDocTitle=True,
         invariant=1,
     )
-    locales = [locale_for("fr")] if locale.language == "fr" else [locale_for("fr"), locale]
-    sheets = [_Sheet(convocation, locale) for locale in locales]
+    locales = [locale_for(SOURCE)] if locale.is_source else [locale_for(SOURCE), locale]
+    created = now.astimezone(convocation.start.tzinfo)
+    sheets = [_Sheet(convocation, locale, created) for locale in locales]
     document.addPageTemplates([sheet.page_template() for sheet in sheets])
     flowables: list[Flowable] = []
     for sheet in sheets:
@@ -61,12 +68,18 @@ def render(convocation: Convocation, locale: Locale) -> bytes:
     return output.getvalue()
 
 
+def data_uri(convocation: Convocation, locale: Locale, *, now: datetime) -> str:
+    """Return the PDF as a `data:` URI for a link that saves it: the Lambda functions send no binary."""
+    return "data:application/pdf;base64," + b64encode(render(convocation, locale, now=now)).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class _Sheet:
     """The convocation in one language."""
 
     convocation: Convocation
     locale: Locale
+    created: datetime
 
     @property
     def layout(self) -> Layout:
@@ -87,8 +100,9 @@ class _Sheet:
         return PageTemplate(id=self.locale.language, frames=[frame], onPage=self.draw_foot)
 
     def draw_foot(self, canvas: Canvas, document: BaseDocTemplate) -> None:
-        """Draw the reference and the page number."""
+        """Draw the reference and the page number. Set the creation date of the file."""
         layout, _ = self.layout, self.locale._
+        canvas.setDateFormatter(self.creation_date)
         canvas.setFont(REGULAR, 8)
         canvas.setFillColor(INK)
         parts = [
@@ -101,13 +115,18 @@ class _Sheet:
         canvas.drawString(SIDE, BOTTOM - 6 * MILLIMETRE, left)
         canvas.drawRightString(A4[0] - SIDE, BOTTOM - 6 * MILLIMETRE, right)
 
+    def creation_date(self, *_date: int) -> str:
+        """Return the creation date as PDF writes it, such as `D:20261130090001+01'00'`, whatever reportlab passes."""
+        offset = f"{self.created:%z}"
+        return f"D:{self.created:%Y%m%d%H%M%S}{offset[:3]}'{offset[3:]}'"
+
     def flowables(self) -> list[Flowable]:
         """Return everything on the sheet, from top to bottom."""
         return [*self.translation_warning(), self.head(), self.time(), *self.person(), *self.body()]
 
     def translation_warning(self) -> Iterator[Flowable]:
         """Say on every sheet but the French one that the French one is authentic."""
-        if self.locale.language != "fr":
+        if not self.locale.is_source:
             _ = self.locale._
             warning = _("Cette page est une traduction, pour vous aider. Seule la page en français fait foi.")
             yield self.layout.line(self.layout.sentence(warning), 10, bold=True, after=8)
@@ -117,7 +136,7 @@ class _Sheet:
         layout, _ = self.layout, self.locale._
         lines = [
             layout.line(isolate(self.convocation.office), 11, bold=True, after=6),
-            layout.line(_("Convocation"), 24, bold=True, after=1),
+            layout.line(_("Convocation"), 22, bold=True, after=1),
             layout.line(layout.text(self.convocation.service), 12, after=4),
             layout.fact(_("Référence"), self.convocation.reference, size=11),
         ]
@@ -132,8 +151,8 @@ class _Sheet:
         duration = locale.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
         early = _("Venez 10 minutes en avance, à %(time)s, avec cette convocation imprimée et une pièce d’identité.")
         lines = [
-            layout.line(day[0].upper() + day[1:], 20, bold=True),
-            layout.line(isolate(locale.time_of_day(start)), 28, bold=True, after=4),
+            layout.line(day[0].upper() + day[1:], 18, bold=True),
+            layout.line(isolate(locale.time_of_day(start)), 26, bold=True, after=4),
             layout.line(layout.sentence(early, time=isolate(locale.time_of_day(self.convocation.early))), 11),
             layout.line(f"{layout.label(_('Durée'))} {duration}", 11),
         ]
@@ -166,7 +185,7 @@ class _Sheet:
                     person=isolate(convocation.person),
                     birth=birth_date,
                 ),
-                10,
+                BODY,
             ),
         ]
 
@@ -175,18 +194,23 @@ class _Sheet:
         layout, _, convocation = self.layout, self.locale._, self.convocation
         find = _("Pour trouver le lieu, cherchez son adresse dans une application de cartes.")
         cancel = _(
-            "Si vous ne pouvez pas venir, supprimez votre rendez-vous avec le lien du message : "
-            "une autre personne aura la place."
+            "Si vous ne pouvez pas venir, annulez votre rendez-vous avec le lien de votre e-mail : "
+            "il servira à une autre personne."
         )
-        question = layout.sentence(_("Une question ? %(contact)s"), contact=isolate(convocation.contact))
+        twin = _("La même convocation existe en page web accessible : ouvrez le lien de votre e-mail.")
+        contact = layout.text(convocation.contact)
+        if self.locale.language not in convocation.contact:  # French among other words
+            contact = isolate(contact)
+        question = layout.sentence(_("Une question ? %(contact)s"), contact=contact)
         return [
             *layout.section(_("Lieu")),
-            layout.line(isolate(", ".join(convocation.postal_address)), 11),
-            layout.line(layout.sentence(find), 9),
-            *layout.section(_("Ce que vous devez apporter")),
-            *(layout.checkbox(document) for document in convocation.documents),
-            *(layout.line(layout.text(note), 9, before=2) for note in convocation.notes),
+            layout.line(isolate(", ".join(convocation.postal_address)), BODY),
+            layout.line(layout.sentence(find), BODY),
+            *layout.section(_("Documents à apporter")),
+            *(layout.checkbox(document, BODY) for document in convocation.documents),
+            *(layout.line(layout.text(note), BODY, before=2) for note in convocation.notes),
             *layout.section(_("Un empêchement, une question ?")),
-            layout.line(layout.sentence(cancel), 10, after=2),
-            layout.line(question, 10),
+            layout.line(layout.sentence(cancel), BODY),
+            layout.line(question, BODY),
+            layout.line(layout.sentence(twin), BODY),
         ]

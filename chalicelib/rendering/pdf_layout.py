@@ -68,14 +68,14 @@ class Layout:
         """Return a rule and a title, which stay on the page of the first lines under them."""
         return [
             CondPageBreak(24 * MILLIMETRE),
-            HRFlowable(width="100%", thickness=0.5, color=RULE, spaceBefore=7, spaceAfter=4),
+            HRFlowable(width="100%", thickness=0.5, color=RULE, spaceBefore=6, spaceAfter=3),
             self.line(self.sentence(title), 12, bold=True, after=2),
         ]
 
-    def checkbox(self, text: Text) -> Flowable:
+    def checkbox(self, text: Text, size: int) -> Flowable:
         """Return a box to tick and its text."""
         return self.table(
-            [self.line("□", 11), self.line(self.text(text), 11)], [CHECKBOX_WIDTH, WIDTH - CHECKBOX_WIDTH]
+            [self.line("□", size), self.line(self.text(text), size)], [CHECKBOX_WIDTH, WIDTH - CHECKBOX_WIDTH]
         )
 
     def table(self, cells: list[Any], widths: list[float], *, gap: float = 0, after: float = 0) -> Flowable:

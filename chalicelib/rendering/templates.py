@@ -11,9 +11,12 @@ from jinja2 import Environment, FileSystemLoader, ModuleLoader, StrictUndefined,
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from chalicelib.domain import languages
 from chalicelib.domain.calendar import Calendar, Slot, slots_by_day
-from chalicelib.domain.service import LANGUAGES
-from chalicelib.rendering.i18n import MONTHS, OWN_NAMES, WEEKDAYS, Locale
+from chalicelib.domain.messages import N_
+from chalicelib.rendering import bilingual
+from chalicelib.rendering.convocation import map_url
+from chalicelib.rendering.i18n import WEEKDAYS, Locale
 
 HERE = Path(__file__).parent.parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
@@ -34,7 +37,7 @@ def render(template: str, locale: Locale, root: str, **context: Any) -> str:
         "office": "",
         "step": None,
         "path": "",
-        "languages": LANGUAGES,
+        "languages": languages.TABLE.values(),
         "form": "",
         "carried": {},
     }
@@ -52,7 +55,9 @@ def _week(context: Context, calendar: Calendar, opened: bool, chosen: str) -> Ma
 @lru_cache(maxsize=64)
 def _cached_week(locale: Locale, week: str, slots: tuple[Slot, ...], *, opened: bool, chosen: str) -> Markup:
     """Render the slots of a week. They are most of its page, and every visitor sees the same until a seat changes."""
-    html = render("week.html", locale, "", days=slots_by_day(week, slots), opened=opened, chosen=chosen)
+    days = [day for day in slots_by_day(week, slots) if day[1]]
+    counts = sorted({slot.free for slot in slots if slot.free})
+    html = render("week.html", locale, "", days=days, counts=counts, opened=opened, chosen=chosen)
     return Markup(html)  # noqa: S704  # the template has escaped it
 
 
@@ -103,7 +108,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     jinja.globals.update(_=_translate, ngettext=_translate_count, asset=asset, week=_week)
-    jinja.globals.update(weekdays=WEEKDAYS, months=MONTHS, own_names=OWN_NAMES)
+    jinja.globals.update(N_=N_, map_url=map_url, **bilingual.FUNCTIONS)
+    jinja.globals.update(weekdays=WEEKDAYS)
     return jinja
 
 

@@ -1,5 +1,6 @@
 // The only script of Guichet. Every page works without it. It refreshes the slots, counts down the time that is left,
-// renews the captcha without a new page, and sends a form once on a double click. It never moves the focus.
+// renews the captcha without a new page, and sends a form once on a double click. It moves the focus only to a
+// mistake, and out of a form that can no longer be sent.
 
 const REFRESH_INTERVAL = 15_000; // milliseconds
 const MAX_REFRESHES = 40; // about ten minutes: pages that are left open must not load the service during a release
@@ -26,10 +27,44 @@ addEventListener("submit", (event) => {
   setTimeout(() => sent.delete(event.target), 4000);
 });
 
-// The slots of a week.
+// The slots of a week. The bar shows the chosen one, and every message.
 
-const slots = find("#slots[data-refresh]");
+const clockText = (hours, minutes) => {
+  const padded = String(minutes).padStart(2, "0");
+  if (document.documentElement.lang.startsWith("fr")) return `${hours}\u00a0h\u00a0${padded}`;
+  return `${String(hours).padStart(2, "0")}:${padded}`;
+};
+
+const slots = find("#slots");
+const showChosen = () => {
+  const panel = find("#chosen");
+  const radio = find("input:checked", slots);
+  if (!panel) return;
+  panel.hidden = !radio;
+  if (!radio) return;
+  const { chosen, minutes } = slots.dataset;
+  const [hour, minute] = radio.value.slice(11).split(":").map(Number);
+  const end = hour * 60 + minute + Number(minutes);
+  const date = find("legend", radio.closest("fieldset")).textContent;
+  const values = { date, start: clockText(hour, minute), end: clockText(Math.floor(end / 60) % 24, end % 60) };
+  find("strong", panel).textContent = fill(chosen, values);
+  const left = new Map((find(".gu-days").dataset.left || "").split("|").map((pair) => pair.split("=")));
+  const [count] = /\d+/.exec(find("b", radio.parentElement).textContent) || [];
+  find("span", panel).textContent = left.get(count) || "";
+};
 if (slots) {
+  slots.addEventListener("change", showChosen);
+  slots.addEventListener("submit", (event) => {
+    if (event.submitter?.name || find("input[name=slot]:checked", slots)) return;
+    event.preventDefault();
+    event.stopPropagation(); // it was not sent: a second click is not ignored
+    announce(slots.dataset.missing);
+    find("input[name=slot]", slots)?.focus();
+  });
+  showChosen();
+}
+
+if (slots?.dataset.refresh) {
   const { refresh: url, taken, pause: pauseLabel, resume: resumeLabel, stopped } = slots.dataset;
   const pause = find("#pause");
   let paused = false;
@@ -39,7 +74,9 @@ if (slots) {
     if (old.isEqualNode(fresh)) return;
     if (!old.contains(document.activeElement)) {
       const chosen = find("input:checked", old)?.value;
+      const height = old.offsetHeight;
       old.replaceWith(fresh);
+      if (fresh.offsetHeight < height) fresh.style.minBlockSize = `${height}px`; // what follows stays where it is
       const radio = chosen && find(`input[value="${chosen}"]`, fresh);
       if (radio) radio.checked = true;
       else if (chosen) announce(taken);
@@ -49,6 +86,30 @@ if (slots) {
     } else {
       announce(taken);
     }
+  };
+
+  // Scroll by as much as the change has moved the slots, so that none moves under a finger.
+  const keepInPlace = (change) => {
+    const before = slots.getBoundingClientRect().top;
+    change();
+    scrollBy({ top: slots.getBoundingClientRect().top - before, behavior: "instant" });
+  };
+
+  const update = (fresh) => {
+    const [before, after] = [document, fresh].map((page) => find("#count, #state .fr-alert__title", page)?.textContent);
+    if (before !== after) announce(after);
+    const [days, successors] = [document, fresh].map((page) => [...page.querySelectorAll(".gu-day")]);
+    for (const part of ["#weeks", "#state", "#time"]) patch(find(part), find(part, fresh));
+    if (days.length === successors.length && Boolean(find("#choose")) === Boolean(find("#choose", fresh))) {
+      find(".gu-days").dataset.left = find(".gu-days", fresh).dataset.left;
+      days.forEach((day, n) => patch(day, successors[n]));
+      if (find("#choose")) patch(find("#choose"), find("#choose", fresh));
+    } else if (!document.activeElement.closest("#slots, .gu-bar")) {
+      slots.replaceChildren(...find("#slots", fresh).childNodes); // the week has just opened
+      for (const old of document.querySelectorAll("#chosen, #choose")) old.remove();
+      find(".gu-bar").append(...fresh.querySelectorAll("#chosen, #choose"));
+    }
+    showChosen();
   };
 
   const refresh = async () => {
@@ -61,15 +122,7 @@ if (slots) {
       return; // try again at the next interval
     }
     if (paused || !find("#slots", fresh)) return;
-    const [before, after] = [document, fresh].map((page) => find("#count, #state .fr-alert__title", page)?.textContent);
-    if (before !== after) announce(after);
-    patch(find("#state"), find("#state", fresh));
-    if (Boolean(find("#choose")) === Boolean(find("#choose", fresh))) {
-      const [days, successors] = [document, fresh].map((page) => [...page.querySelectorAll(".gu-day, #choose")]);
-      days.forEach((day, n) => patch(day, successors[n]));
-    } else if (!slots.contains(document.activeElement)) {
-      slots.replaceChildren(...find("#slots", fresh).childNodes); // the week has just opened
-    }
+    keepInPlace(() => update(fresh));
     if (refreshes === MAX_REFRESHES) {
       paused = true;
       pause.textContent = resumeLabel;
@@ -96,12 +149,24 @@ if (until) {
   let warned = false;
   let timer;
 
+  // The hold is over: the form cannot be sent. Its button sends what was typed to be kept for another slot.
+  const close = () => {
+    const step = find("#step");
+    const wasInside = step.contains(document.activeElement) || until.contains(document.activeElement);
+    step.inert = true;
+    step.classList.add("gu-over");
+    until.hidden = true;
+    find("#over").hidden = false;
+    if (wasInside) find("#over .fr-btn").focus();
+  };
+
   const tick = () => {
     const seconds = Math.max(0, Math.round((end - Date.now()) / 1000));
     left.textContent = fill(now, { time: `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` });
     if (!seconds) {
       clearInterval(timer);
       announce(over);
+      close();
     } else if (seconds <= WARNING_TIME && !warned) {
       warned = true;
       announce(fill(warn, { seconds }));
@@ -111,21 +176,21 @@ if (until) {
 
   const extend = async (button, url) => {
     const answer = await fetch(url, { method: "POST", headers: { Accept: "application/json" } });
-    if (!answer.ok) return announce(over);
+    if (!answer.ok) return location.reload(); // the page says what has happened
     const hold = await answer.json();
     end = Date.now() + 1000 * hold.expires_in;
     warned = false;
-    const [hours, minutes] = hold.expires_at.slice(11, 16).split(":");
-    const clock = document.documentElement.lang === "fr" ? `${Number(hours)}\u00a0h\u00a0${minutes}` : `${hours}:${minutes}`;
+    const clock = clockText(...hold.expires_at.slice(11, 16).split(":").map(Number));
     find("bdi", until).textContent = clock;
     announce(fill(longer, { clock }));
-    if (!hold.can_extend) button.disabled = true;
+    if (!hold.can_extend) button.setAttribute("aria-disabled", "true"); // a disabled button would lose the focus
     return tick();
   };
 
   const button = find("#extend");
   button?.addEventListener("click", (event) => {
     event.preventDefault();
+    if (button.ariaDisabled === "true") return;
     const url = button.formAction || button.form.action;
     extend(button, url).catch(() => button.form.requestSubmit(button));
   });
@@ -143,13 +208,17 @@ captcha?.addEventListener("submit", async (event) => {
   const body = new URLSearchParams(new FormData(form, event.submitter));
   try {
     const fresh = await pageAt(form.action, { method: "POST", body });
+    find("audio", fresh)?.removeAttribute("autofocus"); // the focus stays on the button
     for (const part of ["#drawn", "#answer-label"]) find(part).replaceWith(find(part, fresh));
     find("[name=challenge]").value = find("[name=challenge]", fresh).value;
     find("#listen").textContent = find("#listen", fresh).textContent;
     for (const mistake of document.querySelectorAll("#errors, #answer-error")) mistake.remove();
     find("#answer").removeAttribute("aria-invalid");
     document.title = fresh.title;
-    announce(captcha.dataset.renewed);
+    const sound = find("audio");
+    announce(sound ? captcha.dataset.listen : captcha.dataset.renewed);
+    sound?.play().catch(() => {}); // some browsers allow no sound yet: the player is on the page
+    find("#answering").action = find("#answering", fresh).action;
     sent.delete(form);
   } catch {
     captcha.dataset.plain = "true"; // load a new page from now on
@@ -157,3 +226,11 @@ captcha?.addEventListener("submit", async (event) => {
     form.requestSubmit(event.submitter);
   }
 });
+
+// The button that prints the page. Without script, the menu of the browser prints it.
+
+const printing = find("#print");
+if (printing) {
+  printing.hidden = false;
+  printing.addEventListener("click", () => print());
+}

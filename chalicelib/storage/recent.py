@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from chalicelib.domain.calendar import WeekCount
 from chalicelib.domain.seat import Seat, SeatKey, State
 
 SECOND = timedelta(seconds=1)
 FULL = timedelta(seconds=60)
 """How long a full week stays cached. A seat that is given back returns hours later, so nothing is missed."""
+COUNTED = timedelta(seconds=10)
+"""How long the count of the free seats of a week stays cached. It says where to look and grants nothing, and a page
+shows the counts of several weeks: reading all of them each second would multiply the reads of a crowd."""
 PAUSE = timedelta(milliseconds=100)
 """How long this process makes no call for a service after DynamoDB throttled one."""
 MOST_WEEKS = 50
@@ -73,6 +77,7 @@ class RecentSeats:
     _throttled: dict[str, datetime] = field(default_factory=dict)
     _busy: dict[str, datetime] = field(default_factory=dict)
     _ranges: dict[str, SeatRange[SeatKey]] = field(default_factory=dict)
+    _counts: dict[tuple[str, str], tuple[datetime, timedelta, WeekCount]] = field(default_factory=dict)
 
     # Queries
 
@@ -85,6 +90,11 @@ class RecentSeats:
         if not cached or not _is_within(cached.valid_for, cached.read_at, now):
             return None
         return list(cached.corrected.values())
+
+    def week_count(self, service_id: str, week: str, now: datetime) -> WeekCount | None:
+        """Return the count of a week; None if there is none that is still valid."""
+        counted_at, valid_for, count = self._counts.get((service_id, week), (now, timedelta(0), None))
+        return count if _is_within(valid_for, counted_at, now) else None
 
     def seat(self, key: SeatKey) -> Seat | None:
         """Return a seat as `week` does, of whatever age; None if its week was not read."""
@@ -110,7 +120,7 @@ class RecentSeats:
 
     def clear(self) -> None:
         """Empty the cache."""
-        for cached in (self._weeks, self._taken, self._throttled, self._busy, self._ranges):
+        for cached in (self._weeks, self._taken, self._throttled, self._busy, self._ranges, self._counts):
             cached.clear()
 
     def expire(self, now: datetime) -> None:
@@ -128,6 +138,17 @@ class RecentSeats:
         self._weeks[(service_id, week)] = _Week(now, valid_for, as_read, as_read.copy())
         for key in self._taken:
             self._correct(key, State.CONFIRMED)
+
+    def record_week_count(self, service_id: str, count: WeekCount, seats: Sequence[Seat], now: datetime) -> None:
+        """Cache the count of a week: until more of its seats open, `COUNTED` at most.
+
+        A week in which nothing can be offered any more stays so: its count is valid for a minute.
+        """
+        if len(self._counts) >= MOST_WEEKS:
+            self._counts.clear()
+        longest = COUNTED if count.bookable or not seats else FULL
+        opening = min((seat.opens_at - now for seat in seats if seat.opens_at > now), default=longest)
+        self._counts[(service_id, count.week)] = (now, min(longest, opening), count)
 
     def record_taken(self, key: SeatKey, now: datetime, *, by_us: bool) -> None:
         """Note that a seat is taken: this process tried it, and got it or found that another one had it.

@@ -10,7 +10,7 @@ from chalice.app import Chalice, Request, Response
 from chalicelib import log
 from chalicelib.domain.refusals import Refusal
 from chalicelib.web import clock, incoming, problems
-from chalicelib.web.reply import Page, Problem, Reply
+from chalicelib.web.reply import Problem, Redirect, RefusalPage, Reply
 from chalicelib.web.response import to_response
 from chalicelib.web.visit import Visit, read_visit
 
@@ -18,8 +18,10 @@ ANY_CONTENT_TYPE = ["*/*"]
 """Every route accepts any content type: a body that cannot be read is refused in the visitor's language."""
 GET_OR_HEAD = ["GET", "HEAD"]
 """Every GET route also answers HEAD, for link checkers and monitoring."""
+ANY_METHOD = [*GET_OR_HEAD, "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 OK = 200
 METRICS = {
+    ("POST", "/services/{service}/attempts"): "Attestations",
     ("POST", "/services/{service}/holds"): "Holds",
     ("POST", "/holds/{hold}/captcha/answer"): "CaptchaPasses",
     ("POST", "/holds/{hold}/details"): "Requests",
@@ -34,13 +36,13 @@ def _no_page(_visit: Visit, _refusal: Refusal, **_ids: str) -> None:
     """Let a refusal have a page of its own."""
 
 
-def answers(
-    app: Chalice, refusal_page: Callable[..., Page | None] = _no_page
+def route(
+    app: Chalice, methods: list[str], *paths: str, refusal_page: Callable[..., RefusalPage] = _no_page
 ) -> Callable[[Callable[..., Reply]], Callable[..., Response]]:
-    """Decorate a handler: it takes a visit and the ids of the path, and returns a reply or raises a Refusal.
+    """Decorate the handler of paths: it takes a visit and the ids of the path, and returns a reply or raises a Refusal.
 
     `refusal_page` takes the visit, the refusal and the ids. It returns the page on which a person reads the refusal,
-    such as the form with what they typed, or None.
+    such as the form with what they typed, a redirect to it, or None.
     """
 
     def decorate(handler: Callable[..., Reply]) -> Callable[..., Response]:
@@ -62,9 +64,11 @@ def answers(
                     functools.partial(handler, visit, **ids), functools.partial(refusal_page, visit, **ids), visit
                 )
             response = to_response(reply, visit)
-            _log(request, visit, response, reply.code if isinstance(reply, Problem) else None, started)
+            _log(request, visit, response, reply, started)
             return response
 
+        for path in paths:
+            app.route(path, methods=methods, content_types=ANY_CONTENT_TYPE)(respond)
         return respond
 
     return decorate
@@ -90,7 +94,7 @@ def _check(request: Request, visit: Visit) -> None:
         visit.body()
 
 
-def _reply(handle: Callable[[], Reply], refusal_page: Callable[[Refusal], Page | None], visit: Visit) -> Reply:
+def _reply(handle: Callable[[], Reply], refusal_page: Callable[[Refusal], RefusalPage], visit: Visit) -> Reply:
     try:
         return handle()
     except Refusal as error:
@@ -102,10 +106,11 @@ def _reply(handle: Callable[[], Reply], refusal_page: Callable[[Refusal], Page |
     return replace(problems.problem_of(refusal, visit.locale), page=page)
 
 
-def _log(request: Request, visit: Visit, response: Response, code: str | None, started: float) -> None:
+def _log(request: Request, visit: Visit, response: Response, reply: Reply, started: float) -> None:
+    code = reply.code if isinstance(reply, Problem) else None
     log.event(
         "request",
-        {"Refusals": 1} if code else _metric(request, visit, response),
+        {"Refusals": 1} if code else _metric(request, visit, response, reply),
         {"Code": code} if code else None,
         route=request.path,
         method=request.method,
@@ -115,8 +120,10 @@ def _log(request: Request, visit: Visit, response: Response, code: str | None, s
     )
 
 
-def _metric(request: Request, visit: Visit, response: Response) -> dict[str, int] | None:
+def _metric(request: Request, visit: Visit, response: Response, reply: Reply) -> dict[str, int] | None:
     """Return the metric of the step that a request completed. A page that only shows a form completes none."""
     metric = METRICS.get((request.method, request.path))
     completed = response.status_code in {201, 202, 303} or (response.status_code == OK and visit.wants_json)
+    if isinstance(reply, Redirect) and not reply.completes:
+        completed = False
     return {metric: 1} if metric and completed else None

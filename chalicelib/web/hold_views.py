@@ -1,23 +1,23 @@
-"""Replies about a hold: its captcha, the form of the details, and the pages on which a refusal is read."""
+"""Replies about a hold: its state for a program, the redirect to the next page for a person, and refusals."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlencode
 
 from chalicelib.booking import captcha, filing, holds
 from chalicelib.booking.captcha import Challenge
 from chalicelib.booking.hold import Held, Hold
 from chalicelib.booking.requests import Request
-from chalicelib.domain import refusals
+from chalicelib.domain import refusals, tokens
 from chalicelib.domain.person import Details
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.rendering import captcha_image
-from chalicelib.web import forms, request_views, service_views
+from chalicelib.storage import service_store
+from chalicelib.web import drafts, fields, forms, hold_pages, problems, request_views, service_views
 from chalicelib.web.forms import DetailsPage
-from chalicelib.web.reply import Json, Page, Redirect, Reply, Result
-from chalicelib.web.steps import CAPTCHA, DETAILS, FINISH
+from chalicelib.web.reply import Json, Page, Redirect, RefusalPage, Reply, Result
 from chalicelib.web.visit import Visit
 
 # The hold
@@ -44,19 +44,39 @@ def _hold_data(hold: Hold) -> dict[str, Any]:
     return data
 
 
+def _path(hold_id: str, fragment: str = "", **query: str) -> str:
+    """Return the path of the page of a hold. Its query says what that page shows."""
+    pairs = {name: value for name, value in query.items() if value}
+    return f"holds/{hold_id}" + (f"?{urlencode(pairs)}" if pairs else "") + (f"#{fragment}" if fragment else "")
+
+
+def _first_page(hold: Hold, **query: str) -> Redirect:
+    """Return the redirect to a hold that has just got its seat. Its page says which seat was given back for it."""
+    key = hold.given_back if isinstance(hold, Held) else None
+    returned = f"{hold.service.start_of(key):%Y-%m-%dT%H:%M}" if key else ""
+    return Redirect(_path(hold.id, returned=returned, **query))
+
+
 def held(hold: Hold) -> Result:
     """Answer a new hold: a person goes on to its page."""
-    return Result(Json(_hold_data(hold), status=201), Redirect(f"holds/{hold.id}"))
+    return Result(Json(_hold_data(hold), status=201), _first_page(hold))
 
 
 def hold_step(hold: Hold) -> Result:
     """Answer a step of a hold: a person goes on to its page."""
-    return Result(Json(_hold_data(hold)), Redirect(f"holds/{hold.id}"))
+    return Result(Json(_hold_data(hold)), Redirect(_path(hold.id)))
 
 
-def hold_page(hold: Hold, visit: Visit) -> Json | Page:
-    """Show a hold: a program reads its state, a person sees the next step."""
-    return _hold_json(hold, visit) if visit.wants_json else _next_step(hold, visit)
+def show(hold_id: str, visit: Visit) -> Json | Page:
+    """Show a hold: a program reads its state, a person sees the next step, or that it was given back."""
+    try:
+        hold = holds.view(hold_id, visit.now)
+    except refusals.HoldExpired:
+        if visit.wants_json or "ended" not in visit.query:
+            raise
+        service = service_store.read(tokens.service_of_token(hold_id), visit.now)
+        return Page("ended.html", {"service": service, "office": service.office})
+    return _hold_json(hold, visit) if visit.wants_json else hold_pages.next_step(hold, visit)
 
 
 def _hold_json(hold: Hold, visit: Visit) -> Json:
@@ -68,32 +88,26 @@ def _hold_json(hold: Hold, visit: Visit) -> Json:
     return Json(data)
 
 
-def _next_step(hold: Hold, visit: Visit) -> Page:
-    """Return the page of the next step of a hold: the captcha, the form of the details, or what follows the filing."""
-    if isinstance(hold, Held) and hold.is_filed:
-        return _filed_page(hold, visit)
-    if hold.captcha_passed:
-        return details_page(hold, {"language": visit.locale.language})
-    challenge = captcha.challenge_for(hold, visit.now)
-    return _captcha_page(hold, challenge, sound=forms.yes(visit.query, "sound"))
-
-
 def extended(hold: Hold, visit: Visit) -> Reply:
     """Answer an extension. A person who has begun the details sees the same page again, with what they typed."""
     if visit.wants_json or hold.is_filed:
         return hold_step(hold)
-    body = visit.body()
+    body, cookies = visit.body(), drafts.keep_details(visit)
+    page = forms.details_page_of(body)
+    if cookies is not None:
+        step = page.value if hold.captcha_passed and cookies else ""
+        return Redirect(_path(hold.id, "until", step=step), cookies)
     if hold.captcha_passed:
-        return details_page(hold, body, forms.details_page_of(body))
-    if details := forms.carried_details(body):
-        return _captcha_page(hold, captcha.challenge_for(hold, visit.now), details=details)
-    return hold_step(hold)
+        return hold_pages.details_page(hold, visit, body, page)
+    return hold_pages.captcha_page(
+        hold, captcha.challenge_for(hold, visit.now), visit, details=forms.carried_details(body)
+    )
 
 
-def ended(service: Service, hold_id: str) -> Result:
-    """Answer a hold that was given back."""
+def ended(service: Service, hold_id: str, visit: Visit) -> Result:
+    """Answer a hold that was given back. The browser forgets what was typed."""
     data = {"hold": hold_id, "service": service.id, "state": "ended"}
-    return Result(Json(data), Page("ended.html", {"service": service, "office": service.office}))
+    return Result(Json(data), Redirect(_path(hold_id, ended="true"), drafts.drop_details(visit)))
 
 
 # The captcha
@@ -102,113 +116,131 @@ def ended(service: Service, hold_id: str) -> Result:
 def new_challenge(hold_id: str, challenge: Challenge, visit: Visit) -> Reply:
     """Answer a new challenge. A program gets its picture and its sound; a person sees it on the page of the hold."""
     if visit.wants_json:
-        return Json(_challenge_data(challenge, sound=True), status=201)
+        return Json(hold_pages.challenge_data(challenge, sound=True), status=201)
     body = visit.body()
-    sound = forms.yes(body, "sound")
+    sound = fields.yes(body, "sound")
     if details := forms.carried_details(body):
         hold = holds.view(hold_id, visit.now)
-        return _captcha_page(hold, captcha.challenge_for(hold, visit.now), sound=sound, details=details)
-    return Redirect(f"holds/{hold_id}{'?sound=true' if sound else ''}")
+        return hold_pages.captcha_page(
+            hold, captcha.challenge_for(hold, visit.now), visit, sound=sound, details=details
+        )
+    return Redirect(_path(hold_id, "sound" if sound else "renew", sound="true" if sound else ""))
 
 
-def _challenge_data(challenge: Challenge, *, sound: bool) -> dict[str, Any]:
-    return {
-        "challenge": challenge.id,
-        "picture": captcha_image.picture(challenge.picture),
-        "sound": captcha_image.sound(challenge.sound) if sound else None,
-    }
-
-
-def captcha_passed(hold: Hold, visit: Visit) -> Reply:
+def captcha_passed(hold: Held, visit: Visit) -> Reply:
     """Answer a passed captcha. A person who has filled in the details before sees them to check."""
+    if visit.wants_json or hold.is_filed:
+        return hold_step(hold)
     body = visit.body()
-    if not visit.wants_json and hold.captcha_passed and forms.carried_details(body):
-        return details_page(hold, body, DetailsPage.CHECK)
-    return hold_step(hold)
-
-
-def _captcha_page(
-    hold: Hold, challenge: Challenge, *, sound: bool = False, details: Mapping[str, str] | None = None
-) -> Page:
-    """Return the page of the captcha. `details` are those that were sent before a further captcha was required."""
-    context = {"hold": hold, "office": hold.service.office, "carried": details or {}, "step": CAPTCHA}
-    return Page("captcha.html", {**context, **_challenge_data(challenge, sound=sound)})
+    if forms.carried_details(body):
+        return hold_pages.details_page(hold, visit, body, DetailsPage.CHECK)
+    was_further = hold.seat.checked_for and drafts.details(visit)
+    return _first_page(hold, step=DetailsPage.CHECK.value if was_further else "")
 
 
 # The details
 
 
-def details_page(hold: Hold, body: Mapping[str, Any], page: DetailsPage = DetailsPage.FORM) -> Page:
-    """Return the form of the details, or the page to check them on, with what was typed."""
-    template, step = ("details.html", DETAILS) if page is DetailsPage.FORM else ("check.html", FINISH)
-    values = forms.typed(body, forms.DETAILS)
-    return Page(template, {"hold": hold, "values": values, "office": hold.service.office, "step": step})
-
-
 def details_step(hold_id: str, hold: Held, step: DetailsPage | Details, visit: Visit) -> Reply:
-    """Show the page that the details lead to, or file them."""
-    if isinstance(step, DetailsPage):
-        return details_page(hold, visit.body(), step)
-    return filed(hold_id, filing.file(hold, step, now=visit.now, ip_address=visit.ip_address))
+    """Lead to the page that the details lead to, or file them."""
+    if isinstance(step, Details):
+        request = filing.file(hold, step, now=visit.now, ip_address=visit.ip_address)
+        return filed(hold_id, request, visit)
+    if hold.is_filed:  # a page from before the filing, reached with Back
+        return Redirect(_path(hold_id), drafts.drop_details(visit), completes=False)
+    body, cookies = visit.body(), drafts.keep_details(visit)
+    if "back" in body:
+        return Redirect(service_views.calendar_path(hold.service, hold.start), cookies or (), completes=False)
+    if cookies is None:
+        return hold_pages.details_page(hold, visit, body, step)
+    changed = str(body.get("change", ""))
+    fragment = {"birth_date": "birth_day"}.get(changed, changed) if changed in forms.DETAILS else ""
+    return Redirect(_path(hold_id, fragment, step=step.value), cookies, completes=False)
 
 
-def filed(hold_id: str, request: Request) -> Result:
-    """Answer a filed request: a person goes on to the page of the hold."""
-    return Result(Json(request_views.request_data(request), status=202), Redirect(f"holds/{hold_id}"))
-
-
-def _filed_page(hold: Held, visit: Visit, values: Mapping[str, str] | None = None) -> Page:
-    """Return the page that follows the filing, with the e-mail address for as long as it can be corrected."""
-    email, changes_left = filing.view_filed(hold, visit.now)
-    context = {
-        "hold": hold,
-        "office": hold.service.office,
-        "reference": keys().reference(hold.service.id, hold.digest),
-        "confirm_before": hold.until,
-        "confirmed": hold.seat.state is State.CONFIRMED,
-        "email": email,
-        "email_changes_left": changes_left,
-        "values": values or {},
-        "step": FINISH,
-    }
-    return Page("done.html", context)
+def filed(hold_id: str, request: Request, visit: Visit) -> Result:
+    """Answer a filed request: a person goes on to the page of the hold. The browser forgets what was typed."""
+    page = Redirect(_path(hold_id), (*drafts.drop_details(visit), *drafts.drop_typed(visit)))
+    return Result(Json(request_views.request_data(request), status=202), page)
 
 
 # Pages on which a person reads a refusal
 
 
-def captcha_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> Page | None:
+def captcha_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> RefusalPage:
     """Return the captcha after a wrong answer, with the same challenge, or with a new one if that is spent."""
+    if isinstance(refusal, refusals.SlotTaken | refusals.NothingFree):
+        return Redirect(_path(hold, refused=problems.code_of(refusal)))
     if not isinstance(refusal, refusals.CaptchaWrong | refusals.CaptchaSpent | refusals.InvalidFields):
         return service_views.restart_page(visit, refusal, hold=hold)
+    hold = str(keys().read_hold_token(hold))  # raises NotFound: invalid fields are found before the hold is read
     body = visit.body()
-    current = holds.view(hold, visit.now)
-    if current.captcha_passed or current.is_filed:
-        return _next_step(current, visit)
+    if details := forms.carried_details(body):
+        return _captcha_with_details(visit, refusal, hold, details)
+    tries = str(refusal.tries_left) if isinstance(refusal, refusals.CaptchaWrong) else ""
+    challenge = "" if isinstance(refusal, refusals.CaptchaSpent) else str(body.get("challenge", ""))[:100]
+    sound = "true" if fields.yes(visit.query, "sound") else ""
+    query = {"refused": problems.code_of(refusal), "tries": tries, "challenge": challenge, "sound": sound}
+    return Redirect(_path(hold, **query))
+
+
+def _captcha_with_details(visit: Visit, refusal: Refusal, hold_id: str, details: Mapping[str, str]) -> Page:
+    """Return the captcha for a browser that keeps no cookie, with the details that it sent along."""
+    hold = holds.view(hold_id, visit.now)
+    if hold.captcha_passed or hold.is_filed:
+        return hold_pages.next_step(hold, visit)
     if isinstance(refusal, refusals.CaptchaWrong):
-        challenge = captcha.challenge_of(str(body["challenge"]))
+        challenge = captcha.challenge_of(str(visit.body()["challenge"]))
     else:
-        challenge = captcha.challenge_for(current, visit.now)
-    return _captcha_page(current, challenge, details=forms.carried_details(body))
+        challenge = captcha.challenge_for(hold, visit.now)
+    return hold_pages.captcha_page(hold, challenge, visit, details=details)
 
 
-def details_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> Page | None:
-    """Return the form of the details with what was typed; the captcha first, if another one is required."""
+def details_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> RefusalPage:
+    """Lead to the form of the details with what was typed; to the captcha first, if another one is required."""
+    cookies = drafts.keep_details(visit)
+    if isinstance(refusal, refusals.HoldExpired) and _is_filed(hold, visit):
+        refusal, cookies = refusals.AlreadyRequested(), drafts.drop_details(visit)
+    if cookies is None:
+        return _details_without_cookies(visit, refusal, hold)
+    if isinstance(refusal, refusals.CaptchaRequired):
+        return Redirect(_path(hold, step=DetailsPage.CHECK.value), cookies)
+    if isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
+        return Redirect(_path(hold, refused=problems.code_of(refusal)), cookies)
+    if isinstance(refusal, refusals.HoldExpired):
+        return Redirect(_path(hold), cookies)
+    if isinstance(refusal, refusals.TooManyRequests | refusals.Unavailable):
+        retry = visit.root + _path(hold, step=forms.details_page_of(visit.body()).value)
+        return Page("problem.html", {"retry": retry, "service": None}, cookies=cookies)
+    return None
+
+
+def _is_filed(hold_id: str, visit: Visit) -> bool:
+    """Tell whether a hold has become a request: other details than those that were filed change nothing."""
+    with suppress(refusals.HoldExpired):
+        return holds.view(hold_id, visit.now).is_filed
+    return False
+
+
+def _details_without_cookies(visit: Visit, refusal: Refusal, hold_id: str) -> RefusalPage:
+    """Return the page itself, for a browser that keeps no cookie: only the page can have what was typed."""
     body = visit.body()
     if isinstance(refusal, refusals.CaptchaRequired):
-        current = holds.view(hold, visit.now)
-        challenge = captcha.challenge_for(current, visit.now)
-        return _captcha_page(current, challenge, details=forms.carried_details(body))
+        hold = holds.view(hold_id, visit.now)
+        challenge = captcha.challenge_for(hold, visit.now)
+        return hold_pages.captcha_page(hold, challenge, visit, details=forms.carried_details(body))
     if isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
-        return details_page(holds.view(hold, visit.now), body)
-    return service_views.restart_page(visit, refusal, hold=hold)
+        return hold_pages.details_page(holds.view(hold_id, visit.now), visit, body, refusal=refusal)
+    return service_views.restart_page(visit, refusal, hold=hold_id)
 
 
-def email_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> Page | None:
-    """Return the page that follows the filing with what was typed, after a mistake in a corrected e-mail address."""
+def email_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> RefusalPage:
+    """Lead to the page that follows the filing with what was typed, after a mistake in a corrected e-mail address."""
     if not isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
         return service_views.restart_page(visit, refusal, hold=hold)
     filed_hold = holds.view_ready(hold, visit.now)
     if not filed_hold.is_filed:
         raise refusals.HoldExpired
-    return _filed_page(filed_hold, visit, forms.typed(visit.body(), forms.EMAIL_FORM))
+    if cookies := drafts.keep_typed(visit, f"holds/{filed_hold.id}", forms.EMAIL_FORM):
+        return Redirect(_path(hold, refused=problems.code_of(refusal)), cookies)
+    return hold_pages.filed_page(filed_hold, visit, forms.typed(visit.body(), forms.EMAIL_FORM))

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from chalice.app import Request
 
 from chalicelib.domain.refusals import CrossSite, InvalidFields
-from chalicelib.web import forms
+from chalicelib.web import fields
 
 
 def check_site(request: Request) -> None:
@@ -31,14 +31,14 @@ def body(request: Request) -> dict[str, Any]:
     try:
         raw = request.raw_body
         raw = raw.encode() if isinstance(raw, str) else raw
-        if len(raw) > forms.MOST_BYTES:
-            raise InvalidFields({"body": forms.TOO_MUCH})
+        if len(raw) > fields.MOST_BYTES:
+            raise InvalidFields({"body": fields.TOO_MUCH})
         if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-            return forms.Form(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=40, errors="strict"))
+            return fields.Form(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=40, errors="strict"))
         document = json.loads(raw.decode("utf-8-sig")) if raw else {}  # `loads` would read bytes as UTF-16 as well
         json.dumps(document, ensure_ascii=False).encode()  # fails for half of a surrogate pair in a key or a value
     except (ValueError, RecursionError) as error:
-        raise InvalidFields({"body": forms.BAD_BODY}) from error
+        raise InvalidFields({"body": fields.BAD_BODY}) from error
     if not isinstance(document, dict):
-        raise InvalidFields({"body": forms.BAD_BODY})
+        raise InvalidFields({"body": fields.BAD_BODY})
     return document

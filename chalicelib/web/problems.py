@@ -7,24 +7,36 @@ from chalicelib.domain import refusals
 from chalicelib.domain.messages import N_
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.rng import RNG
+from chalicelib.domain.seat import week_of
 from chalicelib.rendering.i18n import Locale
 from chalicelib.web.reply import Problem
 
 STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
     refusals.NotFound: (404, "not-found", N_("Cette page n’existe pas, ou n’existe plus.")),
+    refusals.WrongMethod: (405, "wrong-method", N_("Cette page ne s’ouvre pas de cette façon.")),
     refusals.InvalidFields: (422, "invalid-fields", N_("Il y a une erreur dans ce que vous avez écrit.")),
     refusals.ConditionsNotAccepted: (
         422,
         "conditions-not-accepted",
         N_("Cochez la case pour dire que vous avez lu et accepté les conditions."),
     ),
-    refusals.SlotTaken: (409, "slot-taken", N_("Une autre personne vient de prendre cette plage horaire.")),
-    refusals.NothingFree: (409, "nothing-free", N_("Il n’y a plus de plage horaire libre pour le moment.")),
-    refusals.NotOpenYet: (409, "not-open-yet", N_("Cette plage horaire n’est pas encore ouverte.")),
+    refusals.SlotTaken: (409, "slot-taken", N_("Une autre personne vient de prendre ce créneau.")),
+    refusals.NothingFree: (409, "nothing-free", N_("Il n’y a plus de créneau libre pour le moment.")),
+    refusals.NotOpenYet: (409, "not-open-yet", N_("Ce créneau n’est pas encore ouvert.")),
+    refusals.NotFull: (
+        409,
+        "not-full",
+        N_("Il reste au moins un rendez-vous libre. Une attestation n’est donnée que si tout est complet."),
+    ),
+    refusals.AttestationTooOld: (
+        410,
+        "attestation-too-old",
+        N_("Cette attestation a plus de trois ans. Elle est trop ancienne pour être vérifiée."),
+    ),
     refusals.CaptchaRequired: (409, "captcha-required", N_("Recopiez d’abord les caractères de sécurité.")),
     refusals.CaptchaWrong: (422, "captcha-wrong", N_("Ce ne sont pas les bons caractères.")),
     refusals.CaptchaSpent: (409, "captcha-spent", N_("Cette image n’est plus valable. En voici une autre.")),
-    refusals.HoldExpired: (410, "hold-over", N_("Votre place n’est plus gardée.")),
+    refusals.HoldExpired: (410, "hold-over", N_("Votre créneau n’est plus gardé.")),
     refusals.AlreadyRequested: (
         409,
         "already-requested",
@@ -33,7 +45,7 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
     refusals.NoMovesLeft: (
         409,
         "moves-spent",
-        N_("Vous ne pouvez plus changer de date. Vous pouvez garder ce rendez-vous ou le supprimer."),
+        N_("Vous ne pouvez plus changer de date. Vous pouvez garder ce rendez-vous ou l’annuler."),
     ),
     refusals.LinkExpired: (410, "link-over", N_("Ce lien n’est plus valable.")),
     refusals.CrossSite: (403, "cross-site", N_("Votre envoi vient d’un autre site. Rien n’a été enregistré.")),
@@ -50,6 +62,11 @@ TRANSIENT = {429, FAILED, 503}
 """The statuses of failures that pass by themselves."""
 
 
+def code_of(refusal: Refusal) -> str:
+    """Return the code of a refusal."""
+    return STATUS_OF[type(refusal)][1]
+
+
 def problem_of(refusal: Refusal, locale: Locale) -> Problem:
     """Return a refusal as a problem in the visitor's language, with the facts that help them to go on."""
     status, code, title = STATUS_OF[type(refusal)]
@@ -58,15 +75,29 @@ def problem_of(refusal: Refusal, locale: Locale) -> Problem:
     match refusal:
         case refusals.InvalidFields():
             errors = {name: locale._(message) for name, message in refusal.errors.items()}
+        case refusals.WrongMethod():
+            facts["allowed"] = list(refusal.allowed)
         case refusals.SlotTaken():
             facts["nearest"] = [{"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"} for start in refusal.nearest]
         case refusals.NothingFree():
             facts["next_release"] = refusal.next_release and refusal.next_release.isoformat()
         case refusals.NotOpenYet():
             facts["opens_at"] = refusal.opens_at.isoformat()
+        case refusals.NotFull():
+            start = refusal.first_free
+            facts["first_free"] = {"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"}
+            facts["slots"] = f"slots?week={week_of(start.date())}"  # relative to the path that refused
         case refusals.CaptchaWrong():
             facts["tries_left"] = refusal.tries_left
     return Problem(code, status, locale._(title), facts, errors)
+
+
+def shown(refusal: Refusal | None, locale: Locale) -> dict[str, Any]:
+    """Return the variables by which a page shows a refusal; none if there is nothing to show."""
+    if refusal is None:
+        return {}
+    problem = problem_of(refusal, locale)
+    return {"problem": problem, "errors": problem.errors}
 
 
 def retry_after(problem: Problem) -> int | None:

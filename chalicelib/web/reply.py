@@ -19,13 +19,24 @@ class Page:
     status: int = 200
     cache: str = NO_STORE
     visitor_token: str = ""
+    cookies: tuple[str, ...] = ()
+    """Further Set-Cookie headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A 303 to the page that follows a form. `location` is relative to the root of the service."""
+    """A 303 to the page that follows a form. `location` is relative to the root of the service.
+
+    `completes` is False when the page only shows a form again, or another one: no step of the booking is done.
+    """
 
     location: str
+    cookies: tuple[str, ...] = ()
+    completes: bool = True
+
+
+RefusalPage = Page | Redirect | None
+"""The page on which a person reads a refusal, or a redirect to it; None is a page that shows nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +63,8 @@ class File:
 class Problem:
     """A refusal: `application/problem+json` (RFC 9457) for a program, a page for a person.
 
-    `title` and `errors` (a message for each wrong field) are in the visitor's language. `page` is the page on which a
-    person reads the refusal; None is a page that shows nothing else.
+    `title` and `errors` (a message for each wrong field) are in the visitor's language. `page` is where a person
+    reads the refusal.
     """
 
     code: str
@@ -61,7 +72,7 @@ class Problem:
     title: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
-    page: Page | None = None
+    page: RefusalPage = None
 
     def document(self) -> dict[str, Any]:
         """Return the problem+json document."""

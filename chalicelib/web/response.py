@@ -37,11 +37,12 @@ def to_response(reply: Reply, visit: Visit) -> Response:
 def _response(reply: Page | Redirect | Json | File | Problem, visit: Visit) -> Response:
     match reply:
         case Page():
-            headers = _headers(visit, "text/html; charset=utf-8", reply.cache, reply.visitor_token)
+            headers = _headers(visit, "text/html; charset=utf-8", reply.cache, reply.visitor_token, reply.cookies)
             html = templates.render(reply.template, visit.locale, visit.root, path=visit.path, **reply.context)
             return Response(html, headers, reply.status)
         case Redirect():
-            return Response("", {**_headers(visit), "Location": visit.root + reply.location}, 303)
+            headers = _headers(visit, cookies=reply.cookies)
+            return Response("", {**headers, "Location": visit.root + reply.location}, 303)
         case Json():
             headers = _headers(visit, "application/json", reply.cache, reply.visitor_token)
             return Response(_json(reply.data), headers, reply.status)
@@ -56,22 +57,32 @@ def _response(reply: Page | Redirect | Json | File | Problem, visit: Visit) -> R
 
 
 def _problem_response(problem: Problem, visit: Visit) -> Response:
+    if isinstance(problem.page, Redirect):  # never for a program
+        return _response(problem.page, visit)
     seconds = retry_after(problem)
     if visit.wants_json:
         headers = _headers(visit, "application/problem+json")
         response = Response(_json(problem.document()), headers, problem.status)
     else:
         retry = (visit.root + visit.path or "./") if seconds else None
-        page = problem.page or Page("problem.html", {"retry": retry, "service": None})
+        page = (
+            problem.page if isinstance(problem.page, Page) else Page("problem.html", {"retry": retry, "service": None})
+        )
         context = {**page.context, "problem": problem, "errors": problem.errors}
-        response = _response(Page(page.template, context, problem.status), visit)
+        response = _response(Page(page.template, context, problem.status, cookies=page.cookies), visit)
     if seconds:
         response.headers["Retry-After"] = str(seconds)
+    if "allowed" in problem.facts:
+        response.headers["Allow"] = ", ".join(problem.facts["allowed"])
     return response
 
 
 def _headers(
-    visit: Visit, content_type: str = "", cache: str = NO_STORE, visitor_token: str = ""
+    visit: Visit,
+    content_type: str = "",
+    cache: str = NO_STORE,
+    visitor_token: str = "",
+    cookies: tuple[str, ...] = (),
 ) -> dict[str, str | list[str]]:
     headers: dict[str, str | list[str]] = {
         **SECURITY_HEADERS,
@@ -80,13 +91,13 @@ def _headers(
     }
     if content_type:
         headers["Content-Type"] = content_type
-    cookies = []
+    set_cookies = list(cookies)
     if visit.sets_language:
-        cookies.append(f"lang={visit.locale.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure")
+        set_cookies.append(f"lang={visit.locale.language}; Path=/; Max-Age=31536000; SameSite=Lax; Secure")
     if visitor_token:
-        cookies.append(f"visit={visitor_token}; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly")
-    if cookies:  # no cache may hand the cookie of one visitor to another
-        headers["Set-Cookie"] = cookies
+        set_cookies.append(f"visit={visitor_token}; Path=/; Max-Age=14400; SameSite=Lax; Secure; HttpOnly")
+    if set_cookies:  # no cache may hand the cookie of one visitor to another
+        headers["Set-Cookie"] = set_cookies
         headers["Cache-Control"] = NO_STORE
     return headers
 

@@ -1,24 +1,28 @@
 """Replies about services: the home page, the description of a service and its calendar."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from chalicelib.booking import availability, holds
 from chalicelib.domain import refusals, timetable, tokens
-from chalicelib.domain.calendar import Calendar
+from chalicelib.domain.calendar import Calendar, WeekCount
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.seat import monday_of, week_of
+from chalicelib.domain.seat import week_of
 from chalicelib.domain.service import Service
-from chalicelib.domain.timetable import WEEK
+from chalicelib.keys import keys
 from chalicelib.storage import service_store
-from chalicelib.web import forms, reply
-from chalicelib.web.reply import Json, Page, Result
+from chalicelib.web import drafts, fields, forms, problems, reply
+from chalicelib.web.reply import Json, Page, Redirect, RefusalPage, Result
 from chalicelib.web.steps import DESCRIPTION, HOME, SLOTS
 from chalicelib.web.visit import Visit
 
 HOURS_AND_MINUTES = slice(11, 16)
 """Where an ISO 8601 moment has its hours and minutes."""
+STRIP = 6
+"""How many open weeks a calendar links to. A service may open a year at once."""
 
 
 def home(services: list[Service]) -> Result:
@@ -27,8 +31,8 @@ def home(services: list[Service]) -> Result:
     return Result(Json(data), Page("home.html", {"services": services, "step": HOME}))
 
 
-def service_page(service: Service, visit: Visit) -> Result:
-    """Describe a service and its conditions. Give a visitor who has no valid visitor token a new one."""
+def service_page(service: Service, weeks: Sequence[WeekCount], visit: Visit) -> Result:
+    """Describe a service, what is free, and its conditions. Give a visitor without a valid visitor token a new one."""
     release = timetable.next_release(service, visit.now)
     visitor_token = holds.visitor_token(visit.visitor_token, visit.now)
     data = {
@@ -41,24 +45,78 @@ def service_page(service: Service, visit: Visit) -> Result:
         "timezone": service.zone.key,
         "office": service.office,
         "address": service.postal_address,
-        "contact": service.contact,
+        "contact": visit.locale.text(service.contact),
         "next_release": release and release.isoformat(),
         "seat_after": str(service.seat_after),
+        "weeks": _weeks_data(weeks),
     }
     context = {
         "service": service,
+        "weeks": weeks,
+        "nothing_free": _nothing_free(weeks),
         "next_release": release,
-        "conditions_missing": False,
         "office": service.office,
         "step": DESCRIPTION,
     }
     return Result(Json(data, visitor_token=visitor_token), Page("service.html", context, visitor_token=visitor_token))
 
 
-def calendar(calendar: Calendar, now: datetime, *, conditions_accepted: bool) -> Result:
-    """Show the calendar of one week."""
-    page = _calendar_page(calendar, now, conditions_accepted=conditions_accepted)
-    return Result(Json(_calendar_data(calendar, now), cache=reply.ONE_SECOND), page)
+def documents_page(service: Service, visit: Visit) -> Result:
+    """List the documents to bring, on a page to print and as a PDF."""
+    from chalicelib.rendering import documents_pdf  # noqa: PLC0415  # its libraries are slow to load
+
+    data = {
+        "service": service.id,
+        "name": service.name,
+        "documents": service.documents,
+        "documents_note": service.documents_note,
+    }
+    pdf = "" if visit.wants_json else documents_pdf.data_uri(service, visit.locale)
+    return Result(Json(data), Page("documents.html", {"service": service, "office": service.office, "pdf": pdf}))
+
+
+def _weeks_data(weeks: Iterable[WeekCount]) -> list[dict[str, Any]]:
+    return [{"week": count.week, "free": count.free} for count in weeks]
+
+
+def _nothing_free(weeks: Iterable[WeekCount]) -> bool:
+    """Tell whether every open week is full. A week that could not be read may have free seats."""
+    return all(count.free == 0 for count in weeks)
+
+
+def calendar(calendar: Calendar, visit: Visit) -> Json | Page:
+    """Show the calendar of one week, as JSON or as a page. It renders one of them only: no route is as busy."""
+    if visit.wants_json:
+        return Json(_calendar_data(calendar, visit.now), cache=reply.ONE_SECOND)
+    slot = visit.query.get("slot", "")
+    refusal = _refusal(visit.query.get("refused", ""), calendar.service, slot, visit.now)
+    page = _calendar_page(
+        calendar,
+        visit.now,
+        conditions_accepted=fields.yes(visit.query, "conditions_accepted"),
+        nearest=refusal.nearest if isinstance(refusal, refusals.SlotTaken) else (),
+        chosen=slot if isinstance(refusal, refusals.ConditionsNotAccepted) else "",
+    )
+    return replace(page, context={**page.context, **problems.shown(refusal, visit.locale)})
+
+
+def _refusal(code: str, service: Service, slot: str, now: datetime) -> Refusal | None:
+    """Return why a slot could not be held, from the query that `calendar_after_refusal` made.
+
+    What is free is looked up again. Everybody with this query sees the same page, so that it can be cached.
+    """
+    match code:
+        case "conditions-not-accepted":
+            return refusals.ConditionsNotAccepted()
+        case "invalid-fields":
+            return refusals.InvalidFields({"slot": fields.BAD_SLOT})
+        case "slot-taken":
+            return availability.refusal(service, forms.start_of_slot(slot, service) or now, now, again=False)
+        case "nothing-free" if not availability.first_free(service, now):
+            return refusals.NothingFree(timetable.next_release(service, now))
+        case "not-open-yet" if release := timetable.next_release(service, now):
+            return refusals.NotOpenYet(release)
+    return None
 
 
 def _calendar_data(calendar: Calendar, now: datetime) -> dict[str, Any]:
@@ -72,6 +130,7 @@ def _calendar_data(calendar: Calendar, now: datetime) -> dict[str, Any]:
         "slot_minutes": service.minutes,
         "generated_at": now.astimezone(service.zone).isoformat(timespec="seconds"),
         "next_release": release and release.isoformat(),
+        "weeks": _weeks_data(calendar.weeks),
         "first_free": {"date": f"{first:%Y-%m-%d}", "start": f"{first:%H:%M}"} if first else None,
         "days": [
             {
@@ -111,13 +170,15 @@ def _calendar_page(
 ) -> Page:
     """Return the page of a week. `nearest` are offered instead of a taken slot; `chosen` is the slot to preselect."""
     service = calendar.service
-    public_weeks = timetable.weeks_to_create(service, now)
-    previous_week, next_week = (week_of(monday_of(calendar.week) + step) for step in (-WEEK, WEEK))
+    previous_week, next_week = _weeks_beside(calendar, now)
     context = {
         "calendar": calendar,
+        "strip": _strip(calendar),
+        "nothing_free": _nothing_free(calendar.weeks),
+        "other_week": next((count for count in calendar.weeks if count.free and count.week != calendar.week), None),
         "conditions_accepted": conditions_accepted,
-        "previous_week": previous_week if previous_week in public_weeks else None,
-        "next_week": next_week if next_week in public_weeks else None,
+        "previous_week": previous_week,
+        "next_week": next_week,
         "opens_at": _opens_at(calendar, now),
         "next_release": timetable.next_release(service, now),
         "nearest": nearest,
@@ -128,31 +189,79 @@ def _calendar_page(
     return Page("slots.html", context, cache=reply.ONE_SECOND)
 
 
+def _strip(calendar: Calendar) -> Sequence[WeekCount]:
+    """Return the open weeks that the page links to: those around the week that it shows."""
+    before = sum(count.week < calendar.week for count in calendar.weeks)
+    first = max(0, min(before - STRIP // 2, len(calendar.weeks) - STRIP))
+    return calendar.weeks[first : first + STRIP]
+
+
+def _weeks_beside(calendar: Calendar, now: datetime) -> tuple[str | None, str | None]:
+    """Return the nearest weeks before and after the shown one that have something free, or open next."""
+    offered = [count.week for count in calendar.weeks if count.free != 0]
+    opened = timetable.open_weeks(calendar.service, now)
+    coming = [week for week in timetable.weeks_to_create(calendar.service, now) if week not in opened]
+    previous = max((week for week in offered if week < calendar.week), default=None)
+    following = min((week for week in (*offered, *coming) if week > calendar.week), default=None)
+    return previous, following
+
+
 # Pages on which a person reads a refusal
 
 
-def calendar_after_refusal(visit: Visit, refusal: Refusal, service: str) -> Page | None:
-    """Return the week of the slot that could not be held, with what was chosen and the nearest free slots."""
+def calendar_after_refusal(visit: Visit, refusal: Refusal, service: str) -> RefusalPage:
+    """Lead to the week of the slot that could not be held; to the week that was shown if no slot was chosen.
+
+    Its page has nothing that was typed, so this needs no cookie.
+    """
     if isinstance(refusal, refusals.NotFound | refusals.TooManyRequests | refusals.Unavailable):
         return None
-    body = visit.body()
-    chosen, week = str(body.get("slot", "")), None
-    if isinstance(refusal, refusals.ConditionsNotAccepted | refusals.SlotTaken):
-        week = forms.week_of_slot(chosen)
-    return _calendar_page(
-        availability.week_calendar(service, week, visit.now),
-        visit.now,
-        conditions_accepted=forms.yes(body, "conditions_accepted"),
-        nearest=refusal.nearest if isinstance(refusal, refusals.SlotTaken) else (),
-        chosen=chosen,
-    )
+    body, described = visit.body(), availability.service(service, visit.now)
+    if isinstance(refusal, refusals.InvalidFields) and refusal.errors.keys() - {"slot", "date", "start"}:
+        return _calendar_page(  # which no form of ours sends
+            availability.week_calendar(service, None, visit.now),
+            visit.now,
+            conditions_accepted=fields.yes(body, "conditions_accepted"),
+        )
+    wants_first = fields.yes(body, "first_free")
+    start = None if wants_first else forms.start_of_slot(str(body.get("slot", "")), described)
+    week = week_of(start.date()) if start else str(body.get("week", ""))
+    query = {
+        "week": week if week in availability.weeks_shown(described, visit.now) else "",
+        "refused": problems.code_of(refusal),
+        "slot": f"{start:%Y-%m-%dT%H:%M}" if start else "",
+        "conditions_accepted": "true" if fields.yes(body, "conditions_accepted") else "",
+    }
+    pairs = urlencode({name: value for name, value in query.items() if value}, safe=":")
+    return Redirect(f"services/{described.id}/slots?{pairs}")
 
 
-def restart_page(visit: Visit, refusal: Refusal, **ids: str) -> Page | None:
-    """Return a page with a link to the service, after a hold or a link that has expired."""
+def calendar_path(service: Service, start: datetime) -> str:
+    """Return the path of the week of a slot. A visitor who held a slot has accepted the conditions."""
+    return f"services/{service.id}/slots?week={week_of(start.date())}&conditions_accepted=true"
+
+
+def restart_page(visit: Visit, refusal: Refusal, **ids: str) -> RefusalPage:
+    """Return a page with a link to the service, after a hold or a link that has expired.
+
+    It offers the slots that are nearest to the one that was held, which take one click. A form leads to this page.
+    """
+    if isinstance(refusal, refusals.AlreadyRequested) and "hold" in ids:
+        return Redirect(f"holds/{ids['hold']}")  # the page says that the hold has become a request
     if not isinstance(refusal, refusals.HoldExpired | refusals.LinkExpired | refusals.SlotTaken | refusals.NothingFree):
         return None
-    service_id = tokens.service_of_token(next(iter(ids.values())))
-    release = refusal.next_release if isinstance(refusal, refusals.NothingFree) else None
-    context = {"retry": None, "service": service_store.read(service_id, visit.now), "next_release": release}
+    if visit.method == "POST" and isinstance(refusal, refusals.HoldExpired | refusals.LinkExpired):
+        return Redirect(f"{'holds' if 'hold' in ids else 'requests'}/{next(iter(ids.values()))}")
+    service = service_store.read(tokens.service_of_token(next(iter(ids.values()))), visit.now)
+    free = refusal
+    if isinstance(refusal, refusals.HoldExpired):
+        start = service.start_of(keys().read_hold_token(ids["hold"]).seat)
+        free = availability.refusal(service, start, visit.now)
+    context = {
+        "retry": None,
+        "service": service,
+        "next_release": free.next_release if isinstance(free, refusals.NothingFree) else None,
+        "nearest": free.nearest if isinstance(free, refusals.SlotTaken) else (),
+        "kept": bool(drafts.details(visit)),
+    }
     return Page("problem.html", context)

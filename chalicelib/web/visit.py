@@ -2,17 +2,21 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from chalice.app import Request
 
+from chalicelib import settings
+from chalicelib.domain import languages
 from chalicelib.domain.refusals import InvalidFields
-from chalicelib.domain.service import LANGUAGES
 from chalicelib.keys import keys
 from chalicelib.rendering.i18n import Locale, locale_for, preferred_language
-from chalicelib.web import forms, incoming
+from chalicelib.web import fields, incoming
+
+UNKNOWN_PATH = "/{proxy+}"
+"""The route that API Gateway takes for a path or a method that has no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +39,20 @@ class Visit:
     sets_language: bool
     visitor_token: str = ""
     ip_address: str = ""
+    site: str = ""
+    """The public URL of the service's root, without a slash at its end."""
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    """All cookies. Empty for a browser that keeps none, which then gets pages instead of redirects to them."""
 
 
 def read_visit(request: Request, now: datetime) -> Visit:
     """Read a request. Its body is read on the first call of `body`."""
-    query = forms.Form(request.query_params or {})
+    query = fields.Form(request.query_params or {})
     body = functools.cache(functools.partial(incoming.body, request))
     cookies = dict(part.strip().partition("=")[::2] for part in request.headers.get("cookie", "").split(";"))
     chosen = query.get("lang", "") or (_language_button(body) if request.method == "POST" else "")
     language = next(
-        (code for code in (chosen, cookies.get("lang", "")) if code in LANGUAGES),
+        (code for code in (chosen, cookies.get("lang", "")) if code in languages.TABLE),
         preferred_language(request.headers.get("accept-language", "")),
     )
     root, path = _root_and_path(request)
@@ -57,9 +65,11 @@ def read_visit(request: Request, now: datetime) -> Visit:
         root=root,
         path=path,
         query=query,
-        sets_language=chosen in LANGUAGES,
+        sets_language=chosen in languages.TABLE,
         visitor_token=cookies.get("visit", ""),
         ip_address=_client_ip(request),
+        site=_site(request),
+        cookies={name: value for name, value in cookies.items() if name},
     )
 
 
@@ -87,15 +97,26 @@ def _root_and_path(request: Request) -> tuple[str, str]:
     Only the full path of the request contains the stage, such as `/api`. It may end with a slash, which API Gateway
     ignores and a browser does not.
     """
-    depth = request.path.count("/") - 1
+    unknown = request.path == UNKNOWN_PATH
+    segments = (request.uri_params or {})["proxy"] if unknown else request.path.removeprefix("/")
+    depth = segments.strip("/").count("/")
     full_path = str(request.context.get("path", "/")).encode(errors="replace").decode()  # pages link to it
     if request.path == "/":
         return ("" if full_path.endswith("/") else full_path.rpartition("/")[2] + "/"), ""
     root = "../" * (depth + full_path.endswith("/"))
     parts = full_path.rstrip("/").split("/")[-depth - 1 :]
-    if request.method == "POST":  # link to the page that the form was on
+    if request.method == "POST" and not unknown:  # link to the page that the form was on
         parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
     return root, "/".join(parts)
+
+
+def _site(request: Request) -> str:
+    """Return the public URL of the root: that of the settings, else that of API Gateway, which no visitor can forge."""
+    if public_url := settings.current().public_url:
+        return public_url
+    depth = request.path.rstrip("/").count("/")
+    stage = str(request.context.get("path", "")).encode(errors="replace").decode().rstrip("/").split("/")[1:]
+    return "/".join([f"https://{request.context.get('domainName', '')}", *stage[: len(stage) - depth]])
 
 
 def _client_ip(request: Request) -> str:

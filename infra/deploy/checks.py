@@ -1,7 +1,6 @@
 """Check the account, the sender and the secret of a stage before anything is changed."""
 
-import re
-
+from chalicelib.domain.stage_secret import StageSecret
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.cloudformation import ABSENT
 from infra.deploy.output import say
@@ -12,8 +11,6 @@ RESERVED = 558
 """The concurrent executions that the functions reserve, the mailer's included."""
 UNRESERVED = 100
 """The concurrent executions that AWS wants to remain unreserved."""
-STRONG_SECRET = re.compile(r"\S{43,}")
-"""At least 256 bits in base64."""
 
 
 def check_account(stage: Stage, deployment: Deployment) -> None:
@@ -67,11 +64,13 @@ def check_sender(deployment: Deployment) -> None:
     raise CannotDeploy(f"SES has not verified {sender} yet: put these records in its DNS, then deploy again")
 
 
-def read_secret(deployment: Deployment) -> str:
-    """Read the stage's secret. Raise CannotDeploy if somebody has replaced it by a weak one."""
-    secret = deployment.client("secretsmanager").get_secret_value(SecretId=deployment.table)["SecretString"]
-    if not STRONG_SECRET.fullmatch(secret):
+def read_secret(deployment: Deployment) -> StageSecret:
+    """Read the stage's secret. Raise CannotDeploy if somebody has replaced it by a weak or malformed one."""
+    stored = deployment.client("secretsmanager").get_secret_value(SecretId=deployment.table)["SecretString"]
+    try:
+        return StageSecret.parse(stored)
+    except ValueError as error:
         raise CannotDeploy(
-            f"the secret guichet-{deployment.stage} is too short: at least 43 characters (256 bits) without spaces"
-        )
-    return str(secret)
+            f"the secret guichet-{deployment.stage} is malformed or too short: at least 43 characters (256 bits) "
+            "without spaces, as `make rotate` writes it"
+        ) from error

@@ -1,4 +1,4 @@
-"""`make deploy`, `make rollback` and `make destroy`: the command line of the deployment."""
+"""`make deploy`, `make rollback`, `make rotate` and `make destroy`: the command line of the deployment."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import removal, rollout
+from infra.deploy import removal, rollout, rotation
 from infra.deploy import stage as stages
 from infra.deploy.aws import CannotDeploy, Client, clients
+from infra.deploy.checks import check_account
 from infra.deploy.output import asker
 from infra.deploy.package import packaging_failed
 from infra.deploy.rollout import Clock
@@ -28,13 +29,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Deploy a stage to AWS, return to its last version, or delete it. Exit codes: 0 done, 1 refused, 2 wrong use.",
+    help="Deploy a stage to AWS, return to its last version, rotate its secret, or delete it. "
+    "Exit codes: 0 done, 1 refused, 2 wrong use.",
 )
 StageName = Annotated[str, typer.Argument(metavar="STAGE", help="The name of the stage, like prod.")]
 Settings = Annotated[
     Path | None, typer.Option("--file", metavar="FILE", help="The settings; infra/stages/STAGE.yaml if not given.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Leaked = Annotated[bool, typer.Option("--leaked", help="Keep no key of the old secret: others may know it.")]
 Erase = Annotated[str, typer.Option("--erase", metavar="TABLE", help="Erase the data too. Names the stage's table.")]
 
 
@@ -63,6 +66,16 @@ def roll_back(ctx: typer.Context, stage: StageName = "", *, file: Settings = Non
     """Return all functions of a stage to the version before the last deployment."""
     with _opened(ctx, stage, file) as (_, deployment, _cdn):
         rollout.rollback(deployment, ask=asker(yes=yes))
+
+
+@app.command("rotate")
+def rotate_secret(
+    ctx: typer.Context, stage: StageName = "", *, file: Settings = None, yes: Yes = False, leaked: Leaked = False
+) -> None:
+    """Replace the secret of a stage. Attestations signed with the old one can still be checked."""
+    with _opened(ctx, stage, file) as (settings, deployment, _cdn):
+        check_account(settings, deployment)
+        rotation.rotate(deployment, leaked=leaked, ask=asker(yes=yes), today=ctx.obj.now().date())
 
 
 @app.command("destroy")

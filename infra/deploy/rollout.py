@@ -29,7 +29,7 @@ def deploy(stage: Stage, deployment: Deployment, cdn: Deployment, *, ask: Ask, n
     apply(deployment, deployment.plan_data(stage.data), ask)
     deployment.stacks.protect(deployment.data_stack, enabled=True)
     check_sender(deployment)
-    keys = Keys(read_secret(deployment))
+    keys = Keys(read_secret(deployment).current)
     deploy_functions(stage, deployment, ask)
     host = deploy_cdn(stage, deployment, cdn, keys.cdn_secret, ask) if stage.cdn else ""
     put_services(stage, deployment, ask)

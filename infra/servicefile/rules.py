@@ -47,7 +47,20 @@ def warnings(document: Document) -> Iterator[Finding]:
     if document.get("seat_after") == "choice" and document.get("listing") != "hidden":
         problem = "every seat is taken before the captcha: programs take most of a release before people can"
         yield Finding(("seat_after",), problem, "Set `seat_after` to crowd or captcha")
+    for key, page in _LEGAL.items():
+        if key not in document:
+            problem = f"`{key}` is missing: the page {page} says to ask the office"
+            yield Finding((key,), problem, f"Add `{key}`, which docs/service-file.md describes")
     yield from _release_warnings(document)
+
+
+_LEGAL = {
+    "publisher": "/legal",
+    "host": "/legal",
+    "data_officer": "/privacy",
+    "accessibility_contact": "/accessibility",
+}
+"""The parts that the law requires on a page, and the page. A service works without them."""
 
 
 def _release_warnings(document: Document) -> Iterator[Finding]:
@@ -69,8 +82,9 @@ def _release_warnings(document: Document) -> Iterator[Finding]:
 
 
 def _texts(document: Document) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    for part in ("name", "intro"):
-        yield (part,), document[part]
+    for part in ("name", "intro", "contact"):
+        if isinstance(document[part], Mapping):  # a contact may be one line for all languages
+            yield (part,), document[part]
     for part in ("not_for", "documents", "documents_note", "otherwise"):
         yield from (((part, number), text) for number, text in enumerate(document[part]))
 

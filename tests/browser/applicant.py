@@ -4,12 +4,14 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
+from chalicelib.domain.attestation import Attestation, Outcome, sign
+from chalicelib.domain.stage_secret import StageSecret
 from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, key_of
 from tests.stackfixture import ANSWER
@@ -17,8 +19,13 @@ from tests.stackfixture import ANSWER
 SERVICE = "essai"
 FULL = "complet"
 NAMES = {
-    SERVICE: {"fr": "Demande d’essai", "en": "Trial application", "ar": "طلب تجريبي"},
-    FULL: {"fr": "Demande toujours prise", "en": "Application in high demand", "ar": "طلب عليه إقبال شديد"},
+    SERVICE: {"fr": "Demande d’essai", "en": "Trial application", "ar": "طلب تجريبي", "tr": "Deneme başvurusu"},
+    FULL: {
+        "fr": "Demande toujours prise",
+        "en": "Application in high demand",
+        "ar": "طلب عليه إقبال شديد",
+        "tr": "Talebi çok başvuru",
+    },
 }
 """Names that differ from the real service on the first page."""
 HEIGHT = 800
@@ -131,6 +138,13 @@ class Applicant:
     def link(self, name: str) -> Locator:
         return self.page.get_by_role("link", name=name, exact=True)
 
+    def change_language(self, name: str) -> None:
+        """Choose a language on the page of a form. The menu of languages is closed on a phone."""
+        menu = self.page.locator(".gu-menu > summary")
+        if menu.is_visible():
+            menu.click()
+        self.press(self.button(name))
+
     # The steps
 
     def accept(self) -> None:
@@ -203,7 +217,7 @@ class Applicant:
 
     def displace(self, link: str) -> None:
         """Displace a confirmed request, as the operator program does when it closes a morning."""
-        week = datetime.now(ZoneInfo("UTC")) + timedelta(days=7)
+        week = datetime.now(UTC) + timedelta(days=7)
         self.stack.client("dynamodb").update_item(
             TableName=self.stack.table,
             Key=key_of(link),
@@ -217,6 +231,16 @@ class Applicant:
                 ":u": {"N": str(int(week.timestamp() * 1000))},
             },
         )
+
+    def attestation_of_three_weeks(self) -> str:
+        """Return the code of an attestation of the full service, as the stack would sign it in the third week."""
+        functions = self.stack.client("lambda").list_functions()["Functions"]
+        variables = [function["Environment"]["Variables"] for function in functions]
+        secret = next(each["GUICHET_SECRET"] for each in variables if "GUICHET_SECRET" in each)
+        at = datetime.now(UTC).replace(second=0, microsecond=0)
+        earlier = (at - timedelta(days=7), at - timedelta(days=14))
+        attestation = Attestation(FULL, at, Outcome.FULL, None, earlier)
+        return sign(attestation, StageSecret.parse(secret).attestation_keys[0])
 
     def link_of(self, number: int = 1) -> str:
         """Return the URL of the request, from a letter."""
@@ -239,8 +263,12 @@ def every_state(someone: Applicant) -> Iterator[str]:
     for name, path in (
         ("home", ""),
         ("notice", f"services/{SERVICE}"),
-        ("week full", f"services/{FULL}/slots?conditions_accepted=true"),
+        ("notice of a full service", f"services/{FULL}"),
+        ("documents", f"services/{SERVICE}/documents"),
         ("problem 404", "services/none"),
+        ("unknown path 404", "no/such/page"),
+        ("wrong method 405", f"services/{SERVICE}/holds"),
+        *((name, name) for name in ("legal", "accessibility", "privacy", "contact", "sitemap")),
         ("manage", "manage"),
     ):
         someone.goto(path)
@@ -251,9 +279,31 @@ def every_state(someone: Applicant) -> Iterator[str]:
     page.fill("#email", someone.person.email)
     someone.press("main form .fr-btn")
     yield "manage sent"
+    yield from _states_of_an_attestation(someone)
     yield from _states_of_a_slot(someone)
     yield from _states_of_a_hold(someone)
     yield from _states_of_a_request(someone)
+
+
+def _states_of_an_attestation(someone: Applicant) -> Iterator[str]:
+    someone.goto(f"services/{FULL}/slots?conditions_accepted=true")
+    yield "calendar of a full service"
+    someone.press(".gu-attest .fr-btn")
+    yield "attestation"
+    someone.goto(f"attempts/{someone.attestation_of_three_weeks()}")
+    yield "attestation of three weeks"
+    someone.press("main [href$='letter=true']")
+    yield "letter to the prefecture"
+    someone.goto("attempts")
+    yield "check of an attestation"
+    someone.page.fill("#code", f"{FULL}.{'a' * 60}")
+    someone.press("main form .fr-btn")
+    yield "attestation not valid"
+    someone.goto(f"services/{FULL}/slots?conditions_accepted=true")
+    someone.page.click(".gu-attest summary")
+    someone.page.fill("#earlier", "not a code")
+    someone.press(".gu-attest .fr-btn")
+    yield "attestation with a mistake"
 
 
 def _states_of_a_slot(someone: Applicant) -> Iterator[str]:
@@ -309,7 +359,7 @@ def _states_of_a_request(someone: Applicant) -> Iterator[str]:
         someone.goto(f"{link}/{name}")
         yield name
     someone.page.locator("[name=slot]").last.check()
-    someone.press("#slots .fr-btn")
+    someone.press(".gu-choose .fr-btn")
     yield "confirmed at another date"
     new = someone.page.url
     someone.goto(link)

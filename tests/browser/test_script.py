@@ -40,7 +40,7 @@ def test_a_slot_that_is_taken_disappears_and_choice_and_focus_stay(open_page: Wi
     refresh_until(someone.page, someone.page.locator(f"[value='{other}']"), 0)
     expect(someone.page.locator(f"[value='{slot}']")).to_be_checked()
     expect(someone.page.locator(f"[value='{slot}']")).to_be_focused()
-    expect(someone.page.locator(STATUS)).to_contain_text("demande(s) de rendez-vous disponible(s)")
+    expect(someone.page.locator(STATUS)).to_contain_text("rendez-vous libres")
 
 
 def test_when_the_focused_slot_is_taken_a_message_says_so_and_the_focus_stays(
@@ -51,9 +51,48 @@ def test_when_the_focused_slot_is_taken_a_message_says_so_and_the_focus_stays(
     someone.page.check(f"[value='{slot}']")
     someone.page.focus(f"[value='{slot}']")
     someone.take_elsewhere(slot)
-    message = someone.page.locator(STATUS).filter(has_text="La plage que vous aviez choisie vient d’être prise.")
+    message = someone.page.locator(STATUS).filter(has_text="Le créneau que vous aviez choisi vient d’être pris.")
     refresh_until(someone.page, message, 1)
     expect(someone.page.locator(f"[value='{slot}']")).to_be_focused()
+
+
+def test_the_bar_shows_the_chosen_slot_its_end_and_how_many_appointments_are_left(
+    open_page: Window, somebody: Becomes
+) -> None:
+    someone = with_script(open_page, somebody)
+    slot = someone.open_calendar()[2]
+    someone.page.check(f"[value='{slot}']")
+    hour, minute = map(int, slot[11:].split(":"))
+    chosen = someone.page.locator(".gu-bar #chosen")
+    expect(chosen).to_contain_text(f"de {hour} h {minute:02} à {hour} h {minute + 5:02}")
+    expect(chosen).to_contain_text("Il reste 1 rendez-vous à ce créneau.")
+    expect(chosen).to_be_in_viewport()
+
+
+def test_no_slot_moves_under_the_finger_when_the_page_refreshes_itself(open_page: Window, somebody: Becomes) -> None:
+    someone = with_script(open_page, somebody, width=390)
+    slots = someone.open_calendar()
+    page, last = someone.page, someone.page.locator(f"[value='{slots[-1]}']")
+    last.scroll_into_view_if_needed()
+    before = last.evaluate("one => Math.round(one.getBoundingClientRect().y)")
+    for slot in slots[9:13]:
+        someone.take_elsewhere(slot)
+    refresh_until(page, page.locator(f"[value='{slots[12]}']"), 0)
+    expect(page.locator(f".gu-bar {STATUS}")).to_contain_text("rendez-vous libres")
+    expect(page.locator(STATUS)).to_be_in_viewport()
+    assert abs(last.evaluate("one => one.getBoundingClientRect().y") - before) < 1
+
+
+def test_a_choice_that_is_missing_is_announced_in_the_bar_and_nothing_is_sent(
+    open_page: Window, somebody: Becomes
+) -> None:
+    someone = with_script(open_page, somebody)
+    someone.open_calendar()
+    url = someone.page.url
+    someone.button("Choisir ce créneau").click()
+    expect(someone.page.locator(f".gu-bar {STATUS}")).to_have_text("Choisissez un créneau.")
+    expect(someone.page.locator("[type=radio]").first).to_be_focused()
+    assert someone.page.url == url
 
 
 def test_the_refresh_can_be_paused_and_resumed(open_page: Window, somebody: Becomes) -> None:
@@ -79,8 +118,8 @@ def test_the_time_left_counts_down_with_an_early_warning_and_is_extended_in_plac
     expect(page.locator("#left")).to_contain_text(re.compile(r"Il vous reste 1[45]:\d\d"))
     page.clock.run_for(14 * 60_000 + 10_000)
     expect(page.locator(STATUS)).to_contain_text(re.compile(r"Il vous reste \d\d secondes"))
-    someone.button("Garder ma place plus longtemps").click()
-    expect(page.locator(STATUS)).to_contain_text("Votre place est gardée jusqu’à")
+    someone.button("Plus de temps").click()
+    expect(page.locator(STATUS)).to_contain_text("Votre créneau est gardé jusqu’à")
     expect(page.locator("#left")).to_contain_text(re.compile(r"Il vous reste (29|30):\d\d"))
     expect(page.locator("#first_name")).to_have_value("Awa")
     assert page.url == hold
@@ -127,8 +166,29 @@ def test_when_the_time_is_over_the_page_says_so_and_does_not_move(open_page: Win
     someone = with_script(open_page, somebody)
     hold = someone.hold_first_free()
     someone.page.clock.run_for(181_000)
-    expect(someone.page.locator(STATUS)).to_have_text("Votre place n’est plus gardée.")
+    expect(someone.page.locator(STATUS)).to_have_text("Le temps est écoulé : votre créneau n’est plus gardé.")
+    expect(someone.page.locator("#until")).to_be_hidden()
+    expect(someone.link("Choisir un autre créneau")).to_be_visible()
     assert someone.page.url == hold
+
+
+def test_at_the_end_of_a_hold_the_form_is_inactive_and_what_was_typed_goes_along(
+    open_page: Window, somebody: Becomes
+) -> None:
+    someone = with_script(open_page, somebody)
+    someone.reach_details()
+    page = someone.page
+    page.fill("#first_name", "Awa")
+    page.clock.run_for(15 * 60_000 + 1_000)
+    another = someone.button("Choisir un autre créneau")
+    expect(another).to_be_focused()
+    assert page.locator("#step").evaluate("step => step.inert")
+    someone.program.post(f"/holds/{page.url.rpartition('/')[2]}/end")  # the clock of the page runs ahead of the service
+    someone.press(another)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Votre créneau n’est plus gardé.")
+    someone.press("main form .fr-btn >> nth=0")
+    someone.answer()
+    expect(page.locator("#first_name")).to_have_value("Awa")
 
 
 def test_another_picture_replaces_the_first_in_place_and_clears_the_error(open_page: Window, somebody: Becomes) -> None:
@@ -145,6 +205,9 @@ def test_another_picture_replaces_the_first_in_place_and_clears_the_error(open_p
     assert page.url == url
     someone.button("Écouter").click()
     expect(page.locator("audio[controls]")).to_be_visible()
+    page.wait_for_function("!document.querySelector('audio').paused")
+    expect(page.locator(STATUS)).to_have_text("Voici six chiffres à écouter.")
+    expect(page.locator("#listen")).to_be_focused()
     someone.answer()
     expect(page.get_by_role("heading", level=1)).to_have_text("Coordonnées personnelles")
 

@@ -11,7 +11,7 @@ from icalendar import Calendar
 from playwright.sync_api import Locator, Page, expect
 from pypdf import PdfReader
 
-from tests.browser.applicant import NAMES, SERVICE, Applicant, Window, one_line
+from tests.browser.applicant import NAMES, SERVICE, Applicant, Becomes, Window, one_line
 from tests.stack.visitor import until
 
 ERROR = re.compile(r"^Erreur\s:")
@@ -37,8 +37,8 @@ def test_the_first_page_leads_to_the_notice_and_its_box_to_the_calendar(applican
     expect(applicant.page).to_have_url(re.compile(rf"/services/{SERVICE}$"))
     applicant.page.get_by_label("J’ai lu cette page et j’accepte les conditions d’utilisation.").check()
     applicant.press(applicant.button("Effectuer une demande de rendez-vous"))
-    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Choix d’une plage horaire")
-    expect(applicant.page.get_by_text("demande(s) de rendez-vous disponible(s)")).to_be_visible()
+    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Choix d’un créneau")
+    expect(applicant.page.locator("#count")).to_be_visible()
 
 
 def test_without_the_checkbox_the_notice_does_not_lead_on(applicant: Applicant) -> None:
@@ -46,17 +46,39 @@ def test_without_the_checkbox_the_notice_does_not_lead_on(applicant: Applicant) 
     applicant.button("Effectuer une demande de rendez-vous").click()
     expect(applicant.page.locator("#conditions_accepted:invalid")).to_be_focused()
     applicant.goto(f"services/{SERVICE}/slots")
-    applicant.press(applicant.button("Première plage horaire libre"))
+    applicant.press(applicant.button("Premier créneau libre"))
     expect(applicant.page.locator("#conditions_accepted-error")).to_have_text(
         "Cochez la case pour dire que vous avez lu et accepté les conditions."
     )
 
 
-def test_the_calendar_shows_a_week_from_monday_to_sunday(applicant: Applicant) -> None:
+def test_the_calendar_shows_the_days_with_appointments_only(applicant: Applicant) -> None:
     applicant.open_calendar()
     days = [text(day).split()[0].lower() for day in applicant.page.locator(".gu-day .fr-fieldset__legend").all()]
-    assert days == ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"]
-    expect(applicant.page.get_by_text("Pas de rendez-vous ce jour")).to_have_count(5)
+    assert days == ["mardi", "jeudi"]
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+def test_on_a_phone_the_first_free_slot_is_within_the_first_screen(
+    language: str, open_page: Window, somebody: Becomes
+) -> None:
+    someone = somebody(open_page(script=False, width=390, language=language))
+    someone.page.set_viewport_size({"width": 390, "height": 780})
+    someone.open_calendar()
+    slot = someone.page.locator(".gu-list .fr-label").first.bounding_box()
+    bar = someone.page.locator(".gu-bar").bounding_box()
+    assert slot
+    assert bar
+    assert slot["y"] + slot["height"] <= bar["y"]
+    assert bar["y"] + bar["height"] <= 780
+
+
+def test_who_chooses_nothing_reads_so_at_the_slots_and_is_there(applicant: Applicant) -> None:
+    applicant.open_calendar()
+    applicant.press(".gu-choose .fr-btn:not([name])")
+    expect(applicant.page.locator("#slots #errors")).to_be_focused()
+    expect(applicant.page.locator("#slots #errors")).to_have_text("Choisissez un créneau.")
+    expect(applicant.page.locator("#slots #errors")).to_be_in_viewport()
 
 
 def test_the_chosen_slot_is_held(applicant: Applicant) -> None:
@@ -69,9 +91,9 @@ def test_the_chosen_slot_is_held(applicant: Applicant) -> None:
 
 def test_the_first_free_slot_is_one_button_away(applicant: Applicant) -> None:
     applicant.accept()
-    applicant.press(applicant.button("Première plage horaire libre"))
+    applicant.press(applicant.button("Premier créneau libre"))
     expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Contrôle de sécurité")
-    assert "Votre place est gardée jusqu’à" in text(applicant.page.locator(".gu-until"))
+    assert "Votre créneau est gardé jusqu’à" in text(applicant.page.locator(".gu-until"))
 
 
 def test_the_captcha_is_a_picture_with_a_text_alternative_and_can_be_replaced(applicant: Applicant) -> None:
@@ -115,7 +137,7 @@ def test_mistakes_are_shown_above_and_beside_their_fields_and_no_input_is_lost(a
     expect(page).to_have_title(ERROR)
     expect(page.locator("#errors")).to_be_focused()
     mistakes = {
-        "last_name": "Remplissez ce champ.",
+        "last_name": "Indiquez votre nom.",
         "email_confirmation": "Les deux adresses ne sont pas les mêmes.",
         "birth_date": "Écrivez une date qui existe, par exemple 31 12 1990.",
     }
@@ -147,12 +169,36 @@ def test_one_line_can_be_changed_on_the_check_page(applicant: Applicant) -> None
     assert applicant.person.last_name in text(page.locator(".gu-check"))
 
 
+def test_back_and_reload_show_each_page_again_and_never_ask_to_send_a_form_again(applicant: Applicant) -> None:
+    page = applicant.page
+    applicant.reach_details()
+    applicant.fill(phone="")
+    applicant.next()
+    expect(page.locator("#errors")).to_be_focused()
+    applicant.page.fill("#phone", "06 12 34 56 78")
+    applicant.next()
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Vérifiez avant de valider")
+    page.go_back()
+    expect(page.locator("#phone")).to_have_value("06 12 34 56 78")
+    page.go_forward()
+    applicant.press(applicant.button("Modifier : Téléphone"))
+    expect(page.locator("#phone")).to_be_focused()
+    page.go_back()
+    applicant.send()
+    done = page.title()
+    page.go_back()
+    expect(page).to_have_title(done)
+    page.reload()
+    expect(page).to_have_title(done)
+
+
 def test_the_done_page_survives_a_reload_and_a_bookmark(applicant: Applicant, open_page: Window) -> None:
     hold = applicant.reach_done()
     expect(applicant.page).to_have_url(hold)
     content = text(applicant.page.locator("main"))
     assert "2 880 minutes" in content
-    assert re.search(r"Votre référence : \S+", content)
+    assert re.search(r"Référence ESSAI-\S+", content)
     applicant.page.reload()
     assert text(applicant.page.locator("main")) == content
     elsewhere = open_page(script=False)
@@ -163,7 +209,7 @@ def test_the_done_page_survives_a_reload_and_a_bookmark(applicant: Applicant, op
 def test_only_the_button_confirms_and_then_the_convocation_arrives(applicant: Applicant) -> None:
     page = applicant.page
     applicant.reach_done()
-    reference = text(page.locator(".fr-alert--success strong"))
+    reference = text(page.locator(".gu-reference"))
     applicant.open_letter(1)
     letter = text(page.locator("pre"))
     for fact in (
@@ -181,7 +227,7 @@ def test_only_the_button_confirms_and_then_the_convocation_arrives(applicant: Ap
     page.reload()
     expect(page.locator(".fr-alert__title")).to_have_text("Votre demande n’est pas encore confirmée")
     applicant.press(applicant.button("Confirmer ma demande"))
-    expect(page.locator(".fr-alert__title")).to_have_text("Merci, votre rendez-vous est confirmé")
+    expect(page.locator(".fr-alert__title")).to_have_text("Votre rendez-vous est confirmé")
 
     applicant.open_letter(2)
     files = {
@@ -213,16 +259,16 @@ def test_only_the_button_deletes(applicant: Applicant) -> None:
     expect(page.locator(".fr-alert__title")).to_have_text("Votre demande n’est pas encore confirmée")
     applicant.press(applicant.link("Supprimer ma demande"))
     applicant.press(applicant.button("Oui, supprimer ma demande"))
-    expect(page.locator(".fr-alert__title")).to_have_text("Ce rendez-vous est annulé")
+    expect(page.locator(".fr-alert__title")).to_have_text("L’annulation est enregistrée")
     assert applicant.person.last_name not in text(page.locator("main"))
-    assert "annulé" in applicant.program.letter(applicant.person.email, 2)["subject"]
+    assert "supprimée" in applicant.program.letter(applicant.person.email, 2)["subject"]
 
 
 def test_a_seat_that_is_given_up_is_free_at_once(applicant: Applicant) -> None:
     slot = applicant.open_calendar()[-2]
     applicant.choose(slot)
-    applicant.press(applicant.button("Abandonner et rendre ma place"))
-    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Votre place est rendue")
+    applicant.press(applicant.button("Abandonner et rendre ce créneau"))
+    expect(applicant.page.get_by_role("heading", level=1)).to_have_text("Votre créneau est rendu")
     until(lambda: slot in applicant.open_calendar() or None, seconds=3)  # a calendar is cached for one second
     applicant.take_elsewhere(slot)
 
@@ -234,8 +280,8 @@ def test_a_hold_is_extended_twice_and_no_input_is_lost(applicant: Applicant, ste
         applicant.answer()
         applicant.page.fill("#first_name", "Awa")
     for _ in range(2):
-        applicant.press(applicant.button("Garder ma place plus longtemps"))
-    expect(applicant.button("Abandonner et rendre ma place")).to_be_visible()
-    expect(applicant.button("Garder ma place plus longtemps")).to_have_count(0)
+        applicant.press(applicant.button("Plus de temps"))
+    expect(applicant.button("Abandonner et rendre ce créneau")).to_be_visible()
+    expect(applicant.button("Plus de temps")).to_have_count(0)
     if step == "details":
         expect(applicant.page.locator("#first_name")).to_have_value("Awa")

@@ -37,12 +37,13 @@ EVERYBODY = ("notice", "style sheet", "script", "calendar page")
 """The requests of every visitor. Then follow those of WON or LOST."""
 CACHED = ("style sheet", "script", "calendar page")
 """The requests that the CDN answers."""
-LOST = ("hold page, refused",)
+LOST = ("hold page, refused", "calendar page, refused")
 WON: tuple[str, ...] = (
     "hold page",
     "captcha page",
     "captcha answer",
     "details page",
+    "details to check",
     "check page",
     "details sent",
     "details page",

@@ -209,13 +209,13 @@ class Monday:
         start = self.service.start_of(self.taken_key)
         taken = {"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}", "conditions_accepted": "true"}
 
-        def look(*, page: bool, second: bool = False, minute: bool = False, week: str = "") -> Event:
+        def look(*, page: bool, second: bool = False, minute: bool = False, **queried: str) -> Event:
             if second:
                 self.expire_second()
             if minute:
                 recent.SEATS.clear()
-            query = {"multiValueQueryStringParameters": {"week": [week]} if week else None}
-            return request("GET", slots, page=page, service="aes") | query
+            query = {name: [value] for name, value in queried.items()} or None
+            return request("GET", slots, page=page, service="aes") | {"multiValueQueryStringParameters": query}
 
         def wish(body: Mapping[str, str], *, page: bool) -> Event:
             fields = body if page else {name: True if value == "true" else value for name, value in body.items()}
@@ -273,7 +273,10 @@ class Monday:
             "hold page": Case("hold", lambda: wish(free, page=True), 303, self.give_back),
             "hold JSON": Case("hold", lambda: wish(free, page=False), 201, self.give_back),
             "hold JSON, without ticket and count": Case("hold", without_counters, 201, restore_counters),
-            "hold page, refused": Case("hold", lambda: wish(taken, page=True), 409),
+            "hold page, refused": Case("hold", lambda: wish(taken, page=True), 303),
+            "calendar page, refused": Case(
+                "slots", lambda: look(page=True, refused="slot-taken", slot=f"{start:%Y-%m-%dT%H:%M}")
+            ),
             "hold JSON, refused": Case("hold", lambda: wish(taken, page=False), 409),
             "captcha page": Case("captcha", show),
             "captcha JSON, with sound": Case(
@@ -281,7 +284,8 @@ class Monday:
             ),
             "captcha answer": Case("captcha", self.captcha_answer),
             "details page": Case("captcha", lambda: show(captcha_passed=True)),
-            "check page": Case("request", lambda: send(**birth_date)),
+            "details to check": Case("request", lambda: send(**birth_date), 303),
+            "check page": Case("captcha", lambda: check_page(send(**birth_date))),
             "details sent": Case("request", send, 202),
             "request page": Case(
                 "request", lambda: request("GET", confirm, page=True, token=self.file_request().token)
@@ -299,6 +303,14 @@ class Monday:
             "release": Case("release", lambda: schedule),
             "expiry": Case("expiry", lambda: schedule),
         }
+
+
+def check_page(details: Event) -> Event:
+    """Build the request for the check page, with the cookie that keeps the details that were sent."""
+    cookies = app.request_function(details, None)["multiValueHeaders"]["Set-Cookie"]
+    event = request("GET", "/holds/{hold}", page=True, **details["pathParameters"])
+    event["headers"]["Cookie"] += f"; {cookies[0].partition(';')[0]}"
+    return event | {"multiValueQueryStringParameters": {"step": ["check"]}}
 
 
 def limit_holds(maximum: str) -> None:

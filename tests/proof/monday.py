@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -278,6 +278,9 @@ def ask(table: Table, result: Result, visitor: int) -> float:
     refused = table.refused.total()
     answer = app.hold_function(event(visitor, table.now), None)
     status, kind = answer["statusCode"], "page" if visitor % PAGES == 0 else "program"
+    refusal = parse_qs(urlsplit(answer["headers"].get("Location", "")).query).get("refused", [""])[0]
+    if refusal:  # a person is led to the page that says so
+        status = 409
     result.requests += 1
     result.answers[status, kind] += 1
     result.repeated += table.refused.total() - refused > 1
@@ -286,7 +289,7 @@ def ask(table: Table, result: Result, visitor: int) -> float:
         result.waits[wait] += 1
     if status != 409:
         return wait
-    if NOTHING_FREE not in answer["body"]:
+    if NOTHING_FREE not in answer["body"] and refusal != "nothing-free":
         return 1  # others were faster at the three seats that were tried
     result.too_soon += result.drained is None
     return 0

@@ -156,8 +156,9 @@ CASES = {
     "looking": Case(
         Scene.confirmed,
         looks,
-        "home show_service show_slots slots_function show_hold show_request show_confirmation show_cancellation "
-        "show_move show_convocation show_correction show_erasure show_data",
+        "home about show_service show_documents show_slots slots_function attest_attempt show_attempt "
+        "show_hold show_request show_confirmation show_cancellation "
+        "show_move show_convocation show_calendar_event show_correction show_erasure show_data",
     ),
     "a hold": Case(Scene.nothing, Scene.held, "place_hold hold_function"),
     "an extension": Case(Scene.held, lambda scene: holds.extend(scene.hold, NOW), "extend_hold"),
@@ -186,7 +187,7 @@ CASES = {
     "the release": Case(Scene.nothing, Scene.release, "release"),
     "closing a morning": Case(Scene.confirmed, Scene.close, ""),
 }
-TOUCH_NOTHING = {"show_manage", "static", "openapi", "health"}
+TOUCH_NOTHING = {"show_manage", "show_attempts", "static", "openapi", "health", "unknown"}
 LEAVES_MORE = {"a hold", "an extension", "a wrong answer"}
 """Cases in which a second try counts as another one. Their own tests are below."""
 

@@ -116,7 +116,8 @@ def test_a_weak_secret_stops_the_deployment(operator: Operator) -> None:
     lines = operator.run("deploy", "--yes", code=1, MailRate="7")
     secrets.put_secret_value(SecretId="guichet-trial", SecretString=good)
     assert (
-        lines[-1] == "guichet: the secret guichet-trial is too short: at least 43 characters (256 bits) without spaces"
+        lines[-1] == "guichet: the secret guichet-trial is malformed or too short: at least 43 characters (256 bits) "
+        "without spaces, as `make rotate` writes it"
     )
 
 

@@ -43,8 +43,9 @@ SHORT = 3
 """The number of examples of each operation in a short run."""
 REFUSED = ["2xx", "3xx", "401", "403", "404", "409", "410", "422", "429"]
 """Statuses of a request that is valid by the schema. The clock, the table or a rule over two fields may refuse it."""
-WRONG = ["404", "409", "410", "422", "429"]
-"""Statuses of a request that is invalid by the schema. 410 is for a hold or a link that is over."""
+WRONG = ["303", "404", "409", "410", "422", "429"]
+"""Statuses of a request that is invalid by the schema. 410 is for a hold or a link that is over. 303 leads a
+person to the page of their form; no program gets it for an invalid body."""
 STEPS = ("held", "proven", "proven", "pending", "pending", "confirmed", "confirmed", "cancelled", "moved")
 AWA = {
     "first_name": "Awa",

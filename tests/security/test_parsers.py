@@ -21,7 +21,7 @@ from chalicelib.domain.refusals import CaptchaSpent, InvalidFields, NotFound
 from chalicelib.domain.seat import SeatKey
 from chalicelib.mail import bounces, outbox
 from chalicelib.rendering import i18n
-from chalicelib.web import forms, incoming, reply, response, visit
+from chalicelib.web import fields, forms, incoming, reply, response, visit
 from tests.conftest import document
 
 EVERY = settings(
@@ -112,7 +112,7 @@ TYPES = some.sampled_from(
 @example(b'{"slot": "\\ud800"}', "application/json")
 @example(b"&" * 41, "application/x-www-form-urlencoded")
 @example(b"slot=%ff%fe&slot=%00", "application/x-www-form-urlencoded")
-@example(b"x" * (forms.MOST_BYTES + 1), "application/json")
+@example(b"x" * (fields.MOST_BYTES + 1), "application/json")
 def test_any_body_is_parsed_or_refused_and_any_parsed_body_is_accepted_or_refused_by_field(
     content: bytes, content_type: str
 ) -> None:

@@ -253,5 +253,5 @@ def test_secrets_have_the_documented_entropy() -> None:
     assert len(secret) == 52 + 26  # 256 bits and a signature of 128, in base32
     reference = keys().reference("aes", seat_of(hold_id).hold)
     assert len(reference.removeprefix("AES-").replace("-", "")) == 10  # of 32 characters: 50 bits
-    assert len(tokens.CAPTCHA_LETTERS) ** tokens.CAPTCHA_LENGTH == 594_823_321
+    assert len(tokens.CAPTCHA_LETTERS) ** tokens.CAPTCHA_LENGTH == 148_035_889
     assert CAPTCHA_TRIES == 5

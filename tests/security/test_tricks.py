@@ -91,7 +91,7 @@ def test_a_page_whose_url_ends_with_a_slash_has_working_links() -> None:
         "GET", "/services/{service}", "/api/services/aes/", ids={"service": "aes"}, headers={"accept": "text/html"}
     )
     _, _, body = raw(request_event)
-    assert Page(body).links["Guichet Préfecture de l’Exemple"] == "../../"
+    assert Page(body).links["Préfecture de l’Exemple Rendez-vous en ligne, gratuit"] == "../../"
 
 
 def test_markup_in_a_path_is_escaped_on_the_page() -> None:
@@ -387,7 +387,7 @@ def test_the_cdn_does_not_cache_server_errors() -> None:
 def test_the_cache_key_of_the_cdn_has_every_input_of_a_calendar() -> None:
     policy = read_template(CDN)["Resources"]["Calendar"]["Properties"]["CachePolicyConfig"]
     cache_key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
-    assert cache_key["QueryStringsConfig"]["QueryStrings"] == ["week", "lang", "conditions_accepted"]
+    assert cache_key["QueryStringsConfig"]["QueryStrings"] == ["week", "lang", "conditions_accepted", "refused", "slot"]
     assert cache_key["CookiesConfig"]["Cookies"] == ["lang"]
     assert cache_key["HeadersConfig"]["Headers"] == ["Accept", "Accept-Language"]
 

@@ -36,7 +36,7 @@ def filed_once(stack: Stack, fault: Once, *, first: int) -> None:
         answer = visitor.post(f"/holds/{hold}/details", awa)
         assert answer.status_code == first, answer.text
         again = answered(visitor.post(f"/holds/{hold}/details", awa), 202)
-    assert visitor.letter(awa["email"])["subject"] == "Confirmez votre rendez-vous"
+    assert visitor.letter(awa["email"])["subject"] == "Confirmez votre demande de rendez-vous"
     assert again["state"] == "pending"
     assert answered(visitor.post(f"/holds/{hold}/details", awa), 202)["reference"] == again["reference"]
     assert len(visitor.letters(awa["email"])) == 1
@@ -81,8 +81,8 @@ def test_late_and_repeated_changes_send_each_letter_once_and_outdated_letters_ne
     finally:
         client.delete_event_source_mapping(UUID=doubled["UUID"])
     assert [letter["subject"] for letter in visitor.letters(awa["email"])] == [
-        "Confirmez votre rendez-vous",
-        "Votre rendez-vous est annulé",
+        "Confirmez votre demande de rendez-vous",
+        "Votre demande de rendez-vous est supprimée",
     ]
     assert len(visitor.letters(ben["email"])) == 1
 
@@ -95,7 +95,7 @@ def test_a_letter_waits_while_ses_is_unavailable_and_is_sent_once_afterwards(sta
         until(lambda: logged(stack, "mailer", "mail-later", start))
         time.sleep(minutes * 60)  # the mailer retries
         assert visitor.letters(awa["email"]) == []
-    assert visitor.letter(awa["email"])["subject"] == "Confirmez votre rendez-vous"
+    assert visitor.letter(awa["email"])["subject"] == "Confirmez votre demande de rendez-vous"
     after = person()
     visitor.file(after)
     visitor.letter(after["email"])  # the stream has gone on

@@ -36,10 +36,10 @@ def test_after_a_bounce_the_e_mail_address_can_be_corrected_for_the_time_of_the_
     right = person()
     correction = {name: right[name] for name in ("email", "email_confirmation")}
     answered(visitor.post(f"/holds/{hold}/email", correction), 202)
-    assert visitor.letter(right["email"])["subject"] == "Confirmez votre rendez-vous"
+    assert visitor.letter(right["email"])["subject"] == "Confirmez votre demande de rendez-vous"
     answered(visitor.get(link), 410)
     assert answered(visitor.post(f"{visitor.link(right['email'])}/confirmation"), 200)["state"] == "confirmed"
-    assert [letter["subject"] for letter in visitor.letters(awa["email"])] == ["Confirmez votre rendez-vous"]
+    assert [letter["subject"] for letter in visitor.letters(awa["email"])] == ["Confirmez votre demande de rendez-vous"]
 
 
 def ends_with_the_form(seat: dict[str, Any]) -> bool:

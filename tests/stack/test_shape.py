@@ -10,6 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from app import app
+from chalicelib.web.handler import ANY_METHOD
+from chalicelib.web.visit import UNKNOWN_PATH
 from infra.local.settings import ACCOUNT, API, MAIL_FROM, REGION
 from infra.local.stack import Stack
 from tests.stack.visitor import JSON, Visitor, answered, key_of, person, until
@@ -20,10 +22,18 @@ def reads(*paths: str) -> set[tuple[str, str]]:
     return {(method, path) for method in ("GET", "HEAD") for path in paths}
 
 
-PAGES = ("", "/confirmation", "/cancellation", "/move", "/convocation", "/correction", "/data", "/erasure")
+PAGES = (
+    *("", "/confirmation", "/cancellation", "/move", "/convocation", "/calendar", "/correction", "/data", "/erasure"),
+)
+SERVICE_PAGES = ("/services/{service}", "/services/{service}/documents")
+ABOUT = ("/legal", "/accessibility", "/privacy", "/contact", "/sitemap")
 ROUTES = {
-    "page": reads("/", "/services/{service}", "/manage", "/static/{file}", "/openapi.json", "/health"),
-    "slots": reads("/services/{service}/slots"),
+    "page": reads(
+        *("/", *SERVICE_PAGES, "/manage", *ABOUT, "/attempts", "/attempts/{token}"),
+        *("/static/{file}", "/openapi.json", "/health"),
+    )
+    | {(method, UNKNOWN_PATH) for method in ANY_METHOD},
+    "slots": {*reads("/services/{service}/slots"), ("POST", "/services/{service}/attempts")},
     "hold": {
         ("POST", "/services/{service}/holds"),
         ("POST", "/holds/{hold}/extension"),
@@ -123,7 +133,7 @@ def test_this_test_lists_every_route_of_the_code() -> None:
     declared = {(method, path) for path, methods in app.routes.items() for method in methods}
     listed = [route for routes in ROUTES.values() for route in routes]
     assert declared == set(listed)
-    assert len(listed) == 46
+    assert len(listed) == 72
 
 
 def test_every_route_is_integrated_with_the_alias_of_its_function(stack: Stack) -> None:

@@ -54,7 +54,7 @@ def test_a_failing_letter_delays_no_other_and_is_sent_once_it_can_be(impatient: 
     message = until(lambda: given_up(stack), seconds=60)
     assert "awa" not in json.dumps(message).casefold()
     visitor.file(ben)
-    assert visitor.letter(ben["email"])["subject"] == "Confirmez votre rendez-vous"
+    assert visitor.letter(ben["email"])["subject"] == "Confirmez votre demande de rendez-vous"
     assert len(visitor.letters(awa["email"])) == 1
     with pytest.raises(redrive.NotSent, match="failed on change"):
         redrive.send_again("laptop", client=stack.client)

@@ -116,9 +116,10 @@ def test_one_booking_goes_from_the_calendar_to_a_confirmed_appointment_and_is_ca
 
     first = visitor.letter(awa["email"])
     check_first_letter(first, start, filed["reference"])
-    confirm, delete = links(first)
+    confirm, delete, *others = links(first)
     assert confirm.startswith(f"{visitor.stack.api}/requests/")
     assert delete == f"{confirm}/cancellation"
+    assert not any(link.startswith(confirm) for link in others)
 
     link = path_of(confirm)
     assert answered(visitor.get(link), 200)["state"] == "pending"
@@ -144,7 +145,7 @@ def check_first_letter(letter: dict[str, Any], start: datetime, reference: str) 
     """Check that it has all facts and both links, in the text and in the HTML."""
     today = datetime.now(PARIS)
     words = plain(letter)
-    assert letter["subject"] == "Confirmez votre rendez-vous"
+    assert letter["subject"] == "Confirmez votre demande de rendez-vous"
     assert "Nature : Demande d’admission exceptionnelle au séjour (AES)" in words
     assert f"Déposée le : {french(today.date())}, {today.hour} h" in words
     assert f"Date : {french(start.date())}" in words
@@ -194,7 +195,7 @@ def test_the_delete_link_works_before_the_request_is_confirmed(visitor: Visitor)
     visitor.file(awa)
     link = visitor.link(awa["email"])
     assert answered(visitor.post(f"{link}/cancellation"), 200)["state"] == "cancelled"
-    assert visitor.letter(awa["email"], 2)["subject"] == "Votre rendez-vous est annulé"
+    assert visitor.letter(awa["email"], 2)["subject"] == "Votre demande de rendez-vous est supprimée"
     refused(visitor.post(f"{link}/confirmation"), 410, "link-over")
     visitor.file(awa)  # the locks went with the request
 
@@ -397,7 +398,7 @@ def test_managing_a_request_sends_its_link_and_does_not_reveal_whether_it_exists
     answers = [(response.status_code, response.json()) for response in (known, unknown, wrong)]
     assert answers == [(202, {"status": "accepted"})] * 3
     second = visitor.letter(awa["email"], 2)
-    assert second["subject"] == "Votre lien pour gérer votre rendez-vous"
+    assert second["subject"] == "Votre lien pour gérer votre demande de rendez-vous"
     assert next(links(second)) == next(links(first))
     visitor.file(nobody)
     visitor.letter(nobody["email"])
@@ -408,9 +409,25 @@ def test_managing_a_request_sends_its_link_and_does_not_reveal_whether_it_exists
 # Paths
 
 
+@pytest.mark.parametrize(("language", "title"), [("fr", "Cette page n’existe pas"), ("ar", "هذه الصفحة غير موجودة")])
+def test_an_unknown_path_of_any_depth_is_a_page_in_the_language_of_the_visitor(
+    visitor: Visitor, language: str, title: str
+) -> None:
+    for path in ("/none", "/none/of", "/none/of/these", "/none/of/these/exists"):
+        answer = visitor.get(path, **{"Accept": "text/html", "Accept-Language": language})
+        assert (answer.status_code, answer.headers["Content-Language"]) == (404, language)
+        assert title in answer.text
+        assert visitor.web.get(urljoin(answer.url, "../" * (path.count("/") - 1) + "legal"), timeout=30).ok
+
+
+def test_the_url_of_a_form_opened_as_a_page_says_so(visitor: Visitor) -> None:
+    answer = visitor.get("/services/aes/holds", Accept="text/html")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
 def test_an_unknown_path_and_an_unknown_method_are_problems_not_found(visitor: Visitor) -> None:
     refused(visitor.get("/nothing/here"), 404, "not-found")
-    refused(visitor.web.delete(visitor.url("/health"), headers=JSON, timeout=30), 404, "not-found")
+    refused(visitor.web.delete(visitor.url("/health"), headers=JSON, timeout=30), 405, "wrong-method")
 
 
 @pytest.mark.parametrize(

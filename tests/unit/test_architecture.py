@@ -19,7 +19,7 @@ PACKAGES = {
     "web": {"domain", "storage", "booking", "rendering"},
 }
 """Each package of `chalicelib/` and the packages that it may import."""
-SHARED = {"settings": set[str](), "keys": {"domain"}, "log": set[str]()}
+SHARED = {"settings": {"domain"}, "keys": {"domain"}, "log": set[str]()}
 """The modules beside the packages. Every package but `domain` and `rendering` may import them."""
 FILES = {
     ".".join(path.relative_to(ROOT / "chalicelib").with_suffix("").parts): path

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import settings
+from chalicelib.domain.stage_secret import attestation_key
 
 GOOD = {
     "GUICHET_STAGE": "prod",
@@ -17,7 +18,7 @@ STAGE = "the name of the stage, in lower case"
 TABLE = "the name of the DynamoDB table"
 RATE = "the e-mails a second, from 1 to 9999"
 HOLDS = "the holds an hour of one client network, from 0 (no limit) to 9999"
-SECRET = "at least 43 random characters (256 bits), without spaces"
+SECRET = "at least 43 random characters (256 bits), without spaces, as `make rotate` writes it"
 SENDER = "the e-mail address of the sender"
 URL = "the URL that applicants use, with https://"
 
@@ -27,6 +28,7 @@ def test_a_complete_environment_is_read_and_the_public_url_loses_its_slash() -> 
         stage="prod",
         table="guichet-prod",
         secret="s" * 43,
+        attestation_keys=(attestation_key("s" * 43),),
         captcha_answer="",
         mail_from="rendez-vous@example.org",
         mail_rate=14,
@@ -46,6 +48,11 @@ def test_a_complete_environment_is_read_and_the_public_url_loses_its_slash() -> 
         ({"GUICHET_SECRET": ""}, f"guichet: GUICHET_SECRET is missing. Set it to {SECRET}."),
         ({"GUICHET_SECRET": "s" * 42}, f"guichet: GUICHET_SECRET is malformed. Set it to {SECRET}."),
         ({"GUICHET_SECRET": "s" * 42 + " "}, f"guichet: GUICHET_SECRET is malformed. Set it to {SECRET}."),
+        ({"GUICHET_SECRET": "s" * 43 + " other"}, f"guichet: GUICHET_SECRET is malformed. Set it to {SECRET}."),
+        (
+            {"GUICHET_SECRET": f"{'s' * 43} attestation:2026-02-30:{'a' * 52}"},
+            "guichet: GUICHET_SECRET has a key with a malformed date. Run `make rotate`.",
+        ),
         ({"GUICHET_MAIL_FROM": ""}, f"guichet: GUICHET_MAIL_FROM is missing. Set it to {SENDER}."),
         ({"GUICHET_MAIL_FROM": "a b"}, f"guichet: GUICHET_MAIL_FROM is malformed. Set it to {SENDER}."),
         ({"GUICHET_MAIL_RATE": ""}, f"guichet: GUICHET_MAIL_RATE is missing. Set it to {RATE}."),

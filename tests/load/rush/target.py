@@ -96,7 +96,7 @@ def running_stage(settings: Settings, service: str, file: Path) -> Iterator[Targ
 def secret(stage_name: str, region: str) -> str:
     """Read the secret of the stage. Raise CannotRush if AWS refuses it."""
     try:
-        return read_secret(Deployment(stage_name, clients(region)))
+        return read_secret(Deployment(stage_name, clients(region))).current
     except (BotoCoreError, ClientError) as error:
         reason = " ".join(str(error).split())
         raise CannotRush(f"guichet: cannot read the secret of the stage {stage_name}: {reason}") from error

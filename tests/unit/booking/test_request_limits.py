@@ -245,7 +245,7 @@ def test_the_applicant_gets_a_letter_about_an_attempt_at_most_once_a_day(owner: 
         row.refresh()
         records.append((str(n), before, row.serialize()))  # type: ignore[arg-type]  # the image before this one
     outbox.deliver(records[1:], now=NOW, send=post)
-    assert [letter.subject for letter, _ in post.sent] == ["Votre rendez-vous n’a pas changé"] * 2
+    assert [letter.subject for letter, _ in post.sent] == ["Votre demande de rendez-vous n’a pas changé"] * 2
     assert f"/requests/{owner.token}" in post.sent[0][0].text
     assert refused(hold, 1, 1) == "AlreadyRequested"
 

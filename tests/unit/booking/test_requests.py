@@ -12,6 +12,7 @@ from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import items, person_store, seat_store, service_store
+from tests.conftest import document
 from tests.unit.booking.steps import AWA, BEN, NOW, captcha_passed, confirmed, filed, hold, send_details
 
 SECOND = timedelta(seconds=1)
@@ -129,6 +130,15 @@ def test_asking_for_a_link_twice_within_two_minutes_is_noted_once(service: Servi
     assert not person_store.ask_link(address, service.id, request.reference, NOW + SECOND, pause=requests.LINK_PAUSE)
     requests.ask_link("AES-22222-22222", "nobody@example.org", NOW)
     assert items.LockItem.count(f"EMAIL#{keys().email_key('nobody@example.org')}") == 0
+
+
+def test_the_service_in_a_reference_may_be_written_without_its_hyphens() -> None:
+    service_store.put(document(id="titre-de-sejour"))
+    lock = items.email_lock(keys().email_key("awa@example.org"), "titre-de-sejour")
+    lock.update([items.LockItem.reference.set("TITRE-DE-SEJOUR-22222-33333")])
+    requests.ask_link("TITREDESEJOUR-22222-33333", "awa@example.org", NOW)
+    lock.refresh()
+    assert lock.asked_at
 
 
 @pytest.mark.parametrize("over", [False, True])

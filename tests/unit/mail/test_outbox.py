@@ -33,7 +33,7 @@ def test_a_request_calls_for_one_letter_with_its_facts_and_links_however_often_t
     (letter, key) = post.sent[0]
     assert len(post.sent) == 1
     assert key == f"{request.reference}.confirm"
-    assert (letter.to, letter.subject) == ("awa@example.org", "Confirmez votre rendez-vous")
+    assert (letter.to, letter.subject) == ("awa@example.org", "Confirmez votre demande de rendez-vous")
     link = f"https://guichet.example.org/api/requests/{request.token}"
     for text in (
         "Bonjour Awa Exemple,",
@@ -72,6 +72,24 @@ def letters_for(*changes: Change) -> list[ses.Letter]:
 
 def calendar_of(letter: ses.Letter) -> bytes:
     return next(file.content for file in letter.attachments if file.name == "rendez-vous.ics")
+
+
+@pytest.mark.usefixtures("service")
+def test_a_request_that_is_cancelled_before_its_confirmation_is_deleted_and_after_it_an_appointment_cancelled() -> None:
+    request, _ = filed()
+    before = image(keys().read_link_token(request.token).seat)
+    deleted = after(request, lambda token: requests.cancel(token, NOW))
+    assert [letter.subject for letter in letters_for(deleted)] == ["Votre demande de rendez-vous est supprimée"]
+    confirmed = {**before, "state": {"S": str(State.CONFIRMED)}}
+    due = outbox.letter_due(confirmed, deleted[2])
+    assert due is not None
+    assert due.kind is letters.LetterKind.CANCELLED
+
+
+@pytest.mark.usefixtures("service")
+def test_a_letter_comes_from_the_office_by_name() -> None:
+    (letter,) = letters_for(filed()[1])
+    assert letter.sender_name == "Préfecture de l’Exemple – rendez-vous"
 
 
 @pytest.mark.usefixtures("service")
@@ -144,7 +162,7 @@ def test_a_letter_that_cannot_be_sent_now_is_tried_again_and_those_after_it_wait
     post = Postman()
     assert outbox.deliver([first, second], now=NOW, send=post) == []
     assert [letter.subject for letter, _ in post.sent] == [
-        "Confirmez votre rendez-vous",
+        "Confirmez votre demande de rendez-vous",
         "Votre rendez-vous est confirmé : votre convocation",
     ]
 
@@ -188,7 +206,7 @@ def test_a_link_that_was_asked_for_is_sent_once(service: Service) -> None:
     change = link_record(service, request, NOW)
     post = Postman()
     outbox.deliver([change, change], now=NOW, send=post)
-    assert [letter.subject for letter, _ in post.sent] == ["Votre lien pour gérer votre rendez-vous"]
+    assert [letter.subject for letter, _ in post.sent] == ["Votre lien pour gérer votre demande de rendez-vous"]
     assert request.token in post.sent[0][0].text
 
 

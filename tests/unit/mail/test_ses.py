@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -364,3 +365,33 @@ def test_every_letter_waits_for_the_pace_before_it_is_sent() -> None:
 def test_importing_the_module_loads_no_client() -> None:
     program = "import sys, chalicelib.mail.ses; sys.exit(bool({'botocore', 'idna'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603  this Python
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Préfecture de la Loire – rendez-vous",
+        'Prefecture, of "somewhere" (desk)',
+        "Préfecture, « guichet » " + "très " * 20 + "long",
+        "محافظة – المواعيد",
+    ],
+)
+def test_the_sender_has_a_display_name_that_every_reader_decodes(name: str) -> None:
+    content = written(replace(LETTER, sender_name=name))
+    display_name, address = parseaddr(message_from_bytes(content)["From"])
+    decoded = str(make_header(decode_header(display_name)))  # the parser of `default` adds spaces between long words
+    assert (decoded, address) == (name, "rendez-vous@example.org")
+    assert content.isascii()
+    assert max(len(line) for line in content.split(b"\r\n\r\n")[0].split(b"\r\n")) <= 78
+
+
+def test_the_display_name_of_the_sender_is_encoded_as_rfc_2047_says() -> None:
+    head = written(replace(LETTER, sender_name="Préfecture de la Loire – rendez-vous")).split(b"\r\n\r\n")[0]
+    assert b"From: =?utf-8?" in head
+    assert b"<rendez-vous@example.org>" in head
+
+
+@pytest.mark.parametrize("tail", BREAKS)
+def test_no_display_name_can_add_a_header(tail: str) -> None:
+    with pytest.raises(MailRefused):
+        written(replace(LETTER, sender_name=f"Préfecture{tail}"))

@@ -9,6 +9,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from chalicelib.domain.languages import TABLE
 from chalicelib.rendering.convocation import Convocation
 from chalicelib.rendering.i18n import LOCALE, Locale, locale_for
 
@@ -32,15 +33,16 @@ TOLD = Convocation(
         {"fr": "Acte de naissance et sa traduction", "en": "Birth certificate", "ar": "شهادة الميلاد"},
     ),
     notes=({"fr": "L’original et une copie.", "en": "The original and one copy.", "ar": "الأصل ونسخة واحدة."},),
-    contact="guichet@example.org",
+    contact={"fr": "guichet@example.org"},
     office="Préfecture de l’Exemple",
     uid="K7FM3R8HW2@guichet",
 )
 
 
 def catalogue(language: str) -> Catalog:
-    with (LOCALE / language / "LC_MESSAGES" / "guichet.po").open("rb") as file:
-        return read_po(file, locale=language, domain="guichet", abort_invalid=True)
+    row = TABLE[language]
+    with (LOCALE / row.catalogue / "LC_MESSAGES" / "guichet.po").open("rb") as file:
+        return read_po(file, locale=row.code.partition("-")[0], domain="guichet", abort_invalid=True)
 
 
 def locale_from_source(language: str) -> Locale:

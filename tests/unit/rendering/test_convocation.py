@@ -79,7 +79,7 @@ def test_the_calendar_file_names_neither_the_service_nor_the_applicant() -> None
     [
         ("fr", "Rendez-vous à la préfecture", "venez 10 minutes en avance"),
         ("en", "Appointment at the prefecture", "come 10 minutes early"),
-        ("ar", "موعد في الولاية (préfecture)", "احضر قبله بعشر دقائق (10)"),
+        ("ar", "موعد في المحافظة (préfecture)", "احضر قبله بعشر دقائق (10)"),
     ],
 )
 def test_the_calendar_file_is_in_the_language_of_the_applicant(language: str, summary: str, advice: str) -> None:

@@ -10,12 +10,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Message
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_keywords, parse_mapping_cfg
+from babel.messages.mofile import write_mo
 
+from chalicelib.domain import languages
 from chalicelib.domain.service import LANGUAGES
+from chalicelib.rendering import i18n
 from chalicelib.rendering.i18n import LOCALE, NoTranslations, check, locale_for, preferred_language
+from tests.client import send
 from tests.unit.rendering.samples import catalogue, locale_from_source
 
 TRANSLATED = [language for language in LANGUAGES if language != "fr"]
@@ -121,8 +125,8 @@ def test_a_time_is_written_as_its_language_does(language: str, read: str) -> Non
     ],
 )
 def test_arabic_counts_in_six_ways(number: int, read: str) -> None:
-    source = "%(num)s demande(s) de rendez-vous disponible(s)"
-    assert locale_from_source("ar").ngettext(source, source, number) % {"num": number} == read
+    one, many = "%(num)s rendez-vous libre", "%(num)s rendez-vous libres"
+    assert locale_from_source("ar").ngettext(one, many, number) % {"num": number} == read
 
 
 @pytest.mark.parametrize(
@@ -147,14 +151,60 @@ def test_the_locale_of_an_unknown_language_is_french() -> None:
     assert locale_for("en").direction == "ltr"
 
 
+@pytest.fixture
+def easy_french(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give easy French a catalogue with one message."""
+    folder = tmp_path / languages.TABLE["fr-x-facile"].catalogue / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    words = Catalog(locale="fr")
+    words.add("Étapes", "Les étapes")
+    with (folder / "guichet.mo").open("wb") as file:
+        write_mo(file, words)
+    locale_for.cache_clear()
+    monkeypatch.setattr(i18n, "LOCALE", tmp_path)
+    yield
+    locale_for.cache_clear()
+
+
+@pytest.mark.usefixtures("easy_french")
+def test_a_form_of_french_is_written_as_french_and_no_browser_chooses_it() -> None:
+    locale = locale_for("fr-x-facile")
+    assert (locale.language, locale.direction, locale.own_name) == ("fr-x-facile", "ltr", "Français facile")
+    assert (locale.is_french, locale.is_source) == (True, False)
+    assert locale._("Étapes") == "Les étapes"
+    assert locale.text({"fr": "Nom"}) == "Nom"
+    assert locale.full_date(date(2027, 8, 1)) == "dimanche 1er août 2027"
+    assert locale.time_of_day(datetime(2026, 12, 3, 9, 5, tzinfo=UTC)) == "9\u00a0h\u00a005"
+    assert (locale.number(2880), locale.typeset("Oui ?")) == ("2\u00a0880", "Oui\u00a0?")
+    assert [preferred_language(header) for header in ("fr-x-facile", "fr-FR", "en")] == ["fr", "fr", "en"]
+
+
+def test_turkish_puts_the_weekday_last_and_points_between_thousands() -> None:
+    locale = locale_for("tr")
+    assert locale.full_date(date(2026, 12, 3)) == "3 Aralık 2026 Perşembe"
+    assert locale.number(2880) == "2.880"
+
+
+@pytest.mark.usefixtures("easy_french")
+def test_a_visitor_can_choose_a_language_whose_code_has_subtags() -> None:
+    chosen = send("GET", "/manage?lang=fr-x-facile", {"Accept": "text/html"})
+    kept = send("GET", "/manage", {"Accept": "text/html", "Cookie": "lang=fr-x-facile"})
+    assert chosen.headers["Set-Cookie"].startswith("lang=fr-x-facile;")
+    assert [answer.headers["Content-Language"] for answer in (chosen, kept)] == ["fr-x-facile"] * 2
+    assert '<html lang="fr-x-facile" dir="ltr">' in kept.text
+    assert "<summary>Français facile</summary>" in kept.text
+    assert '<bdi lang="fr">' not in kept.text
+
+
 def test_a_missing_catalogue_is_reported_in_one_line(tmp_path: Path) -> None:
     check()
     with pytest.raises(NoTranslations) as stopped:
         check(tmp_path)
-    assert str(stopped.value) == "guichet: the translations are missing (en, ar): run `make setup`"
-    english = tmp_path / "en" / "LC_MESSAGES"
-    english.mkdir(parents=True)
-    (english / "guichet.mo").write_bytes(b"")
+    assert str(stopped.value) == "guichet: the translations are missing (fr-x-facile, en, ar, tr): run `make setup`"
+    for folder in ("en", "fr_x_facile", "tr"):
+        catalogue = tmp_path / folder / "LC_MESSAGES"
+        catalogue.mkdir(parents=True)
+        (catalogue / "guichet.mo").write_bytes(b"")
     with pytest.raises(NoTranslations, match=r"\(ar\)"):
         check(tmp_path)
 
@@ -165,4 +215,5 @@ def test_the_service_does_not_start_without_compiled_catalogues(tmp_path: Path) 
     shutil.copy(LOCALE.parent.parent / "app.py", tmp_path)
     program = [sys.executable, "-c", "import app"]
     done = subprocess.run(program, cwd=tmp_path, check=False, capture_output=True, text=True)  # noqa: S603  this Python
-    assert (done.returncode, done.stderr) == (1, "guichet: the translations are missing (en, ar): run `make setup`\n")
+    assert done.returncode == 1
+    assert done.stderr == "guichet: the translations are missing (fr-x-facile, en, ar, tr): run `make setup`\n"

@@ -9,14 +9,17 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from chalicelib.booking.attempts import CheckedAttestation
 from chalicelib.booking.hold import Held, Waiting
 from chalicelib.booking.requests import Request
 from chalicelib.domain import calendar, codec, timetable
+from chalicelib.domain.attestation import Attestation, Outcome
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import SeatAfter
 from chalicelib.domain.tokens import SignedToken, TokenKind
-from chalicelib.rendering import convocation, templates
+from chalicelib.rendering import attestation_sheet, convocation, templates
+from chalicelib.web import frame_views
 from tests.unit.rendering.samples import locale_from_source
 
 NOW = datetime(2026, 11, 30, 8, 0, 1, tzinfo=UTC)
@@ -79,7 +82,7 @@ FIELDS = {
 
 
 ERRORS = {
-    "first_name": "Remplissez ce champ.",
+    "first_name": "Indiquez votre prénom.",
     "birth_date": "Écrivez une date qui existe, par exemple 31 12 1990.",
 }
 
@@ -102,7 +105,8 @@ def week(*free: str) -> calendar.Calendar:
         Seat(key, opens_at=NOW, state=State.OPEN if not free or f"{key.start:%H:%M}" in free else State.HELD)
         for key in timetable.planned_seats(AES, WEEK)
     ]
-    return calendar.week_calendar(AES, WEEK, [replace(s, until=NOW + timedelta(hours=1)) for s in seats], NOW)
+    shown = calendar.week_calendar(AES, WEEK, [replace(s, until=NOW + timedelta(hours=1)) for s in seats], NOW)
+    return replace(shown, weeks=(calendar.WeekCount("2026-W49", 0), calendar.WeekCount(WEEK, shown.free)))
 
 
 def request(state: State) -> Request:
@@ -114,7 +118,16 @@ def request(state: State) -> Request:
 NEXT = timetable.next_release(AES, NOW)
 
 
+WEEKS = (calendar.WeekCount("2026-W49", 0), calendar.WeekCount(WEEK, 59))
+
+
+FULL_WEEKS = (calendar.WeekCount("2026-W49", 0), calendar.WeekCount(WEEK, 0))
+
+
 SLOTS: dict[str, Any] = {
+    "strip": WEEKS,
+    "nothing_free": False,
+    "other_week": None,
     "conditions_accepted": True,
     "chosen": "",
     "previous_week": "2026-W49",
@@ -125,37 +138,101 @@ SLOTS: dict[str, Any] = {
 }
 
 
-TAKEN = Refused("slot-taken", "Une autre personne vient de prendre cette plage horaire.")
+TAKEN = Refused("slot-taken", "Une autre personne vient de prendre ce créneau.")
 
 
 WRONG = Refused("captcha-wrong", "Ce ne sont pas les bons caractères.", 422, {"tries_left": 4})
 
 
-CAPTCHA: dict[str, Any] = {"hold": HOLD, "challenge": "c" * 59, "picture": PICTURE, "sound": None}
+CAPTCHA: dict[str, Any] = {
+    "hold": HOLD,
+    "challenge": "c" * 59,
+    "picture": PICTURE,
+    "sound": None,
+    "returned": None,
+    "kept": False,
+}
 
 
-OVER = Refused("hold-over", "Votre place n’est plus gardée.", 410)
+DETAILS: dict[str, Any] = {"hold": HOLD, "values": {}, "focus": "", "returned": None}
+
+
+OVER = Refused("hold-over", "Votre créneau n’est plus gardé.", 410)
+
+
+REQUESTED = Refused("already-requested", "Vous avez déjà une demande.")
 
 
 DAYS = [(START.date(), [START, START + timedelta(minutes=5)])]
 
 
+FRAME = frame_views.page("legal", [AES]).context
+
+
+BARE = frame_views.page(
+    "legal", [replace(AES, publisher="", host="", data_officer="", accessibility_contact="")]
+).context
+
+
+NOTICE: dict[str, Any] = {
+    "service": AES,
+    "weeks": WEEKS,
+    "nothing_free": False,
+    "next_release": NEXT,
+}
+
+
+GONE = Refused("not-found", "Cette page n’existe pas, ou n’existe plus.", 404)
+
+
+CHECKED = CheckedAttestation(
+    f"aes.{'a' * 52}",
+    Attestation("aes", NOW, Outcome.FULL, NEXT, (NOW - timedelta(weeks=1), NOW - timedelta(weeks=2))),
+    AES,
+)
+
+
+ATTESTED: dict[str, Any] = {
+    "checked": CHECKED,
+    "url": f"https://guichet.example.org/attempts/{CHECKED.code}",
+    "mail_url": "https%3A%2F%2Fguichet.example.org",
+    "sheets": attestation_sheet.sheets(CHECKED, locale_from_source("fr"), url="https://x.example.org", root="../../"),
+}
+
+
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "legal": ("legal.html", {**FRAME}),
+    "legal, facts missing": ("legal.html", {**BARE}),
+    "accessibility": ("accessibility.html", {**FRAME}),
+    "accessibility, facts missing": ("accessibility.html", {**BARE}),
+    "privacy": ("privacy.html", {**FRAME}),
+    "privacy, facts missing": ("privacy.html", {**BARE}),
+    "contact": ("contact.html", {**FRAME}),
+    "contact, nothing offered": ("contact.html", {**frame_views.page("contact", []).context}),
+    "sitemap": ("sitemap.html", {**FRAME}),
     "home": ("home.html", {"services": [AES]}),
     "home, nothing offered": ("home.html", {"services": []}),
-    "notice": ("service.html", {"service": AES, "next_release": NEXT, "conditions_missing": False}),
-    "notice, box missing": ("service.html", {"service": AES, "next_release": NEXT, "conditions_missing": True}),
-    "notice, captcha first": (
-        "service.html",
-        {"service": replace(AES, seat_after=SeatAfter.CAPTCHA), "next_release": NEXT, "conditions_missing": False},
-    ),
-    "notice, seats taken at once": (
-        "service.html",
-        {"service": replace(AES, seat_after=SeatAfter.CHOICE), "next_release": NEXT, "conditions_missing": False},
-    ),
+    "notice": ("service.html", NOTICE),
+    "notice, full": ("service.html", {**NOTICE, "weeks": FULL_WEEKS, "nothing_free": True}),
+    "notice, captcha first": ("service.html", {**NOTICE, "service": replace(AES, seat_after=SeatAfter.CAPTCHA)}),
+    "notice, seats taken at once": ("service.html", {**NOTICE, "service": replace(AES, seat_after=SeatAfter.CHOICE)}),
+    "documents": ("documents.html", {"service": AES, "pdf": "data:application/pdf;base64,AA=="}),
     "calendar": ("slots.html", {**SLOTS, "calendar": week("09:20", "10:15")}),
     "calendar, all free": ("slots.html", {**SLOTS, "calendar": week(), "conditions_accepted": False}),
-    "calendar, full": ("slots.html", {**SLOTS, "calendar": week("never")}),
+    "calendar, full": ("slots.html", {**SLOTS, "calendar": week("never"), "strip": FULL_WEEKS, "nothing_free": True}),
+    "calendar, week full": ("slots.html", {**SLOTS, "calendar": week("never"), "other_week": WEEKS[1]}),
+    "attestation": ("attempt.html", ATTESTED),
+    "attestation, letter": ("attempt_letter.html", {**ATTESTED, "french": locale_from_source("fr")}),
+    "attestation, check": ("attempt_check.html", {"typed": "", "invalid": False}),
+    "attestation, invalid": ("attempt_check.html", {"typed": "x", "invalid": True, "problem": GONE}),
+    "attestation, again": (
+        "attempt_again.html",
+        {"service": AES, "typed": "x", "first_free": None, "errors": {"earlier": "Vérifiez-le."}, "problem": WRONG},
+    ),
+    "attestation, not full": (
+        "attempt_again.html",
+        {"service": AES, "typed": "", "first_free": START, "week": WEEK, "problem": TAKEN},
+    ),
     "calendar, not open": ("slots.html", {**SLOTS, "calendar": week("never"), "opens_at": NEXT}),
     "calendar, slot taken": (
         "slots.html",
@@ -163,7 +240,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "calendar, nothing chosen": (
         "slots.html",
-        {**SLOTS, "calendar": week("09:20"), "errors": {"slot": "Choisissez une plage horaire."}},
+        {**SLOTS, "calendar": week("09:20"), "errors": {"slot": "Choisissez un créneau."}},
     ),
     "calendar, box missing": (
         "slots.html",
@@ -180,16 +257,17 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         {**CAPTCHA, "sound": "data:audio/wav;base64,AA==", "problem": WRONG},
     ),
     "captcha, waiting": ("captcha.html", {**CAPTCHA, "hold": WAITING}),
-    "details": ("details.html", {"hold": HOLD, "values": {}}),
-    "details, another slot": ("details.html", {"hold": INSTEAD, "values": {}}),
-    "details, wrong": ("details.html", {"hold": LAST, "values": FIELDS, "errors": ERRORS}),
-    "check": ("check.html", {"hold": HOLD, "values": FIELDS}),
+    "details": ("details.html", DETAILS),
+    "details, another slot": ("details.html", {**DETAILS, "hold": INSTEAD}),
+    "details, wrong": ("details.html", {**DETAILS, "hold": LAST, "values": FIELDS, "errors": ERRORS}),
+    "check": ("check.html", {"hold": HOLD, "values": FIELDS, "details": AWA, "unknown_birth": False}),
     "done": (
         "done.html",
         {
             "hold": LAST,
             "reference": "AES-7K3M9-QXPT2",
             "confirm_before": NOW,
+            "confirmed": False,
             "email": "awa@example.org",
             "email_changes_left": 2,
             "values": {},
@@ -212,20 +290,32 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "correct": ("correct.html", {"request": request(State.CONFIRMED), "values": FIELDS}),
     "correct, wrong": (
         "correct.html",
-        {"request": request(State.CONFIRMED), "values": FIELDS, "errors": {"last_name": "Remplissez ce champ."}},
+        {"request": request(State.CONFIRMED), "values": FIELDS, "errors": {"last_name": "Indiquez votre nom."}},
     ),
     "erase": ("erase.html", {"request": request(State.CONFIRMED)}),
     "erased": ("erased.html", {"request": request(State.CANCELLED)}),
     "cancel": ("cancel.html", {"request": request(State.PENDING)}),
     "convocation": (
         "convocation.html",
-        {"request": request(State.CONFIRMED), "convocation": convocation.convocation_of(AES, PERSON), "qr": PICTURE},
+        {
+            "request": request(State.CONFIRMED),
+            "convocation": convocation.convocation_of(AES, PERSON),
+            "qr": PICTURE,
+            "pdf": "data:application/pdf;base64,AA==",
+        },
     ),
-    "manage": ("manage.html", {"values": {}, "sent": False}),
-    "manage, wrong": ("manage.html", {"values": {}, "sent": False, "errors": {"email": "Remplissez ce champ."}}),
-    "manage, sent": ("manage.html", {"values": {}, "sent": True}),
+    "manage": ("manage.html", {"values": {}, "sent": ""}),
+    "manage, wrong": ("manage.html", {"values": {}, "sent": "", "errors": {"email": "Indiquez votre adresse e-mail."}}),
+    "manage, sent": ("manage.html", {"values": {}, "sent": "now"}),
+    "manage, asked twice": ("manage.html", {"values": {}, "sent": "again"}),
     "ended": ("ended.html", {"service": AES}),
-    "hold over": ("problem.html", {"problem": OVER, "retry": None, "service": AES}),
+    "hold over": ("problem.html", {"problem": OVER, "retry": None, "service": AES, "nearest": [START], "kept": True}),
+    "details, requested before": ("details.html", {**DETAILS, "values": FIELDS, "problem": REQUESTED}),
+    "captcha, another slot before": ("captcha.html", {**CAPTCHA, "returned": START}),
+    "check, birth unknown": (
+        "check.html",
+        {"hold": HOLD, "values": FIELDS, "details": AWA, "unknown_birth": True},
+    ),
     "nothing free": (
         "problem.html",
         {"problem": Refused("nothing-free", "Rien."), "retry": None, "service": AES, "next_release": NEXT},

@@ -48,7 +48,7 @@ def test_the_contract_names_the_fields_that_are_read_and_no_others() -> None:
     parts = {"birth_day", "birth_month", "birth_year"}
     assert shapes["Details"] == {*forms.DETAILS} - parts
     assert shapes["DetailsForm"] == {*forms.DETAILS, *forms.BUTTONS} - {"birth_date"}
-    assert shapes["WishForm"] == {"slot", *shapes["Wish"]}
+    assert shapes["WishForm"] == {"slot", "week", *shapes["Wish"]}
     assert shapes["Answer"] == {"challenge", "answer"}
     assert shapes["Manage"] == {"reference", "email"}
 

@@ -78,24 +78,24 @@ def test_a_program_waits_gets_another_slot_and_files_with_its_old_id(service: Se
 def test_a_person_who_got_another_slot_can_go_on_or_give_the_seat_back() -> None:
     for go_on in (True, False):
         person = Browser("/services/aes/slots?conditions_accepted=true")
-        person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT}10:05")
+        person.press("Choisir ce créneau", slot=f"{wednesday():%Y-%m-%dT}10:05")
         assert person.title == "Contrôle de sécurité"
-        assert "n’est pas encore gardée pour vous" in person.answer.text
+        assert "n’est pas encore gardé pour vous" in person.answer.text
         lose(*desks(5))
         challenge = person.page.fields("challenge")["challenge"]
         person.press("Étape suivante", answer=keys().picture_answer(challenge))
         assert person.title == "Coordonnées personnelles"
-        assert "Vous avez une autre plage horaire" in person.answer.text
+        assert "Vous avez un autre créneau" in person.answer.text
         if go_on:
             person.press("Étape suivante", **AWA_TYPED)
             person.press("Valider et terminer")
-            assert person.title == "Votre demande est enregistrée. Il reste à la confirmer."
+            assert person.title == "Vous n’avez pas encore de rendez-vous"
             row = items.seat_item(SeatKey(wednesday().date(), wednesday().replace(minute=5).time(), 1, "aes"))
             row.update([items.SeatItem.state.set(State.OPEN)])  # so that the next person can choose it
             recent.SEATS.clear()
         else:
-            person.press("Abandonner et rendre ma place")
-            assert person.title == "Votre place est rendue"
+            person.press("Abandonner et rendre ce créneau")
+            assert person.title == "Votre créneau est rendu"
 
 
 def test_when_nothing_is_free_after_the_captcha_the_refusal_says_when_seats_open(service: Service) -> None:
@@ -107,7 +107,7 @@ def test_when_nothing_is_free_after_the_captcha_the_refusal_says_when_seats_open
     release = refused(post(f"/holds/{hold}/captcha/answer", answer), 409, "nothing-free")["next_release"]
     assert release is not None
     person.press("Étape suivante", answer=answer["answer"], challenge=answer["challenge"])
-    assert person.title == "Il n’y a plus de plage horaire libre pour le moment."
+    assert person.title == "Il n’y a plus de créneau libre pour le moment."
     assert "Prochaine ouverture" in person.answer.text
     assert "Recommencer une demande" in person.page.links
 

@@ -122,7 +122,7 @@ def test_a_person_over_a_limit_passes_another_captcha_and_types_nothing_twice(cl
     for typed in ("Awa", "Exemple", "awa@example.org", "06 12 34 56 78"):
         assert typed in person.answer.text
     person.press("Valider et terminer")
-    assert person.title == "Votre demande est enregistrée. Il reste à la confirmer."
+    assert person.title == "Vous n’avez pas encore de rendez-vous"
 
 
 @pytest.mark.usefixtures("service")
@@ -133,9 +133,7 @@ def test_a_further_captcha_is_passed_on_the_page_that_requires_it(clock: Clock) 
 
 
 @pytest.mark.usefixtures("service")
-@pytest.mark.parametrize(
-    ("button", "next_step"), [("English", "Next step"), ("Garder ma place plus longtemps", "Étape suivante")]
-)
+@pytest.mark.parametrize(("button", "next_step"), [("English", "Next step"), ("Plus de temps", "Étape suivante")])
 def test_a_change_of_language_or_an_extension_keeps_the_details_at_a_further_captcha(
     clock: Clock, button: str, next_step: str
 ) -> None:

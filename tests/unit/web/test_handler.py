@@ -2,8 +2,12 @@
 
 import pytest
 
+from chalicelib.domain import attestation
+from chalicelib.domain.attestation import Attestation, Outcome
+from chalicelib.keys import attestation_keys
 from chalicelib.rendering import templates
 from chalicelib.storage import service_store
+from chalicelib.web import clock
 from tests.client import (
     AWA,
     CONTRACT,
@@ -34,6 +38,12 @@ TABLE_ROUTES = [
 ]
 
 
+def attested() -> str:
+    """Return the code of a valid attestation: an invalid one is refused before the table is read."""
+    at = clock.now().replace(second=0, microsecond=0)
+    return attestation.sign(Attestation("aes", at, Outcome.FULL, None), attestation_keys()[0])
+
+
 def call_route(method: str, route: str, hold_id: str, token: str) -> Answer:
     """Call a route so that it reads the table."""
     bodies = {
@@ -50,7 +60,7 @@ def call_route(method: str, route: str, hold_id: str, token: str) -> Answer:
 
 def test_an_invalid_token_is_not_found_on_any_route() -> None:
     owned = [(method, route) for method, route in ROUTES if "{hold}" in route or "{token}" in route]
-    assert len(owned) == 21
+    assert len(owned) == 23
     for wrong in ("x", "aes.20261203.1015.1." + "a" * 78, "%00", "a" * 2000, BIDI):
         for method, route in owned:
             refused(call_route(method, route, wrong, wrong), 404, "not-found")
@@ -67,7 +77,7 @@ def test_every_route_answers_429_when_the_table_throttles(table_fails: TableFail
     table_fails("ProvisionedThroughputExceededException")
     for method, route in TABLE_ROUTES:
         service_store.clear_caches()
-        answer = call_route(method, route, hold_id, token)
+        answer = call_route(method, route, hold_id, attested() if route == "/attempts/{token}" else token)
         refused(answer, 429, "too-many-requests")
         assert 1 <= int(answer.headers["Retry-After"]) <= 5
 
@@ -77,7 +87,7 @@ def test_every_route_answers_503_when_the_table_cannot_be_reached(table_fails: T
     table_fails(None)
     for method, route in TABLE_ROUTES:
         service_store.clear_caches()
-        answer = call_route(method, route, hold_id, token)
+        answer = call_route(method, route, hold_id, attested() if route == "/attempts/{token}" else token)
         refused(answer, 503, "try-again")
         assert 1 <= int(answer.headers["Retry-After"]) <= 5
 
@@ -126,7 +136,7 @@ def test_no_cache_stores_the_responses_of_a_hold_or_a_request() -> None:
 def test_a_page_is_in_the_first_of_our_languages_that_the_browser_asks_for(
     accept: str, language: str, direction: str, title: str
 ) -> None:
-    person = Browser("/services/aes", **{"Accept-Language": accept})
+    person = Browser("/services/aes", None, **{"Accept-Language": accept})
     html = person.page.html
     assert (html["lang"], html["dir"], html["title"]) == (language, direction, title)
     assert person.answer.headers["Content-Language"] == language

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.web.pages import AES, ERRORS, FIELDS, INSTEAD, LAST, TOKEN, Tags, page, text_of
+from tests.unit.web.pages import ERRORS, FIELDS, INSTEAD, LAST, TOKEN, Tags, page, text_of
 
 
 def test_an_error_is_shown_above_the_form_with_a_link_and_at_its_field() -> None:
@@ -65,7 +65,7 @@ def first_button(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["captcha", "details", "check"])
 def test_a_hold_shows_its_end_and_can_be_given_back(name: str) -> None:
-    assert "Votre place est gardée jusqu’à 9 h 03. À l’ouverture de cette page, il vous reste 2 minutes." in text_of(
+    assert "Votre créneau est gardé jusqu’à 9 h 03. À l’ouverture de cette page, il vous reste 2 minutes." in text_of(
         page(name)
     )
     assert f"../../holds/{TOKEN}/end" in [a.get("action") for a in Tags(page(name)).all("form")]
@@ -73,10 +73,10 @@ def test_a_hold_shows_its_end_and_can_be_given_back(name: str) -> None:
 
 def test_a_waiting_hold_says_that_no_seat_is_held_yet() -> None:
     text = text_of(page("captcha, waiting"))
-    assert "Cette plage horaire n’est pas encore gardée pour vous." in text
-    until = next(a for a in Tags(page("captcha, waiting")).all("p") if a.get("id") == "until")
+    assert "Ce créneau n’est pas encore gardé pour vous." in text
+    until = next(a for a in Tags(page("captcha, waiting")).all("div") if a.get("id") == "until")
     texts = " ".join([text, *until.values()])
-    assert "Votre place est gardée" not in texts
+    assert "est gardé jusqu’à" not in texts
     assert "n’est plus gardée" not in texts
     assert until["data-left"] == "1080"
 
@@ -84,12 +84,12 @@ def test_a_waiting_hold_says_that_no_seat_is_held_yet() -> None:
 def test_a_visitor_who_got_another_slot_reads_which_one_it_replaces() -> None:
     text = text_of(page("details, another slot"))
     assert (
-        "La plage du jeudi 3 décembre 2026 à 10 h 05 a été prise par une autre personne pendant le contrôle de "
-        "sécurité. À la place, nous vous gardons celle du jeudi 3 décembre 2026 à 10 h 15." in text
+        "Une autre personne a pris le créneau du jeudi 3 décembre 2026 à 10 h 05 pendant le contrôle de "
+        "sécurité. À la place, nous vous gardons celui du jeudi 3 décembre 2026 à 10 h 15." in text
     )
     assert f"../../holds/{TOKEN}/end" in [a.get("action") for a in Tags(page("details, another slot")).all("form")]
-    assert "Vous avez une autre plage horaire" not in text_of(page("details"))
-    assert "Vous avez une autre plage horaire" in text_of(page("check", hold=INSTEAD))
+    assert "Vous avez un autre créneau" not in text_of(page("details"))
+    assert "Vous avez un autre créneau" in text_of(page("check", hold=INSTEAD))
 
 
 def test_a_hold_without_extensions_left_offers_none() -> None:
@@ -101,6 +101,7 @@ def test_the_check_page_sends_every_value_again() -> None:
     sent = {a["name"]: a["value"] for a in tags.all("input")}
     assert sent == {**FIELDS, "language": "fr", "step": "check"}
     assert [a["value"] for a in tags.all("button") if a.get("name") == "change"] == [
+        "",
         "first_name",
         "last_name",
         "email",
@@ -115,4 +116,4 @@ def test_the_captcha_offers_a_sound_another_picture_and_a_contact() -> None:
     html = page("captcha, wrong, with sound")
     assert len([a for a in Tags(html).all("form") if a["action"] == f"../../holds/{TOKEN}/captcha"]) == 2
     assert Tags(html).all("audio")
-    assert AES.contact in html
+    assert "mailto:sejour.loire@prefecture.example.org" in html

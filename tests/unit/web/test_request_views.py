@@ -1,5 +1,7 @@
 """The pages and the JSON of a request: its links, its moves, its convocation and the applicant's data."""
 
+import re
+from base64 import b64decode
 from datetime import datetime, timedelta
 
 import pytest
@@ -93,8 +95,34 @@ def test_an_old_link_does_not_tell_how_the_next_persons_request_ended() -> None:
     refused(get(f"/requests/{old}"), 410, "link-over")
 
 
-def test_an_unconfirmed_request_has_no_convocation() -> None:
-    refused(get(f"/requests/{filed()}/convocation"), 410, "link-over")
+def test_an_unconfirmed_request_has_no_convocation_and_no_calendar_file() -> None:
+    token = filed()
+    for page in ("convocation", "calendar"):
+        refused(get(f"/requests/{token}/{page}"), 410, "link-over")
+
+
+@pytest.mark.parametrize(("language", "summary"), [("fr", "Rendez-vous à la préfecture"), ("en", "Appointment at the")])
+def test_a_confirmed_appointment_is_added_to_a_calendar_without_its_purpose(language: str, summary: str) -> None:
+    token = filed()
+    post(f"/requests/{token}/confirmation")
+    answer = get(f"/requests/{token}/calendar", Accept="text/html", Cookie=f"lang={language}")
+    assert (answer.status, answer.kind) == (200, "text/calendar")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="rendez-vous.ics"'
+    assert answer.text.startswith("BEGIN:VCALENDAR\r\n")
+    assert f"SUMMARY:{summary}" in answer.text
+    assert "CLASS:PRIVATE" in answer.text
+    reference = get(f"/requests/{token}").data["reference"]
+    assert f"UID:{reference}@guichet\r\n" in answer.text
+    assert not any(word in answer.text for word in ("séjour", "Awa", "1990"))
+
+
+def test_the_convocation_of_a_person_holds_its_pdf() -> None:
+    token = filed()
+    post(f"/requests/{token}/confirmation")
+    html = get(f"/requests/{token}/convocation", Accept="text/html").text
+    encoded = re.search(r'href="data:application/pdf;base64,([^"]+)" download', html)
+    assert encoded is not None
+    assert b64decode(encoded[1]).startswith(b"%PDF")
 
 
 def test_a_program_moves_a_request_to_one_of_its_choices_and_goes_on_with_the_new_token() -> None:
@@ -120,7 +148,7 @@ def test_a_person_changes_the_date_and_the_old_link_says_so() -> None:
     slot = f"{wednesday(1) + timedelta(minutes=10):%Y-%m-%dT%H:%M}"
     person.press("Prendre cette date", slot=slot)
     assert person.path != f"/requests/{token}"
-    assert "Merci, votre rendez-vous est confirmé" in person.answer.text
+    assert "Votre rendez-vous est confirmé" in person.answer.text
     assert "Ce rendez-vous a changé de date" in get(f"/requests/{token}", Accept="text/html").text
 
 
@@ -129,9 +157,11 @@ def test_a_move_to_no_slot_or_a_wrong_one_is_refused_with_the_choices_on_the_pag
     for body in ({}, {"date": "x", "start": "10:00"}, {"slot": 5}, {"date": "2026-12-02"}):
         refused(post(f"/requests/{token}/move", body), 422, "invalid-fields")
     page = send("POST", f"/requests/{token}/move", FORM, b"")
-    assert page.status == 422
-    assert "Erreur" in page.text.partition("</title>")[0]
-    assert 'name="slot"' in page.text
+    assert (page.status, page.headers["Location"]) == (303, f"../../requests/{token}/move?refused=invalid-fields")
+    person = Browser(f"/requests/{token}/move?refused=invalid-fields")
+    assert "Erreur" in person.page.html["title"]
+    assert "Choisissez un créneau." in person.answer.text
+    assert 'name="slot"' in person.answer.text
     refused(post(f"/requests/{token}/move", {"date": "2030-01-01", "start": "10:00"}), 409, "slot-taken")
     assert get(f"/requests/{token}").data["state"] == "confirmed"
 
@@ -180,7 +210,7 @@ def test_a_person_corrects_a_name_and_erases_their_data() -> None:
     person.follow("Revenir à mon rendez-vous")
     person.follow("Effacer mes données")
     assert get(f"/requests/{token}").data["state"] == "confirmed"
-    person.press("Oui, effacer mes données et supprimer mon rendez-vous")
+    person.press("Oui, effacer mes données et annuler mon rendez-vous")
     assert person.title == "Vos données sont effacées"
     assert get(f"/requests/{token}").data["state"] == "cancelled"
 
@@ -205,7 +235,7 @@ def test_the_page_that_sends_a_link_does_not_tell_whether_the_request_exists(ser
     known, unknown = Browser("/manage"), Browser("/manage")
     known.press("Recevoir mon lien", reference=reference, email="awa@example.org")
     unknown.press("Recevoir mon lien", reference=f"{service.id}-22222-22222", email="bob@example.org")
-    assert known.answer.status == 202
+    assert (known.answers[-1].status, known.answer.status) == (303, 200)
     assert known.answer.text == unknown.answer.text
 
 

@@ -19,13 +19,13 @@ def test_the_description_states_every_rule() -> None:
         "Elle doit venir avec vous",
         "pas complet",
         "le lundi à 9 h 00",
-        "Confirmez avec le lien de ce message",
+        "Confirmez avec le lien de cet e-mail",
         "2 880 minutes (48 heures)",
         "10 minutes en avance",
         "convocation imprimée",
         "loi du 6 janvier 1978",
         "Bureau de l’immigration",
-        "lundi 7 décembre 2026 à 9 h 00",
+        "lundi 7 déc. à 9 h 00",
         "moins de 49 heures avant",
         "un moment tiré au hasard, de 2 heures à 48 heures plus tard",
     ):
@@ -40,6 +40,12 @@ def test_the_description_has_a_box_for_the_conditions_that_must_be_ticked() -> N
     assert (box["name"], box["value"], "required" in box) == ("conditions_accepted", "true", True)
 
 
+def test_urls_and_email_addresses_in_the_texts_of_a_service_are_links() -> None:
+    links = [a["href"] for a in Tags(page("notice")).all("a")]
+    assert "https://www.annuaire-traducteur-assermente.fr" in links
+    assert "mailto:sejour.loire@prefecture.example.org" in [a["href"] for a in Tags(page("calendar, full")).all("a")]
+
+
 def test_a_day_is_one_group_of_radios() -> None:
     tags = Tags(page("calendar"))
     radios = [a["value"] for a in tags.all("input") if a["type"] == "radio"]
@@ -49,9 +55,56 @@ def test_a_day_is_one_group_of_radios() -> None:
 
 def test_the_calendar_distinguishes_free_slots_from_taken_ones_and_counts_them() -> None:
     read = text_of(page("calendar"))
-    assert "8 demande(s) de rendez-vous disponible(s)" in read
+    assert "8 rendez-vous libres" in read
     assert "9 h 15 complet" in read
-    assert "9 h 20 libre" in read
+    assert "9 h 20 2 libres" in read
+
+
+def test_each_slot_says_how_many_of_its_appointments_are_free_and_the_bar_may_say_it_in_a_sentence() -> None:
+    html = page("calendar, all free")
+    assert text_of(html).count("2 libres") == 30
+    (days,) = (a for a in Tags(html).all("div") if a.get("class") == "gu-days")
+    assert days["data-left"] == "2=Il reste 2 rendez-vous à ce créneau.|"
+
+
+def test_days_without_appointments_take_no_room_and_a_full_day_is_one_line() -> None:
+    days = [a["class"] for _, a in Tags(page("calendar, week full")).tags if "gu-day" in a.get("class", "").split()]
+    assert days == ["gu-day gu-day--full"] * 2
+    assert len(Tags(page("calendar")).all("fieldset")) == 2
+
+
+def test_the_strip_links_to_each_open_week_with_its_free_appointments_and_marks_the_shown_one() -> None:
+    html = page("calendar")
+    links = [a for a in Tags(html).all("a") if "slots?week=" in a["href"]]
+    assert [(a["href"].partition("week=")[2][:8], a.get("aria-current")) for a in links[:2]] == [
+        ("2026-W49", None),
+        ("2026-W50", "page"),
+    ]
+    read = text_of(html)
+    assert "Semaine du 30 nov. complet" in read
+    assert "Semaine du 7 déc. 59 rendez-vous libres" in read
+    assert "Prochaine ouverture : lundi 7 déc. à 9 h 00" in read
+
+
+def test_when_no_slot_was_chosen_one_specific_message_stands_at_the_slots_and_takes_the_focus() -> None:
+    html = page("calendar, nothing chosen")
+    message = html.index('id="errors"')
+    assert html.index('id="slots"') < message < html.index('class="gu-days"')
+    assert "autofocus" in next(a for a in Tags(html).all("div") if a.get("id") == "errors")
+    assert text_of(html).count("Choisissez un créneau.") == 1
+    assert "à corriger" not in text_of(html)
+
+
+def test_the_notice_says_first_what_is_free_and_leads_to_the_box() -> None:
+    html = page("notice")
+    assert html.index("59 rendez-vous libres") < html.index("Ce rendez-vous n’est pas pour vous si")
+    assert "#door" in [a["href"] for a in Tags(html).all("a")]
+
+
+def test_a_full_notice_says_when_to_come_back_and_what_else_to_do() -> None:
+    read = text_of(page("notice, full"))
+    assert read.index("Essayer plus tard, le lundi 7 décembre 2026 à 9 h 00") < read.index("Votre demande")
+    assert "Que faire d’autre" in read
 
 
 def test_the_enter_key_on_a_slot_takes_that_slot_and_not_the_first_free_one() -> None:
@@ -83,7 +136,8 @@ def test_a_full_week_says_when_seats_open() -> None:
 def test_a_week_that_is_not_open_offers_no_slot() -> None:
     html = page("calendar, not open")
     assert [a for a in Tags(html).all("button") if a.get("type") != "button"] == []
-    assert "complet" not in text_of(html)
+    assert [a for a in Tags(html).all("input") if a.get("type") == "radio"] == []
+    assert text_of(html).count("pas encore ouvert") == 3  # the message and both days
 
 
 def test_after_a_taken_slot_each_of_the_nearest_has_a_button() -> None:
@@ -106,8 +160,8 @@ def test_the_language_links_keep_the_week_and_the_box() -> None:
 def test_the_description_says_when_a_seat_is_taken(name: str, *, crowd: bool, instead: bool, always: bool) -> None:
     text = text_of(page(name))
     assert ("D’une minute avant une ouverture à 15 minutes après" in text) is crowd
-    assert ("nous vous donnons la plage libre la plus proche" in text) is instead
-    assert ("Nous la prenons pour vous après un contrôle de sécurité" in text) is always
+    assert ("nous vous donnons le créneau libre le plus proche" in text) is instead
+    assert ("Nous le prenons pour vous après un contrôle de sécurité" in text) is always
 
 
 @pytest.mark.parametrize(
@@ -122,4 +176,4 @@ def test_the_description_says_when_a_seat_is_taken(name: str, *, crowd: bool, in
 )
 def test_a_duration_reads_in_its_own_unit(length: timedelta, read: str) -> None:
     service = replace(AES, slot=length)
-    assert f"Elle dure {read}." in text_of(page("notice", service=service))
+    assert f"Durée{read}" in text_of(page("notice", service=service))

@@ -1,5 +1,6 @@
 """The pages and the JSON of a service: its calendar, and the holds that are refused."""
 
+import base64
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.storage import items, seat_expressions, seat_maintenance, seat_store, service_store
 from chalicelib.web import clock
+from chalicelib.web.reply import ONE_SECOND
 from tests.client import (
     FIRST,
     FORM,
@@ -30,7 +32,7 @@ from tests.client import (
     wednesday,
     wish,
 )
-from tests.conftest import calls
+from tests.conftest import Clock, calls
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -149,14 +151,15 @@ def test_a_person_whose_slot_is_taken_takes_a_near_one_with_one_button() -> None
     for _ in range(2):
         post("/services/aes/holds", wish())
     person = Browser("/services/aes/slots?conditions_accepted=true")
-    person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
-    assert person.answer.status == 409
+    person.press("Choisir ce créneau", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
+    assert "Une autre personne vient de prendre ce créneau." in person.answer.text
     near = next(label for label in person.page.forms[0].buttons if "10 h 05" in label.replace("\u00a0", " "))
     person.press(near)
     assert person.title == "Contrôle de sécurité"
 
 
 def test_when_all_is_taken_the_refusal_says_when_the_next_slots_open(service: Service) -> None:
+    person = Browser("/services/aes/slots?conditions_accepted=true")
     now = clock.now()
     for week in timetable.open_weeks(service, now):
         for seat in seat_store.read_week("aes", week):
@@ -164,15 +167,102 @@ def test_when_all_is_taken_the_refusal_says_when_the_next_slots_open(service: Se
     for sent in (FIRST, wish()):
         problem = refused(post("/services/aes/holds", sent), 409, "nothing-free")
         assert problem["next_release"] == release_after(service, now)
-    person = Browser("/services/aes/slots?conditions_accepted=true")
-    person.press("Première plage horaire libre")
-    assert person.answer.status == 409
+    person.press("Premier créneau libre")
+    assert "Il n’y a plus de créneau libre pour le moment." in person.answer.text
 
 
 def test_a_slot_of_the_coming_release_is_refused_with_its_opening_time(service: Service) -> None:
     problem = refused(post("/services/aes/holds", wish(weeks=2)), 409, "not-open-yet")
     assert problem["opens_at"] == release_after(service, clock.now())
     assert count_taken_seats() == 0
+
+
+def take_week(week: str) -> None:
+    """Take every seat of a week for others."""
+    now = clock.now()
+    for seat in seat_store.read_week("aes", week):
+        seat_store.take(seat.key, "other", now + timedelta(days=1), now)
+
+
+def two_open_weeks(clock: Clock) -> tuple[str, str]:
+    """Set the clock to Monday of next week. Return that week and the next one, which are open."""
+    this_week, next_week = (f"{wednesday(n):%G-W%V}" for n in (1, 2))
+    clock.now = wednesday() - timedelta(days=2)
+    return this_week, next_week
+
+
+def link_of(person: Browser, ending: str) -> str:
+    """Return the text of the first link that ends so."""
+    return next(text for text in person.page.links if text.endswith(ending))
+
+
+def test_one_full_week_is_not_everything_the_notice_and_the_calendar_name_the_week_with_free_seats(
+    clock: Clock,
+) -> None:
+    this_week, next_week = two_open_weeks(clock)
+    take_week(this_week)
+    assert get("/services/aes").data["weeks"] == [{"week": this_week, "free": 0}, {"week": next_week, "free": 6}]
+    shown = get("/services/aes/slots").data
+    assert (shown["week"], shown["weeks"][1]) == (next_week, {"week": next_week, "free": 6})
+    person = Browser("/services/aes")
+    person.follow(link_of(person, "complet"))
+    assert person.title == "Choix d’un créneau"
+    assert "Cette semaine est complète." in person.answer.text
+    person.follow(link_of(person, " : 6 rendez-vous libres"))
+    assert "Choisir ce créneau" in person.page.forms[0].buttons
+
+
+def test_everything_is_full_only_when_all_open_weeks_are_and_says_when_to_come_back(service: Service) -> None:
+    for week in timetable.open_weeks(service, clock.now()):
+        take_week(week)
+    notice = Browser("/services/aes")
+    assert "Complet pour le moment" in notice.answer.text
+    person = Browser("/services/aes/slots?conditions_accepted=true")
+    assert person.title == "Vérification de disponibilité"
+    assert any(link.startswith("Essayer plus tard, le lundi") for link in person.page.links)
+    assert person.page.forms[0].buttons == {}
+
+
+def test_the_week_that_is_over_is_neither_shown_first_nor_reached_by_the_previous_week(clock: Clock) -> None:
+    this_week, next_week = two_open_weeks(clock)
+    assert get("/services/aes/slots").data["week"] == this_week
+    assert "Semaine précédente" in Browser(f"/services/aes/slots?week={next_week}").page.links
+    clock.move(timedelta(days=1, hours=1))
+    shown = get("/services/aes/slots").data
+    assert (shown["week"], [count["week"] for count in shown["weeks"]]) == (next_week, [next_week])
+    assert "Semaine précédente" not in Browser("/services/aes/slots").page.links
+    assert "Il est trop tard" in Browser(f"/services/aes/slots?week={this_week}").answer.text
+
+
+def test_the_previous_week_is_the_nearest_one_with_something_free(clock: Clock) -> None:
+    this_week, next_week = two_open_weeks(clock)
+    take_week(this_week)
+    assert "Semaine précédente" not in Browser(f"/services/aes/slots?week={next_week}").page.links
+
+
+def test_who_sends_no_slot_reads_to_choose_one_at_the_slots() -> None:
+    person = Browser("/services/aes/slots?conditions_accepted=true")
+    person.press("Choisir ce créneau")
+    assert 'id="slot-error">Choisissez un créneau.' in person.answer.text
+    assert fields(post("/services/aes/holds", {"conditions_accepted": True})) == ["date", "start"]
+    assert count_taken_seats() == 0
+
+
+def test_the_documents_to_bring_are_a_page_a_pdf_and_json(service: Service) -> None:
+    assert get("/services/aes/documents").data["documents"] == [dict(line) for line in service.documents]
+    person = Browser("/services/aes")
+    person.follow("Liste des documents à imprimer ou à télécharger")
+    assert person.title == "Documents à apporter"
+    pdf = person.page.links["Télécharger la liste (PDF)"].removeprefix("data:application/pdf;base64,")
+    assert base64.b64decode(pdf).startswith(b"%PDF-")
+
+
+def test_the_notice_stays_when_the_table_throttles(service: Service, table_fails: TableFails) -> None:
+    assert service_store.read(service.id, clock.now())
+    table_fails("ThrottlingException", operation="Query")
+    weeks = get("/services/aes").data["weeks"]
+    assert {count["free"] for count in weeks} == {None}
+    assert "Complet" not in Browser("/services/aes").answer.text
 
 
 def test_a_week_that_is_not_shown_is_not_found() -> None:
@@ -203,11 +293,72 @@ def test_an_unreadable_form_is_refused_and_nothing_is_held() -> None:
 
 def test_a_person_who_did_not_accept_the_conditions_sees_the_week_of_the_slot_and_the_box() -> None:
     person = Browser("/services/aes/slots")
-    person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
-    assert person.answer.status == 422
+    person.press("Choisir ce créneau", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
     assert 'id="conditions_accepted-error"' in person.answer.text
-    assert f'value="{wednesday():%Y-%m-%dT%H:%M}"' in person.answer.text
+    assert f'value="{wednesday():%Y-%m-%dT%H:%M}" checked' in person.answer.text
     assert count_taken_seats() == 0
+
+
+def refused_page(person: Browser, button: str, **typed: str) -> Browser:
+    """Press a button of the calendar whose slot cannot be held. The page that follows can be reloaded."""
+    person.press(button, **typed)
+    assert person.answers[-1].status == 303
+    page = person.answer.text
+    assert person.page.html["title"].startswith("Erreur")
+    person.go(person.path)
+    assert (person.answer.status, person.answer.text) == (200, page)
+    assert person.answer.headers["Cache-Control"] == ONE_SECOND
+    return person
+
+
+@pytest.mark.parametrize("jar", [None, {"lang": "fr"}], ids=["no cookies", "cookies"])
+def test_every_refusal_of_a_slot_is_a_page_that_can_be_reloaded(jar: dict[str, str] | None) -> None:
+    slot = f"{wednesday():%Y-%m-%dT%H:%M}"
+    other = Browser("/services/aes/slots", jar)
+    assert f'value="{slot}" checked' in refused_page(other, "Choisir ce créneau", slot=slot).answer.text
+    person = Browser("/services/aes/slots?conditions_accepted=true", jar)
+    for _ in range(2):
+        post("/services/aes/holds", wish())
+    taken = refused_page(person, "Choisir ce créneau", slot=slot)
+    assert taken.page.fields("week")["conditions_accepted"] == "true"
+    take_week(f"{wednesday():%G-W%V}")
+    take_week(f"{wednesday(0):%G-W%V}")
+    assert "Il n’y a plus de créneau libre pour le moment." in refused_page(person, "Premier créneau libre").answer.text
+
+
+def test_who_chooses_no_slot_stays_in_the_week_that_was_shown(clock: Clock) -> None:
+    _, later = two_open_weeks(clock)
+    for week in (later, "2036-W48", "x"):
+        person = Browser(f"/services/aes/slots?week={later}&conditions_accepted=true")
+        refused_page(person, "Choisir ce créneau", week=week)
+        assert (f"week={later}" in person.path) == (week == later)
+
+
+def test_a_slot_that_was_just_taken_is_not_among_the_nearest_while_a_cache_still_shows_it() -> None:
+    slot = f"{wednesday():%Y-%m-%dT%H:%M}"
+    nearest = Browser(f"/services/aes/slots?refused=slot-taken&slot={slot}").page.forms[0].buttons.values()
+    assert len(nearest) == 3
+    assert slot not in {button["slot"] for button in nearest}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "refused=x",
+        "refused=nothing-free",
+        "refused=&slot=x",
+        "slot=2036-01-01T10:00",
+        "refused=captcha-wrong",
+        "step=x",
+    ],
+)
+def test_a_forged_query_of_a_calendar_shows_no_refusal(query: str) -> None:
+    assert not Browser(f"/services/aes/slots?{query}").page.html["title"].startswith("Erreur")
+
+
+@pytest.mark.parametrize("slot", ["", "x", "2036-01-01T10:00", "9999-12-31T23:59", "\u0661", "%00"])
+def test_a_forged_slot_of_a_refusal_is_that_of_none(slot: str) -> None:
+    assert Browser(f"/services/aes/slots?{urlencode({'refused': 'slot-taken', 'slot': slot})}").answer.status == 200
 
 
 def test_the_same_wish_twice_holds_two_seats() -> None:
@@ -218,7 +369,7 @@ def test_the_same_wish_twice_holds_two_seats() -> None:
 def test_a_hold_whose_write_is_throttled_holds_nothing_and_its_page_has_retry_after(table_fails: TableFails) -> None:
     person = Browser("/services/aes/slots?conditions_accepted=true")
     table_fails("ThrottlingException", operation="UpdateItem")
-    person.press("Première plage horaire libre")
+    person.press("Premier créneau libre")
     assert (person.answer.status, person.answer.kind) == (429, "text/html")
     assert 1 <= int(person.answer.headers["Retry-After"]) <= 5
     assert count_taken_seats() == 0

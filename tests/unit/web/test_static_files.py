@@ -57,7 +57,7 @@ def contrast(first: str, second: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("ground", ["ground", "raised"])
+@pytest.mark.parametrize("ground", ["ground", "raised", "pending"])
 @pytest.mark.parametrize("ink", ["text", "mute", "accent", "error", "good", "warn"])
 def test_every_text_colour_has_enough_contrast(scheme: str, ground: str, ink: str) -> None:
     theme = colours(scheme)

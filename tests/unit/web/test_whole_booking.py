@@ -75,8 +75,8 @@ def test_a_browser_without_script_books_by_forms_and_links_alone() -> None:
     person = Browser("/")
     person.follow("Admission exceptionnelle au séjour")
     person.press("Effectuer une demande de rendez-vous", conditions_accepted="true")
-    assert person.title == "Choix d’une plage horaire"
-    person.press("Choisir cette plage horaire", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
+    assert person.title == "Choix d’un créneau"
+    person.press("Choisir ce créneau", slot=f"{wednesday():%Y-%m-%dT%H:%M}")
     assert person.title == "Contrôle de sécurité"
     person.press("Écouter")
     assert "data:audio/wav;base64," in person.answer.text
@@ -92,7 +92,7 @@ def test_a_browser_without_script_books_by_forms_and_links_alone() -> None:
     person.press("Étape suivante", first_name="Awa Marie")
     person.press("Valider et terminer")
     assert person.path == f"/holds/{hold_id}"
-    assert person.title == "Votre demande est enregistrée. Il reste à la confirmer."
+    assert person.title == "Vous n’avez pas encore de rendez-vous"
     person = Browser(f"/requests/{link(hold_id)}")
     person.press("Confirmer ma demande")
     person.follow("Voir et imprimer ma convocation")

@@ -2,7 +2,7 @@
 
 GOOD = """\
 id: essai
-name: {fr: "Essai", en: "Trial", ar: "تجربة"}
+name: {fr: "Essai", fr-x-facile: "Essai", en: "Trial", ar: "تجربة", tr: "Deneme"}
 timezone: Europe/Paris
 slot_minutes: 5
 plannings:
@@ -36,12 +36,16 @@ address: ["1 rue de l’Exemple"]
 contact: "guichet@example.org"
 reply_to: guichet@example.org
 rights_address: "1 rue de l’Exemple"
-intro: {fr: "Texte", en: "Text", ar: "نص"}
+intro: {fr: "Texte", fr-x-facile: "Texte", en: "Text", ar: "نص", tr: "Metin"}
 not_for: []
 documents: []
 documents_note: []
 otherwise:
-  - {fr: "Texte", en: "Text", ar: "نص"}
+  - {fr: "Texte", fr-x-facile: "Texte", en: "Text", ar: "نص", tr: "Metin"}
+publisher: "La préfète de l’Exemple"
+host: "Hébergeur Exemple, 2 rue de l’Exemple"
+data_officer: "dpo@example.org"
+accessibility_contact: "acces@example.org"
 """
 """48 seats a week; a change of one line keeps the numbers of the others."""
 

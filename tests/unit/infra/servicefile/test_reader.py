@@ -287,7 +287,20 @@ def test_a_value_of_another_type_is_refused(path: yaml_source.Path) -> None:
         assert " is " in mistakes_in(replaced(path, other))[0]
 
 
-OPTIONAL = {"closures", "public_holidays", "on_holiday", "breaks", "last", "reason", "en", "ar", "seats"}
+OPTIONAL = {
+    "closures",
+    "public_holidays",
+    "on_holiday",
+    "breaks",
+    "last",
+    "reason",
+    "fr-x-facile",
+    "en",
+    "ar",
+    "tr",
+    "seats",
+}
+OPTIONAL |= {"publisher", "host", "data_officer", "accessibility_contact"}
 
 
 @pytest.mark.parametrize(
