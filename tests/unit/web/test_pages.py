@@ -22,7 +22,12 @@ WITH_FORM = {
 """The pages that send what was typed along when the language is changed."""
 
 
-EVERY = list(product(PAGES, LANGUAGES))
+IN_CHECK = {"fr", "ar"}
+"""One language of each direction is enough before a commit. `make test` has all of them."""
+EVERY = [
+    pytest.param(name, language, marks=() if language in IN_CHECK else pytest.mark.slow)
+    for name, language in product(PAGES, LANGUAGES)
+]
 
 
 @pytest.mark.parametrize(("name", "language"), EVERY)
