@@ -59,14 +59,14 @@ def attest(service: Service, earlier_codes: list[str], now: datetime) -> Checked
     if free := availability.first_free(service, now):
         raise NotFull(service.start_of(free[0]))
     at = now.replace(second=0, microsecond=0)
-    made = Attestation(
+    attested = Attestation(
         service=service.id,
         at=at,
         outcome=_outcome(service, now),
         next_release=timetable.next_release(service, now),
         earlier=attestation.earlier_attempts(earlier, at, service.zone),
     )
-    return CheckedAttestation(attestation.sign(made, attestation_keys()[0]), made, service)
+    return CheckedAttestation(attestation.sign(attested, attestation_keys()[0]), attested, service)
 
 
 def check(code: str, now: datetime) -> CheckedAttestation:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from chalicelib.domain.languages import SOURCE
 from chalicelib.rendering import templates
-from chalicelib.rendering.i18n import Locale, locale_for
+from chalicelib.rendering.i18n import Locale, french_and, locale_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,12 @@ def french() -> Locale:
 
 def sheets(checked: Any, locale: Locale, *, url: str, root: str) -> list[Sheet]:
     """Return the French sheet, with the QR code of the URL that checks it, and the same in another language."""
-    locales = [french()] if locale.is_source else [french(), locale]
-    made = []
-    for of_sheet in locales:
+    printed = []
+    for of_sheet in french_and(locale):
         qr = qr_svg(url) if of_sheet.is_source else ""
         html = templates.render("attempt_sheet.html", of_sheet, root, checked=checked, qr=qr)
-        made.append(Sheet(of_sheet.language, of_sheet.direction, Markup(html)))  # noqa: S704  # the template escaped it
-    return made
+        printed.append(Sheet(of_sheet.language, of_sheet.direction, Markup(html)))  # noqa: S704  # the template escaped it
+    return printed
 
 
 def qr_svg(url: str) -> str:

@@ -4,17 +4,16 @@ Import this module only where the PDF is made, because its libraries are slow to
 """
 
 import io
-from base64 import b64encode
 from functools import lru_cache
 
-from reportlab.lib.pagesizes import A4
 from reportlab.platypus import Flowable, PageBreak, SimpleDocTemplate
 
 from chalicelib.domain.languages import SOURCE
 from chalicelib.domain.service import Service
+from chalicelib.rendering import pdf_layout
 from chalicelib.rendering.bidi import isolate
-from chalicelib.rendering.i18n import Locale, locale_for
-from chalicelib.rendering.pdf_layout import MILLIMETRE, SIDE, Layout, register_fonts
+from chalicelib.rendering.i18n import Locale, french_and, locale_for
+from chalicelib.rendering.pdf_layout import DOCUMENT, MILLIMETRE, SIDE, Layout, register_fonts
 
 MARGIN = 16 * MILLIMETRE
 PADDING = 6
@@ -23,8 +22,8 @@ PADDING = 6
 
 @lru_cache(maxsize=32)
 def data_uri(service: Service, locale: Locale) -> str:
-    """Return the PDF in a `data:` URI, which a page offers as a download: no Lambda answers binary content."""
-    return f"data:application/pdf;base64,{b64encode(render(service, locale)).decode()}"
+    """Return the PDF as a `data:` URI."""
+    return pdf_layout.data_uri(render(service, locale))
 
 
 def render(service: Service, locale: Locale) -> bytes:
@@ -33,23 +32,16 @@ def render(service: Service, locale: Locale) -> bytes:
     output = io.BytesIO()
     document = SimpleDocTemplate(
         output,
-        pagesize=A4,
         leftMargin=SIDE - PADDING,
         rightMargin=SIDE - PADDING,
         topMargin=MARGIN,
         bottomMargin=MARGIN,
         title=locale_for(SOURCE)._("Documents à apporter"),
         author=service.office,
-        subject="",
-        creator="Guichet",
-        producer="Guichet",
-        lang="fr-FR",
-        displayDocTitle=True,
-        invariant=1,
+        **DOCUMENT,
     )
-    locales = [locale_for(SOURCE)] if locale.is_source else [locale_for(SOURCE), locale]
     flowables: list[Flowable] = []
-    for sheet in locales:
+    for sheet in french_and(locale):
         flowables += [PageBreak(), *_sheet(service, sheet)] if flowables else _sheet(service, sheet)
     document.build(flowables)
     return output.getvalue()

@@ -161,6 +161,11 @@ def locale_for(language: str) -> Locale:
     return Locale(row.code, catalogue.gettext, catalogue.ngettext)
 
 
+def french_and(locale: Locale) -> list[Locale]:
+    """Return the locales of a printed text: French, which is authentic, then this one if it is another."""
+    return [locale] if locale.is_source else [locale_for(SOURCE), locale]
+
+
 def preferred_language(accept_language: str) -> str:
     """Return our language with the highest weight in an Accept-Language header; else French.
 

@@ -5,7 +5,6 @@ convocation is on an accessible web page.
 """
 
 import io
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +13,12 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, NextPageTemplate, PageBreak, PageTemplate, Table
 
-from chalicelib.domain.languages import SOURCE
+from chalicelib.rendering import pdf_layout
 from chalicelib.rendering.bidi import isolate, shape, visual_order
 from chalicelib.rendering.convocation import Convocation
-from chalicelib.rendering.i18n import Locale, locale_for
+from chalicelib.rendering.i18n import Locale, french_and
 from chalicelib.rendering.pdf_layout import (
+    DOCUMENT,
     INK,
     MILLIMETRE,
     QR_SIDE,
@@ -45,19 +45,12 @@ def render(convocation: Convocation, locale: Locale, *, now: datetime) -> bytes:
     output = io.BytesIO()
     document = BaseDocTemplate(
         output,
-        pagesize=A4,
         title=f"Convocation {convocation.reference}",
         author=convocation.office,
-        subject="",
-        creator="Guichet",
-        producer="Guichet",
-        lang="fr-FR",
-        displayDocTitle=True,
-        invariant=1,
+        **DOCUMENT,
     )
-    locales = [locale_for(SOURCE)] if locale.is_source else [locale_for(SOURCE), locale]
     created = now.astimezone(convocation.start.tzinfo)
-    sheets = [_Sheet(convocation, locale, created) for locale in locales]
+    sheets = [_Sheet(convocation, locale, created) for locale in french_and(locale)]
     document.addPageTemplates([sheet.page_template() for sheet in sheets])
     flowables: list[Flowable] = []
     for sheet in sheets:
@@ -69,8 +62,8 @@ def render(convocation: Convocation, locale: Locale, *, now: datetime) -> bytes:
 
 
 def data_uri(convocation: Convocation, locale: Locale, *, now: datetime) -> str:
-    """Return the PDF as a `data:` URI for a link that saves it: the Lambda functions send no binary."""
-    return "data:application/pdf;base64," + b64encode(render(convocation, locale, now=now)).decode()
+    """Return the PDF as a `data:` URI."""
+    return pdf_layout.data_uri(render(convocation, locale, now=now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 import functools
 import itertools
+from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -27,6 +29,21 @@ WIDTH = A4[0] - 2 * SIDE
 QR_SIDE = 32 * MILLIMETRE
 CHECKBOX_WIDTH = 14
 INK, RULE = "#161616", "#929292"
+DOCUMENT: Mapping[str, Any] = {
+    "pagesize": A4,
+    "subject": "",
+    "creator": "Guichet",
+    "producer": "Guichet",
+    "lang": "fr-FR",
+    "displayDocTitle": True,
+    "invariant": 1,
+}
+"""What all our PDF files have in common. With `invariant` the same content always gives the same bytes."""
+
+
+def data_uri(pdf: bytes) -> str:
+    """Return a PDF as a `data:` URI for a link that saves it: the Lambda functions send no binary content."""
+    return f"data:application/pdf;base64,{b64encode(pdf).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
