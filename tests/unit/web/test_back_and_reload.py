@@ -1,5 +1,6 @@
 """A person goes back, reloads and loses the network: each form leads to a page that can be shown again."""
 
+import json
 from base64 import urlsafe_b64encode
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -212,6 +213,7 @@ NOT_A_DRAFT = [
     urlsafe_b64encode(b'{"first_name": "\\ud800"}').decode(),
     urlsafe_b64encode(b"[" * 2000).decode(),
     urlsafe_b64encode(b'{"nickname": "<b>"}').decode(),
+    urlsafe_b64encode(b'{"first_name": "' + b"A" * 3000 + b'"}').decode(),  # longer than the service sets
 ]
 
 
@@ -387,15 +389,14 @@ def test_the_forms_of_a_request_lead_to_pages_that_can_be_reloaded(jar: dict[str
     assert "Oui, effacer" not in erased
 
 
-def test_what_one_page_kept_is_not_shown_on_another() -> None:
-    first, second = f"/requests/{confirmed()}/correction", "/manage?refused=invalid-fields"
-    person = with_cookies(first)
-    person.press("Enregistrer", first_name="", last_name="Exemple", phone="06")
-    person.go(second)
-    assert person.page.forms[0].fields == {"reference": "", "email": ""}
+def test_what_was_typed_for_one_request_is_not_shown_on_the_page_of_another() -> None:
+    typed = json.dumps({"at": "requests/another/correction", "first_name": "Typed", "last_name": "Elsewhere"})
+    kept = urlsafe_b64encode(typed.encode()).decode()
+    person = with_cookies(f"/requests/{confirmed()}/correction?refused=invalid-fields", typed=kept)
+    assert person.page.fields("first_name")["first_name"] == AWA["first_name"]
 
 
-# One's link
+# The link of a request
 
 
 def test_a_second_request_for_a_link_within_two_minutes_says_so_whether_it_exists_or_not(clock: Clock) -> None:
