@@ -1,6 +1,7 @@
 """The functions of the script: slots refresh, time counts down, the captcha is renewed. The test moves the clock."""
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -62,9 +63,10 @@ def test_the_bar_shows_the_chosen_slot_its_end_and_how_many_appointments_are_lef
     someone = with_script(open_page, somebody)
     slot = someone.open_calendar()[2]
     someone.page.check(f"[value='{slot}']")
-    hour, minute = map(int, slot[11:].split(":"))
+    start = datetime.fromisoformat(slot)
+    end = start + timedelta(minutes=5)
     chosen = someone.page.locator(".gu-bar #chosen")
-    expect(chosen).to_contain_text(f"de {hour} h {minute:02} à {hour} h {minute + 5:02}")
+    expect(chosen).to_contain_text(f"de {start.hour} h {start:%M} à {end.hour} h {end:%M}")
     expect(chosen).to_contain_text("Il reste 1 rendez-vous à ce créneau.")
     expect(chosen).to_be_in_viewport()
 
