@@ -111,8 +111,14 @@ bench-peer: setup  ## compare a hold with pretix's cart-add, installed in build/
 bench: setup  ## measure what each step costs; RECORD="words" adds it to docs/benchmarks.md
 	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
 
+draw-demo: setup  ## play 10,000 people over 26 weeks by draw and by first come, and write docs/fairness.md (a minute)
+	@$(BIN)/python -m tests.load.fairness
+
+bench-draw: setup  ## measure a draw of ENTRIES=100000 on the emulator, with 60 and with 1,000 seats (five minutes)
+	@$(BIN)/python -m tests.load.draw --entries $(or $(ENTRIES),100000)
+
 pins: setup  ## renew requirements*.txt, with hashes, from requirements*.in
-	@for list in requirements requirements-ops requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+	@for list in requirements requirements-ops requirements-draw requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
 
 audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
@@ -123,9 +129,9 @@ audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
 	  *) printf '%s\n' "$$report"; exit $$code;; \
 	esac
 
-sbom: setup  ## write the bill of materials of the Lambda zip to build/sbom.json (CycloneDX)
+sbom: setup  ## write the bill of materials of the Lambda zip and the draw function's layer to build/sbom.json (CycloneDX)
 	@mkdir -p build
-	@{ sed '/^ *#/d' requirements.txt; sed -n '/^chalice==/,/# via/p' requirements-dev.txt; } | PYTHONWARNINGS=ignore \
+	@{ sed '/^ *#/d' requirements.txt requirements-draw.txt; sed -n '/^chalice==/,/# via/p' requirements-dev.txt; } | PYTHONWARNINGS=ignore \
 	  $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --validate -o build/sbom.json
 
 clean:  ## remove everything that make creates

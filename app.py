@@ -15,10 +15,25 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
 from chalicelib import __version__, log, settings
-from chalicelib.booking import attempts, availability, captcha, filing, holds, moves, personal_data, requests, schedule
+from chalicelib.allocation import entries
+from chalicelib.booking import (
+    attempts,
+    availability,
+    captcha,
+    figures,
+    filing,
+    holds,
+    moves,
+    personal_data,
+    requests,
+    schedule,
+)
 from chalicelib.web import (
     attempt_views,
     clock,
+    draw_views,
+    entry_views,
+    figure_views,
     file_views,
     forms,
     frame_views,
@@ -75,6 +90,42 @@ def show_documents(visit: Visit, service: str) -> Reply:
     return service_views.documents_page(availability.service(service, visit.now), visit)
 
 
+@reads("/services/{service}/figures")
+def show_figures(visit: Visit, service: str) -> Reply:
+    """Show the figures of the last weeks."""
+    return figure_views.figures(availability.service(service, visit.now), visit)
+
+
+@reads("/services/{service}/entries", refusal_page=entry_views.entry_after_refusal)
+def show_entry_form(visit: Visit, service: str) -> Reply:
+    """Show the form that ranks half-days for a draw."""
+    return entry_views.entry_form(availability.service(service, visit.now), visit)
+
+
+@reads("/services/{service}/draws")
+def show_draws(visit: Visit, service: str) -> Reply:
+    """List the draws of a service."""
+    return draw_views.draws(availability.service(service, visit.now), visit)
+
+
+@reads("/services/{service}/draws/{week}")
+def show_draw(visit: Visit, service: str, week: str) -> Reply:
+    """Show the public record of a draw."""
+    return draw_views.record(availability.service(service, visit.now), week, visit)
+
+
+@sends("/services/{service}/draws/{week}", refusal_page=draw_views.record_after_refusal)
+def find_receipt(visit: Visit, service: str, week: str) -> Reply:
+    """Find a receipt in the record of a draw. It is in no URL: it reveals an appointment. Writes nothing."""
+    return draw_views.found(availability.service(service, visit.now), week, visit)
+
+
+@reads("/services/{service}/draws/{week}/{list}")
+def show_draw_list(visit: Visit, service: str, week: str, **ids: str) -> Reply:
+    """Show a part of the entries, seats, results or offers of a draw."""
+    return draw_views.part(availability.service(service, visit.now), week, ids["list"], visit.query.get("part", "1"))
+
+
 @reads("/manage")
 def show_manage(visit: Visit) -> Reply:
     """Show the form that asks for the link of a request."""
@@ -103,6 +154,12 @@ def show_attempt(visit: Visit, token: str) -> Reply:
 def static(_visit: Visit, file: str) -> Reply:
     """Serve a style sheet or a script by its hashed name."""
     return file_views.static(file)
+
+
+@reads("/verify_draw.py")
+def checker(_visit: Visit) -> Reply:
+    """Serve the program with which anybody checks a draw."""
+    return file_views.checker()
 
 
 @reads("/openapi.json")
@@ -149,6 +206,12 @@ def place_hold(visit: Visit, service: str) -> Reply:
     return hold_views.held(
         holds.place(service, wish, now=visit.now, visitor_token=visit.visitor_token, ip_address=visit.ip_address)
     )
+
+
+@sends("/services/{service}/entries", refusal_page=entry_views.entry_after_refusal)
+def enter_draw(visit: Visit, service: str) -> Reply:
+    """Begin an entry in the draws. Writes nothing."""
+    return entry_views.enter(availability.service(service, visit.now), visit)
 
 
 @sends("/holds/{hold}/extension", refusal_page=service_views.restart_page)
@@ -236,6 +299,24 @@ def show_cancellation(visit: Visit, token: str) -> Reply:
 def cancel_request(visit: Visit, token: str) -> Reply:
     """Cancel a request."""
     return request_views.request_step(requests.cancel(token, visit.now))
+
+
+@reads("/requests/{token}/preferences", refusal_page=entry_views.preferences_after_refusal)
+def show_preferences(visit: Visit, token: str) -> Reply:
+    """Show the form that changes the half-days of an entry."""
+    return entry_views.preferences_form(entries.view(token, visit.now), visit)
+
+
+@sends("/requests/{token}/preferences", refusal_page=entry_views.preferences_after_refusal)
+def change_preferences(visit: Visit, token: str) -> Reply:
+    """Change the half-days of an entry."""
+    return entry_views.change_preferences(token, visit)
+
+
+@sends("/requests/{token}/renewal", refusal_page=service_views.restart_page)
+def renew_entry(visit: Visit, token: str) -> Reply:
+    """Let an entry take part in draws for longer."""
+    return request_views.request_step(entries.renew(token, visit.now))
 
 
 @reads("/requests/{token}/move", refusal_page=request_views.move_after_refusal)
@@ -362,13 +443,30 @@ def feedback_function(event: dict[str, Any], _context: object) -> None:
         bounces.handle(record["Sns"]["Message"], clock.now())
 
 
+@app.lambda_function(name="office")
+def office_function(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Enter somebody in the draws who came by post, by phone or in person. Only an operator can call it."""
+    from chalicelib.web import office_calls  # noqa: PLC0415  # as in `mailer`
+
+    return office_calls.enter(event, clock.now())
+
+
 @app.schedule(Rate(1, unit=Rate.HOURS), name="release")
 def release(_event: CloudWatchEvent) -> None:
-    """Create the seats of the coming weeks."""
+    """Create the seats of the coming weeks, and publish the figures of those that are over."""
     schedule.release_seats(clock.now())
+    figures.publish(clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="expiry")
 def expiry(_event: CloudWatchEvent) -> None:
     """End the holds and requests that have expired."""
     schedule.end_expired(clock.now())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="draw")
+def draw(_event: CloudWatchEvent) -> None:
+    """Carry on the draws of all services."""
+    from chalicelib.allocation import run  # noqa: PLC0415  # as in `mailer`
+
+    run.run(clock.now)

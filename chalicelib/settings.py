@@ -23,6 +23,10 @@ class Settings:
     stage: str
     table: str
     secret: str
+    accepted_secrets: tuple[str, ...]
+    """The secrets beside `secret` whose signatures are valid: during and after a rotation."""
+    leaked_secrets: tuple[str, ...]
+    """Earlier secrets that others may know. They only find the locks that were made with them."""
     attestation_keys: tuple[bytes, ...]
     """The keys that verify attestations: that of `secret`, which signs, and those of earlier secrets."""
     captcha_answer: str
@@ -54,6 +58,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     mail_from, mail_rate, public_url, network_holds = "", "1", "", "0"
     if "GUICHET_MAIL_FROM" in environ:  # only the mailer
         mail_from = require("GUICHET_MAIL_FROM", r"[^@\s]+@[^@\s]+", "the e-mail address of the sender")
+    if "GUICHET_MAIL_FROM" in environ or "GUICHET_MAIL_RATE" in environ:  # also the draw function
         mail_rate = require("GUICHET_MAIL_RATE", "[1-9][0-9]{0,3}", "the e-mails a second, from 1 to 9999")
     if "GUICHET_MAIL_FROM" in environ or "GUICHET_PUBLIC_URL" in environ:  # the pages know their URL from the request
         public_url = require("GUICHET_PUBLIC_URL", r"https?://\S+", "the URL that applicants use, with https://")
@@ -64,6 +69,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         stage=stage,
         table=table,
         secret=secret.current,
+        accepted_secrets=secret.accepted,
+        leaked_secrets=secret.leaked_secrets,
         attestation_keys=secret.attestation_keys,
         captcha_answer=answer.casefold(),
         mail_from=mail_from,

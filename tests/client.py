@@ -166,7 +166,7 @@ class Page(HTMLParser):
         self.links: dict[str, str] = {}
         self.html: dict[str, str] = {}
         self.open: tuple[str, dict[str, str]] | None = None
-        self.text = ""
+        self.text = self.select = ""
         self.outside: list[tuple[str, dict[str, str]]] = []
         self.feed(html)
         for text, attributes in self.outside:
@@ -186,6 +186,11 @@ class Page(HTMLParser):
             chosen = attributes.get("type") not in {"radio", "checkbox"} or "checked" in attributes
             if chosen:
                 self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+        elif tag == "select":
+            self.select = attributes["name"]
+            self.forms[-1].fields[self.select] = ""
+        elif tag == "option" and "selected" in attributes:
+            self.forms[-1].fields[self.select] = attributes["value"]
         elif (
             tag in {"a", "button", "title", "h1"} and attributes.get("type") != "button"
         ):  # only the script uses buttons of this type

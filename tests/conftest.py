@@ -33,7 +33,7 @@ from chalicelib import log
 from chalicelib.domain import timetable
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.service import Service
-from chalicelib.storage import dynamodb, items, seat_store, service_store, visitor_store
+from chalicelib.storage import dynamodb, entry_keys, items, seat_store, service_store, visitor_store
 from chalicelib.web import clock as web_clock
 
 gc.freeze()  # The models of moto and botocore are never freed. To scan them took a tenth of the time.
@@ -117,9 +117,28 @@ def document(**changes: Any) -> dict[str, Any]:
     }
 
 
+DRAW = {
+    "opens": {"day": "thursday", "at": "09:00"},
+    "closes": {"day": "sunday", "at": "18:00"},
+    "weeks_ahead": 2,
+    "seniority_percent": 25,
+    "preferences": 5,
+    "beacon": "drand",
+    "witnesses": ["temoin@association.example.org"],
+}
+"""Thursday 09:00 to Sunday 18:00, for the week that begins two weeks after the Monday that follows."""
+
+
+def draw_document(rules: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """Return the service document with a draw instead of a release, with changes of its rules and of other parts."""
+    common = {name: value for name, value in document(**changes).items() if name not in {"release", "seat_after"}}
+    return {**common, "allocation": "draw", "draw": DRAW | (rules or {})}
+
+
 @pytest.fixture
-def table() -> Iterator[None]:
-    """Create an empty table."""
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Create an empty table. Few shards of entries are read as many are, and faster."""
+    monkeypatch.setattr(entry_keys, "SHARDS", 3)
     with mock_aws():
         items.SeatItem.create_table(
             billing_mode="PAY_PER_REQUEST"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib import settings
-from chalicelib.booking import hold_limits, holds, waiting
+from chalicelib.booking import entering, hold_limits, holds, waiting
 from chalicelib.booking.hold import CAPTCHA_TRIES, Held, Hold, Waiting
 from chalicelib.domain.refusals import CaptchaSpent, CaptchaWrong
 from chalicelib.domain.rng import RNG
@@ -29,12 +29,13 @@ def new_challenge(hold_id: str, now: datetime) -> Challenge:
 
 def challenge_for(hold: Hold, now: datetime) -> Challenge:
     """Create a challenge for a hold that was just read."""
-    return challenge_of(keys().new_challenge(hold.digest, now))
+    return challenge_of(keys().new_challenge(hold.digest, now), hold.digest)
 
 
-def challenge_of(challenge_id: str) -> Challenge:
-    """Return the challenge with an id that was verified."""
-    return Challenge(challenge_id, keys().picture_answer(challenge_id), keys().sound_answer(challenge_id))
+def challenge_of(challenge_id: str, hold: str) -> Challenge:
+    """Return the challenge with an id that was verified, of the hold with this digest."""
+    signer = keys().signer_of_challenge(challenge_id, hold)
+    return Challenge(challenge_id, signer.picture_answer(challenge_id), signer.sound_answer(challenge_id))
 
 
 def answer(
@@ -47,7 +48,7 @@ def answer(
     ip_address: str = "",
     rng: random.Random = RNG,
 ) -> Held:
-    """Check an answer. The right one gives the hold the time for the form, and a waiting hold its seat.
+    """Check an answer. The right one gives the hold the time for the form, and a waiting hold its seat or entry.
 
     Idempotent: a hold that passed its captcha is returned as it is. Raises CaptchaWrong, or CaptchaSpent when the
     challenge is foreign, too old, replaced, or has no tries left.
@@ -56,17 +57,20 @@ def answer(
     if isinstance(hold, Held) and (hold.captcha_passed or hold.is_filed):
         return hold
     made_at = keys().challenge_time(challenge_id, hold.digest, now)
-    is_right = _is_right(challenge_id, answer)
+    is_right = _is_right(challenge_of(challenge_id, hold.digest), answer)
     passed: Held | None
     if isinstance(hold, Waiting):
         if not is_right:
             raise _wrong(waiting_store.count_wrong_answer(hold.digest, made_at, now, most=CAPTCHA_TRIES))
         visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
-        passed = waiting.take_seat(hold, made_at, visitor, now=now, rng=rng)
+        if hold.is_entry:
+            passed = entering.store(hold, made_at, visitor, now=now)
+        else:
+            passed = waiting.take_seat(hold, made_at, visitor, now=now, rng=rng)
     else:
         if not is_right:
             raise _wrong(
-                seat_store.count_wrong_answer(hold.seat.key, hold.digest, made_at, now, most=CAPTCHA_TRIES),
+                seat_store.count_wrong_answer(hold.carrier.key, hold.digest, made_at, now, most=CAPTCHA_TRIES),
             )
         passed = _pass(hold, made_at, now)
     return passed or _passed_by_another_answer(hold_id, now)
@@ -77,13 +81,13 @@ def _pass(hold: Held, made_at: int, now: datetime) -> Held | None:
 
     A further captcha over a limit gives no more time.
     """
-    seat, until = hold.seat, now + hold.service.limits.form
+    seat, until = hold.carrier, now + hold.service.limits.form
     due = seat.captchas_due if seat.checked_for else 0
     if not seat_store.pass_captcha(seat.key, seat.hold, made_at, until, now, most=CAPTCHA_TRIES, due=due):
         return None
     if due:
-        return replace(hold, seat=replace(seat, captcha_passed=True, captchas_due=due - 1))
-    return replace(hold, until=until, seat=replace(seat, captcha_passed=True, until=until, extensions=0))
+        return replace(hold, carrier=replace(seat, captcha_passed=True, captchas_due=due - 1))
+    return replace(hold, until=until, carrier=replace(seat, captcha_passed=True, until=until, extensions=0))
 
 
 def _passed_by_another_answer(hold_id: str, now: datetime) -> Held:
@@ -99,8 +103,8 @@ def _wrong(tries: int | None) -> CaptchaWrong | CaptchaSpent:
     return CaptchaSpent() if tries is None else CaptchaWrong(CAPTCHA_TRIES - tries)
 
 
-def _is_right(challenge_id: str, answer: str) -> bool:
-    right = {keys().picture_answer(challenge_id), keys().sound_answer(challenge_id)}
+def _is_right(challenge: Challenge, answer: str) -> bool:
+    right = {challenge.picture, challenge.sound}
     if extra := settings.current().captcha_answer:
         right.add(extra)
     return "".join(answer.split()).casefold() in right

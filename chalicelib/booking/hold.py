@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.domain import tokens
-from chalicelib.domain.seat import Seat, SeatKey, State
+from chalicelib.domain import draw_window, tokens
+from chalicelib.domain.draw_window import Window
+from chalicelib.domain.entry import Carrier, Entry, seat_of
+from chalicelib.domain.seat import EntryKey, Key, Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import SignedToken
 
@@ -35,13 +37,23 @@ class _AnyHold:
 
     @property
     def key(self) -> SeatKey:
-        """The seat that the token names."""
+        """The seat that the token names. Raises ValueError for an entry."""
         return self.token.seat
+
+    @property
+    def is_entry(self) -> bool:
+        """Tell whether it is, or will be, an entry in the draws. Then it has no start."""
+        return isinstance(self.token.key, EntryKey)
 
     @property
     def start(self) -> datetime:
         """The start of its slot."""
         return self.service.start_of(self.key)
+
+    @property
+    def window(self) -> Window | None:
+        """The window in which an entry is made, or else the next one; None for a service without draws."""
+        return draw_window.current_window(self.service, self.read_at)
 
     @property
     def left(self) -> int:
@@ -51,58 +63,77 @@ class _AnyHold:
 
 @dataclass(frozen=True, slots=True)
 class Held(_AnyHold):
-    """A hold with a seat. It keeps its id when it becomes a request, so `seat` may be pending or confirmed.
+    """A hold with a seat or an entry. Once it is a request, with the same id, `carrier` is pending or confirmed.
 
     `until` ends the hold, or the time to confirm the request.
     """
 
-    seat: Seat
-    given_back: SeatKey | None = None
-    """The seat of the visitor's hold before this one, if this one just replaced it."""
+    carrier: Carrier
+    """The seat, or the entry."""
+    given_back: Key | None = None
+    """The seat or entry of the visitor's hold before this one, if this one just replaced it."""
 
     has_seat = True
 
     @property
+    def seat(self) -> Seat:
+        """The seat. Raises ValueError for an entry."""
+        return seat_of(self.carrier)
+
+    @property
+    def preferences(self) -> tuple[str, ...]:
+        """The preferences of an entry; empty for a seat."""
+        return self.carrier.preferences if isinstance(self.carrier, Entry) else ()
+
+    @property
     def state(self) -> str:
         """How far the visitor is."""
-        return self.seat.state
+        return self.carrier.state
 
     @property
     def captcha_passed(self) -> bool:
         """Tell whether the hold is ready for the details."""
-        return self.seat.captcha_passed
+        return self.carrier.captcha_passed
 
     @property
     def is_filed(self) -> bool:
         """Tell whether the hold has become a request."""
-        return self.seat.state is not State.HELD
+        return self.carrier.state is not State.HELD
 
     @property
     def can_extend(self) -> bool:
         """Tell whether the hold runs and has extensions left."""
-        return not self.is_filed and self.left > 0 and self.seat.extensions < self.service.limits.extensions
+        return not self.is_filed and self.left > 0 and self.carrier.extensions < self.service.limits.extensions
 
     @property
     def instead_of(self) -> datetime | None:
         """The start of the slot that the visitor had chosen, if this seat replaces it."""
-        return self.seat.wished and self.seat.wished.astimezone(self.service.zone)
+        return self.carrier.wished and self.carrier.wished.astimezone(self.service.zone)
 
     @property
     def brief(self) -> bool:
         """Tell whether the request must be confirmed soon after it is filed."""
-        return self.seat.brief
+        return self.carrier.brief
 
     @property
     def time_to_confirm(self) -> timedelta:
         """How long the request waits, or will wait, for its confirmation."""
-        if self.seat.filed_at:
-            return self.until - self.seat.filed_at
+        if self.carrier.filed_at:
+            return self.until - self.carrier.filed_at
         return BRIEF_CONFIRMATION if self.brief else self.service.limits.confirm
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting(_AnyHold):
-    """A hold without a seat. It takes the seat that its token names, or a near one, when its captcha is passed."""
+    """A hold without a seat. It takes the seat that its token names, or a near one, when its captcha is passed.
+
+    One for an entry in the draws becomes that entry.
+    """
+
+    @property
+    def preferences(self) -> tuple[str, ...]:
+        """The preferences of an entry; empty for a seat."""
+        return self.token.preferences
 
     has_seat = captcha_passed = is_filed = can_extend = False
     state, instead_of = "waiting", None

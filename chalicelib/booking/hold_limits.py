@@ -5,8 +5,9 @@ from datetime import datetime
 
 from chalicelib import settings
 from chalicelib.booking.hold import SEAT_ATTEMPTS
+from chalicelib.domain.entry import Carrier
 from chalicelib.domain.refusals import TooManyRequests
-from chalicelib.domain.seat import Seat, SeatKey
+from chalicelib.domain.seat import Key
 from chalicelib.domain.tokens import Keys
 from chalicelib.storage import seat_store, visitor_store
 
@@ -44,7 +45,7 @@ def is_exceeded(number: int) -> bool:
     return number > settings.current().network_holds
 
 
-def apply_limits(visitor: Visitor, seat: Seat, number: int, now: datetime) -> Seat:
+def apply_limits(visitor: Visitor, seat: Carrier, number: int, now: datetime) -> Carrier:
     """Apply the limits to a hold that just got its seat, the `number`th of its network in this hour.
 
     The request will be brief for a visitor without a token, and beyond the first tier of the network's holds.
@@ -57,7 +58,7 @@ def apply_limits(visitor: Visitor, seat: Seat, number: int, now: datetime) -> Se
     return replace(seat, brief=brief, captchas_due=due)
 
 
-def end_other_hold(visitor: Visitor, seat: Seat, now: datetime) -> SeatKey | None:
+def end_other_hold(visitor: Visitor, seat: Carrier, now: datetime) -> Key | None:
     """Give back the seat of the hold that the visitor token had before, so that it has one live hold.
 
     Return that seat; None if there was no other hold, or it had expired or become a request.

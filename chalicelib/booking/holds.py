@@ -8,18 +8,21 @@ from datetime import datetime, timedelta
 from chalicelib.booking import availability, hold_limits
 from chalicelib.booking.hold import SEAT_ATTEMPTS, Held, Hold, Waiting
 from chalicelib.domain import timetable, tokens
+from chalicelib.domain.entry import Carrier
 from chalicelib.domain.refusals import (
     AlreadyRequested,
     CaptchaRequired,
     ConditionsNotAccepted,
     HoldExpired,
+    NotFound,
     NothingFree,
     TooManyRequests,
+    WrongAllocation,
 )
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import Seat, SeatKey, State
+from chalicelib.domain.seat import EntryKey, Key, Seat, SeatKey, State
 from chalicelib.domain.service import SeatAfter, Service
-from chalicelib.domain.tokens import SignedToken
+from chalicelib.domain.tokens import SignedToken, TokenKind
 from chalicelib.keys import keys
 from chalicelib.storage import seat_store, service_store, visitor_store, waiting_store
 
@@ -48,9 +51,12 @@ def place(
     """Place a hold on a free seat of the wished slot, or on one of the earliest free seats.
 
     In a crowd, and for a client network that has used up its holds of this hour, the hold waits: it costs no write
-    and takes its seat after the captcha. Raises SlotTaken with the nearest slots, or NothingFree.
+    and takes its seat after the captcha. Raises SlotTaken with the nearest slots, NothingFree, or WrongAllocation where
+    seats are drawn.
     """
     service = service_store.read(service_id, now)
+    if service.draw:
+        raise WrongAllocation
     if not wish.conditions_accepted:
         raise ConditionsNotAccepted
     waits = _all_holds_wait(service, now)
@@ -71,8 +77,8 @@ def place(
                 seat_store.give_back(key, digest, now)
                 return _waiting(service, token, wish, now)
             seat = Seat(key, opens_at=now, state=State.HELD, hold=digest, until=until)
-            seat = hold_limits.apply_limits(visitor, seat, number, now)
-            return Held(token, service, until, now, seat, hold_limits.end_other_hold(visitor, seat, now))
+            limited = hold_limits.apply_limits(visitor, seat, number, now)
+            return Held(token, service, until, now, limited, hold_limits.end_other_hold(visitor, limited, now))
     raise availability.refusal(service, wish.start or service.start_of(candidates[0]), now)
 
 
@@ -110,7 +116,9 @@ def view(hold_id: str, now: datetime) -> Hold:
     captcha is taking a seat.
     """
     token = keys().read_hold_token(hold_id)
-    service = service_store.read(token.seat.service, now)
+    service = service_store.read(token.key.service, now)
+    if isinstance(token.key, EntryKey):
+        return _entry(service, token, now)
     if token.until is None:
         return _held(service, token, now)
     assigned = waiting_store.assigned_seat(tokens.digest(token.secret))
@@ -126,8 +134,37 @@ def view(hold_id: str, now: datetime) -> Hold:
         raise
 
 
+def _entry(service: Service, token: SignedToken, now: datetime) -> Hold:
+    """Return the hold of an entry, which waits until the right answer to its captcha has stored the entry."""
+    try:
+        return _held(service, keys().seated_token(token, token.key), now)
+    except NotFound:
+        if token.until is None or token.until <= now:
+            raise HoldExpired from None
+        return Waiting(token, service, token.until, now)
+
+
+def ended_entry(hold_id: str) -> Carrier | None:
+    """Return the entry of a hold that is over, or the seat that it was drawn for while that is theirs.
+
+    None if the hold was never filed, or is not for an entry.
+    """
+    token = keys().read_hold_token(hold_id)
+    if not isinstance(token.key, EntryKey):
+        return None
+    digest = tokens.digest(token.secret)
+    try:
+        entry = seat_store.read(token.key)
+        if digest not in {entry.past, entry.hold} or entry.state is State.HELD:
+            return None
+        seat = seat_store.read(entry.moved_to) if entry.moved_to else None
+    except NotFound:
+        return None
+    return seat if seat and seat.hold == digest else entry
+
+
 def _held(service: Service, token: SignedToken, now: datetime) -> Held:
-    seat = seat_store.read(token.seat)
+    seat = seat_store.read(token.key)
     if seat.until is None or not seat.holds(tokens.digest(token.secret), now):
         raise HoldExpired
     return Held(token, service, seat.until, now, seat)
@@ -146,10 +183,10 @@ def extend(hold_id: str, now: datetime) -> Hold:
     hold = view(hold_id, now)
     if isinstance(hold, Waiting) or not hold.can_extend:
         return hold
-    seat, limits = hold.seat, hold.service.limits
+    seat, limits = hold.carrier, hold.service.limits
     until = hold.until + (limits.form if hold.captcha_passed else limits.hold)
     if seat_store.extend(seat.key, seat.hold, until, now, extensions=seat.extensions):
-        return replace(hold, until=until, seat=replace(seat, until=until, extensions=seat.extensions + 1))
+        return replace(hold, until=until, carrier=replace(seat, until=until, extensions=seat.extensions + 1))
     return view(hold_id, now)
 
 
@@ -159,14 +196,23 @@ def end(hold_id: str, now: datetime) -> Service:
     Raises AlreadyRequested, and changes nothing, when the hold has become a request.
     """
     token = keys().read_hold_token(hold_id)
-    digest, key = tokens.digest(token.secret), token.seat
-    if token.until:
+    digest, key = tokens.digest(token.secret), token.key
+    if token.until and token.kind is not TokenKind.ENTRY:
         assigned = waiting_store.assigned_seat(digest)
         if assigned is None:
-            return service_store.read(token.seat.service, now)
+            return service_store.read(token.key.service, now)
         key = assigned.seat
-    if not seat_store.give_back(key, digest, now):
+    if not seat_store.give_back(key, digest, now) and _is_request(key, digest, now):
+        raise AlreadyRequested
+    return service_store.read(token.key.service, now)
+
+
+def _is_request(key: Key, hold: str, now: datetime) -> bool:
+    """Tell whether a hold has become a request."""
+    try:
         seat = seat_store.read(key)
-        if seat.state is not State.HELD and seat.holds(digest, now):
-            raise AlreadyRequested
-    return service_store.read(token.seat.service, now)
+    except NotFound:
+        if isinstance(key, EntryKey):  # its captcha was not passed
+            return False
+        raise
+    return seat.state is not State.HELD and seat.holds(hold, now)

@@ -3,7 +3,7 @@
 import random
 from datetime import datetime
 
-from chalicelib.booking import availability, requests
+from chalicelib.booking import availability, ending, requests
 from chalicelib.booking.hold import SEAT_ATTEMPTS
 from chalicelib.booking.requests import Request
 from chalicelib.booking.weeks import weeks_with_seats
@@ -12,7 +12,6 @@ from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import AlreadyRequested, LinkExpired, NoMovesLeft, SlotTaken
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import SeatKey, State, week_of
-from chalicelib.keys import keys
 from chalicelib.storage import move_store, seat_store
 
 MOVABLE = {State.CONFIRMED, State.DISPLACED}
@@ -28,7 +27,7 @@ def choices(link: str, now: datetime) -> tuple[Request, list[datetime]]:
 
 def _check_movable(request: Request) -> Person:
     """Return the person of a request that can move. Raises NoMovesLeft, or LinkExpired."""
-    if request.state not in MOVABLE or request.person is None:
+    if request.state not in MOVABLE or request.person is None or request.is_entry:
         raise LinkExpired
     if request.state is State.CONFIRMED and request.person.moves >= request.service.limits.moves:
         raise NoMovesLeft
@@ -86,7 +85,7 @@ def _move(request: Request, person: Person, to: SeatKey, opens_at: datetime) -> 
         seat=request.seat,
         to=to,
         person=person,
-        email_key=keys().email_key(person.details.email),
+        email_keys=ending.email_keys_of(person),
         opens_at=opens_at,
         erase_at=request.service.erase_at(to),
         most_moves=request.service.limits.moves if request.state is State.CONFIRMED else None,

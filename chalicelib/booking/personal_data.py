@@ -7,17 +7,18 @@ from typing import Any
 
 from chalicelib import log
 from chalicelib.booking import ending, requests
-from chalicelib.booking.locks import lock_rule
+from chalicelib.booking.locks import lock_rule, other_keys
 from chalicelib.booking.requests import LIVE, Request
-from chalicelib.domain import codec, names
+from chalicelib.domain import codec, entry, names
+from chalicelib.domain.entry import Carrier, Entry
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import AlreadyRequested, InvalidFields, LinkExpired
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
-from chalicelib.keys import keys
-from chalicelib.storage import person_store, request_store, seat_maintenance, seat_store
+from chalicelib.keys import keys_of
+from chalicelib.storage import lock_store, person_store, request_store, seat_maintenance, seat_store
 
 CONVOCATION_PAUSE = timedelta(minutes=2)
 """How long an applicant waits before the convocation is sent again."""
@@ -38,7 +39,7 @@ def _read(link: str, now: datetime, *states: State) -> tuple[Request, Person]:
 
 def _person_of_ended(request: Request) -> Person | None:
     """Read the person of a request that has ended, as long as nobody else has taken its seat."""
-    key, service_id, hold = request.seat.person, request.service.id, _hold(request)
+    key, service_id, hold = request.carrier.person, request.service.id, _hold(request)
     if not key:
         return None
     person = person_store.read(key, service_id)
@@ -47,7 +48,7 @@ def _person_of_ended(request: Request) -> Person | None:
 
 def _hold(request: Request) -> str:
     """Return the digest of the hold of a request, live or ended."""
-    return request.seat.hold or request.seat.past
+    return request.carrier.hold or request.carrier.past
 
 
 def send_convocation(link: str, now: datetime) -> tuple[Request, bool]:
@@ -56,6 +57,8 @@ def send_convocation(link: str, now: datetime) -> tuple[Request, bool]:
     Return the request, and whether the convocation will be sent.
     """
     request, person = _read(link, now, State.CONFIRMED)
+    if request.is_entry:
+        raise LinkExpired
     return request, person_store.ask_convocation(person, now, pause=CONVOCATION_PAUSE)
 
 
@@ -74,21 +77,23 @@ def correct(request: Request, first_name: str, last_name: str, phone: str, *, no
     if corrected == person.details:
         return request
     renamed = _name(corrected) != _name(person.details)
+    own = keys_of(person)
     try:
         is_done = request_store.correct(
             person,
             corrected,
-            keys().person_key(first_name, last_name, corrected.birth_date),
+            own.person_key(first_name, last_name, corrected.birth_date),
             now=now,
-            erase_at=request.service.erase_at(person.seat),
-            send=renamed and request.state is State.CONFIRMED,
+            erase_at=entry.erase_at(request.service, request.carrier, request.carrier.until),
+            send=renamed and request.state is State.CONFIRMED and not request.is_entry,
             is_live=lock_rule(request.service, now),
+            other_keys=lock_store.OtherKeys(other_keys(own, corrected).people),
         )
     except AlreadyRequested:
         person_store.count_refused_correction(person)  # otherwise any number of names could be tried for a request
         raise
     if is_done:
-        log.event("corrected", seat=request.seat.key.ref, renamed=renamed)
+        log.event("corrected", seat=request.carrier.key.ref, renamed=renamed)
     return requests.view(request.token, now)
 
 
@@ -117,27 +122,41 @@ def _name(details: Details) -> str:
 def data(link: str, now: datetime) -> dict[str, Any]:
     """Return all data that is stored about an applicant, as a document."""
     request, person = _read(link, now, *(set(State) - {State.MOVED}))
-    return document_of(request.service, person, request.state)
+    return document_of(request.service, person, request.state, request.carrier)
 
 
-def document_of(service: Service, person: Person, state: State | None) -> dict[str, Any]:
-    """Return all data that is stored about a person, as a document. `state` is None when somebody else has the seat."""
-    return {
+def document_of(service: Service, person: Person, state: State | None, seat: Carrier | None) -> dict[str, Any]:
+    """Return all data that is stored about a person, as a document.
+
+    `state` and `seat` are None when somebody else has the seat.
+    """
+    document: dict[str, Any] = {
         "service": service.id,
         "reference": person.reference,
         "state": str(state or "ended"),
-        "appointment": service.start_of(person.seat).isoformat(),
+        "appointment": service.start_of(person.seat).isoformat() if isinstance(person.seat, SeatKey) else None,
         "filed_at": person.filed_at.astimezone(service.zone).isoformat(timespec="seconds"),
         "details": codec.details_to_document(person.details),
         "details_as_filed": codec.details_to_document(person.as_filed) if person.as_filed else None,
         "corrections": person.corrected,
         "moves": person.moves,
         "letters_sent": sorted({mark.partition(":")[0] for mark in person.sent}),
-        "erased_after": service.erase_at(person.seat).date().isoformat(),
     }
+    if isinstance(seat, Entry):
+        document["state"] = str(entry.state_of(seat, state)) if state else "ended"
+        document["receipt"], document["preferences"] = seat.receipt or None, list(seat.preferences)
+        document["erased_after"] = seat.erase_at.date().isoformat() if seat.erase_at else None
+    elif isinstance(person.seat, SeatKey):
+        document["erased_after"] = service.erase_at(person.seat).date().isoformat()
+    return document
 
 
-def erase(link: str, now: datetime, *, random_fraction: Callable[[], float] = RNG.random) -> Request:
+def erase(
+    link: str,
+    now: datetime,
+    *,
+    random_fraction: Callable[[], float] = RNG.random,
+) -> Request:
     """Delete all data that is stored about an applicant, and cancel the request if it is live. Idempotent.
 
     A live request ends and its items are deleted in one transaction. Raises LinkExpired when it has moved.
@@ -149,22 +168,35 @@ def erase(link: str, now: datetime, *, random_fraction: Callable[[], float] = RN
     if not _erase(request, person, now, random_fraction):
         return erase(link, now, random_fraction=random_fraction)  # it changed since it was read
     if person:
-        log.event("erased", seat=request.seat.key.ref)
-    seat_store.remove_person(request.seat.key, _hold(request))
+        log.event("erased", seat=request.carrier.key.ref)
+    seat_store.remove_person(request.carrier.key, _hold(request))
     return replace(request, state=State.CANCELLED, person=None, confirm_before=None)
 
 
-def _erase(request: Request, person: Person | None, now: datetime, random_fraction: Callable[[], float]) -> bool:
+def _erase(
+    request: Request,
+    person: Person | None,
+    now: datetime,
+    random_fraction: Callable[[], float],
+) -> bool:
     """End a request if it is live, and delete its person. Return False if it moved or ended since it was read."""
-    service, seat = request.service, request.seat
+    service, seat = request.service, request.carrier
     outcome = State.EXPIRED if request.state is State.EXPIRED else State.CANCELLED
-    email_keys = [keys().email_key(person.details.email)] if person else []
+    email_keys = ending.email_keys_of(person) if person else []
     if seat.state in LIVE and person and not person.replaced:
         return ending.erase_request(
-            service, seat, person, email_keys, outcome, now=now, random_fraction=random_fraction
+            service,
+            seat,
+            person,
+            email_keys,
+            outcome,
+            now=now,
+            random_fraction=random_fraction,
         )
     if person:
         person_store.erase(person, email_keys)
     if seat.state in LIVE:  # an appointment in the past, whose person has filed a newer request since
         ending.end_request(service, seat, outcome, now=now, early=True, random_fraction=random_fraction)
-    return request.state is not State.DISPLACED or seat_maintenance.give_up_choice(seat)
+    if request.state is State.DISPLACED and isinstance(seat, Seat):
+        return seat_maintenance.give_up_choice(seat)
+    return True

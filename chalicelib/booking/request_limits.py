@@ -38,8 +38,8 @@ def check(hold: Held, email: str, ip_address: str, now: datetime) -> None:
     prefixes or its e-mail domain has used up. Costs one write unit for an e-mail domain that is not in PROVIDERS, and
     two for an IPv6 address.
     """
-    due = hold.seat.captchas_due
-    if hold.seat.checked_for != _checked_for(email, now):
+    due = hold.carrier.captchas_due
+    if hold.carrier.checked_for != _checked_for(email, now):
         due = max(due, _over_limits(hold, email, ip_address, now))
     if due:
         _require(hold, min(due, MOST_CAPTCHAS), email, now)
@@ -78,7 +78,7 @@ def already_requested(hold: Held, email: str, ip_address: str, now: datetime) ->
     """
     if hold.is_filed or not settings.current().network_holds:
         return
-    seat = hold.seat
+    seat = hold.carrier
     if not seat_store.count_already_requested(seat.key, seat.hold, now, most=ANSWERS_PER_CAPTCHA):
         _require(hold, 1, email, now)
         raise CaptchaRequired
@@ -88,7 +88,7 @@ def already_requested(hold: Held, email: str, ip_address: str, now: datetime) ->
 
 
 def _require(hold: Held, due: int, email: str, now: datetime) -> None:
-    seat, domain = hold.seat, _checked_for(email, now)
+    seat, domain = hold.carrier, _checked_for(email, now)
     seat_store.require_captchas(seat.key, seat.hold, due, now, most=CAPTCHA_TRIES, checked_for=domain)
 
 

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from chalicelib import log
 from chalicelib.booking.ending import end_request
 from chalicelib.booking.weeks import weeks_with_seats
-from chalicelib.domain import calendar, lifecycle, seat_changes, timetable
+from chalicelib.domain import calendar, draw_window, lifecycle, seat_changes, timetable
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.seat_changes import ChangeKind, SeatChange
 from chalicelib.domain.service import Service
-from chalicelib.storage import seat_maintenance, seat_store, service_store
+from chalicelib.storage import draw_store, seat_maintenance, seat_store, service_store
 
 SEATS_DUE = timedelta(hours=15)
-"""How long before a release its seats must exist: on Sunday at 18:00 for Monday at 09:00."""
+"""How long before a release, or a window, its seats must exist: on Sunday at 18:00 for Monday at 09:00."""
 PASSES = 2
 """How often one run compares the seats with the rules. The second pass sees what changed during the first."""
 
@@ -63,11 +63,16 @@ def _apply_rules(service: Service, now: datetime, watch: Watch) -> Counter[str]:
 
 
 def changes(service: Service, now: datetime) -> list[SeatChange]:
-    """Return the changes that make the seats of a service agree with its rules."""
+    """Return the changes that make the seats of a service agree with its rules.
+
+    A service that has stopped drawing keeps the seats of a draw that is not finished for those who are drawn.
+    """
+    kept = set() if service.draw else draw_store.weeks_being_drawn(service.id)
     created_ahead = timetable.weeks_to_create(service, now)
     return [
         change
         for week, seats in weeks_with_seats(service, now)
+        if week not in kept
         for change in seat_changes.changes_of_week(service, week, seats, now, create=week in created_ahead)
     ]
 
@@ -80,16 +85,29 @@ def end_expired(now: datetime, *, random_fraction: Callable[[], float] = RNG.ran
     counts = {"holds": 0, "requests": 0, "reminders": 0}
     for service in service_store.read_all(now):
         free, is_release_ready = 0, False
-        next_release = timetable.next_release(service, now)
-        for _, seats in weeks_with_seats(service, now):
+        needed_at, week_to_draw = _seats_needed(service, now)
+        for week, seats in weeks_with_seats(service, now):
             free += len(calendar.free_seats(service, seats, now))
-            is_release_ready |= any(seat.is_coming(now) and seat.opens_at == next_release for seat in seats)
+            is_release_ready |= any(
+                seat.is_coming(now) and (week == week_to_draw or seat.opens_at == needed_at) for seat in seats
+            )
             for seat in seats:
                 _end_expired_seat(service, seat, now, random_fraction, counts)
-        is_missing = next_release is not None and next_release - now <= SEATS_DUE and not is_release_ready
+        is_missing = needed_at is not None and needed_at - now <= SEATS_DUE and not is_release_ready
         log.event("seats", {"SeatsFree": free, "SeatsMissing": int(is_missing)}, {"Service": service.id})
     log.event("expiry", **counts)
     return counts
+
+
+def _seats_needed(service: Service, now: datetime) -> tuple[datetime | None, str | None]:
+    """Return the next moment at which seats must exist, and the week that is drawn: its window opens at that moment.
+
+    For a service without a draw the moment is its next release, which opens exactly these seats.
+    """
+    if not service.draw:
+        return timetable.next_release(service, now), None
+    window = draw_window.next_window(service, now)
+    return (window.opens, window.week) if timetable.planned_seats(service, window.week) else (None, None)
 
 
 def _end_expired_seat(

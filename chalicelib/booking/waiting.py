@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib.booking import availability, hold_limits
 from chalicelib.booking.hold import CAPTCHA_TRIES, SEAT_ATTEMPTS, Held, Waiting
 from chalicelib.booking.hold_limits import Visitor
-from chalicelib.domain.refusals import TooManyRequests
+from chalicelib.domain.refusals import TooManyRequests, WrongAllocation
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.keys import keys
 from chalicelib.storage import recent, seat_store, waiting_store
@@ -15,11 +15,14 @@ from chalicelib.storage import recent, seat_store, waiting_store
 def take_seat(hold: Waiting, made_at: int, visitor: Visitor, *, now: datetime, rng: random.Random) -> Held | None:
     """Take a seat for a waiting hold whose challenge of `made_at` was answered right. None if the challenge is spent.
 
-    Raises SlotTaken or NothingFree, before any write, when nothing is free. The write that spends the challenge also
-    names the seat, so of several right answers only one goes on and a hold never gets two seats. When every seat it
-    tried is gone, or the table throttles, the same answer may be sent again.
+    Raises SlotTaken or NothingFree, before any write, when nothing is free, and WrongAllocation when the seats of the
+    service are drawn by now. The write that spends the challenge also names the seat, so of several right answers only
+    one goes on and a hold never gets two seats. When every seat it tried is gone, or the table throttles, the same
+    answer may be sent again.
     """
     service = hold.service
+    if service.draw:
+        raise WrongAllocation
     key = availability.seat_for_waiting(hold, now, rng, spread=False)
     if key is None:
         raise availability.refusal(service, hold.start, now)
@@ -36,9 +39,9 @@ def take_seat(hold: Waiting, made_at: int, visitor: Visitor, *, now: datetime, r
     if seat is None:
         waiting_store.reopen(hold.digest)
         raise availability.refusal(service, hold.start, now)
-    seat = hold_limits.apply_limits(visitor, seat, hold_limits.count_hold(visitor, now), now)
-    given_back = hold_limits.end_other_hold(visitor, seat, now)
-    return Held(keys().seated_token(hold.token, seat.key), service, now + service.limits.form, now, seat, given_back)
+    limited = hold_limits.apply_limits(visitor, seat, hold_limits.count_hold(visitor, now), now)
+    given_back = hold_limits.end_other_hold(visitor, limited, now)
+    return Held(keys().seated_token(hold.token, seat.key), service, now + service.limits.form, now, limited, given_back)
 
 
 def _take_first(hold: Waiting, key: SeatKey, now: datetime, rng: random.Random) -> Seat | None:

@@ -6,7 +6,20 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chalicelib.domain.person import Details
-from chalicelib.domain.service import Closure, Limits, Opening, Release, ReleaseMoment, SeatAfter, Service, Text
+from chalicelib.domain.service import (
+    Allocation,
+    Beacon,
+    Closure,
+    DrawRules,
+    Limits,
+    Opening,
+    Release,
+    ReleaseMoment,
+    SeatAfter,
+    Service,
+    Text,
+    WeeklyMoment,
+)
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -37,8 +50,10 @@ def service_from_document(document: Mapping[str, Any]) -> Service:
         openings = tuple(opening for planning in document["plannings"] for opening in _openings(planning))
         part = "closures"
         closures = tuple(_closure(closure) for closure in document.get("closures", ()))
+        part = "draw"
+        draw = _draw(document)
         part = "release"
-        release = _release(document["release"])
+        release = Release(draw.weeks_ahead, ()) if draw else _release(document["release"])
         part = "the rest"
         service = Service(
             id=document["id"],
@@ -66,10 +81,11 @@ def service_from_document(document: Mapping[str, Any]) -> Service:
             host=document.get("host", ""),
             data_officer=document.get("data_officer", ""),
             accessibility_contact=document.get("accessibility_contact", ""),
+            draw=draw,
         )
     except _UNREADABLE as error:
         raise ValueError(f"{part}: {error!r}") from error
-    if service.slot <= timedelta(0) or not openings or not release.moments:
+    if service.slot <= timedelta(0) or not openings or not (draw or release.moments):
         raise ValueError("plannings: a service needs hours, a slot of at least a minute, and a moment that opens seats")
     return service
 
@@ -129,6 +145,25 @@ def _release(rule: Mapping[str, Any]) -> Release:
     return Release(
         int(rule["weeks_ahead"]), moments, waits_for_working_day=rule.get("on_holiday") == "next_working_day"
     )
+
+
+def _draw(document: Mapping[str, Any]) -> DrawRules | None:
+    if Allocation(document.get("allocation", Allocation.FIRST_COME)) is Allocation.FIRST_COME:
+        return None
+    rules = document["draw"]
+    return DrawRules(
+        opens=_weekly_moment(rules["opens"]),
+        closes=_weekly_moment(rules["closes"]),
+        weeks_ahead=int(rules["weeks_ahead"]),
+        seniority_percent=int(rules["seniority_percent"]),
+        preferences=int(rules["preferences"]),
+        beacon=Beacon(rules["beacon"]),
+        witnesses=tuple(rules.get("witnesses", ())),
+    )
+
+
+def _weekly_moment(moment: Mapping[str, Any]) -> WeeklyMoment:
+    return WeeklyMoment(WEEKDAYS.index(moment["day"]) + 1, time.fromisoformat(moment["at"]))
 
 
 def details_to_document(details: Details) -> dict[str, str]:

@@ -10,19 +10,21 @@ BACK_BEFORE = timedelta(hours=24)
 
 
 def stays_closed(service: Service, seat: Seat) -> bool:
-    """Tell whether a seat was given back too late to open again before its slot."""
-    return seat.returns_at is not None and seat.returns_at >= service.start_of(seat.key)
+    """Tell whether a seat was given back too late to open again before its slot. In a draw it is offered to others."""
+    return not service.draw and seat.returns_at is not None and seat.returns_at >= service.start_of(seat.key)
 
 
 def return_moment(service: Service, key: SeatKey, now: datetime, fraction: float) -> datetime:
     """Return when a freed seat opens again, in UTC: `fraction` (0 to 1) of the way through the return window.
 
     The window ends a day and the service's notice before the slot. A seat that is freed too late for that opens at the
-    start of its slot, when nobody can take it.
+    start of its slot, when nobody can take it. So does each seat of a draw, which offers it to somebody else.
     """
     limits = service.limits
     first, last = now + limits.return_after, now + limits.return_before
     start = service.start_of(key).astimezone(UTC)
+    if service.draw:
+        return start
     last = min(last, start - max(limits.notice, BACK_BEFORE))
     if last <= first:
         return start

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Person:
 
     key: str
     service: str
-    seat: SeatKey
+    seat: Key
+    """The seat or the entry that has the request."""
     hold: str
     details: Details
     reference: str

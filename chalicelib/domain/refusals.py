@@ -63,6 +63,17 @@ class AttestationTooOld(Refusal):
     """The attestation is so old that the key that signed it may be gone."""
 
 
+class WrongAllocation(Refusal):
+    """The service gives its seats in another way: a hold was asked for in a draw, or an entry outside of one."""
+
+
+@dataclass(slots=True)
+class NotInWindow(Refusal):
+    """An entry was sent outside the window of the draw. `opens_at` is when the next window opens."""
+
+    opens_at: datetime
+
+
 class NoMovesLeft(Refusal):
     """The request was already moved as often as its service allows."""
 

@@ -27,9 +27,12 @@ class State(StrEnum):
 
 BY_RULES, BY_OPERATOR = "rules", "office"
 """Who closed a seat: a change of the service's file, or an operator."""
+DRAWN, OFFERED = "drawn", "offered"
+"""How a request got its seat: by the result of a draw, or as the next in rank when a seat became free."""
 
 _WEEK = re.compile("([0-9]{4})-W([0-9]{2})")
 _REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.([0-9]{8})\.([0-9]{4})\.([1-9][0-9]{0,2})")
+_ENTRY_REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.entry\.([a-z2-7]{16})")
 
 
 def require_aware(moment: datetime) -> datetime:
@@ -82,6 +85,36 @@ class SeatKey:
         return cls(moment.date(), moment.time(), int(match[4]), match[1])
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class EntryKey:
+    """The identity of an entry in the draws of one service. `id` is the beginning of the digest of its secret."""
+
+    service: str
+    id: str
+
+    @property
+    def ref(self) -> str:
+        """The key as it is written in tokens and items: `aes.entry.abcdefgh234567ij`."""
+        return f"{self.service}.entry.{self.id}"
+
+    @classmethod
+    def parse(cls, ref: str) -> "EntryKey":
+        """Read what `ref` returns. Raise ValueError for any other text."""
+        match = _ENTRY_REF.fullmatch(ref)
+        if not match:
+            raise ValueError(ref)
+        return cls(match[1], match[2])
+
+
+Key = SeatKey | EntryKey
+"""What a hold or a request has: a seat, or an entry in the draws."""
+
+
+def parse_key(ref: str) -> Key:
+    """Read the `ref` of a seat or of an entry. Raise ValueError for any other text."""
+    return EntryKey.parse(ref) if _ENTRY_REF.fullmatch(ref) else SeatKey.parse(ref)
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """A seat as it is stored, without personal data."""
@@ -128,6 +161,8 @@ class Seat:
     """The key of the e-mail domain for which the limits were checked last."""
     wished: datetime | None = None
     """The start of the slot that the visitor had chosen, if they got this seat instead."""
+    by_draw: str = ""
+    """How its request got the seat, if by a draw: `DRAWN` or `OFFERED`."""
 
     def is_free(self, now: datetime) -> bool:
         """Tell whether a visitor may hold it. `seat_expressions.is_free` states the same rule as a condition."""

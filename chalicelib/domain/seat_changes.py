@@ -68,6 +68,7 @@ def changes_of_week(
 
     - A seat outside the hours is closed once nobody has it.
     - A seat that has not opened yet opens when the rules now say. A seat that has opened stays open.
+    - In a draw, a seat that nobody has opens at its start, also if it had opened before the service had a draw.
     - Until the first seats of the week open, seats come and go with the plan. Later, seats are added only while there
       are fewer than the plan has.
     - What an operator added, closed or set aside is not changed.
@@ -104,7 +105,7 @@ def _changes_of_existing(
         in_rules = in_rules and (_stays(seat, now) or staying.overlapped(seat.key) is None)
         if not in_rules and seat.state in {State.OPEN, State.HELD} and service.start_of(seat.key) > now:
             yield SeatChange(ChangeKind.CLOSE, seat)
-        elif seat.is_coming(now):
+        elif seat.is_coming(now) or (service.draw and seat.state is State.OPEN):
             moved = replace(seat, opens_at=planned.get(seat.key, seat.opens_at))
             if moved != seat:
                 yield SeatChange(ChangeKind.MOVE, moved)

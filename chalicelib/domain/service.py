@@ -7,7 +7,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import languages
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import Key, SeatKey
 
 
 class SeatAfter(StrEnum):
@@ -19,6 +19,22 @@ class SeatAfter(StrEnum):
     """Always after the captcha."""
     CHOICE = "choice"
     """Always at once, when the slot is chosen."""
+
+
+class Allocation(StrEnum):
+    """Who gets a seat: whoever takes it first, or whoever is drawn."""
+
+    FIRST_COME = "first_come"
+    DRAW = "draw"
+
+
+class Beacon(StrEnum):
+    """Where the randomness of a draw comes from that its operator cannot choose."""
+
+    DRAND = "drand"
+    """A round of drand's quicknet, which is published after the entries are fixed."""
+    COMMITMENT = "commitment"
+    """The root hash of the entries and seats. Works without the internet and is weaker."""
 
 
 LANGUAGES = tuple(languages.TABLE)
@@ -70,6 +86,31 @@ class Release:
     moments: tuple[ReleaseMoment, ...]
     waits_for_working_day: bool = False
     """Whether a moment on a public holiday waits for the next working day."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyMoment:
+    """A weekday (1 is Monday) and a local time."""
+
+    weekday: int
+    at: time
+
+
+@dataclass(frozen=True, slots=True)
+class DrawRules:
+    """When the entries for a week are collected, and how its seats are drawn among them."""
+
+    opens: WeeklyMoment
+    closes: WeeklyMoment
+    weeks_ahead: int
+    """The seats drawn are those of the week that begins so many weeks after the Monday that follows the close."""
+    seniority_percent: int = 25
+    """The share of the seats that goes to those who waited longest."""
+    preferences: int = 5
+    """How many half-days an applicant may rank."""
+    beacon: Beacon = Beacon.DRAND
+    witnesses: tuple[str, ...] = ()
+    """The e-mail addresses that receive promise and root hash of each draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +193,36 @@ class Service:
     """The data protection officer: name or function, and address."""
     accessibility_contact: str = ""
     """Whom to tell about a page that one cannot use."""
+    draw: DrawRules | None = None
+    """None for a service whose seats go to whoever takes them first. A draw has no release moments."""
+
+    @property
+    def allocation(self) -> Allocation:
+        """How the seats are allocated."""
+        return Allocation.DRAW if self.draw else Allocation.FIRST_COME
 
     @property
     def minutes(self) -> int:
         """The length of a slot in minutes."""
         return int(self.slot / timedelta(minutes=1))
 
-    def start_of(self, key: SeatKey) -> datetime:
-        """Return when the appointment of a seat begins, in the time zone of the service."""
+    def start_of(self, key: Key) -> datetime:
+        """Return when the appointment of a seat begins, in the time zone of the service.
+
+        Raise ValueError for an entry, which has none.
+        """
+        if not isinstance(key, SeatKey):
+            raise ValueError(f"{key.ref} is an entry")  # noqa: TRY004  # a key of the wrong kind, not of the wrong type
         return datetime.combine(key.day, key.start, self.zone)
 
-    def erase_at(self, key: SeatKey) -> datetime:
+    def erase_at(self, key: Key) -> datetime:
         """Return when all data about an appointment on this seat is erased."""
         return self.start_of(key) + self.limits.erase_after
 
-    def confirm_before(self, key: SeatKey, filed_at: datetime) -> datetime:
+    def confirm_before(self, key: Key, filed_at: datetime) -> datetime:
         """Return until when a request may be confirmed, in UTC. It is never after the start of the appointment."""
+        if not isinstance(key, SeatKey):
+            return (filed_at + self.limits.confirm).astimezone(UTC)
         return min(filed_at + self.limits.confirm, self.start_of(key).astimezone(UTC))
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
 
+from chalicelib.domain import draw_window
+from chalicelib.domain.draw import half_day
 from chalicelib.domain.seat import SeatKey, monday_of, week_of
 from chalicelib.domain.service import ReleaseMoment, Service
 
@@ -36,9 +38,11 @@ def plan(service: Service, week: str) -> Mapping[SeatKey, datetime]:
     """Return when each seat of a week opens, in UTC. The seats of each release moment are spread evenly over the week.
 
     Each seat goes to the moment that is furthest behind its share so far. Seats beyond all shares open by hand only and
-    are not in the result.
+    are not in the result. The seats of a draw open at their own start: nobody can hold one.
     """
     keys = planned_seats(service, week)
+    if service.draw:
+        return MappingProxyType({key: service.start_of(key).astimezone(UTC) for key in keys})
     left, opens = len(keys), []
     for at, seats in sorted(_moments(service, week), key=lambda moment: (moment[1] is None, moment[0])):
         share = left if seats is None else min(seats, left)
@@ -72,7 +76,12 @@ def _at(service: Service, monday: date, moment: ReleaseMoment) -> datetime:
 
 @lru_cache(maxsize=128)
 def releases(service: Service, week: str) -> tuple[tuple[datetime, int], ...]:
-    """Return the moments that open a week, in order, each with its number of seats; none for a week without seats."""
+    """Return the moments that open a week, in order, each with its number of seats.
+
+    Empty for a week without seats, and for a draw, which opens none.
+    """
+    if service.draw:
+        return ()
     opened: dict[datetime, int] = {}
     for at in plan(service, week).values():
         opened[at] = opened.get(at, 0) + 1
@@ -80,12 +89,14 @@ def releases(service: Service, week: str) -> tuple[tuple[datetime, int], ...]:
 
 
 def opens_at(service: Service, week: str) -> datetime:
-    """Return the first moment that opens seats of a week, in UTC."""
+    """Return the first moment that opens seats of a week, in UTC. Not for a draw, which has no such moment."""
     return min(at for at, _ in _moments(service, week))
 
 
 def next_release(service: Service, now: datetime) -> datetime | None:
-    """Return when the next seats open, in the time zone of the service; None if none do within a year."""
+    """Return when the next seats open, in the time zone of the service; None if none do within a year, or in a draw."""
+    if service.draw:
+        return None
     monday = monday_of(week_of(now.astimezone(service.zone).date()))
     ahead = service.release.weeks_ahead
     for n in range(
@@ -124,15 +135,34 @@ def is_new(opens_at: datetime, now: datetime) -> bool:
 
 
 def open_weeks(service: Service, now: datetime) -> list[str]:
-    """Return the weeks, from the current one, that are released at least in part."""
+    """Return the weeks, from the current one, that are released at least in part. A draw releases none."""
+    if service.draw:
+        return []
     return [week for week in _weeks_ahead(service, now) if opens_at(service, week) <= now]
 
 
 def weeks_to_create(service: Service, now: datetime) -> list[str]:
-    """Return the open weeks, and the week of the coming release: its seats are created before they open."""
+    """Return the open weeks, and the week of the coming release: its seats are created before they open.
+
+    For a draw, return the weeks from the current one to that of the next window that opens.
+    """
+    if service.draw:
+        last = draw_window.next_window(service, now).week
+        return [week for week in _weeks_ahead(service, now) if week <= last]
     return [week for week in _weeks_ahead(service, now) if opens_at(service, week) <= now + WEEK]
 
 
 def _weeks_ahead(service: Service, now: datetime) -> list[str]:
     monday = monday_of(week_of(now.astimezone(service.zone).date()))
-    return [week_of(monday + n * WEEK) for n in range(service.release.weeks_ahead + 2)]
+    return [week_of(monday + n * WEEK) for n in range(service.release.weeks_ahead + (4 if service.draw else 2))]
+
+
+def half_days(service: Service, week: str) -> list[str]:
+    """Return the half-days of a week that have planned seats, such as `tue-am`, in order."""
+    return list(dict.fromkeys(half_day_of(key) for key in planned_seats(service, week)))
+
+
+def half_day_of(key: SeatKey) -> str:
+    """Return the half-day of a seat without its date, such as `tue-am`: it starts before 12:00 in local time."""
+    start = datetime.combine(key.day, key.start)
+    return f"{draw_window.DAYS[key.day.weekday()]}-{half_day(start.isoformat())[-2:]}"

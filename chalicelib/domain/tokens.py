@@ -13,11 +13,14 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import product
 
 from chalicelib.domain import emails, names
+from chalicelib.domain.entry import PREFERENCES
+from chalicelib.domain.person import Details
 from chalicelib.domain.refusals import CaptchaSpent, NotFound
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import EntryKey, Key, SeatKey, parse_key
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 VISITOR_TOKEN_LIFETIME = timedelta(hours=4)
@@ -26,7 +29,9 @@ CAPTCHA_LETTERS = "acdefhjkmnprtuvwxy34789"
 look like 8 and 9. Six of these 23 characters give 148,035,889 answers (27.1 bits)."""
 CAPTCHA_LENGTH = 6
 
-_SECRET = re.compile(r"([a-z2-7]{52})([0-9a-f]{11})?([a-z2-7]{26})")
+_WISHES = dict(zip("abcdefghijklmno", PREFERENCES, strict=True))
+"""The letter that stands for each preference in the token of an entry."""
+_SECRET = re.compile(r"([a-z2-7]{52})(?:([0-9a-f]{11})([a-o]{0,15}))?([a-z2-7]{26})")
 _TIMESTAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
 
 
@@ -42,6 +47,22 @@ def _text(digest: bytes) -> str:
 def _timestamp(moment: datetime | None) -> str:
     """Return a moment as tokens carry it, in milliseconds since 1970; empty without one."""
     return f"{round(moment.timestamp() * 1000):011x}" if moment else ""
+
+
+def _letters(preferences: Sequence[str]) -> str:
+    """Return the preferences of an entry as its token carries them."""
+    letters = {preference: letter for letter, preference in _WISHES.items()}
+    return "".join(letters[preference] for preference in preferences)
+
+
+def new_receipt() -> str:
+    """Return a new random receipt of an entry, of 130 bits."""
+    return _text(RNG.randbytes(20))[:RECEIPT_LENGTH]
+
+
+def entry_key(service_id: str, hold: str) -> EntryKey:
+    """Return the key of the entry of this hold, so that a token always names the same entry."""
+    return EntryKey(service_id, hold[:16])
 
 
 def service_of_token(value: str) -> str:
@@ -67,34 +88,66 @@ class TokenKind(StrEnum):
     """A hold that takes a seat after the captcha: the seat it names, or the nearest free one."""
     WAITING_FIRST = "waiting hold, first free"
     """The same for the first free slot: the seat it names, or the earliest free one."""
+    ENTRY = "entry"
+    """A hold that becomes an entry in the draws after the captcha."""
     LINK = "link"
 
 
 WAITING = (TokenKind.WAITING, TokenKind.WAITING_FIRST)
+RECEIPT_LENGTH = 26
 
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
-    """A hold token or a link token: a seat, a secret, and a signature over both.
+    """A hold token or a link token: a seat or an entry, a secret, and a signature over both.
 
-    `until` is the end of a waiting hold, which is stored nowhere else.
+    `until` is the end of a waiting hold, which is stored nowhere else, and so are the `preferences` of an entry.
     """
 
-    seat: SeatKey
+    key: Key
     secret: str
     signature: str
     kind: TokenKind
     until: datetime | None = None
+    preferences: tuple[str, ...] = ()
+
+    @property
+    def seat(self) -> SeatKey:
+        """The seat. Raises ValueError for the token of an entry."""
+        if not isinstance(self.key, SeatKey):
+            raise ValueError(f"{self.key.ref} is an entry")  # noqa: TRY004  # a key of the wrong kind
+        return self.key
 
     def __str__(self) -> str:
-        return f"{self.seat.ref}.{self.secret}{_timestamp(self.until)}{self.signature}"
+        return f"{self.key.ref}.{self.secret}{_timestamp(self.until)}{_letters(self.preferences)}{self.signature}"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys, tokens and codes that are derived from the secret of a stage."""
+    """The keys, tokens and codes that are derived from the secret of a stage.
+
+    Everything new is made with `secret`. What one of the `accepted` secrets signed is valid too. Locks are looked up
+    under all secrets, the `leaked` ones included.
+    """
 
     secret: str
+    accepted: tuple[str, ...] = ()
+    leaked: tuple[str, ...] = ()
+
+    @property
+    def signers(self) -> "tuple[Keys, ...]":
+        """The keys of each secret whose signatures are valid, the current one first."""
+        return (self, *map(Keys, self.accepted))
+
+    @property
+    def lockers(self) -> "tuple[Keys, ...]":
+        """The keys of each secret under which a lock may lie, the current one first."""
+        return (*self.signers, *map(Keys, self.leaked))
+
+    def locker_of(self, person_key: str, filed: Details) -> "Keys | None":
+        """Return the keys of the secret with which a request was filed. All its locks are made with them."""
+        name = filed.first_name, filed.last_name, filed.birth_date
+        return next((keys for keys in self.lockers if keys.person_key(*name) == person_key), None)
 
     def _mac(self, purpose: str, *parts: str) -> bytes:
         key = hmac.digest(self.secret.encode(), purpose.encode(), sha256)
@@ -107,13 +160,20 @@ class Keys:
     def waiting_token(self, hold: SignedToken, until: datetime, *, first_free: bool) -> SignedToken:
         """Return the token of this hold as a waiting one: it takes its seat after the captcha and ends at `until`."""
         kind = TokenKind.WAITING_FIRST if first_free else TokenKind.WAITING
-        return self._signed(kind, hold.seat, hold.secret, until)
+        return self._signed(kind, hold.key, hold.secret, until)
 
-    def seated_token(self, hold: SignedToken, seat: SeatKey) -> SignedToken:
-        """Return the token of a hold, waiting or not, once it has this seat. Its secret stays the same."""
+    def entry_token(
+        self, service_id: str, preferences: Sequence[str], until: datetime, *, secret: Callable[[], str] = new_secret
+    ) -> SignedToken:
+        """Return a new token of a hold that becomes an entry after the captcha, which must be passed before `until`."""
+        new = secret()
+        return self._signed(TokenKind.ENTRY, entry_key(service_id, digest(new)), new, until, tuple(preferences))
+
+    def seated_token(self, hold: SignedToken, seat: Key) -> SignedToken:
+        """Return the token of a hold, waiting or not, once it has this seat or entry. Its secret stays the same."""
         return self._signed(TokenKind.HOLD, seat, hold.secret)
 
-    def link_token(self, seat: SeatKey, hold: str, generation: int = 0) -> SignedToken:
+    def link_token(self, seat: Key, hold: str, generation: int = 0) -> SignedToken:
         """Derive the token in a letter's links from the hold's digest. It is never stored.
 
         `generation` counts the corrections of the e-mail address: each one ends the links sent before.
@@ -123,15 +183,29 @@ class Keys:
 
     def is_current_link(self, link: SignedToken, hold: str, generation: int = 0) -> bool:
         """Check in constant time whether this is the current link of that hold."""
-        return bool(hold) and hmac.compare_digest(self.link_token(link.seat, hold, generation).secret, link.secret)
+        return self.signer_of_link(link, hold, generation) is not None
 
-    def _signed(self, kind: TokenKind, seat: SeatKey, secret: str, until: datetime | None = None) -> SignedToken:
-        parts = [seat.ref, secret, *([_timestamp(until)] if until else ())]
-        return SignedToken(seat, secret, _text(self._mac(f"{kind} seal", *parts)[:16]), kind, until)
+    def signer_of_link(self, link: SignedToken, hold: str, generation: int = 0) -> "Keys | None":
+        """Return the keys that made the current link of a hold; None if this link is another one."""
+        for keys in self.signers if hold else ():
+            if hmac.compare_digest(keys.link_token(link.key, hold, generation).secret, link.secret):
+                return keys
+        return None
+
+    def _signed(
+        self,
+        kind: TokenKind,
+        seat: Key,
+        secret: str,
+        until: datetime | None = None,
+        preferences: tuple[str, ...] = (),
+    ) -> SignedToken:
+        parts = [seat.ref, secret, *([_timestamp(until)] if until else ()), *preferences]
+        return SignedToken(seat, secret, _text(self._mac(f"{kind} seal", *parts)[:16]), kind, until, preferences)
 
     def read_hold_token(self, value: str) -> SignedToken:
         """Verify the token of a hold, waiting or not, in any case. Raise NotFound if this stage did not sign it."""
-        return self._read(value, (TokenKind.HOLD,), WAITING)
+        return self._read(value, (TokenKind.HOLD,), (*WAITING, TokenKind.ENTRY))
 
     def read_link_token(self, value: str) -> SignedToken:
         """Verify the token of a link, in any case. Raise NotFound if this stage did not sign it."""
@@ -143,13 +217,14 @@ class Keys:
         if not match:
             raise NotFound
         try:
-            seat = SeatKey.parse(ref)
+            seat = parse_key(ref)
         except ValueError as error:
             raise NotFound from error
         until = datetime.fromtimestamp(int(match[2], 16) / 1000, UTC) if match[2] else None
-        for kind in kinds_until if until else kinds:
-            token = self._signed(kind, seat, match[1], until)
-            if hmac.compare_digest(token.signature, match[3]):
+        preferences = tuple(_WISHES[letter] for letter in match[3] or "")
+        for keys, kind in product(self.signers, kinds_until if until else kinds):
+            token = keys._signed(kind, seat, match[1], until, preferences)  # noqa: SLF001  # of the same class
+            if hmac.compare_digest(token.signature, match[4]):
                 return token
         raise NotFound
 
@@ -166,7 +241,7 @@ class Keys:
 
     def is_cdn(self, secret: str) -> bool:
         """Check in constant time whether a request with this header value comes from the CDN of this stage."""
-        return hmac.compare_digest(self.cdn_secret.encode(), secret.encode())
+        return any(hmac.compare_digest(keys.cdn_secret.encode(), secret.encode()) for keys in self.signers)
 
     def person_key(self, first_name: str, last_name: str, birth_date: date) -> str:
         """Return the key of a person: the name in any spelling (`names.person_key`), and the date of birth."""
@@ -235,9 +310,20 @@ class Keys:
         match = _TIMESTAMPED.fullmatch(value)
         if not match:
             return None
-        head = match[1] + match[2]
-        is_signed = hmac.compare_digest(self._mac(purpose, subject, head).hex()[:32], match[3])
-        return int(match[1], 16) if is_signed else None
+        return int(match[1], 16) if self._signer(purpose, subject, match) else None
+
+    def _signer(self, purpose: str, subject: str, match: re.Match[str]) -> "Keys | None":
+        """Return the keys that signed a timestamp."""
+        for keys in self.signers:
+            signature = keys._mac(purpose, subject, match[1] + match[2]).hex()[:32]  # noqa: SLF001  # of the same class
+            if hmac.compare_digest(signature, match[3]):
+                return keys
+        return None
+
+    def signer_of_challenge(self, challenge: str, hold: str) -> "Keys":
+        """Return the keys that made a challenge for this hold, which also have its answers."""
+        match = _TIMESTAMPED.fullmatch(challenge)
+        return (match and self._signer("challenge", hold, match)) or self
 
     def picture_answer(self, challenge: str) -> str:
         """Return the characters that the picture of a challenge shows."""

@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from chalicelib import log
 from chalicelib.booking.ending import end_request
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import SeatKey, State
+from chalicelib.domain.seat import Key, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import person_store, seat_store, service_store
@@ -79,8 +80,8 @@ def handle(message: str, now: datetime, *, random_fraction: Callable[[], float] 
         return
     stopped = freed = 0
     if feedback.stops:
-        email_key = keys().email_key(feedback.email)
-        for service in service_store.read_all(now):
+        email_keys = [locker.email_key(feedback.email) for locker in keys().lockers]
+        for service, email_key in product(service_store.read_all(now), email_keys):
             request = person_store.request_of_email(email_key, service.id)
             if request and person_store.stop_letters(request, service.id, feedback.kind):
                 stopped += 1
@@ -89,9 +90,7 @@ def handle(message: str, now: datetime, *, random_fraction: Callable[[], float] 
     log.event(f"mail-{feedback.kind}", stops=feedback.stops, requests=stopped, freed=freed)
 
 
-def _end_pending(
-    service: Service, key: SeatKey, hold: str, now: datetime, random_fraction: Callable[[], float]
-) -> bool:
+def _end_pending(service: Service, key: Key, hold: str, now: datetime, random_fraction: Callable[[], float]) -> bool:
     """End a request that waits for its confirmation. Return whether its seat was freed.
 
     Within the time for the form the person can still correct the e-mail address. Until then they keep the seat.

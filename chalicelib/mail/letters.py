@@ -8,8 +8,11 @@ from enum import StrEnum
 from chalicelib.domain import names
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Person
+from chalicelib.domain.seat import week_of
 from chalicelib.domain.service import Service
-from chalicelib.rendering.convocation import map_url
+from chalicelib.mail import draw_letters, letter_parts
+from chalicelib.mail.draw_letters import EntryFacts, Notice
+from chalicelib.mail.letter_parts import Action, Body, Content
 from chalicelib.rendering.i18n import Locale
 
 
@@ -28,6 +31,15 @@ class LetterKind(StrEnum):
     DISPLACED = "displaced"
     MOVED = "moved"
     ATTEMPT = "attempt"
+    DRAWN = "drawn"
+    OFFERED = "offered"
+    ENTRY = "entry"
+    """An entry in the draws, to be confirmed; the next ones are about an entry too."""
+    ENTERED = "entered"
+    NOT_DRAWN = "not-drawn"
+    ENDS_SOON = "ends-soon"
+    LEFT = "left"
+    ENDED = "ended"
 
 
 # A lock screen shows the subject, so it does not say what the appointment is about.
@@ -43,6 +55,14 @@ SUBJECTS = {
     LetterKind.DISPLACED: N_("Votre rendez-vous doit changer de date"),
     LetterKind.MOVED: N_("Votre rendez-vous a changé de date : votre convocation"),
     LetterKind.ATTEMPT: N_("Votre demande de rendez-vous n’a pas changé"),
+    LetterKind.DRAWN: N_("Vous avez été tiré au sort : confirmez votre rendez-vous"),
+    LetterKind.OFFERED: N_("Un rendez-vous est libre pour vous : confirmez-le"),
+    LetterKind.ENTRY: N_("Confirmez votre inscription au tirage au sort"),
+    LetterKind.ENTERED: N_("Vous êtes inscrit au tirage au sort"),
+    LetterKind.NOT_DRAWN: N_("Le résultat du tirage au sort"),
+    LetterKind.ENDS_SOON: N_("Votre inscription se termine bientôt"),
+    LetterKind.LEFT: N_("Vous n’êtes plus inscrit au tirage au sort"),
+    LetterKind.ENDED: N_("Votre inscription a pris fin"),
 }
 
 _APPOINTMENT = {LetterKind.CONVOCATION, LetterKind.MOVED, LetterKind.REMINDER}
@@ -55,37 +75,6 @@ _ENDED = {
     LetterKind.DISPLACED,
 }
 """Letters about a slot that the person no longer has."""
-
-Action = tuple[str, str]
-"""The label of a button, and its URL."""
-Body = tuple[list[str], list[Action]]
-"""The sentences of a letter, and its actions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A letter before its layout. A fact is a label and a value; the first two are the date and the time."""
-
-    sender_name: str
-    subject: str
-    office: str
-    greeting: str
-    lines: tuple[str, ...]
-    facts_title: str
-    facts: tuple[tuple[str, str], ...]
-    reference: str
-    """The fact that a letter sets in a monospaced font, to be copied."""
-    actions: tuple[Action, ...]
-    steps_title: str
-    steps: tuple[str, ...]
-    documents: tuple[str, ...]
-    notes: tuple[str, ...]
-    """What else to know about the documents."""
-    links: tuple[Action, ...]
-    """Pages that help to prepare the appointment."""
-    signature: tuple[str, ...]
-    """The office and its postal address, in French."""
-    closing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,51 +105,52 @@ class Topic:
 
 
 def compose(
-    kind: LetterKind, service: Service, person: Person, link: str, locale: Locale, *, until: datetime | None = None
+    kind: LetterKind,
+    service: Service,
+    person: Person,
+    link: str,
+    locale: Locale,
+    *,
+    until: datetime | None = None,
+    entry: EntryFacts | None = None,
 ) -> Content:
     """Compose a letter about one request, in the person's language. `link` is the absolute URL of the request.
 
-    `until` is when the time to confirm, or to choose again, ends.
+    `until` is when the time to confirm, or to choose again, ends. `entry` is there if the request is an entry.
     """
     _, details = locale._, person.details
-    lines, actions = _BODIES[kind](Topic(service, person, link, locale, until))
+    notice = Notice(service, link, locale, entry) if entry else None
+    if notice and kind in draw_letters.BODIES:
+        lines, actions = draw_letters.BODIES[kind](notice)
+    else:
+        lines, actions = _BODIES[kind](Topic(service, person, link, locale, until))
+    facts_title = _("Votre inscription") if notice else _facts_title(kind, locale)
     steps_title, steps = _steps(kind, locale)
     lists_documents = kind in _APPOINTMENT
+    is_drawn = kind in {LetterKind.DRAWN, LetterKind.OFFERED}
+    week = entry.published if entry else week_of(service.start_of(person.seat).date()) if is_drawn else None
+    of_draw = letter_parts.links_of_draw(service, week, link, locale)
     return Content(
-        sender_name=_sender_name(service, locale),
+        sender_name=letter_parts.sender_name(service, locale),
         subject=_(SUBJECTS[kind]),
         office=service.office,
         greeting=_("Bonjour {name},").format(name=names.full_name(details.first_name, details.last_name)),
         lines=tuple(lines),
-        facts_title=_facts_title(kind, locale),
-        facts=_facts(service, person, locale),
-        reference=person.reference,
+        facts_title=facts_title,
+        facts=draw_letters.facts_of(notice, person) if notice else letter_parts.facts(service, person, locale),
         actions=tuple(actions),
         steps_title=steps_title,
         steps=steps,
         documents=tuple(locale.text(text) for text in service.documents) if lists_documents else (),
         notes=tuple(locale.text(text) for text in service.documents_note) if lists_documents else (),
-        links=() if kind in _ENDED else _links(service, link, locale),
+        links=of_draw if notice or kind in _ENDED else (*letter_parts.links(service, link, locale), *of_draw),
         signature=(service.office, *service.postal_address),
         closing=(
             _("Une question ? {contact}").format(contact=locale.text(service.contact)),
             _("Cet e-mail est automatique."),
         ),
+        codes=(person.reference, *(draw_letters.codes_of(entry) if entry else ())),
     )
-
-
-def _links(service: Service, link: str, locale: Locale) -> tuple[Action, ...]:
-    """Return the page of the documents and the map. `link` is the URL of the request, which has the same root."""
-    _, root = locale._, link.partition("/requests/")[0]
-    return (
-        (_("Liste des documents à apporter"), f"{root}/services/{service.id}/documents"),
-        (_("Voir l’adresse sur une carte (OpenStreetMap)"), map_url(service)),
-    )
-
-
-def _sender_name(service: Service, locale: Locale) -> str:
-    """Return the name of the office without what follows a comma, which may say what the appointment is about."""
-    return locale._("{office} – rendez-vous").format(office=service.office.partition(",")[0])
 
 
 def _facts_title(kind: LetterKind, locale: Locale) -> str:
@@ -170,21 +160,6 @@ def _facts_title(kind: LetterKind, locale: Locale) -> str:
     return _("Votre rendez-vous") if kind in _APPOINTMENT else _("Votre demande")
 
 
-def _facts(service: Service, person: Person, locale: Locale) -> tuple[tuple[str, str], ...]:
-    _ = locale._
-    start, filed = service.start_of(person.seat), person.filed_at.astimezone(service.zone)
-    duration = locale.ngettext("%(num)s minute", "%(num)s minutes", service.minutes) % {"num": service.minutes}
-    return (
-        (_("Date"), locale.full_date(start.date())),
-        (_("Heure"), locale.time_of_day(start)),
-        (_("Durée"), duration),
-        (_("Nature"), locale.text(service.name)),
-        (_("Lieu"), ", ".join((service.office, *service.postal_address))),
-        (_("Référence"), person.reference),
-        (_("Déposée le"), f"{locale.full_date(filed.date())}, {locale.time_of_day(filed)}"),
-    )
-
-
 def _steps(kind: LetterKind, locale: Locale) -> tuple[str, tuple[str, ...]]:
     """Return what happens next, with a title; nothing for a letter that ends something or answers a question."""
     _ = locale._
@@ -192,7 +167,7 @@ def _steps(kind: LetterKind, locale: Locale) -> tuple[str, tuple[str, ...]]:
         "Le jour du rendez-vous, venez 10 minutes en avance, avec la convocation imprimée, vos documents et une pièce "
         "d’identité."
     )
-    if kind is LetterKind.CONFIRM:
+    if kind in {LetterKind.CONFIRM, LetterKind.DRAWN, LetterKind.OFFERED}:
         return _("Après la confirmation"), (
             _("Votre convocation arrive par e-mail. Imprimez-la."),
             _("Préparez les documents à apporter."),
@@ -205,19 +180,42 @@ def _steps(kind: LetterKind, locale: Locale) -> tuple[str, tuple[str, ...]]:
 
 
 def _confirm(topic: Topic) -> Body:
-    service, person, locale, _ = topic.service, topic.person, topic.locale, topic.locale._
-    before = (topic.until or service.confirm_before(person.seat, person.filed_at)).astimezone(service.zone)
-    minutes = int((before - person.filed_at).total_seconds() // 60)
+    _ = topic.locale._
     lines = [
         _("Nous avons bien reçu votre demande de rendez-vous. Elle n’est pas encore confirmée."),
+        *_time_to_confirm(topic),
+    ]
+    return lines, [(_("Confirmer ma demande"), topic.link), topic.delete()]
+
+
+def _time_to_confirm(topic: Topic) -> list[str]:
+    """Say how much time there was to confirm, and until when. A draw gives the whole time of the service."""
+    service, person, locale, _ = topic.service, topic.person, topic.locale, topic.locale._
+    before = (topic.until or service.confirm_before(person.seat, person.filed_at)).astimezone(service.zone)
+    minutes = min((before - person.filed_at).total_seconds(), service.limits.confirm.total_seconds()) // 60
+    return [
         _("Vous avez {minutes} minutes pour la confirmer ou la supprimer : jusqu’au {day}, {clock}.").format(
-            minutes=locale.number(minutes),
+            minutes=locale.number(int(minutes)),
             day=locale.full_date(before.date()),
             clock=locale.time_of_day(before),
         ),
         _("Sans confirmation, le créneau sera proposé à d’autres personnes."),
     ]
-    return lines, [(_("Confirmer ma demande"), topic.link), topic.delete()]
+
+
+def _drawn(topic: Topic) -> Body:
+    return _awarded(topic, topic.locale._("Vous avez été tiré au sort. Votre demande de rendez-vous est prête."))
+
+
+def _offered(topic: Topic) -> Body:
+    return _awarded(topic, topic.locale._("Un rendez-vous s’est libéré, et c’est votre tour. Votre demande est prête."))
+
+
+def _awarded(topic: Topic, first_line: str) -> Body:
+    return [first_line, *_time_to_confirm(topic)], [
+        (topic.locale._("Confirmer ma demande"), topic.link),
+        topic.delete(),
+    ]
 
 
 def _convocation(topic: Topic) -> Body:
@@ -315,6 +313,8 @@ def _displaced(topic: Topic) -> Body:
 
 _BODIES: dict[LetterKind, Callable[[Topic], Body]] = {
     LetterKind.CONFIRM: _confirm,
+    LetterKind.DRAWN: _drawn,
+    LetterKind.OFFERED: _offered,
     LetterKind.CONVOCATION: _convocation,
     LetterKind.REMINDER: _reminder,
     LetterKind.LINK: _link,

@@ -4,22 +4,26 @@ The mailer reads the mark of a letter from the person item right before it sends
 A crash between the two may repeat a letter. It never loses one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from chalicelib import log, settings
+from chalicelib.allocation import publication, result_letters
+from chalicelib.domain import draw_window
+from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import NotFound, TooManyRequests, Unavailable
-from chalicelib.domain.seat import Seat, SeatKey, State
+from chalicelib.domain.seat import EntryKey, Key, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.mail import letters, ses
+from chalicelib.mail import letters, ses, witnesses
+from chalicelib.mail.draw_letters import EntryFacts
 from chalicelib.mail.letters import LetterKind
 from chalicelib.rendering import convocation, templates
 from chalicelib.rendering.i18n import Locale, locale_for
-from chalicelib.storage import person_store, seat_store, service_store
+from chalicelib.storage import draw_store, entry_store, person_store, seat_store, service_store
 
 Image = Mapping[str, Any]
 LIVE = {State.PENDING, State.CONFIRMED}
@@ -31,10 +35,17 @@ OUTCOMES = {
 }
 """The letter about the end of a request: for a cancellation before it was confirmed, another one. The letter about a
 move is due when the request arrives on its new seat."""
+ENTRY_OUTCOMES = {
+    State.CANCELLED: LetterKind.LEFT,
+    State.WITHDRAWN: LetterKind.ENDED,
+    State.EXPIRED: LetterKind.ENDED,
+}
+"""The letter about the end of an entry. One that was drawn has moved: the letter about its seat is another one."""
+OF_A_DRAW = {"drawn": LetterKind.DRAWN, "offered": LetterKind.OFFERED}
 WITH_CONVOCATION = {LetterKind.CONVOCATION, LetterKind.MOVED}
 CANCELS_EVENT = {LetterKind.CANCELLED, LetterKind.WITHDRAWN, LetterKind.DISPLACED}
 """Letters that take the appointment out of the calendar of a person who got a convocation."""
-MARKED_PER_SEAT = {LetterKind.MOVED, LetterKind.DISPLACED, LetterKind.REMINDER}
+MARKED_PER_SEAT = {LetterKind.DRAWN, LetterKind.OFFERED, LetterKind.MOVED, LetterKind.DISPLACED, LetterKind.REMINDER}
 """Letters that may be due once for each seat that a request has had."""
 REQUIRED_STATES = {
     LetterKind.CONFIRM: LIVE,
@@ -42,6 +53,12 @@ REQUIRED_STATES = {
     LetterKind.CONVOCATION: {State.CONFIRMED},
     LetterKind.MOVED: {State.CONFIRMED},
     LetterKind.REMINDER: {State.CONFIRMED},
+    LetterKind.DRAWN: LIVE,
+    LetterKind.OFFERED: LIVE,
+    LetterKind.ENTRY: {State.PENDING},
+    LetterKind.ENTERED: {State.CONFIRMED},
+    LetterKind.NOT_DRAWN: {State.CONFIRMED},
+    LetterKind.ENDS_SOON: {State.CONFIRMED},
 }
 """The states that the request must still be in when its letter is sent."""
 
@@ -58,9 +75,12 @@ class LetterDue:
     person: str
     service: str
     hold: str | None = None
-    seat: SeatKey | None = None
+    seat: Key | None = None
     until: datetime | None = None
     generation: int | None = None
+    rank: int | None = None
+    """The rank in the draw that the letter is about, and how many draws are lost by now."""
+    waited: int = 0
 
     def is_about(self, person: Person) -> bool:
         """Tell whether the person still has the request that the letter is about, on the same seat."""
@@ -78,6 +98,9 @@ def letter_due(old: Image | None, new: Image | None) -> LetterDue | None:
         return _due_on_demand(LetterKind.CONVOCATION, *asked)
     if attempt := person_store.attempt_noted(old, new):
         return replace(_due_on_demand(LetterKind.ATTEMPT, *attempt), hold=new["hold"]["S"])
+    if entry := entry_store.entry_from_image(new):
+        entry_before = entry_store.entry_from_image(old) if old else None
+        return _due_after_entry(entry_before, entry) if entry_before else None
     after, before = seat_store.seat_from_image(new), seat_store.seat_from_image(old) if old else None
     return _due_after_transition(before, after) if before and after else None
 
@@ -98,7 +121,50 @@ def _due_after_transition(before: Seat, after: Seat) -> LetterDue | None:
     return replace(due, until=after.until) if seat is before else due
 
 
+def _due_after_entry(before: Entry, after: Entry) -> LetterDue | None:
+    kind, entry = _kind_of_entry(before, after), after
+    if kind is None:
+        return None
+    mark = str(kind)
+    if kind in ENTRY_OUTCOMES.values():
+        entry = before
+    elif kind is LetterKind.ENTRY:  # one for each e-mail address that the entry was given
+        mark = f"{kind}:{after.generation}" if after.generation else mark
+    elif kind is LetterKind.ENDS_SOON and after.until:  # one for each renewal
+        mark = f"{kind}:{after.until:%Y%m%d}"
+    generation = after.generation if kind is LetterKind.ENTRY else None
+    return LetterDue(kind, mark, entry.person, entry.key.service, entry.hold, entry.key, generation=generation)
+
+
+def _kind_of_entry(before: Entry, after: Entry) -> LetterKind | None:
+    if after.state is State.PENDING and (before.state, before.generation) != (State.PENDING, after.generation):
+        return LetterKind.ENTRY
+    if after.state is State.CONFIRMED:
+        if before.state is State.PENDING:
+            return LetterKind.ENTERED
+        return LetterKind.ENDS_SOON if after.reminded and not before.reminded else None
+    return ENTRY_OUTCOMES.get(after.past_state) if before.state in LIVE and after.past_state else None
+
+
+def results_due(old: Image | None, new: Image | None) -> Iterator[LetterDue]:
+    """Yield the letters to those who were not drawn, for the ranks that the cursor of a draw has passed."""
+    moved = draw_store.letters_moved(old, new) if new else None
+    if moved is None:
+        return
+    service_id, week, first, last = moved
+    for loser in result_letters.losers(service_id, week, first, last):
+        try:
+            entry = seat_store.read(EntryKey(service_id, loser.entry_id))
+        except NotFound:  # its data was erased
+            continue
+        if entry.state is State.CONFIRMED:
+            due = LetterDue(LetterKind.NOT_DRAWN, f"not-drawn:{week}", entry.person, service_id, entry.hold, entry.key)
+            yield replace(due, rank=loser.rank, waited=loser.waited)
+
+
 def _kind_of_transition(before: Seat, after: Seat) -> LetterKind | None:
+    if after.state is State.PENDING and before.state is State.OPEN and after.by_draw:
+        return OF_A_DRAW[after.by_draw]
     if after.state is State.PENDING and (before.state, before.generation) != (State.PENDING, after.generation):
         return LetterKind.CONFIRM
     if before.state is after.state:
@@ -133,6 +199,10 @@ def deliver(
         try:
             if due:
                 _deliver(due, now, send)
+            for result in results_due(old, new):
+                _deliver(result, now, send)
+            if new and (draw := draw_store.frozen(old, new)):
+                witnesses.tell(*draw, now=now, send=send)
         except (ses.MailAway, TooManyRequests, Unavailable) as reason:
             log.event("mail-later", letter=due.kind if due else None, reason=type(reason).__name__)
             return [number]
@@ -144,12 +214,17 @@ def _deliver(due: LetterDue, now: datetime, send: Callable[..., str]) -> None:
     if person is None or service is None or due.mark in person.sent or not _is_still_due(due, person):
         log.event("mail-skipped", letter=due.kind)
         return
+    if not person.details.email:  # the office tells them (`allocation.office.calls`)
+        log.event("mail-none", letter=due.kind)
+        return
     if person.stopped:
         log.event("mail-stopped", letter=due.kind, reason=person.stopped)
         return
     try:
         key = f"{person.reference}.{due.mark}".replace(":", ".")
-        send(write_letter(due.kind, service, person, now, until=due.until), key, reply_to=service.reply_to)
+        entry = _entry_facts(due, service, person, now)
+        letter = write_letter(due.kind, service, person, now, until=due.until, entry=entry)
+        send(letter, key, reply_to=service.reply_to)
     except ses.MailRefused as reason:
         log.event("mail-refused", {"MailsRefused": 1}, letter=due.kind, reason=str(reason))
         return
@@ -163,6 +238,20 @@ def _person(due: LetterDue) -> Person | None:
     if due.hold and (person is None or person.hold != due.hold):
         return person_store.read_replaced(due.person, due.service, due.hold)
     return person
+
+
+def _entry_facts(due: LetterDue, service: Service, person: Person, now: datetime) -> EntryFacts | None:
+    """Return what a letter says about the entry of a person; None if their request has a seat."""
+    if not isinstance(person.seat, EntryKey):
+        return None
+    entry = seat_store.read(person.seat)
+    window = draw_window.current_window(service, now)
+    if due.rank:
+        return EntryFacts(entry, window, due.waited, due.rank, None, published=due.mark.partition(":")[2])
+    place = publication.place_of(service.id, entry.receipt)
+    promise = publication.promise(service.id, window.week) if window else None
+    published = window.week if window and promise else None
+    return EntryFacts(entry, window, place.waited, place.rank, promise, published)
 
 
 def _service(service_id: str, now: datetime) -> Service | None:
@@ -188,13 +277,19 @@ def _is_still_due(due: LetterDue, person: Person) -> bool:
 
 
 def write_letter(
-    kind: LetterKind, service: Service, person: Person, now: datetime, *, until: datetime | None = None
+    kind: LetterKind,
+    service: Service,
+    person: Person,
+    now: datetime,
+    *,
+    until: datetime | None = None,
+    entry: EntryFacts | None = None,
 ) -> ses.Letter:
     """Write a letter in the person's language, with its attachments."""
     locale = locale_for(person.details.language)
     token = keys().link_token(person.seat, person.hold, person.generation)
     link = f"{settings.current().public_url}/requests/{token}"
-    content = letters.compose(kind, service, person, link, locale, until=until)
+    content = letters.compose(kind, service, person, link, locale, until=until, entry=entry)
     return ses.Letter(
         to=person.details.email,
         sender_name=content.sender_name,
@@ -202,7 +297,9 @@ def write_letter(
         text=templates.render("mail.txt", locale, "", letter=content),
         html=templates.render("mail.html", locale, "", letter=content),
         language=locale.language,
-        attachments=_attachments(kind, convocation.convocation_of(service, person), person, locale, now),
+        attachments=()
+        if entry
+        else _attachments(kind, convocation.convocation_of(service, person), person, locale, now),
     )
 
 

@@ -14,7 +14,8 @@ from markupsafe import Markup
 from chalicelib.domain import languages
 from chalicelib.domain.calendar import Calendar, Slot, slots_by_day
 from chalicelib.domain.messages import N_
-from chalicelib.rendering import bilingual
+from chalicelib.domain.seat import monday_of
+from chalicelib.rendering import bilingual, half_days
 from chalicelib.rendering.convocation import map_url
 from chalicelib.rendering.i18n import WEEKDAYS, Locale
 
@@ -72,6 +73,12 @@ def static(name: str) -> tuple[str, str] | None:
 
 
 @cache
+def checker() -> str:
+    """Return the text of the program that checks a draw."""
+    return (HERE / "static" / "verify_draw.py").read_text("utf-8")
+
+
+@cache
 def openapi() -> str:
     """Return the text of the OpenAPI document."""
     return (HERE / "openapi.json").read_text("utf-8")
@@ -109,7 +116,7 @@ def environment() -> Environment:
     )
     jinja.globals.update(_=_translate, ngettext=_translate_count, asset=asset, week=_week)
     jinja.globals.update(N_=N_, map_url=map_url, **bilingual.FUNCTIONS)
-    jinja.globals.update(weekdays=WEEKDAYS)
+    jinja.globals.update(weekdays=WEEKDAYS, half_day_name=half_days.name, monday_of=monday_of)
     return jinja
 
 

@@ -70,7 +70,8 @@ def transact(fill: Callable[[TransactWrite], None]) -> list[bool]:
     """Commit several writes together or not at all, at two write units for each item.
 
     Return an empty list when they are committed. Otherwise return for each write whether its condition failed, in
-    DynamoDB's order: deletes, puts, updates. Raise TransactionConflict when another write changes one of the items.
+    PynamoDB's order: checks, deletes, puts, updates. Raise TransactionConflict when another write changes one of the
+    items.
     """
     try:
         with translated_errors(), TransactWrite(connection=connection().connection) as writes:

@@ -13,7 +13,8 @@ from pynamodb.constants import NUMBER
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
-from chalicelib.domain.seat import SeatKey, require_aware
+from chalicelib.domain.seat import EntryKey, Key, SeatKey, require_aware
+from chalicelib.storage import entry_keys
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -70,7 +71,10 @@ class Item(Model):
 
 
 class SeatItem(Item):
-    """A seat; `chalicelib.domain.seat.Seat` describes the attributes. `person` is a keyed digest, no personal data."""
+    """A seat or an entry; `Seat` and `Entry` in `chalicelib.domain` describe the attributes.
+
+    `person` is a keyed digest, no personal data.
+    """
 
     opens_at = TimestampAttribute()
     state = UnicodeAttribute()
@@ -99,11 +103,16 @@ class SeatItem(Item):
     checked_for = UnicodeAttribute(null=True)
     answers = NumberAttribute(null=True)
     wished = TimestampAttribute(null=True)
+    by_draw = UnicodeAttribute(null=True)
+    preferences = UnicodeAttribute(null=True)
+    receipt = UnicodeAttribute(null=True)
+    proved_at = TimestampAttribute(null=True)
+    moved_to = UnicodeAttribute(null=True)
     erase_at = NumberAttribute(null=True)
 
 
 class LockItem(Item):
-    """A lock: the seat and hold of one live request.
+    """A lock: the seat (or entry) and hold of one live request.
 
     There is one for each e-mail address, one for each further name under which a person corrected a request, and the
     person item itself, which has no `person`. The lock of an e-mail address also records the last three times at which
@@ -174,7 +183,7 @@ class ServiceItem(Item):
     document = JSONAttribute()
 
 
-# Keys. No other module builds or takes apart a key of the table.
+# Keys. Only this module and `entry_keys` build and take apart keys of the table.
 
 SERVICES = "SERVICES"
 """The partition of all services."""
@@ -204,13 +213,15 @@ def is_seat_of(service_id: str) -> Condition:
     return SeatItem.pk.startswith(week_partition(service_id, ""))
 
 
-def seat_primary_key(key: SeatKey) -> tuple[str, str]:
-    """Return the partition key and the sort key of a seat."""
+def seat_primary_key(key: Key) -> tuple[str, str]:
+    """Return the partition key and the sort key of a seat or an entry."""
+    if isinstance(key, EntryKey):
+        return entry_keys.primary_key(key)
     return week_partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}"
 
 
-def seat_item(key: SeatKey) -> SeatItem:
-    """Return the item of a seat, with its key only."""
+def seat_item(key: Key) -> SeatItem:
+    """Return the item of a seat or an entry, with its key only."""
     return SeatItem(*seat_primary_key(key))
 
 

@@ -1,5 +1,6 @@
-"""Move a request to another seat in one transaction."""
+"""Move a request to another seat, or from its entry in a draw to a seat, in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,11 +9,12 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.storage import dynamodb, items, person_store, seat_expressions
-from chalicelib.storage.items import LockItem, PersonItem, SeatItem
+from chalicelib.storage.items import Item, LockItem, PersonItem, SeatItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Move:
     seat: Seat
     to: SeatKey
     person: Person
-    email_key: str
+    email_keys: Sequence[str]
     opens_at: datetime
     """When the seat that becomes free opens again."""
     erase_at: datetime
@@ -62,7 +64,7 @@ def move(move: Move, now: datetime) -> MoveResult:
         writes.update(items.seat_item(move.to), _arrive(move, now), _may_take(move.seat, now))
         writes.update(items.seat_item(move.seat.key), *_leave(move, now))
         writes.update(items.person_item(person.key, person.service), person_actions, unchanged)
-        for lock in person_store.locks_of_person(person, [move.email_key]):
+        for lock in person_store.locks_of_person(person, move.email_keys):
             writes.update(lock, lock_actions, LockItem.hold == hold)
 
     try:
@@ -72,6 +74,72 @@ def move(move: Move, now: datetime) -> MoveResult:
     if any(failed[1:]):
         return MoveResult.REQUEST_CHANGED
     return MoveResult.SEAT_TAKEN if any(failed) else MoveResult.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """The seat `to` that an entry is drawn for, or offered (`by_draw`).
+
+    It must be confirmed before `until`. That is None for somebody who cannot confirm by e-mail: it is confirmed then.
+    """
+
+    entry: Entry
+    to: SeatKey
+    by_draw: str
+    until: datetime | None
+    person: Person
+    email_keys: Sequence[str]
+    erase_at: datetime
+    also: Sequence[Item] = ()
+    """Items that are put with the move. If one of them exists, nothing is moved."""
+
+
+def award(award: Award, now: datetime) -> MoveResult:
+    """Move the request of an entry to its seat: the entry, the seat, the person item and the locks, all or none.
+
+    The entry must be entered, and the seat open and not set aside. Raise TooManyRequests when another write changes one
+    of the items at this moment. Costs 8 write units, and 2 for each lock of a corrected name and each item of `also`.
+    """
+    entry, person, hold = award.entry, award.person, award.entry.hold
+    erase_at = int(award.erase_at.timestamp())
+    entered = (SeatItem.state == State.CONFIRMED) & (SeatItem.hold == hold)
+    leaving = [*seat_expressions.end_request(hold, State.MOVED, None), SeatItem.moved_to.set(award.to.ref)]
+    of_entry = (LockItem.hold == hold) & (LockItem.seat == entry.key.ref)
+    actions: list[Action] = [LockItem.seat.set(award.to.ref), LockItem.erase_at.set(erase_at)]
+    free = (SeatItem.state == State.OPEN) & (SeatItem.reserve.does_not_exist() | (SeatItem.opens_at <= now))
+
+    def write(writes: TransactWrite) -> None:
+        for item in award.also:
+            writes.save(item, Item.pk.does_not_exist())
+        writes.update(items.seat_item(award.to), _arrive_from_draw(award, now), free)
+        writes.update(items.seat_item(entry.key), [*leaving, SeatItem.erase_at.set(erase_at)], entered)
+        for lock in (
+            items.person_item(person.key, person.service),
+            *person_store.locks_of_person(person, award.email_keys),
+        ):
+            writes.update(lock, actions, of_entry)
+
+    try:
+        failed = dynamodb.transact(write)
+    except dynamodb.TransactionConflict as conflict:
+        raise TooManyRequests from conflict
+    seat = len(award.also)
+    if any((*failed[:seat], *failed[seat + 1 :])):
+        return MoveResult.REQUEST_CHANGED
+    return MoveResult.SEAT_TAKEN if any(failed) else MoveResult.DONE
+
+
+def _arrive_from_draw(award: Award, now: datetime) -> list[Action]:
+    return [
+        SeatItem.state.set(State.PENDING if award.until else State.CONFIRMED),
+        SeatItem.hold.set(award.entry.hold),
+        SeatItem.until.set(award.until or now),
+        SeatItem.person.set(award.person.key),
+        SeatItem.filed_at.set(award.person.filed_at),
+        SeatItem.by_draw.set(award.by_draw),
+        *seat_expressions.count_hold(now),
+        *seat_expressions.new_hold(generation=award.entry.generation),
+    ]
 
 
 def _arrive(move: Move, now: datetime) -> list[Action]:

@@ -17,7 +17,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain import codec
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import TooManyRequests
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import Key, parse_key
 from chalicelib.storage import dynamodb, items
 from chalicelib.storage.items import LockItem, PersonItem, TimestampAttribute
 
@@ -59,7 +59,7 @@ def _read(row: PersonItem) -> Person | None:
     return Person(
         key=row.key,
         service=row.service_id,
-        seat=SeatKey.parse(row.seat),
+        seat=parse_key(row.seat),
         hold=row.hold,
         details=codec.details_from_document(row.details),
         reference=row.reference or "",
@@ -167,7 +167,7 @@ class EmailRequest(NamedTuple):
     """The newest request of an e-mail address, ended or not. `generation` counts the corrections that led to it."""
 
     person: str
-    seat: SeatKey
+    seat: Key
     hold: str
     generation: int
 
@@ -180,7 +180,7 @@ def request_of_email(email_key: str, service_id: str) -> EmailRequest | None:
             row.refresh(consistent_read=True)
         except DoesNotExist:
             return None
-    return EmailRequest(row.person, SeatKey.parse(row.seat), row.hold, int(row.generation or 0)) if row.person else None
+    return EmailRequest(row.person, parse_key(row.seat), row.hold, int(row.generation or 0)) if row.person else None
 
 
 def stop_letters(request: EmailRequest, service_id: str, why: str) -> bool:

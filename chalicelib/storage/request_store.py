@@ -3,119 +3,39 @@
 Each transaction costs two write units for each item. `move_store` has one more, that of a move.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from pynamodb.exceptions import DoesNotExist
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain import codec
+from chalicelib.domain.entry import Carrier
 from chalicelib.domain.person import Details, Person
-from chalicelib.domain.refusals import AlreadyRequested, TooManyRequests
-from chalicelib.domain.seat import Seat, SeatKey, State
-from chalicelib.storage import dynamodb, items, person_store, seat_expressions
-from chalicelib.storage.items import Item, LockItem, PersonItem, SeatItem
+from chalicelib.domain.refusals import TooManyRequests
+from chalicelib.domain.seat import EntryKey, State
+from chalicelib.storage import dynamodb, items, lock_store, person_store, seat_expressions
+from chalicelib.storage.items import LockItem, PersonItem, SeatItem
 
 TRIES = 3
-LAST_LETTERS = timedelta(days=14)
-"""How long a letter can wait to be sent: the retention period of the queue of failed letters."""
-NOT_COPIED = {"wanted_at", "wanted_2", "wanted_3", "attempt_at"}
-"""Attributes that would trigger a letter if they were copied."""
-
-LockRule = Callable[[SeatKey, str, str], bool]
-"""Tells whether the request of a lock is live, from its seat, its hold and its person key."""
-Update = tuple[Item, list[Action], Condition]
-
-
-@dataclass(frozen=True, slots=True)
-class LockChange:
-    """Locks to write or to delete (`freed`) for a hold, and the updates of the same transaction."""
-
-    locks: Sequence[LockItem]
-    updates: Sequence[Update]
-    hold: str
-    freed: Sequence[LockItem] = ()
-
-
-def _change(change: LockChange, is_live: LockRule, now: datetime) -> bool:
-    """Write the locks and make the updates, all or none.
-
-    A lock of a request that is no longer live is replaced. Return False when the condition of an update fails, or the
-    same change was made a moment ago. Raise AlreadyRequested when a lock belongs to another live request, and record
-    the attempt on that request. Raise TooManyRequests when other writes keep interfering.
-    """
-    others: dict[str, LockItem] = {}
-    for _ in range(TRIES):
-        try:
-            failed = dynamodb.transact(lambda writes: _write(writes, change, others, now))
-        except dynamodb.TransactionConflict:
-            continue
-        if not failed:
-            return True
-        start, end = len(change.freed), len(change.freed) + len(change.locks)
-        if any((*failed[:start], *failed[end:])):
-            return False
-        for lock, is_taken in zip(change.locks, failed[start:end], strict=True):
-            if is_taken and _check_other(lock, others, is_live, now) == change.hold:
-                return False  # the same form was sent a moment ago
-    raise TooManyRequests
-
-
-def _check_other(lock: LockItem, others: dict[str, LockItem], is_live: LockRule, now: datetime) -> str:
-    """Read the stored lock and return its hold; empty if it is gone. Add it to `others`, the locks to replace.
-
-    Raise AlreadyRequested if the request of another hold is live.
-    """
-    stored = PersonItem(lock.pk, lock.sk)
-    others.pop(lock.pk, None)
-    with dynamodb.translated_errors():
-        try:
-            stored.refresh(consistent_read=True)
-        except DoesNotExist:  # erased a moment ago
-            return ""
-    owner = stored.person or stored.key
-    if stored.hold != lock.hold and is_live(SeatKey.parse(stored.seat), stored.hold, owner):
-        person_store.note_attempt(owner, stored.service_id, stored.hold, now)
-        raise AlreadyRequested
-    others[lock.pk] = stored
-    return str(stored.hold)
-
-
-def _write(writes: TransactWrite, change: LockChange, others: dict[str, LockItem], now: datetime) -> None:
-    for freed in change.freed:
-        writes.delete(freed, LockItem.pk.does_not_exist() | (LockItem.hold == change.hold))
-    for lock in change.locks:
-        condition: Condition = LockItem.pk.does_not_exist()
-        if stored := others.get(lock.pk):
-            condition = (LockItem.hold == stored.hold) & (LockItem.seat == stored.seat)
-            for attribute in person_store.LINK_TIMES:  # a new request must not reset the limit of letters on demand
-                setattr(lock, attribute.attr_name, getattr(stored, attribute.attr_name))
-        writes.save(lock, condition)
-    for stored in others.values():
-        if isinstance(stored, PersonItem) and stored.details is not None:
-            writes.save(_copy(stored, now))
-    for row, actions, condition in change.updates:
-        writes.update(row, actions, condition)
-
-
-def _copy(stored: PersonItem, now: datetime) -> PersonItem:
-    """Return a copy of a person item that is about to be replaced: its last letters may not have been sent yet."""
-    copy = items.replaced_person_item(stored.key, stored.service_id, stored.hold)
-    for name in PersonItem.get_attributes():
-        if name not in {"pk", "sk", *NOT_COPIED}:
-            setattr(copy, name, getattr(stored, name))
-    copy.erase_at = min(int(stored.erase_at), int((now + LAST_LETTERS).timestamp()))
-    return copy
 
 
 def file(
-    person: Person, email_key: str, until: datetime, *, now: datetime, erase_at: datetime, is_live: LockRule
+    person: Person,
+    email_key: str,
+    until: datetime,
+    *,
+    now: datetime,
+    erase_at: datetime,
+    is_live: lock_store.LockRule,
+    receipt: str = "",
+    other_keys: lock_store.OtherKeys = lock_store.NO_OTHER_KEYS,
 ) -> bool:
-    """File a request, to be confirmed before `until`, and write its two locks. Costs 6 write units.
+    """File a request, to be confirmed before `until`, and write its two locks. Costs 6 write units, and 2 for each
+    of the other keys.
 
+    `email_key` is empty for a person without an e-mail address. An entry with a `receipt` needs no proof.
     Return False when the hold has expired, was filed already, or its captcha is not passed. Raise AlreadyRequested when
     the person or the e-mail address has another live request. A refusal changes nothing.
     """
@@ -123,13 +43,17 @@ def file(
     row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
     row.filed_at, row.erase_at = person.filed_at, int(erase_at.timestamp())
     row.details = codec.details_to_document(person.details)
-    seat = items.seat_item(person.seat)
-    change = LockChange(
-        [_lock(items.email_lock(email_key, person.service), person, erase_at), row],
-        [(seat, *seat_expressions.file_request(person.hold, person.key, until, now))],
+    actions, condition = seat_expressions.file_request(person.hold, person.key, until, now, receipt)
+    if isinstance(person.seat, EntryKey):
+        actions.append(SeatItem.erase_at.set(row.erase_at))
+    locks = [_lock(items.email_lock(email_key, person.service), person, erase_at)] if email_key else []
+    change = lock_store.LockChange(
+        [*locks, row],
+        [(items.seat_item(person.seat), actions, condition)],
         person.hold,
+        twins=other_keys.locks(person.service),
     )
-    return _change(change, is_live, now)
+    return lock_store.change(change, is_live, now)
 
 
 def _lock(row: LockItem, person: Person, erase_at: datetime) -> LockItem:
@@ -139,7 +63,15 @@ def _lock(row: LockItem, person: Person, erase_at: datetime) -> LockItem:
 
 
 def correct(
-    person: Person, details: Details, name: str, *, now: datetime, erase_at: datetime, send: bool, is_live: LockRule
+    person: Person,
+    details: Details,
+    name: str,
+    *,
+    now: datetime,
+    erase_at: datetime,
+    send: bool,
+    is_live: lock_store.LockRule,
+    other_keys: lock_store.OtherKeys = lock_store.NO_OTHER_KEYS,
 ) -> bool:
     """Replace the details of a request, keep those that were filed, and lock the corrected name as well.
 
@@ -159,11 +91,9 @@ def correct(
         PersonItem.corrected == person.corrected if person.corrected else PersonItem.corrected.does_not_exist()
     )
     unchanged = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref) & not_corrected
-    return _change(
-        LockChange(new, [(items.person_item(person.key, person.service), actions, unchanged)], person.hold),
-        is_live,
-        now,
-    )
+    updates = [(items.person_item(person.key, person.service), actions, unchanged)]
+    twins = other_keys.locks(person.service) if new else ()
+    return lock_store.change(lock_store.LockChange(new, updates, person.hold, twins=twins), is_live, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +103,19 @@ class NewEmail:
     email: str
     old_key: str
     new_key: str
+    other_keys: Sequence[str] = ()
+    """The keys of the new one under the other secrets of the stage."""
 
 
 def change_email(
-    seat: Seat,
+    seat: Carrier,
     person: Person,
     email: NewEmail,
     until: datetime,
     *,
     now: datetime,
     erase_at: datetime,
-    is_live: LockRule,
+    is_live: lock_store.LockRule,
 ) -> bool:
     """Change the e-mail address of a pending request, and end the links sent so far.
 
@@ -196,7 +128,7 @@ def change_email(
     actions.append(PersonItem.generation.set(generation))
     unchanged = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref)
     new = items.email_lock(email.new_key, person.service)
-    updates: list[Update] = [
+    updates: list[lock_store.Update] = [
         (items.seat_item(seat.key), *seat_expressions.change_email(seat, until, now)),
         (items.person_item(person.key, person.service), actions, unchanged),
     ]
@@ -205,17 +137,24 @@ def change_email(
         new.generation = generation
     else:  # another spelling of the same mailbox keeps its lock
         updates.append((new, [LockItem.generation.set(generation)], LockItem.hold == person.hold))
-    change = LockChange(
+    change = lock_store.LockChange(
         [_lock(new, person, erase_at)] if is_other_mailbox else [],
         updates,
         person.hold,
         [items.email_lock(email.old_key, person.service)] if is_other_mailbox else (),
+        lock_store.OtherKeys(emails=email.other_keys).locks(person.service) if is_other_mailbox else (),
     )
-    return _change(change, is_live, now)
+    return lock_store.change(change, is_live, now)
 
 
 def erase(
-    seat: Seat, person: Person, email_keys: Sequence[str], *, ended: State, opens_at: datetime, now: datetime
+    seat: Carrier,
+    person: Person,
+    email_keys: Sequence[str],
+    *,
+    ended: State,
+    opens_at: datetime | None,
+    now: datetime,
 ) -> bool:
     """End a live request as `ended`, and delete its person item and locks.
 

@@ -7,10 +7,11 @@ from pynamodb.attributes import Attribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.domain.seat import CLOCK_SKEW, Seat, State
+from chalicelib.domain.entry import Carrier, Entry
+from chalicelib.domain.seat import CLOCK_SKEW, State
 from chalicelib.storage.items import SeatItem
 
-_HOLD: list[Attribute[Any]] = [SeatItem.hold, SeatItem.until, SeatItem.filed_at, SeatItem.brief]
+_HOLD: list[Attribute[Any]] = [SeatItem.hold, SeatItem.until, SeatItem.filed_at, SeatItem.brief, SeatItem.by_draw]
 PROGRESS: list[Attribute[Any]] = [SeatItem.reminded, SeatItem.extensions, SeatItem.challenge, SeatItem.tries]
 PROGRESS += [SeatItem.captchas_due, SeatItem.checked_for, SeatItem.answers, SeatItem.emails_refused]
 _STEPS: list[Attribute[Any]] = [SeatItem.captcha_passed, SeatItem.wished, *PROGRESS]
@@ -59,34 +60,47 @@ def is_held(hold: str, now: datetime) -> Condition:
     return condition
 
 
-def is_live(seat: Seat, ended: State, now: datetime, *, early: bool = False) -> Condition:
-    """Return the condition that a request is live, and, if it is to expire, that its time is over (or `early`)."""
-    states = [State.PENDING] if ended is State.EXPIRED else [State.PENDING, State.CONFIRMED]
+def is_live(seat: Carrier, ended: State, now: datetime, *, early: bool = False) -> Condition:
+    """Return the condition that a request is live, and, if it is to expire, that its time is over (or `early`).
+
+    A confirmed appointment does not expire; an entry does.
+    """
+    only_pending = ended is State.EXPIRED and not isinstance(seat, Entry)
+    states = [State.PENDING] if only_pending else [State.PENDING, State.CONFIRMED]
     condition: Condition = SeatItem.state.is_in(*states) & (SeatItem.hold == seat.hold)
     return condition & (SeatItem.until < now) if ended is State.EXPIRED and not early else condition
 
 
-def end_request(hold: str, ended: State, opens_at: datetime) -> list[Action]:
-    """Return the actions that end a request, whose seat opens again at `opens_at`.
+def end_request(hold: str, ended: State, opens_at: datetime | None) -> list[Action]:
+    """Return the actions that end a request, whose seat opens again at `opens_at`. That is None for an entry.
 
     The person key stays on the seat until the seat is taken again, so that the link can still erase the person's data.
     A request that moved leaves no person key.
     """
     count = SeatItem.expired if ended is State.EXPIRED else SeatItem.freed
-    actions: list[Action] = [SeatItem.state.set(State.OPEN), SeatItem.opens_at.set(opens_at), count.add(1)]
+    actions: list[Action] = [SeatItem.state.set(State.OPEN), count.add(1)]
+    if opens_at:
+        actions.append(SeatItem.opens_at.set(opens_at))
     actions += [SeatItem.past.set(hold), SeatItem.past_state.set(ended)]
     actions += _remove(*_HOLD, *_STEPS)
     return [*actions, SeatItem.person.remove()] if ended is State.MOVED else actions
 
 
-def file_request(hold: str, person: str, until: datetime, now: datetime) -> tuple[list[Action], Condition]:
-    """Return the write that turns a hold, its captcha passed, into a request to confirm before `until`."""
-    actions: list[Action] = [SeatItem.state.set(State.PENDING), SeatItem.person.set(person)]
-    actions += [SeatItem.filed_at.set(now), SeatItem.until.set(until), *_remove(*_STEPS)]
+def file_request(
+    hold: str, person: str, until: datetime, now: datetime, receipt: str = ""
+) -> tuple[list[Action], Condition]:
+    """Return the write that turns a hold, its captcha passed, into a request to confirm before `until`.
+
+    With a receipt it is an entry that needs no proof, and takes part in draws until `until`.
+    """
+    actions: list[Action] = [SeatItem.state.set(State.CONFIRMED if receipt else State.PENDING)]
+    actions += [SeatItem.person.set(person), SeatItem.filed_at.set(now), SeatItem.until.set(until), *_remove(*_STEPS)]
+    if receipt:
+        actions += [SeatItem.receipt.set(receipt), SeatItem.proved_at.set(now)]
     return actions, is_held(hold, now) & SeatItem.captcha_passed.exists()
 
 
-def change_email(seat: Seat, until: datetime, now: datetime) -> tuple[list[Action], Condition]:
+def change_email(seat: Carrier, until: datetime, now: datetime) -> tuple[list[Action], Condition]:
     """Return the write on the seat of a pending request that gets another e-mail address. It ends the links sent."""
     actions: list[Action] = [SeatItem.generation.set(seat.generation + 1), SeatItem.until.set(until)]
     had = SeatItem.generation == seat.generation if seat.generation else SeatItem.generation.does_not_exist()

@@ -24,10 +24,10 @@ def apply(change: SeatChange, service: Service, now: datetime) -> bool:
         return close(seat.key, BY_RULES, now)
     if change.kind is ChangeKind.REOPEN:
         return reopen(seat.key, BY_RULES, seat.opens_at)
-    unopened = (SeatItem.state == State.OPEN) & (SeatItem.opens_at > now) & SeatItem.past_state.does_not_exist()
-    return seat_store.update(
-        seat.key, [SeatItem.opens_at.set(seat.opens_at)], unopened & SeatItem.reserve.does_not_exist()
-    )
+    unused = (SeatItem.state == State.OPEN) & SeatItem.reserve.does_not_exist()
+    if not service.draw:  # a seat that has opened, or that was given back, keeps its moment
+        unused &= (SeatItem.opens_at > now) & SeatItem.past_state.does_not_exist()
+    return seat_store.update(seat.key, [SeatItem.opens_at.set(seat.opens_at)], unused)
 
 
 def close(key: SeatKey, by: str, now: datetime) -> bool:
@@ -75,6 +75,7 @@ def displace(seat: Seat, reserve: str, until: datetime) -> bool:
         SeatItem.reserve.set(reserve),
         SeatItem.until.set(until),
         SeatItem.hold.remove(),
+        SeatItem.by_draw.remove(),
     ]
     booked = SeatItem.state.is_in(State.PENDING, State.CONFIRMED) & (SeatItem.hold == seat.hold)
     return seat_store.update(seat.key, actions, booked)

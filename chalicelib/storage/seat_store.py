@@ -8,47 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.pagination import ResultIterator
 
+from chalicelib.domain.entry import Carrier, Entry
 from chalicelib.domain.refusals import NotFound, TooManyRequests
-from chalicelib.domain.seat import CLOCK_SKEW, Seat, SeatKey, State
-from chalicelib.storage import dynamodb, items, recent, seat_expressions
+from chalicelib.domain.seat import CLOCK_SKEW, EntryKey, Key, Seat, SeatKey, State
+from chalicelib.storage import dynamodb, items, recent, rows, seat_expressions
 from chalicelib.storage.items import SeatItem
-
-
-def _seat_from(row: SeatItem) -> Seat:
-    return Seat(
-        key=items.seat_key_of(row),
-        opens_at=row.opens_at,
-        state=State(row.state),
-        hold=row.hold or "",
-        until=row.until,
-        captcha_passed=bool(row.captcha_passed),
-        reminded=bool(row.reminded),
-        extensions=int(row.extensions or 0),
-        person=row.person or "",
-        filed_at=row.filed_at,
-        past=row.past or "",
-        past_state=State(row.past_state) if row.past_state else None,
-        closed=row.closed or "",
-        extra=bool(row.extra),
-        reserve=row.reserve or "",
-        generation=int(row.generation or 0),
-        emails_refused=int(row.emails_refused or 0),
-        holds_had=int(row.holds_had or 0),
-        freed=int(row.freed or 0),
-        expired=int(row.expired or 0),
-        first_at=row.first_at,
-        brief=bool(row.brief),
-        captchas_due=int(row.captchas_due or 0),
-        checked_for=row.checked_for or "",
-        wished=row.wished,
-    )
 
 
 def seat_from_image(image: Mapping[str, Any]) -> Seat | None:
@@ -57,14 +28,14 @@ def seat_from_image(image: Mapping[str, Any]) -> Seat | None:
         return None
     row = SeatItem()
     row.deserialize(dict(image))
-    return _seat_from(row)
+    return rows.seat_from(row)
 
 
 def read_week(service_id: str, week: str, *, consistent: bool = False) -> list[Seat]:
     """Read every seat of a week, in order, with one Query."""
     with dynamodb.translated_errors():
         return [
-            _seat_from(row)
+            rows.seat_from(row)
             for row in SeatItem.query(items.week_partition(service_id, week), consistent_read=consistent)
         ]
 
@@ -72,7 +43,7 @@ def read_week(service_id: str, week: str, *, consistent: bool = False) -> list[S
 def read_all_weeks(service_id: str) -> list[Seat]:
     """Read every seat of a service consistently, with a Scan of the whole table."""
     with dynamodb.translated_errors():
-        return [_seat_from(row) for row in SeatItem.scan(items.is_seat_of(service_id), consistent_read=True)]
+        return [rows.seat_from(row) for row in SeatItem.scan(items.is_seat_of(service_id), consistent_read=True)]
 
 
 _CALENDAR_ATTRIBUTES = ["sk", "opens_at", "state", "until", "past_state", "reserve"]
@@ -127,15 +98,37 @@ def cached_seat(key: SeatKey, now: datetime) -> Seat | None:
     return recent.SEATS.seat(key)
 
 
-def read(key: SeatKey) -> Seat:
-    """Read a seat consistently. Raise NotFound if it does not exist."""
+@overload
+def read(key: SeatKey) -> Seat: ...
+
+
+@overload
+def read(key: EntryKey) -> Entry: ...
+
+
+@overload
+def read(key: Key) -> Carrier: ...
+
+
+def read(key: Key) -> Carrier:
+    """Read a seat or an entry consistently. Raise NotFound if it does not exist."""
+    if isinstance(key, EntryKey):
+        return _read_entry(key)
     row = items.seat_item(key)
     with dynamodb.translated_errors():
         try:
             row.refresh(consistent_read=True)
         except DoesNotExist as error:
             raise NotFound from error
-    return _seat_from(row)
+    return rows.seat_from(row)
+
+
+def _read_entry(key: EntryKey) -> Entry:
+    with dynamodb.translated_errors():
+        answer = dynamodb.connection().get_item(*items.seat_primary_key(key), consistent_read=True)
+    if "Item" not in answer:
+        raise NotFound
+    return rows.entry_from(answer["Item"])
 
 
 def create(key: SeatKey, opens_at: datetime, erase_at: datetime) -> bool:
@@ -152,7 +145,7 @@ def new_item(key: SeatKey, opens_at: datetime) -> SeatItem:
     return row
 
 
-def update(key: SeatKey, actions: Sequence[Action], condition: Condition) -> bool:
+def update(key: Key, actions: Sequence[Action], condition: Condition) -> bool:
     """Update a seat under a condition. Return False if it fails."""
     pk, sk = items.seat_primary_key(key)  # not with the `update` of a model, which returns and parses the whole item
     return dynamodb.try_write(lambda: dynamodb.connection().update_item(pk, sk, actions=actions, condition=condition))
@@ -181,7 +174,7 @@ def take(
     return is_ours
 
 
-def shorten_confirmation(key: SeatKey, hold: str, now: datetime, *, captchas_due: int = 0) -> bool:
+def shorten_confirmation(key: Key, hold: str, now: datetime, *, captchas_due: int = 0) -> bool:
     """Mark a hold as brief: its request must be confirmed soon. Record how many further captchas it must pass."""
     actions: list[Action] = [SeatItem.brief.set(True)]
     if captchas_due:
@@ -189,7 +182,7 @@ def shorten_confirmation(key: SeatKey, hold: str, now: datetime, *, captchas_due
     return update(key, actions, seat_expressions.is_held(hold, now))
 
 
-def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extensions: int) -> bool:
+def extend(key: Key, hold: str, until: datetime, now: datetime, *, extensions: int) -> bool:
     """Extend a hold that was extended `extensions` times so far."""
     had = SeatItem.extensions == extensions if extensions else SeatItem.extensions.does_not_exist()
     actions = [SeatItem.until.set(until), SeatItem.extensions.set(extensions + 1)]
@@ -197,7 +190,7 @@ def extend(key: SeatKey, hold: str, until: datetime, now: datetime, *, extension
 
 
 def pass_captcha(
-    key: SeatKey, hold: str, challenge: int, until: datetime, now: datetime, *, most: int, due: int = 0
+    key: Key, hold: str, challenge: int, until: datetime, now: datetime, *, most: int, due: int = 0
 ) -> bool:
     """Record that the captcha is passed, and set the time for the form. Return False if the challenge is spent.
 
@@ -217,7 +210,7 @@ def pass_captcha(
     return update(key, actions, seat_expressions.is_held(hold, now) & unproven & (fresh | tried))
 
 
-def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: int, checked_for: str) -> bool:
+def require_captchas(key: Key, hold: str, due: int, now: datetime, *, most: int, checked_for: str) -> bool:
     """Make a hold that passed the captcha pass `due` more before its details are accepted. The seat stays held.
 
     All challenges made before `now` are spent. One made at `now` is not: the page that asks for the captcha shows it.
@@ -232,7 +225,7 @@ def require_captchas(key: SeatKey, hold: str, due: int, now: datetime, *, most: 
     return update(key, actions, seat_expressions.is_held(hold, now) & SeatItem.captcha_passed.exists())
 
 
-def count_already_requested(key: SeatKey, hold: str, now: datetime, *, most: int) -> bool:
+def count_already_requested(key: Key, hold: str, now: datetime, *, most: int) -> bool:
     """Count an answer "already requested". Return False after `most` since the last captcha, or if one is due."""
     allowed = SeatItem.answers.does_not_exist() | (SeatItem.answers < most)
     return update(
@@ -240,7 +233,7 @@ def count_already_requested(key: SeatKey, hold: str, now: datetime, *, most: int
     )
 
 
-def count_wrong_answer(key: SeatKey, hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
+def count_wrong_answer(key: Key, hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
     """Count a wrong answer. Return the tries of this challenge, or None if it is spent or a newer one was tried."""
     unproven = seat_expressions.is_held(hold, now) & SeatItem.captcha_passed.does_not_exist()
     first = SeatItem.challenge.does_not_exist() | (SeatItem.challenge < challenge)
@@ -253,11 +246,11 @@ def count_wrong_answer(key: SeatKey, hold: str, challenge: int, now: datetime, *
     return int(row.tries or 0)
 
 
-def give_back(key: SeatKey, hold: str, now: datetime) -> bool:
+def give_back(key: Key, hold: str, now: datetime) -> bool:
     """Open the seat of a hold at once. Return False if the hold has expired or was filed."""
     actions = [SeatItem.state.set(State.OPEN), *seat_expressions.without_hold()]
     is_open = update(key, actions, seat_expressions.is_held(hold, now))
-    if is_open:
+    if is_open and isinstance(key, SeatKey):
         recent.SEATS.record_given_back(key)
     return is_open
 
@@ -281,12 +274,12 @@ def end_request(seat: Seat, ended: State, opens_at: datetime, now: datetime, *, 
     )
 
 
-def remove_person(key: SeatKey, past: str) -> bool:
+def remove_person(key: Key, past: str) -> bool:
     """Remove the person key of the request that ended, whose hold is `past`, from the seat."""
     return update(key, [SeatItem.person.remove()], SeatItem.past == past)
 
 
-def count_refused_email_change(seat: Seat) -> None:
+def count_refused_email_change(seat: Carrier) -> None:
     """Count a refused correction of the e-mail address as one of those that are allowed.
 
     Raise TooManyRequests if another one was counted since the seat was read.
@@ -297,13 +290,13 @@ def count_refused_email_change(seat: Seat) -> None:
         raise TooManyRequests
 
 
-def shorten_pending(seat: Seat, until: datetime) -> bool:
+def shorten_pending(seat: Carrier, until: datetime) -> bool:
     """Let a pending request expire at `until`, if it would expire later. Return False if not."""
     pending = (SeatItem.hold == seat.hold) & (SeatItem.state == State.PENDING) & (SeatItem.until > until)
     return update(seat.key, [SeatItem.until.set(until)], pending)
 
 
-def confirm(key: SeatKey, hold: str, now: datetime) -> bool:
+def confirm(key: Key, hold: str, now: datetime) -> bool:
     """Confirm a pending request. Return False if it is not pending or its time is over."""
     pending = (SeatItem.hold == hold) & (SeatItem.state == State.PENDING) & (SeatItem.until > now)
     return update(key, [SeatItem.state.set(State.CONFIRMED)], pending)

@@ -10,7 +10,7 @@ from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain import tokens
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import Key, parse_key
 from chalicelib.storage import dynamodb, items
 from chalicelib.storage.items import CounterItem, LockItem
 
@@ -50,9 +50,7 @@ def is_crowded(client_network: str) -> bool:
     return client_network in _crowded
 
 
-def claim_hold(
-    visitor_token: str, key: SeatKey, hold: str, now: datetime, *, ended: str = ""
-) -> tuple[SeatKey, str] | None:
+def claim_hold(visitor_token: str, key: Key, hold: str, now: datetime, *, ended: str = "") -> tuple[Key, str] | None:
     """Make this hold the only live hold of a visitor token. Return the seat and the hold that stand in the way, if any.
 
     The caller gives that seat back and calls again, with the hold as `ended`: such a hold is replaced.
@@ -68,4 +66,4 @@ def claim_hold(
             stored.refresh(consistent_read=True)
         except DoesNotExist:  # erased since the write
             return key, hold
-    return SeatKey.parse(stored.seat), stored.hold
+    return parse_key(stored.seat), stored.hold

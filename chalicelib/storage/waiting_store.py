@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.update import Action
 
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import Key, parse_key
 from chalicelib.storage import dynamodb, items
 from chalicelib.storage.items import CounterItem
 from chalicelib.storage.visitor_store import LIFETIME
@@ -15,7 +15,7 @@ from chalicelib.storage.visitor_store import LIFETIME
 class AssignedSeat(NamedTuple):
     """The seat of a waiting hold whose captcha is passed, and when it was passed."""
 
-    seat: SeatKey
+    seat: Key
     at: datetime
 
 
@@ -27,7 +27,7 @@ def assigned_seat(hold: str) -> AssignedSeat | None:
             row.refresh(consistent_read=True)
         except DoesNotExist:
             return None
-    return AssignedSeat(SeatKey.parse(row.seat), row.passed_at) if row.seat and row.passed_at else None
+    return AssignedSeat(parse_key(row.seat), row.passed_at) if row.seat and row.passed_at else None
 
 
 def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
@@ -45,7 +45,7 @@ def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -
     return int(row.number)
 
 
-def pass_captcha(hold: str, challenge: int, seat: SeatKey, now: datetime, *, most: int, lifetime: timedelta) -> bool:
+def pass_captcha(hold: str, challenge: int, seat: Key, now: datetime, *, most: int, lifetime: timedelta) -> bool:
     """Use up the challenge of a waiting hold, and assign the seat that the hold takes now.
 
     Return False if the challenge has no tries left or was replaced, or if another answer has passed. `lifetime` is how
@@ -65,7 +65,7 @@ def pass_captcha(hold: str, challenge: int, seat: SeatKey, now: datetime, *, mos
     return dynamodb.try_write(lambda: items.waiting_item(hold).update(actions, _NOT_PASSED & (fresh | again)))
 
 
-def assign_seat(hold: str, seat: SeatKey) -> None:
+def assign_seat(hold: str, seat: Key) -> None:
     """Assign another seat, after the one before was lost. Only the answer that passed may call this."""
     with dynamodb.translated_errors():
         items.waiting_item(hold).update([CounterItem.seat.set(seat.ref)])

@@ -26,6 +26,7 @@ MISSING_IN = MappingProxyType(
         "birth_date": N_("Indiquez votre date de naissance."),
         "phone": N_("Indiquez votre numéro de téléphone."),
         "reference": N_("Indiquez votre référence."),
+        "receipt": N_("Écrivez votre reçu."),
         "answer": N_("Recopiez les caractères de l’image ou du son."),
         "slot": BAD_SLOT,
         "date": BAD_SLOT,

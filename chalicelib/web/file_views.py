@@ -1,4 +1,4 @@
-"""Replies that are files: style sheets, scripts and the OpenAPI document."""
+"""Replies that are files: style sheets, scripts, the checker of draws and the OpenAPI document."""
 
 from chalicelib.domain import refusals
 from chalicelib.rendering import templates
@@ -16,6 +16,11 @@ def static(name: str) -> File:
         raise refusals.NotFound
     text, content_type = file
     return File(text, content_type, reply.ONE_YEAR)
+
+
+def checker() -> File:
+    """Return the program that checks a draw, as text that a browser shows."""
+    return File(templates.checker(), "text/plain; charset=utf-8", reply.FIVE_MINUTES)
 
 
 def openapi() -> File:

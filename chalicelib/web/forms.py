@@ -10,8 +10,10 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
+from chalicelib.allocation.entries import Application
 from chalicelib.booking.holds import Wish
 from chalicelib.domain import emails, languages
+from chalicelib.domain.entry import NONE_CHOSEN, NOT_OFFERED, TOO_MANY
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Details
 from chalicelib.domain.service import LANGUAGES, Service
@@ -87,6 +89,47 @@ def read_wish(body: Mapping[str, Any], service: Service) -> Wish:
     return Wish(start, yes(body, "conditions_accepted"))
 
 
+PREFERENCES = tuple(f"preference_{rank}" for rank in range(1, 11))
+"""The fields of the page that ranks half-days, in order."""
+PREFERENCE_LENGTH = 20
+
+
+def ranked(body: Mapping[str, Any]) -> list[str]:
+    """Return the half-days that a page or a link has ranked, empty ones included."""
+    return [value for name in PREFERENCES if isinstance(value := body.get(name, ""), str)]
+
+
+def read_application(body: Mapping[str, Any]) -> Application:
+    """Read an entry in the draws: the list `preferences`, or the fields of a page, and `conditions_accepted`."""
+    reader = Reader(body, ("preferences", *PREFERENCES, "conditions_accepted"))
+    preferences = _preferences(reader)
+    if "conditions_accepted" in body and not is_box(body, "conditions_accepted"):
+        reader.errors["conditions_accepted"] = fields.BAD_BOX
+    reader.finish()
+    return Application(preferences, yes(body, "conditions_accepted"))
+
+
+def read_preferences(body: Mapping[str, Any]) -> Sequence[str]:
+    """Read the half-days that replace those of an entry."""
+    reader = Reader(body, ("preferences", *PREFERENCES))
+    preferences = _preferences(reader)
+    reader.finish()
+    return preferences
+
+
+def _preferences(reader: Reader) -> Sequence[str]:
+    """Read half-days in their order. Whether they are offered is not checked here."""
+    sent = reader.body.get("preferences", ranked(reader.body))
+    sent = [sent] if isinstance(sent, str) else sent
+    if not isinstance(sent, list) or len(sent) > len(PREFERENCES):
+        reader.errors["preferences"] = NONE_CHOSEN if not isinstance(sent, list) else TOO_MANY
+        return ()
+    if not all(isinstance(value, str) and len(value) <= PREFERENCE_LENGTH for value in sent):
+        reader.errors["preferences"] = NOT_OFFERED
+        return ()
+    return sent
+
+
 def read_slot(body: Mapping[str, Any], service: Service) -> datetime:
     """Read the start of the slot to which a request moves: `date` and `start`. A page sends both as `slot`."""
     reader = Reader(body, ("date", "start", "slot"))
@@ -152,14 +195,14 @@ def _reference(typed: str) -> str:
     return "-".join([*ids, code[:5], code[5:]])
 
 
-def read_details(body: Mapping[str, Any], *, today: date, language: str) -> Details:
+def read_details(body: Mapping[str, Any], *, today: date, language: str, email_required: bool = True) -> Details:
     """Read the details of an applicant. The birth date is `birth_date` as YYYY-MM-DD, or three fields of a page:
 
     `birth_day`, `birth_month` (a number or a name) and `birth_year`.
     """
     reader = Reader(body, (*DETAILS, *BUTTONS))
     first_name, last_name = reader.full_name()
-    email = _email_twice(reader)
+    email = _email_twice(reader) if email_required or body.get("email") else ""
     birth_name = reader.name("birth_name", required=False)
     born = _birth_date(reader, today)
     phone = _phone(reader)

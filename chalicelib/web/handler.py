@@ -23,6 +23,7 @@ OK = 200
 METRICS = {
     ("POST", "/services/{service}/attempts"): "Attestations",
     ("POST", "/services/{service}/holds"): "Holds",
+    ("POST", "/services/{service}/entries"): "Entries",
     ("POST", "/holds/{hold}/captcha/answer"): "CaptchaPasses",
     ("POST", "/holds/{hold}/details"): "Requests",
     ("POST", "/requests/{token}/confirmation"): "Confirmations",

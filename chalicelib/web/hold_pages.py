@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.booking import availability, captcha, filing
+from chalicelib.booking import availability, captcha, filing, requests
 from chalicelib.booking.captcha import Challenge
 from chalicelib.booking.hold import Held, Hold, Waiting
 from chalicelib.domain import refusals
@@ -36,7 +36,7 @@ def next_step(hold: Hold, visit: Visit) -> Page:
         return filed_page(hold, visit)
     if hold.captcha_passed:
         return _details_step(hold, visit)
-    if isinstance(hold, Waiting) and visit.query.get("refused") in GONE:
+    if isinstance(hold, Waiting) and not hold.is_entry and visit.query.get("refused") in GONE:
         raise availability.refusal(hold.service, hold.start, visit.now, again=False)
     return _captcha_step(hold, visit)
 
@@ -72,7 +72,7 @@ def _captcha_refusal(hold: Hold, visit: Visit) -> tuple[Refusal | None, Challeng
         keys().challenge_time(challenge_id, hold.digest, visit.now)
     except refusals.CaptchaSpent:
         return None, None
-    challenge = captcha.challenge_of(challenge_id)
+    challenge = captcha.challenge_of(challenge_id, hold.digest)
     if code == "invalid-fields":
         return refusals.InvalidFields({"answer": fields.MISSING_IN["answer"]}), challenge
     tries = visit.query.get("tries", "")
@@ -95,7 +95,7 @@ def captcha_page(
 
     `details` are those that were sent before a further captcha was required, by a browser that cannot keep them.
     """
-    kept = bool(details) or (isinstance(hold, Held) and hold.seat.checked_for != "" and bool(drafts.details(visit)))
+    kept = bool(details) or (isinstance(hold, Held) and hold.carrier.checked_for != "" and bool(drafts.details(visit)))
     context = {"carried": details or {}, "kept": kept, **challenge_data(challenge, sound=sound)}
     return _page("captcha.html", hold, visit, CAPTCHA, **context)
 
@@ -170,9 +170,9 @@ def filed_page(hold: Held, visit: Visit, values: Mapping[str, str] | None = None
     """
     email, changes_left = filing.view_filed(hold, visit.now)
     context: dict[str, Any] = {
-        "reference": keys().reference(hold.service.id, hold.digest),
+        "reference": requests.reference_of(hold.service, hold.carrier, hold.digest),
         "confirm_before": hold.until,
-        "confirmed": hold.seat.state is State.CONFIRMED,
+        "confirmed": hold.carrier.state is State.CONFIRMED,
         "email": email,
         "email_changes_left": changes_left,
         "values": values or {},

@@ -5,13 +5,14 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from chalicelib.booking import captcha, filing, holds
+from chalicelib.booking import captcha, filing, holds, requests
 from chalicelib.booking.captcha import Challenge
 from chalicelib.booking.hold import Held, Hold
 from chalicelib.booking.requests import Request
 from chalicelib.domain import refusals, tokens
 from chalicelib.domain.person import Details
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.seat import EntryKey, Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import service_store
@@ -28,19 +29,22 @@ def _hold_data(hold: Hold) -> dict[str, Any]:
     data: dict[str, Any] = {
         "hold": hold.id,
         "service": hold.service.id,
-        "date": f"{hold.start:%Y-%m-%d}",
-        "start": f"{hold.start:%H:%M}",
-        "end": f"{hold.start + hold.service.slot:%H:%M}",
+        "date": None,
+        "start": None,
+        "end": None,
         "expires_at": hold.until.astimezone(hold.service.zone).isoformat(timespec="seconds"),
         "expires_in": hold.left,
         "can_extend": hold.can_extend,
         "captcha": "passed" if hold.captcha_passed or hold.is_filed else "required",
         "state": hold.state,
     }
+    if not hold.is_entry:
+        data["date"] = f"{hold.start:%Y-%m-%d}"
+        data["start"], data["end"] = f"{hold.start:%H:%M}", f"{hold.start + hold.service.slot:%H:%M}"
     if hold.instead_of:
         data["instead_of"] = {"date": f"{hold.instead_of:%Y-%m-%d}", "start": f"{hold.instead_of:%H:%M}"}
-    if hold.is_filed:
-        data["reference"] = keys().reference(hold.service.id, hold.digest)
+    if isinstance(hold, Held) and hold.is_filed:
+        data["reference"] = requests.reference_of(hold.service, hold.carrier, hold.digest)
     return data
 
 
@@ -53,7 +57,7 @@ def _path(hold_id: str, fragment: str = "", **query: str) -> str:
 def _first_page(hold: Hold, **query: str) -> Redirect:
     """Return the redirect to a hold that has just got its seat. Its page says which seat was given back for it."""
     key = hold.given_back if isinstance(hold, Held) else None
-    returned = f"{hold.service.start_of(key):%Y-%m-%dT%H:%M}" if key else ""
+    returned = f"{hold.service.start_of(key):%Y-%m-%dT%H:%M}" if isinstance(key, SeatKey) else ""
     return Redirect(_path(hold.id, returned=returned, **query))
 
 
@@ -68,15 +72,33 @@ def hold_step(hold: Hold) -> Result:
 
 
 def show(hold_id: str, visit: Visit) -> Json | Page:
-    """Show a hold: a program reads its state, a person sees the next step, or that it was given back."""
+    """Show a hold: a program reads its state, a person sees the next step, or what became of it."""
     try:
         hold = holds.view(hold_id, visit.now)
     except refusals.HoldExpired:
-        if visit.wants_json or "ended" not in visit.query:
+        page = None if visit.wants_json else _after_hold(hold_id, visit)
+        if page is None:
             raise
-        service = service_store.read(tokens.service_of_token(hold_id), visit.now)
-        return Page("ended.html", {"service": service, "office": service.office})
+        return page
     return _hold_json(hold, visit) if visit.wants_json else hold_pages.next_step(hold, visit)
+
+
+def _after_hold(hold_id: str, visit: Visit) -> Page | None:
+    """Return the page of a hold that was given back, or whose entry was drawn or has ended; None for any other."""
+    service = service_store.read(tokens.service_of_token(hold_id), visit.now)
+    context: dict[str, Any] = {"service": service, "office": service.office}
+    if "ended" in visit.query:
+        is_entry = isinstance(keys().read_hold_token(hold_id).key, EntryKey)
+        return Page("ended.html", {**context, "is_entry": is_entry})
+    carrier = holds.ended_entry(hold_id)
+    if carrier is None:
+        return None
+    state = State.OPEN
+    if isinstance(carrier, Seat) and (
+        carrier.state is State.CONFIRMED or (carrier.until and carrier.until > visit.now)
+    ):
+        state = carrier.state
+    return Page("entry_over.html", {**context, "state": state, "until": carrier.until})
 
 
 def _hold_json(hold: Hold, visit: Visit) -> Json:
@@ -134,7 +156,7 @@ def captcha_passed(hold: Held, visit: Visit) -> Reply:
     body = visit.body()
     if forms.carried_details(body):
         return hold_pages.details_page(hold, visit, body, DetailsPage.CHECK)
-    was_further = hold.seat.checked_for and drafts.details(visit)
+    was_further = hold.carrier.checked_for and drafts.details(visit)
     return _first_page(hold, step=DetailsPage.CHECK.value if was_further else "")
 
 
@@ -150,7 +172,7 @@ def details_step(hold_id: str, hold: Held, step: DetailsPage | Details, visit: V
         return Redirect(_path(hold_id), drafts.drop_details(visit), completes=False)
     body, cookies = visit.body(), drafts.keep_details(visit)
     if "back" in body:
-        return Redirect(service_views.calendar_path(hold.service, hold.start), cookies or (), completes=False)
+        return Redirect(service_views.choice_path(hold), cookies or (), completes=False)
     if cookies is None:
         return hold_pages.details_page(hold, visit, body, step)
     changed = str(body.get("change", ""))
@@ -190,7 +212,7 @@ def _captcha_with_details(visit: Visit, refusal: Refusal, hold_id: str, details:
     if hold.captcha_passed or hold.is_filed:
         return hold_pages.next_step(hold, visit)
     if isinstance(refusal, refusals.CaptchaWrong):
-        challenge = captcha.challenge_of(str(visit.body()["challenge"]))
+        challenge = captcha.challenge_of(str(visit.body()["challenge"]), hold.digest)
     else:
         challenge = captcha.challenge_for(hold, visit.now)
     return hold_pages.captcha_page(hold, challenge, visit, details=details)

@@ -33,6 +33,12 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
         "attestation-too-old",
         N_("Cette attestation a plus de trois ans. Elle est trop ancienne pour être vérifiée."),
     ),
+    refusals.WrongAllocation: (
+        409,
+        "wrong-allocation",
+        N_("Ce service a changé la façon de donner ses rendez-vous. Revenez à sa page."),
+    ),
+    refusals.NotInWindow: (409, "not-in-window", N_("On ne peut pas s’inscrire au tirage au sort en ce moment.")),
     refusals.CaptchaRequired: (409, "captcha-required", N_("Recopiez d’abord les caractères de sécurité.")),
     refusals.CaptchaWrong: (422, "captcha-wrong", N_("Ce ne sont pas les bons caractères.")),
     refusals.CaptchaSpent: (409, "captcha-spent", N_("Cette image n’est plus valable. En voici une autre.")),
@@ -81,7 +87,7 @@ def problem_of(refusal: Refusal, locale: Locale) -> Problem:
             facts["nearest"] = [{"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"} for start in refusal.nearest]
         case refusals.NothingFree():
             facts["next_release"] = refusal.next_release and refusal.next_release.isoformat()
-        case refusals.NotOpenYet():
+        case refusals.NotOpenYet() | refusals.NotInWindow():
             facts["opens_at"] = refusal.opens_at.isoformat()
         case refusals.NotFull():
             start = refusal.first_free

@@ -51,12 +51,16 @@ class Json:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A text file. A browser saves it as `download` instead of opening it, if that is set."""
+    """A text file. A browser saves it as `download` instead of opening it, if that is set.
+
+    `parts` says in how many parts the whole text comes, if this is one of them.
+    """
 
     text: str
     content_type: str
     cache: str = NO_STORE
     download: str = ""
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from chalicelib.allocation import publication
 from chalicelib.booking import personal_data, requests
 from chalicelib.booking.requests import Request
-from chalicelib.domain import refusals
+from chalicelib.domain import draw_window, refusals
+from chalicelib.domain.entry import ENDS_SOON, Entry
 from chalicelib.domain.languages import SOURCE
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.seat import State
+from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.rendering import convocation
 from chalicelib.rendering.convocation import Convocation
@@ -28,11 +31,13 @@ LINK_PAUSE_SECONDS = int(requests.LINK_PAUSE.total_seconds())
 
 def request_data(request: Request) -> dict[str, Any]:
     """Return a request as a program reads it."""
+    if isinstance(request.carrier, Entry):
+        return _entry_data(request, request.carrier)
     service = request.service
     confirm_before = request.confirm_before if request.state is State.PENDING else None
     data = {
         "reference": request.reference,
-        "state": str(request.state),
+        "state": str(request.shown_state),
         "confirm_before": confirm_before.astimezone(service.zone).isoformat() if confirm_before else None,
         "service": service.id,
         "date": f"{request.start:%Y-%m-%d}",
@@ -44,13 +49,43 @@ def request_data(request: Request) -> dict[str, Any]:
     return data
 
 
+def _entry_data(request: Request, entry: Entry) -> dict[str, Any]:
+    """Return an entry in the draws as a program reads it."""
+    zone, place = request.service.zone, publication.place_of(request.service.id, entry.receipt)
+    until = request.confirm_before.astimezone(zone).isoformat(timespec="seconds") if request.confirm_before else None
+    return {
+        "reference": request.reference,
+        "state": str(request.shown_state),
+        "confirm_before": until if request.state is State.PENDING else None,
+        "service": request.service.id,
+        "date": None,
+        "start": None,
+        "end": None,
+        "receipt": entry.receipt or None,
+        "waited": place.waited,
+        "preferences": list(entry.preferences),
+        "rank": place.rank,
+        "promise": place.promise,
+        "until": until,
+    }
+
+
 def _page(template: str, request: Request, status: int = 200, **context: Any) -> Page:
     return Page(template, {"request": request, "office": request.service.office, **context}, status)
 
 
 def request_page(request: Request, template: str = "request.html") -> Result:
     """Show a request to the applicant."""
+    if template == "request.html" and request.is_entry:
+        return Result(Json(request_data(request)), _entry_page(request))
     return Result(Json(request_data(request)), _page(template, request, step=FINISH))
+
+
+def _entry_page(request: Request, **context: Any) -> Page:
+    """Return the page of an entry in the draws."""
+    receipt = request.carrier.receipt if isinstance(request.carrier, Entry) else ""
+    place = publication.place_of(request.service.id, receipt)
+    return _page("entered.html", request, **{"place": place, "window": None, "ends_soon": False, **context})
 
 
 def cancellation_page(request: Request) -> Result:
@@ -60,11 +95,26 @@ def cancellation_page(request: Request) -> Result:
 
 def show(request: Request, visit: Visit) -> Result:
     """Show a request, and the outcome of the button that was pressed on its page."""
-    refusal = refusals.NoMovesLeft() if visit.query.get("refused") == "moves-spent" else None
+    refusal = _refusal_shown(request.service, visit)
+    if request.is_entry:
+        window = draw_window.current_window(request.service, visit.now)
+        soon = request.confirm_before is not None and request.confirm_before - visit.now <= ENDS_SOON
+        page = _entry_page(request, window=window, ends_soon=soon, **problems.shown(refusal, visit.locale))
+        return Result(Json(request_data(request)), page)
     page = _page("request.html", request, step=FINISH, **problems.shown(refusal, visit.locale))
     if (sent := visit.query.get("convocation")) in ("sent", "not-sent"):
         page = _page("sent.html", request, sent=sent == "sent")
     return Result(Json(request_data(request)), page)
+
+
+def _refusal_shown(service: Service, visit: Visit) -> Refusal | None:
+    """Return the refusal that a form of the page met."""
+    code = visit.query.get("refused")
+    if code == "moves-spent":
+        return refusals.NoMovesLeft()
+    if code == "not-in-window" and service.draw:
+        return refusals.NotInWindow(draw_window.next_window(service, visit.now).opens)
+    return None
 
 
 def request_step(request: Request) -> Result:
@@ -97,7 +147,7 @@ def moved(request: Request) -> Result:
 
 def _convocation(request: Request) -> Convocation:
     """Return the convocation of a request. Raise LinkExpired if it is not confirmed."""
-    if request.person is None or request.state is not State.CONFIRMED:
+    if request.person is None or request.state is not State.CONFIRMED or request.is_entry:
         raise refusals.LinkExpired
     return convocation.convocation_of(request.service, request.person)
 
@@ -190,7 +240,7 @@ def erased(request: Request) -> Result:
 
 def erasure(request: Request, visit: Visit) -> Result:
     """Ask whether to erase the applicant's data, or say that they are erased."""
-    is_erased = "done" in visit.query and request.person is None and not request.seat.person
+    is_erased = "done" in visit.query and request.person is None and not request.carrier.person
     return request_page(request, "erased.html" if is_erased else "erase.html")
 
 

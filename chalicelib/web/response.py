@@ -50,6 +50,8 @@ def _response(reply: Page | Redirect | Json | File | Problem, visit: Visit) -> R
             headers = _headers(visit, reply.content_type, reply.cache)
             if reply.download:
                 headers["Content-Disposition"] = f'attachment; filename="{reply.download}"'
+            if reply.parts:
+                headers["X-Parts"] = str(reply.parts)
             return Response(reply.text, headers)
         case Problem():
             return _problem_response(reply, visit)

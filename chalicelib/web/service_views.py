@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from chalicelib.allocation import publication
 from chalicelib.booking import availability, holds
-from chalicelib.domain import refusals, timetable, tokens
+from chalicelib.booking.hold import Hold
+from chalicelib.domain import draw_window, refusals, timetable, tokens
 from chalicelib.domain.calendar import Calendar, WeekCount
+from chalicelib.domain.draw_window import Window
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.seat import week_of
+from chalicelib.domain.seat import EntryKey, week_of
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import service_store
@@ -19,6 +22,14 @@ from chalicelib.web.reply import Json, Page, Redirect, RefusalPage, Result
 from chalicelib.web.steps import DESCRIPTION, HOME, SLOTS
 from chalicelib.web.visit import Visit
 
+RESTARTS = (
+    refusals.HoldExpired,
+    refusals.LinkExpired,
+    refusals.SlotTaken,
+    refusals.NothingFree,
+    refusals.WrongAllocation,
+)
+"""The refusals after which a visitor begins again on the page of the service."""
 HOURS_AND_MINUTES = slice(11, 16)
 """Where an ISO 8601 moment has its hours and minutes."""
 STRIP = 6
@@ -35,7 +46,7 @@ def service_page(service: Service, weeks: Sequence[WeekCount], visit: Visit) -> 
     """Describe a service, what is free, and its conditions. Give a visitor without a valid visitor token a new one."""
     release = timetable.next_release(service, visit.now)
     visitor_token = holds.visitor_token(visit.visitor_token, visit.now)
-    data = {
+    data: dict[str, Any] = {
         "id": service.id,
         "name": service.name,
         "intro": service.intro,
@@ -49,12 +60,19 @@ def service_page(service: Service, weeks: Sequence[WeekCount], visit: Visit) -> 
         "next_release": release and release.isoformat(),
         "seat_after": str(service.seat_after),
         "weeks": _weeks_data(weeks),
+        "allocation": str(service.allocation),
     }
+    draw: dict[str, Any] | None = None
+    if window := draw_window.current_window(service, visit.now):
+        data["draw"] = window_data(service, window)
+        seats = len(timetable.planned_seats(service, window.week))
+        draw = {**data["draw"], "window": window, "is_open": window.is_open(visit.now), "seats": seats}
     context = {
         "service": service,
         "weeks": weeks,
         "nothing_free": _nothing_free(weeks),
         "next_release": release,
+        "draw": draw,
         "office": service.office,
         "step": DESCRIPTION,
     }
@@ -75,6 +93,17 @@ def documents_page(service: Service, visit: Visit) -> Result:
     return Result(Json(data), Page("documents.html", {"service": service, "office": service.office, "pdf": pdf}))
 
 
+def window_data(service: Service, window: Window) -> dict[str, Any]:
+    """Return a window, what can be ranked in it, and the promise of its draw."""
+    return {
+        "opens": window.opens.astimezone(service.zone).isoformat(),
+        "closes": window.closes.astimezone(service.zone).isoformat(),
+        "week": window.week,
+        "half_days": timetable.half_days(service, window.week),
+        "promise": publication.promise(service.id, window.week),
+    }
+
+
 def _weeks_data(weeks: Iterable[WeekCount]) -> list[dict[str, Any]]:
     return [{"week": count.week, "free": count.free} for count in weeks]
 
@@ -84,10 +113,15 @@ def _nothing_free(weeks: Iterable[WeekCount]) -> bool:
     return all(count.free == 0 for count in weeks)
 
 
-def calendar(calendar: Calendar, visit: Visit) -> Json | Page:
-    """Show the calendar of one week, as JSON or as a page. It renders one of them only: no route is as busy."""
+def calendar(calendar: Calendar, visit: Visit) -> Json | Page | Redirect:
+    """Show the calendar of one week, as JSON or as a page. It renders one of them only: no route is as busy.
+
+    In a draw nobody chooses a slot: a person is led to the page of the service.
+    """
     if visit.wants_json:
         return Json(_calendar_data(calendar, visit.now), cache=reply.ONE_SECOND)
+    if calendar.service.draw:
+        return Redirect(f"services/{calendar.service.id}")
     slot = visit.query.get("slot", "")
     refusal = _refusal(visit.query.get("refused", ""), calendar.service, slot, visit.now)
     page = _calendar_page(
@@ -154,8 +188,10 @@ def _calendar_data(calendar: Calendar, now: datetime) -> dict[str, Any]:
 
 
 def _opens_at(calendar: Calendar, now: datetime) -> datetime | None:
-    """Return when the seats of a week open; None if they have opened."""
+    """Return when the seats of a week open; None if they have opened, or are drawn."""
     service = calendar.service
+    if service.draw:
+        return None
     opens_at = timetable.opens_at(service, calendar.week).astimezone(service.zone)
     return opens_at if opens_at > now else None
 
@@ -216,6 +252,8 @@ def calendar_after_refusal(visit: Visit, refusal: Refusal, service: str) -> Refu
     """
     if isinstance(refusal, refusals.NotFound | refusals.TooManyRequests | refusals.Unavailable):
         return None
+    if isinstance(refusal, refusals.WrongAllocation):
+        return _problem_page(service_store.read(service, visit.now), refusal)
     body, described = visit.body(), availability.service(service, visit.now)
     if isinstance(refusal, refusals.InvalidFields) and refusal.errors.keys() - {"slot", "date", "start"}:
         return _calendar_page(  # which no form of ours sends
@@ -241,6 +279,14 @@ def calendar_path(service: Service, start: datetime) -> str:
     return f"services/{service.id}/slots?week={week_of(start.date())}&conditions_accepted=true"
 
 
+def choice_path(hold: Hold) -> str:
+    """Return the path of the step before the captcha: the calendar, or the form of an entry with what was chosen."""
+    if not hold.is_entry:
+        return calendar_path(hold.service, hold.start)
+    chosen = {f"preference_{rank}": preference for rank, preference in enumerate(hold.preferences, start=1)}
+    return f"services/{hold.service.id}/entries?{urlencode({'conditions_accepted': 'true', **chosen})}"
+
+
 def restart_page(visit: Visit, refusal: Refusal, **ids: str) -> RefusalPage:
     """Return a page with a link to the service, after a hold or a link that has expired.
 
@@ -248,20 +294,28 @@ def restart_page(visit: Visit, refusal: Refusal, **ids: str) -> RefusalPage:
     """
     if isinstance(refusal, refusals.AlreadyRequested) and "hold" in ids:
         return Redirect(f"holds/{ids['hold']}")  # the page says that the hold has become a request
-    if not isinstance(refusal, refusals.HoldExpired | refusals.LinkExpired | refusals.SlotTaken | refusals.NothingFree):
+    if not isinstance(refusal, RESTARTS):
         return None
     if visit.method == "POST" and isinstance(refusal, refusals.HoldExpired | refusals.LinkExpired):
         return Redirect(f"{'holds' if 'hold' in ids else 'requests'}/{next(iter(ids.values()))}")
     service = service_store.read(tokens.service_of_token(next(iter(ids.values()))), visit.now)
     free = refusal
     if isinstance(refusal, refusals.HoldExpired):
-        start = service.start_of(keys().read_hold_token(ids["hold"]).seat)
+        key = keys().read_hold_token(ids["hold"]).key
+        if isinstance(key, EntryKey):
+            return _problem_page(service, refusal, kept=bool(drafts.details(visit)), is_entry=True)
+        start = service.start_of(key)
         free = availability.refusal(service, start, visit.now)
+    return _problem_page(service, free, kept=bool(drafts.details(visit)))
+
+
+def _problem_page(service: Service, refusal: Refusal, *, kept: bool = False, is_entry: bool = False) -> Page:
     context = {
         "retry": None,
         "service": service,
-        "next_release": free.next_release if isinstance(free, refusals.NothingFree) else None,
-        "nearest": free.nearest if isinstance(free, refusals.SlotTaken) else (),
-        "kept": bool(drafts.details(visit)),
+        "next_release": refusal.next_release if isinstance(refusal, refusals.NothingFree) else None,
+        "nearest": refusal.nearest if isinstance(refusal, refusals.SlotTaken) else (),
+        "kept": kept,
+        "is_entry": is_entry,
     }
     return Page("problem.html", context)

@@ -41,6 +41,8 @@ class Visit:
     ip_address: str = ""
     site: str = ""
     """The public URL of the service's root, without a slash at its end."""
+    wants_html: bool = False
+    """Whether the request names HTML, as every browser does."""
     cookies: Mapping[str, str] = field(default_factory=dict)
     """All cookies. Empty for a browser that keeps none, which then gets pages instead of redirects to them."""
 
@@ -62,6 +64,7 @@ def read_visit(request: Request, now: datetime) -> Visit:
         body=body,
         locale=locale_for(language),
         wants_json=_wants_json(request),
+        wants_html="text/html" in request.headers.get("accept", "").lower(),
         root=root,
         path=path,
         query=query,

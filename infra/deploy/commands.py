@@ -37,7 +37,7 @@ Settings = Annotated[
     Path | None, typer.Option("--file", metavar="FILE", help="The settings; infra/stages/STAGE.yaml if not given.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Leaked = Annotated[bool, typer.Option("--leaked", help="Keep no key of the old secret: others may know it.")]
+Leaked = Annotated[bool, typer.Option("--leaked", help="Accept nothing of the old secret: others may know it.")]
 Erase = Annotated[str, typer.Option("--erase", metavar="TABLE", help="Erase the data too. Names the stage's table.")]
 
 
@@ -72,7 +72,7 @@ def roll_back(ctx: typer.Context, stage: StageName = "", *, file: Settings = Non
 def rotate_secret(
     ctx: typer.Context, stage: StageName = "", *, file: Settings = None, yes: Yes = False, leaked: Leaked = False
 ) -> None:
-    """Replace the secret of a stage. Attestations signed with the old one can still be checked."""
+    """Replace the secret of a stage. Links, holds, locks and attestations of the old one stay valid."""
     with _opened(ctx, stage, file) as (settings, deployment, _cdn):
         check_account(settings, deployment)
         rotation.rotate(deployment, leaked=leaked, ask=asker(yes=yes), today=ctx.obj.now().date())

@@ -1,4 +1,7 @@
-"""Package the functions: the template and the Lambda zip of `chalice package`, without files that no function reads."""
+"""Package the functions: the template and the Lambda zip of `chalice package`, without files that no function reads.
+
+What only the draw function needs is in a layer of its own, so that the zip, which every function loads, does not grow.
+"""
 
 import fcntl
 import gzip
@@ -28,6 +31,9 @@ BUILD = ROOT / "build"
 WHEELS = BUILD / "wheels"
 ZIPS = ROOT / ".chalice" / "deployments"
 ZIPS_TO_KEEP = 3
+DRAW_PINS = ROOT / "requirements-draw.txt"
+DRAW_LAYER = "draw-layer.zip"
+"""The zip of the draw function's layer. `infra/deploy/templates/app.yaml` names it."""
 
 UNREAD = re.compile(
     r"""
@@ -47,7 +53,7 @@ AWS_SERVICES = {"dynamodb", "email", "sts"}
 
 
 def package(stage: str, *, out: Path = BUILD) -> Path:
-    """Package the service for a stage. Return the path of the template, beside its zip `deployment.zip`.
+    """Package the service for a stage. Return the path of the template, beside `deployment.zip` and `draw-layer.zip`.
 
     The last zips stay in .chalice/deployments, so that unchanged sources take a second. Chalice names a zip after its
     sources.
@@ -62,6 +68,7 @@ def _package(stage: str, out: Path) -> Path:
     old_zips = set(ZIPS.glob("*.zip"))
     out.mkdir(parents=True, exist_ok=True)
     wheels = download_wheels(ROOT / "requirements.txt")
+    write_layer(download_wheels(DRAW_PINS), out / DRAW_LAYER)
     with TemporaryDirectory(dir=out) as folder:
         run_chalice(stage, copy_sources(Path(folder)), wheels, out)
     for new_zip in set(ZIPS.glob("*.zip")) - old_zips:
@@ -135,13 +142,28 @@ def slim(package: Path) -> None:
         with ZipFile(package) as original:
             original.extractall(files, [name for name in original.namelist() if not UNREAD.match(name)])
         trim_botocore(files / "botocore" / "data")
-        compile_dir(files, quiet=2, stripdir=str(files), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
-        with ZipFile(rewritten, "w") as archive:
-            for path in sorted(file for file in files.rglob("*") if file.is_file()):
-                entry = ZipInfo(str(path.relative_to(files)))
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+        write_zip(files, rewritten)
         rewritten.replace(package)
+
+
+def write_layer(wheels: Path, layer: Path) -> None:
+    """Write the packages of a folder of wheels as a layer, which Lambda unpacks to a folder on Python's path."""
+    with TemporaryDirectory(dir=layer.parent) as folder:
+        for wheel in wheels.iterdir():
+            with ZipFile(wheel) as archive:
+                names = [name for name in archive.namelist() if not UNREAD.match(name)]
+                archive.extractall(Path(folder, "python"), names)
+        write_zip(Path(folder), layer)
+
+
+def write_zip(files: Path, target: Path) -> None:
+    """Zip a folder with the bytecode of its modules. The same files give the same zip."""
+    compile_dir(files, quiet=2, stripdir=str(files), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    with ZipFile(target, "w") as archive:
+        for path in sorted(file for file in files.rglob("*") if file.is_file()):
+            entry = ZipInfo(str(path.relative_to(files)))
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
 
 
 def trim_botocore(data: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chalicelib.domain.tokens import Keys
-from infra.deploy import smoke
+from infra.deploy import rotation, smoke
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.checks import check_account, check_sender, read_secret
 from infra.deploy.cloudformation import Plan
@@ -23,14 +23,18 @@ Clock = Callable[[], datetime]
 def deploy(stage: Stage, deployment: Deployment, cdn: Deployment, *, ask: Ask, now: Clock) -> None:
     """Bring all stacks of a stage up to date, put its services in place, and run the smoke test.
 
-    Running it again changes nothing. `cdn` is the same stage in us-east-1.
+    A rotated secret needs two deployments of the functions (see `rotation`). Running it again changes nothing. `cdn`
+    is the same stage in us-east-1.
     """
     check_account(stage, deployment)
     apply(deployment, deployment.plan_data(stage.data), ask)
     deployment.stacks.protect(deployment.data_stack, enabled=True)
     check_sender(deployment)
-    keys = Keys(read_secret(deployment).current)
+    read_secret(deployment)
     deploy_functions(stage, deployment, ask)
+    if rotation.promote(deployment, now().date()):
+        deploy_functions(stage, deployment, ask)
+    keys = Keys(read_secret(deployment).current)
     host = deploy_cdn(stage, deployment, cdn, keys.cdn_secret, ask) if stage.cdn else ""
     put_services(stage, deployment, ask)
     api = api_url(deployment)
@@ -121,6 +125,7 @@ def rollback(deployment: Deployment, *, ask: Ask) -> None:
     changed = {name: version for name, version in versions.before().items() if live.get(name) != version}
     if not changed:
         raise CannotDeploy(f"there is nothing to go back to: {deployment.stage} has had no other deployment since")
+    rotation.check_rollback(deployment, live, changed)
     say(*(f"  {name}: version {live[name]} -> {version}" for name, version in changed.items()))
     ask("Roll these functions back?")
     versions.point(LIVE, changed)

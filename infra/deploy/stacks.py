@@ -66,14 +66,16 @@ class Deployment:
         return self._plan(self.cdn_stack, read_template(CDN), parameters)
 
     def plan_app(self, package: Path, parameters: Mapping[str, str]) -> Plan | None:
-        """Upload the functions and plan the application stack. Return None if nothing changes.
+        """Upload the functions with their layers and plan the application stack. Return None if nothing changes.
 
-        `package` is the packaged template, beside its zip. The data stack must exist.
+        `package` is the packaged template, beside its zips. The data stack must exist.
         """
         document = read_template(package)
-        code = package.with_name("deployment.zip").read_bytes()
-        key = f"{hashlib.sha256(code).hexdigest()}.zip"
-        self.bucket.upload(key, code)
+        key = self._upload(package.with_name("deployment.zip"))
+        for resource in document["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::LayerVersion":
+                content = resource["Properties"]["Content"]
+                content |= {"S3Bucket": self.bucket.name, "S3Key": self._upload(package.with_name(content["S3Key"]))}
         values = {**parameters, "SecretVersion": self.secret_version()}
         # A changed setting must publish a new version too, so the revision covers more than the code.
         revision = hashlib.sha256(json.dumps([document, key, values], sort_keys=True).encode()).hexdigest()
@@ -82,6 +84,13 @@ class Deployment:
                 resource["Properties"]["CodeUri"] = {"Bucket": self.bucket.name, "Key": key}
                 resource["Properties"]["AutoPublishCodeSha256"] = revision
         return self._plan(self.app_stack, document, values)
+
+    def _upload(self, file: Path) -> str:
+        """Upload a zip. Return its key, which is the hash of its content."""
+        code = file.read_bytes()
+        key = f"{hashlib.sha256(code).hexdigest()}.zip"
+        self.bucket.upload(key, code)
+        return key
 
     def _plan(self, stack: str, document: Mapping[str, Any], parameters: Mapping[str, str]) -> Plan | None:
         return self.stacks.plan(stack, document, {"Stage": self.stage, **parameters})
@@ -93,6 +102,10 @@ class Deployment:
 
     def release(self) -> None:
         """Invoke the release function now, as its schedule does every hour."""
+        self.invoke("release")
+
+    def invoke(self, function: str) -> None:
+        """Invoke a scheduled function now. Raise CannotDeploy if it fails."""
         event = {
             "version": "0",
             "id": "now",
@@ -105,11 +118,11 @@ class Deployment:
             "resources": [],
         }
         answer = self.client("lambda").invoke(
-            FunctionName=f"guichet-{self.stage}-release", Qualifier=LIVE, Payload=json.dumps(event).encode()
+            FunctionName=f"guichet-{self.stage}-{function}", Qualifier=LIVE, Payload=json.dumps(event).encode()
         )
         payload = answer["Payload"].read().decode()  # unread, it keeps the connection open
         if "FunctionError" in answer:
-            raise CannotDeploy(f"the release function failed, see its log: {payload}")
+            raise CannotDeploy(f"the {function} function failed, see its log: {payload}")
 
     def environ(self) -> dict[str, str]:
         """Return the environment for a program that works on this stage."""

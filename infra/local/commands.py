@@ -5,11 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
+from infra.local import practice
 from infra.local.launcher import DISK_FULL, failure
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import CannotRun, is_free, read_port
 from infra.local.stack import Stack, running
+
+START = timedelta(seconds=30)
+"""How long the stack may take to start. One can enter the first draw only then."""
 
 
 def main() -> None:
@@ -18,8 +23,14 @@ def main() -> None:
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's "&" makes Python ignore SIGINT otherwise
         signal.signal(stop, lambda *_: sys.exit(0))
     try:
-        with running(port=chosen_port(), answer=os.environ.get("GUICHET_CAPTCHA_ANSWER", "")) as stack:
-            print(*summary(stack), "ready", sep="\n", flush=True)
+        port, answer = chosen_port(), os.environ.get("GUICHET_CAPTCHA_ANSWER", "")
+        window = practice.first_window(datetime.now(UTC) + START)
+        with (
+            practice.services(window) as services,
+            running(port=port, answer=answer, services=services) as stack,
+            practice.windows(stack, services, window),
+        ):
+            print(*summary(stack), practice.line(stack, window), "ready", sep="\n", flush=True)
             if stack.emulator:
                 log = stack.emulator.wait()
                 print(

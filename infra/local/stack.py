@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def running(
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # the local inbox has no limit
-                "Reserve": "no",  # the emulator runs ten processes of a function, not the 558 that AWS reserves
+                "Reserve": "no",  # the emulator runs ten processes of a function, not the 559 that AWS reserves
                 "OriginHolds": origin_holds,
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
@@ -131,11 +131,15 @@ def subscribe_to_feedback(stack: Stack) -> None:
 
 def seed(stack: Stack, folder: Path, services: Path) -> None:
     """Write all services of a folder to the table, and create their seats."""
-    files = sorted(map(str, services.glob("*.yaml")))
-    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *files]
+    put_services(stack, folder, sorted(services.glob("*.yaml")))
+    release(stack)
+
+
+def put_services(stack: Stack, folder: Path, files: Sequence[Path]) -> None:
+    """Check service files and write them to the table with the operator program. Its own files go into a folder."""
+    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *map(str, files)]
     env = clean_environment(folder) | {"AWS_ENDPOINT_URL": stack.endpoint}
     subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
-    release(stack)
 
 
 def release(stack: Stack) -> None:

@@ -7,6 +7,7 @@ import typer
 from infra.ops.audit import audit
 from infra.ops.close import close
 from infra.ops.day_list import day
+from infra.ops.draws import draws
 from infra.ops.options import StageBefore
 from infra.ops.release import release
 from infra.ops.requests import requests
@@ -19,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Operate a stage of Guichet: its services, seats, releases and requests. "
+    help="Operate a stage of Guichet: its services, seats, releases, draws and requests. "
     "Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot be reached.",
 )
 
@@ -29,7 +30,7 @@ def options(stage: StageBefore = None) -> None:
     """Accept `--stage` before the command too; `options.stage_of` reads it."""
 
 
-for group in (services, release, seats, requests):
+for group in (services, release, seats, requests, draws):
     app.add_typer(group)
 for command in (status, calendar, day, figures, close, audit):
     app.command()(command)

@@ -37,10 +37,12 @@ class AuditItem(Item):
 
 
 @contextmanager
-def audited(session: Session, command: str, **arguments: object) -> Iterator[Counter[str]]:
+def audited(
+    session: Session, command: str, learned: dict[str, str] | None = None, /, **arguments: object
+) -> Iterator[Counter[str]]:
     """Write an audit item before the block runs, and its outcome and counts after it.
 
-    The block fills the counts. The arguments must not be personal data.
+    The block fills the counts, and `learned` with arguments that it learns. None of them must be personal data.
     """
     item = _item(session, command, arguments, BEGUN)
     with dynamodb.translated_errors():
@@ -58,6 +60,7 @@ def audited(session: Session, command: str, **arguments: object) -> Iterator[Cou
             AuditItem.outcome.set(outcome),
             AuditItem.counts.set(dict(counts)),
             AuditItem.ended_at.set(session.clock()),
+            AuditItem.arguments.set({**item.arguments, **(learned or {})}),
         ]
         with dynamodb.translated_errors():
             item.update(actions=actions)

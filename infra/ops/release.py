@@ -59,11 +59,17 @@ def preview(
                 f"{output.moment(moment, service.zone)}: {output.count(seats, 'seat')}, "
                 f"{output.count(desks, 'desk')}, week {week}"
             )
-        session.show({"service": service.id, "releases": document}, *(lines or ["Nothing opens within a year."]))
+        nothing = "Nothing opens: the seats are drawn." if service.draw else "Nothing opens within a year."
+        session.show({"service": service.id, "releases": document}, *(lines or [nothing]))
 
 
 def _coming_seats(service: Service, week: str, now: datetime) -> dict[datetime, list[SeatKey]]:
-    """Return the seats of a week that will open, by moment: those of the rules and of operators, but no freed seat."""
+    """Return the seats of a week that will open, by moment: those of the rules and of operators, but no freed seat.
+
+    Empty for a draw, which gives its seats without opening them.
+    """
+    if service.draw:
+        return {}
     seats = seat_store.read_week(service.id, week)
     opens = {seat.key: seat.opens_at for seat in seats if seat.is_coming(now)}
     for change in seat_changes.changes_of_week(service, week, seats, now, create=True):

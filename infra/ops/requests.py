@@ -10,8 +10,8 @@ import typer
 from chalicelib.booking import ending, personal_data
 from chalicelib.domain import codec
 from chalicelib.domain.refusals import InvalidFields
-from chalicelib.domain.seat import State
-from chalicelib.storage import person_store, request_store, seat_maintenance, seat_store
+from chalicelib.domain.seat import Key, Seat, SeatKey, State
+from chalicelib.storage import lock_store, person_store, request_store, seat_maintenance, seat_store
 from chalicelib.web import forms
 from infra.ops import output
 from infra.ops.audit import audit_reading, audited
@@ -48,13 +48,13 @@ def find(
     if query == Query():
         raise typer.BadParameter("give --name, --reference or --email")
     with open_session(ctx, stage, as_json=as_json) as session:
-        matches = sorted(_search(session, query), key=lambda request: request.person.seat)
+        matches = sorted(_search(session, query), key=lambda request: _order(request.person.seat))
         lines = [
             (
                 request.person.reference,
                 full_name(request.person.details),
                 f"{request.person.details.birth_date:%d/%m/%Y}",
-                f"{output.day(request.person.seat.day)} {request.person.seat.start:%H:%M}",
+                _appointment(request.person.seat),
                 request.state_name,
             )
             for request in matches
@@ -66,6 +66,17 @@ def find(
         session.show({"requests": documents}, table if matches else "No request was found.")
         if not matches:
             raise typer.Exit(REFUSED)
+
+
+def _order(key: Key) -> tuple[date, time, int, str]:
+    """Return by what requests are sorted: by appointment, and entries last."""
+    if isinstance(key, SeatKey):
+        return key.day, key.start, key.unit, key.service
+    return date.max, time.max, 0, key.ref
+
+
+def _appointment(key: Key) -> str:
+    return f"{output.day(key.day)} {key.start:%H:%M}" if isinstance(key, SeatKey) else "entry in the draws"
 
 
 def _search(session: Session, query: Query) -> list[PersonRequest]:
@@ -81,14 +92,14 @@ def _read(session: Session, reference: str) -> PersonRequest:
 
 def _document(session: Session, request: PersonRequest) -> dict[str, Any]:
     person, key, details = request.person, request.person.seat, request.person.details
-    until = request.seat.until if request.seat else None
+    until, seat = request.seat.until if request.seat else None, key if isinstance(key, SeatKey) else None
     return {
         "reference": person.reference,
         "service": session.past_service(person.service).id,
         "state": request.state_name,
-        "date": key.day,
-        "start": key.start,
-        "desk": key.unit,
+        "date": seat and seat.day,
+        "start": seat and seat.start,
+        "desk": seat and seat.unit,
         "first_name": details.first_name,
         "last_name": details.last_name,
         "birth_name": details.birth_name,
@@ -144,7 +155,9 @@ def cancel(
         person, seat, service = request.person, request.seat, session.past_service(request.person.service)
         if seat is None or request.state not in LIVE:
             raise Refused(f"{person.reference} is {request.state_name} already")
-        appointment = f"{output.day(seat.key.day)} {seat.key.start:%H:%M}, desk {seat.key.unit}"
+        appointment = _appointment(seat.key)
+        if isinstance(seat.key, SeatKey):
+            appointment += f", desk {seat.key.unit}"
         document = {"reference": person.reference, "was": request.state, "cancelled": not dry_run}
         if dry_run:
             session.show(document, f"{person.reference} would be cancelled: {appointment}, {request.state}.")
@@ -152,10 +165,13 @@ def cancel(
         effect = f"{person.reference}: {appointment}, {request.state}."
         session.confirm("Cancel this request? It cannot be undone.", effect, yes=yes)
         with audited(session, "requests cancel", reference=person.reference) as counts:
-            counts["cancelled"] += ending.end_request(service, seat, State.WITHDRAWN, now=session.now)
+            counts["cancelled"] += ending.end_request(
+                service, seat, State.WITHDRAWN, now=session.now, email_keys=email_lock_keys
+            )
             if request_of(person).state is not State.WITHDRAWN:
                 raise _changed(person.reference)
-        session.show(document, f"{person.reference} is cancelled: {appointment}. The applicant gets a letter.")
+        told = "The applicant gets a letter." if person.details.email else "No e-mail reaches the applicant: tell them."
+        session.show(document, f"{person.reference} is cancelled: {appointment}. {told}")
 
 
 def _changed(reference: str) -> Refused:
@@ -173,7 +189,7 @@ def export(
     with open_session(ctx, stage, as_json=as_json) as session:
         request = _read(session, reference)
         service = session.past_service(request.person.service)
-        document = personal_data.document_of(service, request.person, request.state)
+        document = personal_data.document_of(service, request.person, request.state, request.seat)
         audit_reading(session, "requests export", 1, reference=request.person.reference)
         session.show(document, output.as_json(document))
 
@@ -209,7 +225,9 @@ def correct(
         person, details = request.person, request.person.details
         body = codec.details_to_document(details) | {"email_confirmation": details.email} | values
         try:
-            read = forms.read_details(body, today=session.now.date(), language=details.language)
+            read = forms.read_details(
+                body, today=session.now.date(), language=details.language, email_required=bool(details.email)
+            )
         except InvalidFields as refusal:
             raise Refused(f"these values cannot be used: {', '.join(refusal.errors)}") from refusal
         corrected = replace(read, email=details.email)
@@ -224,9 +242,9 @@ def correct(
                     corrected,
                     person.key,  # the key of the new name needs the stage's secret, so the new name is not locked
                     now=session.now,
-                    erase_at=session.past_service(person.service).erase_at(person.seat),
-                    send=request.state is State.CONFIRMED and changed != ["phone"],
-                    is_live=lambda *_: True,
+                    erase_at=session.now,  # of the lock of a new name, and there is none
+                    send=request.state is State.CONFIRMED and isinstance(person.seat, SeatKey) and changed != ["phone"],
+                    is_live=lock_store.LockRule(lambda *_: True, session.now),
                 )
                 if not counts["corrected"]:
                     raise _changed(person.reference)
@@ -261,7 +279,7 @@ def erase(
                 counts["cancelled"] += 1
             else:
                 person_store.erase(person, keys)
-            if seat and request.state is State.DISPLACED:
+            if isinstance(seat, Seat) and request.state is State.DISPLACED:
                 counts["cancelled"] += seat_maintenance.give_up_choice(seat)
             counts["erased"] += 1
             seat_store.remove_person(person.seat, person.hold)

@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import parse_key
 from chalicelib.storage.items import is_lock_key, seat_item
 from infra.tools.command_line import one_line, stage_name
 
@@ -81,7 +81,7 @@ def lost(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item],
 
 def has_request(table: dict[tuple[str, str], Item], lock: Item) -> bool:
     """Tell whether the seat of a lock still has its request."""
-    key = seat_item(SeatKey.parse(lock["seat"]["S"]))
+    key = seat_item(parse_key(lock["seat"]["S"]))
     seat = table.get((key.pk, key.sk), {})
     return seat.get("hold") == lock["hold"] and seat.get("state", {}).get("S") in LIVE_STATES
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain import emails, names
+from chalicelib.domain.entry import Carrier
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import NotFound
-from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.seat import State
 from chalicelib.storage import dynamodb, items, person_store, seat_store
 from chalicelib.storage.items import LockItem, PersonItem
 
@@ -17,10 +18,10 @@ Watch = Callable[[Iterable[PersonItem]], Iterable[PersonItem]]
 
 @dataclass(frozen=True)
 class PersonRequest:
-    """A person, and the seat and state of their request; both None once the seat went to somebody else."""
+    """A person, and the seat (or entry) and state of their request; both None once the seat went to somebody else."""
 
     person: Person
-    seat: Seat | None = None
+    seat: Carrier | None = None
     state: State | None = None
 
     @property

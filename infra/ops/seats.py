@@ -98,7 +98,7 @@ def add(
         result = f"{output.count(len(new), 'seat')} to add" if dry_run else f"{output.count(len(added), 'seat')} added"
         result += f", {len(plan.overlaps)} not added" if plan.overlaps else ""
         lines = [f"{output.day(day)}: {result}, open from {output.moment(moment, service.zone)}."]
-        if week_of(day) not in timetable.open_weeks(service, moment):
+        if not service.draw and week_of(day) not in timetable.open_weeks(service, moment):
             from_moment = output.moment(timetable.opens_at(service, week_of(day)), service.zone)
             lines.append(f"Visitors see week {week_of(day)} from {from_moment} on.")
         lines += [f"{key.start:%H:%M} desk {key.unit} exists already: {status}" for key, status in existing]

@@ -173,7 +173,7 @@ def _effect(document: dict[str, Any], old: dict[str, Any] | None, now: datetime)
     changes = schedule.changes(service, now)
     seats = Counter(str(change.kind) for change in changes)
     created = [change.seat for change in changes if change.kind is ChangeKind.CREATE]
-    opens = Counter((seat.key.week, max(seat.opens_at, now)) for seat in created)
+    opens = Counter((seat.key.week, max(seat.opens_at, now)) for seat in created if not service.draw)
     seats[KEPT] = sum(
         seat.state in {State.PENDING, State.CONFIRMED}
         and not seat.extra
@@ -214,7 +214,7 @@ def list_(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json
             opens = timetable.next_release(service, session.now)
             facts = {"id": service.id, "name": service.name, "timezone": str(service.zone)}
             documents.append(facts | {"slot_minutes": service.minutes, "desks": desks, "next_release": opens})
-            release = output.moment(opens, service.zone) if opens else "none"
+            release = output.moment(opens, service.zone) if opens else "seats are drawn" if service.draw else "none"
             name = text_in(service.name, "en")
             lines.append((service.id, name, f"{service.minutes} min", " ".join(map(str, desks)), release))
         table = output.table(("service", "name", "slot", "desks", "next release"), lines)

@@ -4,7 +4,7 @@ Exit codes: 0 done, 1 refused or nothing found, 2 wrong use, 3 the table cannot 
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.seat import week_of
 from chalicelib.domain.service import Service
 from chalicelib.storage import service_store
-from infra.ops import output, stored_services
+from infra.ops import functions, output, stored_services
 from infra.ops.options import stage_of
 from infra.ops.stage_access import problem_of, select_stage
 
@@ -48,6 +48,7 @@ class Session:
     json: bool
     clock: Callable[[], datetime] = _now
     now: datetime = field(default_factory=_now)
+    invoker: Callable[..., Any] = functions.invoke
     out: Console = field(default_factory=lambda: _console(sys.stdout))
     err: Console = field(default_factory=lambda: _console(sys.stderr))
 
@@ -74,6 +75,13 @@ class Session:
         self.err.print(f"{output.clean(question)} [y/N] ", end="")
         if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
             raise Refused("nothing was changed")
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the function answers
+        """Invoke a function of the stage. Raise Refused, in one line, if that is not possible."""
+        try:
+            return self.invoker(self.stage, self.region, function, event)
+        except functions.CannotInvoke as error:
+            raise Refused(str(error)) from error
 
     def progress(self, label: str) -> Callable[[Iterable[T]], Iterable[T]]:
         """Return a function that passes items on one by one and shows a progress bar at a terminal."""
@@ -116,9 +124,9 @@ def _print(console: Console, part: RenderableType) -> None:
 @contextmanager
 def open_session(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[Session]:
     """Open a session on a stage. Turn a refusal, or a table out of reach, into one line and the exit code."""
-    clock = ctx.obj or _now  # tests pass a clock
+    clock, invoker = ctx.obj or (_now, functions.invoke)  # tests pass their own
     stage = stage_of(ctx, stage)
-    session = Session(stage, select_stage(stage), as_json, clock, clock())
+    session = Session(stage, select_stage(stage), as_json, clock, clock(), invoker=invoker)
     try:
         yield session
     except Refused as refused:

@@ -13,11 +13,14 @@ from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.storage import dynamodb, items
 from infra.local.settings import FIRST_PORT, HOST, KEYS, REGION, STAGE, read_port
 
+LIVE = "live"
+"""The alias of the version of a function that is in use."""
 RETRIES = 1
 """An operator can run a command again; more retries would make a wrong port slow to notice."""
 QUICK = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 1})
 """For calls beside the table, whose failure stops no command."""
-_ACCESS_ERRORS = {
+ACCESS_ERRORS = {
+    "AccessDenied",
     "AccessDeniedException",
     "ExpiredTokenException",
     "InvalidSignatureException",
@@ -55,7 +58,7 @@ def problem_of(error: Exception, stage: str, region: str) -> str | None:
     code, table = dynamodb.error_code(cause), f"the table {table_of(stage)} in {region}"
     if code == "ResourceNotFoundException":
         return f"there is no table {table_of(stage)} in {region}: is the stage deployed, is its name right?"
-    if code in _ACCESS_ERRORS:
+    if code in ACCESS_ERRORS:
         return f"AWS denies access to {table} ({code}): check your AWS credentials"
     if isinstance(error, Unavailable):
         hint = ". Is `make run` running, on the port that GUICHET_PORT names?" if stage == STAGE else ""

@@ -96,7 +96,7 @@ def _report(service: Service, persons: Persons, now: datetime) -> tuple[dict[str
 
 def _parts(document: dict[str, Any], service: Service, counts: WeekCounts) -> list[Any]:
     """Return a service as it is printed: a few lines, and a table of its weeks."""
-    release = "none within a year"
+    release = "none: the seats are drawn" if service.draw else "none within a year"
     if moment := document["next_release"]:
         created = f"{document['seats_made']} of {output.count(document['seats_planned'], 'seat')} created"
         release = f"{output.moment(moment, service.zone)}, {created}"
@@ -123,7 +123,7 @@ def _release(service: Service, moment: datetime | None, now: datetime) -> tuple[
 
 
 def _release_problems(service: Service, moment: datetime | None, missing: int, now: datetime) -> Iterator[str]:
-    if moment is None and not service.hidden:
+    if moment is None and not service.hidden and not service.draw:
         yield "no seat opens within a year: check `closures` and `release` in its file"
     elif moment and missing and moment - now <= CREATED_BEFORE:
         yield f"{output.count(missing, 'seat')} of the next release not created: run `release run {service.id}`"

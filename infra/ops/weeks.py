@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from chalicelib.domain import timetable
+from chalicelib.domain.figures import seconds_until_full
 from chalicelib.domain.seat import Seat, monday_of
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_store
@@ -153,8 +154,10 @@ def _has_opened(service: Service, seat: Seat, now: datetime) -> bool:
 def _releases(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> list[dict[str, Any]]:
     """Return each past release of a week: its seats, and the seconds until each of them had had a hold.
 
-    A seat that was given back opens again at another moment, so the rules say when it opened first.
+    A seat that was given back opens again at another moment, so the rules say when it opened first. A draw has none.
     """
+    if service.draw:
+        return []
     planned = timetable.plan(service, week)
     opened: dict[datetime, list[Seat]] = {}
     for seat in seats:
@@ -162,13 +165,6 @@ def _releases(service: Service, week: str, seats: Sequence[Seat], now: datetime)
         if moment and moment <= now and not seat.extra and _has_opened(service, seat, now):
             opened.setdefault(moment, []).append(seat)
     return [
-        {"opens_at": moment, "seats": len(group), "seconds_until_full": _seconds_until_full(moment, group)}
+        {"opens_at": moment, "seats": len(group), "seconds_until_full": seconds_until_full(moment, group)}
         for moment, group in sorted(opened.items())
     ]
-
-
-def _seconds_until_full(opened: datetime, seats: Sequence[Seat]) -> float | None:
-    first_holds = [seat.first_at for seat in seats if seat.first_at]
-    if len(first_holds) < len(seats):
-        return None
-    return max((first - opened).total_seconds() for first in first_holds)

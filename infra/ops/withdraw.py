@@ -15,7 +15,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.domain import codec
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, CLOCK_SKEW, Seat, State
 from chalicelib.domain.service import Service
-from chalicelib.storage import dynamodb, items, seat_maintenance, seat_store, service_store
+from chalicelib.storage import dynamodb, entry_store, items, seat_maintenance, seat_store, service_store
 from chalicelib.storage.items import PersonItem, SeatItem, ServiceItem
 from infra.ops import output, stored_services
 from infra.ops.audit import RETENTION, audited
@@ -89,11 +89,14 @@ def withdraw(
 
 
 def _refuse_if_live(service: Service, seats: Iterable[Seat], now: datetime, hint: str = "") -> None:
-    """Raise Refused while anybody has one of these seats: how many, and until when."""
+    """Raise Refused while anybody has one of these seats, or an entry in the draws: how many, and until when."""
     ends: dict[str, list[datetime]] = {}
     for seat in seats:
         for live in _live(service, seat, now):
             ends.setdefault(live.kind, []).append(live.until)
+    for entry in entry_store.read_all(service.id):
+        if entry.until and entry.until > now and entry.state is not State.OPEN:
+            ends.setdefault("draw applicant", []).append(entry.until)
     if ends:
         parts = [
             f"{output.count(len(moments), kind)} (the last until {output.moment(max(moments), service.zone)})"

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path as File
 from typing import Any
 
-from infra.servicefile import rules, yaml_source
+from infra.servicefile import draw_rules, rules, yaml_source
 from infra.servicefile.holidays import holidays_of, horizon
 from infra.servicefile.rules import Finding
 from infra.servicefile.yaml_source import Tree, YamlMistake
@@ -66,7 +66,7 @@ def read(paths: Iterable[File], *, today: date) -> Services:
             ids.setdefault(service_id, f"{path}:{line}")
         mistakes += sorted(notes)[:MOST]
         if not notes:
-            warnings += _notes(path, tree, rules.warnings(tree.value))
+            warnings += _notes(path, tree, chain(rules.warnings(tree.value), draw_rules.warnings(tree.value)))
             documents.append(tree.value | {"holidays": _holidays(tree.value, today)})
     if mistakes:
         raise Mistakes(mistakes)
@@ -101,5 +101,6 @@ def _mistakes(tree: Tree, today: date) -> Iterator[Finding]:
     yield from findings
     if isinstance(tree.value, dict):
         invalid = {str(finding.path[0]) for finding in findings if finding.path}
-        invalid |= schema.required() - tree.value.keys()
-        yield from islice(rules.mistakes(tree.value, invalid, today), MOST)
+        invalid |= (schema.required() | draw_rules.ALTERNATIVES) - tree.value.keys()
+        found = chain(rules.mistakes(tree.value, invalid, today), draw_rules.mistakes(tree.value, invalid))
+        yield from islice(found, MOST)

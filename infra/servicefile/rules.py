@@ -51,7 +51,8 @@ def warnings(document: Document) -> Iterator[Finding]:
         if key not in document:
             problem = f"`{key}` is missing: the page {page} says to ask the office"
             yield Finding((key,), problem, f"Add `{key}`, which docs/service-file.md describes")
-    yield from _release_warnings(document)
+    if "release" in document:
+        yield from _release_warnings(document)
 
 
 _LEGAL = {
@@ -252,11 +253,16 @@ def _time_zone(document: Document) -> Iterator[Finding]:
 
 def _reply_to(document: Document) -> Iterator[Finding]:
     """Apply the mailer's rule: it sends no letter with a `reply_to` that it refuses."""
+    yield from undeliverable(document["reply_to"], ("reply_to",), "`reply_to`")
+
+
+def undeliverable(email: str, path: Path, part: str) -> Iterator[Finding]:
+    """Yield a finding if no e-mail can reach this address."""
     try:
-        emails.deliverable(document["reply_to"])
+        emails.deliverable(email)
     except ValueError:
-        problem = f"no mail reaches {document['reply_to']}"
-        yield Finding(("reply_to",), problem, "Set `reply_to` to one e-mail address, like accueil@example.org")
+        fix = f"Set {part} to one e-mail address, like accueil@example.org"
+        yield Finding(path, f"no mail reaches {email}", fix)
 
 
 _RULES: tuple[tuple[AbstractSet[str], Callable[[Document], Iterator[Finding]]], ...] = (

@@ -46,6 +46,7 @@ class Package:
 def packages() -> dict[str, Package]:
     """Read every package of `chalicelib/` and `infra/`, and `app.py`, from the sources."""
     folders = [folder for top in ("chalicelib", "infra") for folder in sorted((ROOT / top).glob("*/"))]
+    folders.remove(ROOT / "chalicelib" / "static")  # what is served, not imported
     homes = {str(folder.relative_to(ROOT)): sorted(folder.rglob("*.py")) for folder in folders}
     homes = {name: files for name, files in homes.items() if files} | {"app.py": [ROOT / "app.py"]}
     return {name: _package(name, files, homes) for name, files in homes.items()}

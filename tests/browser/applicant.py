@@ -265,6 +265,7 @@ def every_state(someone: Applicant) -> Iterator[str]:
         ("notice", f"services/{SERVICE}"),
         ("notice of a full service", f"services/{FULL}"),
         ("documents", f"services/{SERVICE}/documents"),
+        ("figures", f"services/{SERVICE}/figures"),
         ("problem 404", "services/none"),
         ("unknown path 404", "no/such/page"),
         ("wrong method 405", f"services/{SERVICE}/holds"),

@@ -55,6 +55,8 @@ ENTRIES = {
     "feedback": "feedback_function",
     "release": "release",
     "expiry": "expiry",
+    "draw": "draw",
+    "office": "office_function",
 }
 START = """
 import sys, time
@@ -302,6 +304,7 @@ class Monday:
             "feedback": Case("feedback", lambda: {"Records": [{"Sns": {"Message": json.dumps(bounce)}}]}),
             "release": Case("release", lambda: schedule),
             "expiry": Case("expiry", lambda: schedule),
+            "draw": Case("draw", lambda: schedule),
         }
 
 

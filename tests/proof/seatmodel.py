@@ -294,7 +294,8 @@ class Model:
         seat = self.seats[key]
         person = "" if why == "moved" else seat.person
         if person:
-            self.due.append(Letter(why, person, key, seat.hold))
+            kind = "deleted" if why == "cancelled" and seat.state == PENDING else why
+            self.due.append(Letter(kind, person, key, seat.hold))
         seat.past, seat.past_state = seat.hold, why
         state = STEPS[ENDED_BY[why]].next_state[seat.step_state]
         seat.enter(state)

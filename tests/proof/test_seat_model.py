@@ -1,6 +1,6 @@
 """Compare the service with the model of a seat: any order of calls, clocks two seconds off, any call twice.
 
-100 runs of 50 steps here; 2,000 of 80 by `make test-long` (GUICHET_LONG=1).
+40 runs of 50 steps here; 2,000 of 80 by `make test-long` (GUICHET_LONG=1).
 """
 
 import random
@@ -463,7 +463,7 @@ def expected(seat: seatmodel.ModelSeat) -> dict[str, Any]:
 SHAPE = shape(Seat(SeatKey(date(2026, 12, 1), time(9, 15), 1, "aes"), MONDAY))
 TestSeats = Seats.TestCase
 TestSeats.settings = settings(
-    max_examples=2000 if IS_LONG else 60,
+    max_examples=2000 if IS_LONG else 40,
     stateful_step_count=80 if IS_LONG else 50,
     deadline=None,
     derandomize=not IS_LONG,

@@ -4,11 +4,9 @@ A visitor's call runs in a thread of its own that stops before each call to the 
 """
 
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, time, timedelta
-from threading import Semaphore, Thread, current_thread
 
 import pytest
 
@@ -20,11 +18,12 @@ from chalicelib.keys import keys
 from chalicelib.storage import seat_store, service_store
 from tests.conftest import MONDAY, document
 from tests.long import IS_LONG
-from tests.proof import inprocess, walk
+from tests.proof import inprocess, running, walk
+from tests.proof.running import Running
 from tests.proof.seat_rules import BOOKED, CONFIRMED, GAP, LATER, OPEN, READY, state_of
 from tests.proof.walk import CLOCK, Lock, Move, World
 
-PATHS = 600 if IS_LONG else 60
+PATHS = 600 if IS_LONG else 40
 LENGTH = 40
 NOW = MONDAY + timedelta(minutes=1)
 SLOW = NOW - GAP + timedelta(seconds=1)
@@ -36,43 +35,6 @@ RARE = {"give back": 0.1, "cancel": 0.1, "passes": 0.1, "sweep reads": 0.3, "hol
 """Moves that end a booking are drawn less often, so that some bookings are completed."""
 AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
 PEOPLE = (AWA, replace(AWA, first_name="Ben", email="ben@gmail.com"), replace(AWA, email="b.e.n+2@gmail.com"))
-
-
-class Ended(BaseException):
-    """Raised in a call that its visitor gives up."""
-
-
-class Running(Thread):
-    """One call of a visitor, which makes one call to the table at a time."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self.call, self.given_up, self.has_ended = call, False, False
-        self.may_go, self.stands = Semaphore(0), Semaphore(0)
-        self.start()
-        self.stands.acquire()
-
-    def run(self) -> None:
-        with suppress(refusals.Refusal, Ended):
-            self.call()
-        self.has_ended = True
-        self.stands.release()
-
-    def stop(self) -> None:
-        self.stands.release()
-        self.may_go.acquire()
-        if self.given_up:
-            raise Ended
-
-    def go_on(self) -> None:
-        assert not self.has_ended, "the code ended this call earlier than the walk"
-        self.may_go.release()
-        self.stands.acquire()
-
-    def end(self) -> None:
-        self.given_up = True
-        self.may_go.release()
-        self.join()
 
 
 class Play:
@@ -88,13 +50,7 @@ class Play:
             seat_store.create(key, MONDAY, MONDAY + timedelta(days=90))
         service_store.read_all(NOW)
         service_store.read_all(SLOW)
-        emulator.before = self.wait
-
-    def wait(self, _name: str) -> None:
-        """Stop a visitor's thread until it is its turn."""
-        thread = current_thread()
-        if isinstance(thread, Running):
-            thread.stop()
+        emulator.before = running.wait
 
     def do(self, move: Move, before: World) -> None:
         """Make the call of a move."""

@@ -5,9 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from chalicelib.domain import codec, draw_window, timetable, tokens
+from chalicelib.domain.service import Service
+from chalicelib.storage import items
 from infra.local.stack import Stack
 from tests.stack.visitor import Visitor, answered, changed, key_of, person, restart
 from tests.stackfixture import ANSWER
@@ -201,7 +205,85 @@ class StepChecks:
 
         return works
 
+    def shows_a_draw(self) -> Works:
+        """Show the record of a draw, of which only the page function reads the item."""
+        self.put("DRAWS#aes", WEEK, stage="promised", record="{}", lists="{}")
+        return self.looks_at(f"/services/aes/draws/{WEEK}")
 
+    def put(self, pk: str, sk: str, **texts: str) -> None:
+        item = {name: {"S": text} for name, text in {"pk": pk, "sk": sk, **texts}.items()}
+        self.stack.client("dynamodb").put_item(TableName=self.stack.table, Item=item)
+
+    def draws(self) -> Works:
+        """Run the draw function for a service whose window is open: it makes the promise, and reads it back."""
+        self.put_drawing_service()
+
+        def works() -> bool:
+            for pk in ("DRAWS#tirage", "DRAWSEED#tirage"):
+                self.delete_all(pk)
+            restart(self.stack, "draw")
+            return self.invoke("draw", SCHEDULED_EVENT) is not None
+
+        return works
+
+    def enters(self) -> Works:
+        """Enter somebody by the office function, in a service whose window is open."""
+        self.put_drawing_service()
+
+        def works() -> bool:
+            restart(self.stack, "office")
+            form = {**person(), "email": "", "preferences": ["any"]}
+            del form["email_confirmation"]
+            answer = self.invoke("office", {"service": "tirage", "secret": tokens.new_secret(), "form": form})
+            return isinstance(answer, dict) and "reference" in answer
+
+        return works
+
+    def offers(self) -> Works:
+        """Run the draw function for a draw with a free seat that nobody is left for: it remembers the seat."""
+        service = self.put_drawing_service()
+        now = datetime.now(UTC)
+        week = draw_window.windows_due(service, now)[-1].week
+        key = next(iter(timetable.plan(service, week)))
+        pk, sk = items.seat_primary_key(key)
+        opens_at = str(int(service.start_of(key).timestamp() * 1000))
+        seat = {"pk": {"S": pk}, "sk": {"S": sk}, "state": {"S": "open"}, "opens_at": {"N": opens_at}}
+        self.stack.client("dynamodb").put_item(TableName=self.stack.table, Item=seat)
+
+        def works() -> bool:
+            self.put("DRAWS#tirage", week, stage="assigned", record=json.dumps({"beacon": {}}), lists="{}")
+            restart(self.stack, "draw")
+            return self.invoke("draw", SCHEDULED_EVENT) is not None
+
+        return works
+
+    def delete_all(self, pk: str) -> None:
+        table = self.stack.client("dynamodb")
+        values = {":pk": {"S": pk}}
+        stored = table.query(
+            TableName=self.stack.table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=values
+        )
+        for item in stored["Items"]:
+            table.delete_item(TableName=self.stack.table, Key={"pk": item["pk"], "sk": item["sk"]})
+
+    def put_drawing_service(self) -> Service:
+        """Store a copy of the service `aes` that draws, with a window that is open now."""
+        key = {"pk": {"S": items.SERVICES}, "sk": {"S": "aes"}}
+        stored = self.stack.client("dynamodb").get_item(TableName=self.stack.table, Key=key)["Item"]
+        document = json.loads(stored["document"]["S"])
+        now = datetime.now(UTC)
+        sides = {name: {"day": DAYS[(now + step).weekday()], "at": "00:00"} for name, step in SIDES.items()}
+        rules = {"weeks_ahead": 2, "seniority_percent": 25, "preferences": 5, "beacon": "commitment", "witnesses": []}
+        document |= {"id": "tirage", "allocation": "draw", "draw": sides | rules}
+        document = {name: value for name, value in document.items() if name not in {"release", "seat_after"}}
+        self.put(items.SERVICES, "tirage", document=json.dumps(document))
+        return codec.service_from_document(document)
+
+
+WEEK = "2026-W51"
+READS = ("dynamodb:Query", "dynamodb:GetItem")
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+SIDES = {"opens": timedelta(days=-1), "closes": timedelta(days=3)}
 SCHEDULED_EVENT = {
     "version": "0",
     "id": "test",
@@ -216,6 +298,7 @@ SCHEDULED_EVENT = {
 Prepare = Callable[[StepChecks], Works]
 NEEDED: dict[tuple[str, str], Prepare] = {
     ("page", "dynamodb:Query"): lambda at: at.starts_and_looks_at("page", "/services/aes"),
+    ("page", "dynamodb:GetItem"): lambda at: at.shows_a_draw(),
     ("slots", "dynamodb:Query"): lambda at: at.looks_later_at("/services/aes/slots"),
     ("hold", "dynamodb:GetItem"): lambda at: at.sends(f"/holds/{at.visitor.hold()['hold']}/extension"),
     ("hold", "dynamodb:Query"): lambda at: at.holds(),
@@ -238,10 +321,16 @@ NEEDED: dict[tuple[str, str], Prepare] = {
     ("feedback", "dynamodb:Query"): lambda at: at.hears(start=True),
     ("feedback", "dynamodb:UpdateItem"): lambda at: at.hears(),
     ("release", "dynamodb:Query"): lambda at: at.makes(),
+    ("release", "dynamodb:GetItem"): lambda at: at.makes(),
     ("release", "dynamodb:PutItem"): lambda at: at.makes(gone=True),
     ("release", "dynamodb:UpdateItem"): lambda at: at.makes(moved=True),
     ("expiry", "dynamodb:Query"): lambda at: at.ends(),
     ("expiry", "dynamodb:UpdateItem"): lambda at: at.ends(),
+    **{("office", action): lambda at: at.enters() for action in (*READS, "dynamodb:PutItem", "dynamodb:UpdateItem")},
+    ("draw", "dynamodb:Query"): lambda at: at.draws(),
+    ("draw", "dynamodb:GetItem"): lambda at: at.draws(),
+    ("draw", "dynamodb:PutItem"): lambda at: at.draws(),
+    ("draw", "dynamodb:UpdateItem"): lambda at: at.offers(),
 }
 """For a function and an action, the step that works with this permission and fails without it."""
 
@@ -253,6 +342,7 @@ NOT_CHECKED = {
         f"dynamodb:{action}": "Lambda reads the stream with the mailer's role; the emulator reads it without"
         for action in _STREAM
     },
+    "dynamodb:ConditionCheckItem": "only a stage whose secret was rotated needs it",
     "sqs:SendMessage": "Lambda fills the queue of unsent letters with the mailer's role; the emulator does it without",
 }
 """Permissions that AWS checks and the emulator does not. Only a real account can show that they are needed."""

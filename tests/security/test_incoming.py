@@ -63,7 +63,7 @@ def posts() -> Iterator[str]:
 )
 def test_a_body_that_is_not_valid_unicode_is_refused_by_every_post_and_changes_nothing(kind: str, body: bytes) -> None:
     paths = list(posts())
-    assert len(paths) == 15
+    assert len(paths) == 19
     before = all_items()
     for path in paths:
         assert fields(send("POST", path, {"Accept": "application/json", "Content-Type": kind}, body)) == ["body"]
@@ -101,11 +101,12 @@ def test_a_null_character_in_any_field_is_refused_on_a_page_and_in_json() -> Non
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 def test_half_a_surrogate_pair_in_a_path_a_query_or_a_header_causes_no_server_error(accept: str) -> None:
     odd = "x\ud800"
-    query = {name: [odd] for name in ("lang", "week", "sound", "conditions_accepted", odd)}
+    query = {name: [odd] for name in ("lang", "week", "part", "sound", "conditions_accepted", odd)}
     headers = {"accept": accept, "accept-language": odd, "cookie": f"lang={odd}; visit={odd}"}
     for method, route in ROUTES:
         for value in ("aes", odd):
-            ids = {name: value for name in ("service", "hold", "token", "file") if f"{{{name}}}" in route}
+            names = ("service", "hold", "token", "file", "week", "list")
+            ids = {name: value for name in names if f"{{{name}}}" in route}
             request_event = event(
                 method, route, f"/api/{odd}", ids=ids, headers=headers, multiValueQueryStringParameters=query
             )

@@ -1,4 +1,4 @@
-"""Imports go one way: app -> web, mail -> booking -> storage -> domain; rendering imports only domain."""
+"""Imports go one way: app -> web, mail -> allocation -> booking -> storage -> domain; rendering imports only domain."""
 
 import ast
 import re
@@ -14,9 +14,10 @@ PACKAGES = {
     "domain": set[str](),
     "storage": {"domain"},
     "booking": {"domain", "storage"},
+    "allocation": {"domain", "storage", "booking"},
     "rendering": {"domain"},
-    "mail": {"domain", "storage", "booking", "rendering"},
-    "web": {"domain", "storage", "booking", "rendering"},
+    "mail": {"domain", "storage", "booking", "allocation", "rendering"},
+    "web": {"domain", "storage", "booking", "allocation", "rendering"},
 }
 """Each package of `chalicelib/` and the packages that it may import."""
 SHARED = {"settings": {"domain"}, "keys": {"domain"}, "log": set[str]()}
@@ -24,6 +25,7 @@ SHARED = {"settings": {"domain"}, "keys": {"domain"}, "log": set[str]()}
 FILES = {
     ".".join(path.relative_to(ROOT / "chalicelib").with_suffix("").parts): path
     for path in (ROOT / "chalicelib").rglob("*.py")
+    if path.parent.name != "static"  # served as a text; its own test says that it shares no code with the service
 }
 MODULES = {name: path for name, path in FILES.items() if not name.endswith("__init__")}
 
@@ -69,6 +71,8 @@ def test_a_module_imports_only_from_its_own_package_and_those_below(module: str)
     package = package_of(module)
     allowed = {package, *(PACKAGES | SHARED)[package], *(SHARED if package not in {"domain", "rendering"} else ())}
     own, _ = imports(MODULES[module])
+    if module == "allocation.draw":
+        allowed.add("__version__")  # of the code that draws, in the record
     assert {package_of(name) for name in own} - allowed == set()
 
 
@@ -88,7 +92,37 @@ def test_the_domain_and_the_shared_modules_import_nothing_from_elsewhere_but_the
 def test_app_imports_only_chalice_and_what_a_handler_calls() -> None:
     own, others = imports(ROOT / "app.py")
     assert others - sys.stdlib_module_names == {"chalice"}
-    assert {package_of(name) for name in own} <= {"web", "booking", "mail", "__version__", *SHARED}
+    assert {package_of(name) for name in own} <= {"web", "booking", "allocation", "mail", "__version__", *SHARED}
+
+
+NETWORK = re.compile(
+    r"(http\.client|socket|ssl|asyncio|select|selectors|urllib\.request|urllib3|requests|httpx|aiohttp|smtplib|ftplib"
+    r"|poplib|imaplib|xmlrpc|subprocess)(\..*)?"
+)
+"""The modules with which code could open a connection that is not one of botocore's to AWS."""
+
+
+def test_only_the_beacon_of_the_draw_opens_a_connection_that_leaves_aws() -> None:
+    paths = {**MODULES, "app": ROOT / "app.py"}
+    openers = {module for module, path in paths.items() if any(map(NETWORK.fullmatch, imported_names(path)))}
+    assert openers == {"allocation.beacon"}
+
+
+def test_only_the_draw_function_reaches_the_beacon() -> None:
+    users = {module for module, path in MODULES.items() if "allocation.beacon" in imports(path)[0]}
+    assert users <= {"allocation.draw", "allocation.run"}
+    tree = ast.parse((ROOT / "app.py").read_text("utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    callers = {name for name, node in functions.items() if "allocation import run" in ast.unparse(node)}
+    assert callers == {"draw"}
+
+
+def imported_names(path: Path) -> set[str]:
+    """The full names of the modules and objects that a file imports, also inside functions."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    return names | {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
 
 
 def test_numbers_are_read_in_digits_0_to_9_only() -> None:
@@ -99,7 +133,7 @@ def test_numbers_are_read_in_digits_0_to_9_only() -> None:
 
 
 @pytest.mark.parametrize("folder", ["chalicelib", "infra"])
-def test_only_one_module_builds_and_takes_apart_the_keys_of_the_table(folder: str) -> None:
+def test_only_the_modules_of_keys_build_and_take_apart_the_keys_of_the_table(folder: str) -> None:
     prefix = re.compile(r"\b[A-Z]{3,}#")
     literals = {
         (str(path.relative_to(ROOT)), node.value)
@@ -107,7 +141,8 @@ def test_only_one_module_builds_and_takes_apart_the_keys_of_the_table(folder: st
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and prefix.search(node.value)
     }
-    assert {path for path, _ in literals} <= {"chalicelib/storage/items.py"}, literals
+    modules = {f"chalicelib/storage/{name}.py" for name in ("items", "entry_keys", "draw_items", "figure_items")}
+    assert {path for path, _ in literals} <= modules, literals
 
 
 def entrances(path: Path) -> set[str]:

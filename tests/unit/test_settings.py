@@ -28,6 +28,8 @@ def test_a_complete_environment_is_read_and_the_public_url_loses_its_slash() -> 
         stage="prod",
         table="guichet-prod",
         secret="s" * 43,
+        accepted_secrets=(),
+        leaked_secrets=(),
         attestation_keys=(attestation_key("s" * 43),),
         captcha_answer="",
         mail_from="rendez-vous@example.org",

@@ -33,6 +33,8 @@ SEAT_AFTER = ("crowd", "captcha", "choice")
 """The values of `seat_after` in a service file; the first is the default."""
 IDENTITIES = 5
 """How many applicants, cookies and client networks a program of the kind `many` has."""
+SOLVING_SECONDS = 2.0
+"""Seconds that a solving program takes for the captcha."""
 FIRST_NETWORK = IPv4Address("10.0.0.0")
 """The first of the invented IP addresses. They appear in a header only: no traffic goes there."""
 

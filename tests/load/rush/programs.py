@@ -6,15 +6,13 @@ from contextlib import suppress
 import gevent
 
 from tests.load.history import OK
-from tests.load.rush.plan import HAMMERING, IDENTITIES, MANY, SOLVING
+from tests.load.rush.plan import HAMMERING, IDENTITIES, MANY, SOLVING, SOLVING_SECONDS
 from tests.load.rush.visitor import Left, Visitor
 
 HOLD_ATTEMPTS = 25
 """How often a hammering program asks for a seat before it gives up."""
 CAPTCHA_GUESSES = 6
 """How often a hammering program guesses the captcha's answer."""
-SOLVING_SECONDS = 2.0
-"""Seconds that a solving program takes for the captcha."""
 WISH = {"first_free": True, "conditions_accepted": True}
 
 

@@ -13,12 +13,13 @@ from chalicelib.booking.holds import Wish
 from chalicelib.booking.locks import lock_rule
 from chalicelib.domain import refusals
 from chalicelib.domain.person import Details, Person
-from chalicelib.domain.seat import SeatKey, State
+from chalicelib.domain.seat import Key, State
 from chalicelib.keys import keys
 from chalicelib.mail import bounces, outbox
 from chalicelib.storage import (
     dynamodb,
     items,
+    lock_store,
     person_store,
     request_store,
     seat_maintenance,
@@ -133,7 +134,7 @@ def test_a_lock_whose_request_moved_while_it_was_read_still_counts() -> None:
     request, hold = confirmed(), ready(START + timedelta(minutes=5))
     moved: list[requests.Request] = []
 
-    def counts(_key: SeatKey, _hold: str, _person: str) -> bool:
+    def counts(_key: Key, _hold: str, _person: str) -> bool:
         """Move the request, and say that the seat read before no longer carries it."""
         if moved:
             return True
@@ -144,7 +145,7 @@ def test_a_lock_whose_request_moved_while_it_was_read_still_counts() -> None:
     wished = Person(person().key, "aes", held.key, held.digest, AWA, "AES-22222-22222", NOW)
     later = NOW + timedelta(days=1)
     with pytest.raises(refusals.AlreadyRequested):
-        request_store.file(wished, "a", later, now=NOW, erase_at=later, is_live=counts)
+        request_store.file(wished, "a", later, now=NOW, erase_at=later, is_live=lock_store.LockRule(counts, later))
     assert person().hold == request.seat.hold
 
 
@@ -361,7 +362,9 @@ def test_a_correction_that_loses_to_a_confirmation_changes_nothing() -> None:
     requests.confirm(request.token, NOW)
     new = request_store.NewEmail(RIGHT, keys().email_key(AWA.email), keys().email_key(RIGHT))
     later = NOW + timedelta(days=1)
-    done = request_store.change_email(seat, read, new, later, now=NOW, erase_at=later, is_live=lambda *_: True)
+    done = request_store.change_email(
+        seat, read, new, later, now=NOW, erase_at=later, is_live=lock_store.LockRule(lambda *_: True, later)
+    )
     assert not done
     assert person().details == AWA
 

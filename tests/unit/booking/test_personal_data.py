@@ -15,7 +15,7 @@ from chalicelib.domain import names, refusals
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
-from chalicelib.storage import items, person_store, request_store, seat_maintenance, seat_store
+from chalicelib.storage import items, lock_store, person_store, request_store, seat_maintenance, seat_store
 from tests.unit.booking.steps import AWA, NOW, START, confirmed, filed, move, person
 
 PAUSE = personal_data.CONVOCATION_PAUSE
@@ -379,7 +379,9 @@ def test_the_link_of_an_appointment_that_is_over_shows_and_erases_nothing_of_a_n
     owner = replace(person(), seat=newer, hold="h2", sent=frozenset())
     assert seat_store.pass_captcha(newer, "h2", 1, now + timedelta(hours=1), now, most=5)
     until, erase_at = now + timedelta(hours=1), now + timedelta(days=60)
-    assert request_store.file(owner, "a", until, now=now, erase_at=erase_at, is_live=lambda *_: False)
+    assert request_store.file(
+        owner, "a", until, now=now, erase_at=erase_at, is_live=lock_store.LockRule(lambda *_: False, erase_at)
+    )
     assert requests.view(old.token, now).person is None
     assert personal_data.data(old.token, now)["reference"] == old.reference
     personal_data.erase(old.token, now)

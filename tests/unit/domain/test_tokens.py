@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from chalicelib.domain import refusals, tokens
+from chalicelib.domain.entry import PREFERENCES
 from chalicelib.domain.seat import SeatKey
 from chalicelib.domain.tokens import Keys
 
@@ -49,7 +50,7 @@ def test_a_token_with_another_key_seat_secret_or_signature_is_not_found() -> Non
     other = replace(SEAT, unit=2)
     wrong = [
         str(Keys("l" * 43).hold_token(SEAT, secret=fixed)),
-        str(replace(token, seat=other)),
+        str(replace(token, key=other)),
         str(replace(token, secret="b" * 52)),
         str(replace(token, signature="a" * 26)),
         str(token)[:-1],
@@ -166,3 +167,32 @@ def test_the_service_of_a_token_is_known_without_its_signature(value: str) -> No
 @pytest.mark.parametrize(("reference", "service"), [("AES-7K3M9-QXPT2", "aes"), ("a-b-7k3m9-qxpt2", "a-b"), ("x", "")])
 def test_a_reference_names_its_service(reference: str, service: str) -> None:
     assert tokens.service_of_reference(reference) == service
+
+
+def test_the_token_of_an_entry_carries_its_end_and_its_preferences() -> None:
+    until = NOW + timedelta(minutes=18)
+    for preferences in (("any",), PREFERENCES):
+        token = KEYS.entry_token("aes", preferences, until, secret=fixed)
+        assert str(token).startswith(f"aes.entry.{tokens.digest(fixed())[:16]}.")
+        assert KEYS.read_hold_token(str(token).upper()) == token
+        assert (token.until, token.preferences) == (until, tuple(preferences))
+        seated = KEYS.seated_token(token, token.key)
+        assert KEYS.read_hold_token(str(seated)) == seated
+        with pytest.raises(ValueError, match="is an entry"):
+            _ = token.seat
+
+
+def test_the_preferences_in_the_token_of_an_entry_cannot_be_changed() -> None:
+    token = KEYS.entry_token("aes", ("tue-am", "any"), NOW, secret=fixed)
+    for preferences in (("any",), ("tue-am",), ("any", "tue-am"), ("tue-pm", "any"), ()):
+        with pytest.raises(refusals.NotFound):
+            KEYS.read_hold_token(str(replace(token, preferences=preferences)))
+
+
+def test_the_link_of_an_entry_is_bound_to_it_and_to_its_hold() -> None:
+    key = tokens.entry_key("aes", "digest2234567abcdef")
+    link = KEYS.link_token(key, "digest")
+    assert KEYS.read_link_token(str(link)) == link
+    assert KEYS.is_current_link(link, "digest")
+    assert not KEYS.is_current_link(link, "another")
+    assert not KEYS.is_current_link(link, "digest", 1)

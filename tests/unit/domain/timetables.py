@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.domain import codec
 from chalicelib.domain.seat import SeatKey
 from chalicelib.domain.service import Service
-from tests.conftest import MONDAY, document
+from tests.conftest import MONDAY, document, draw_document
 
 AES = codec.service_from_document(document())
 """Tuesdays and Thursdays 09:15 to 10:30; each Monday at 09:00 the week two weeks later opens; 49 hours of notice."""
@@ -22,6 +22,11 @@ def moment(text: str) -> datetime:
 
 def service(**changes: Any) -> Service:
     return codec.service_from_document(document(**changes))
+
+
+def draw_service(rules: dict[str, Any] | None = None, **changes: Any) -> Service:
+    """Return the small service with a draw, and with these changes of its rules."""
+    return codec.service_from_document(draw_document(rules, **changes))
 
 
 def desk(*openings: dict[str, Any], desks: Sequence[int] = (1,)) -> list[dict[str, Any]]:

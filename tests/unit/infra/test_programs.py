@@ -34,6 +34,8 @@ PROGRAMS = [
     "tests.security.fuzz",
     "tests.security.timing",
     "tests.load.bench",
+    "tests.load.draw",
+    "tests.load.fairness",
     "tests.load.mutants",
     "tests.load.office",
     "tests.load.outbox",

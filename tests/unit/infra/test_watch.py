@@ -23,7 +23,7 @@ def written() -> set[str]:
     code = " ".join(path.read_text("utf-8") for path in (ROOT / "chalicelib").rglob("*.py"))
     return {
         *handler.METRICS.values(),
-        *re.findall(r'"(Refusals|MailAge|MailsSent|MailsRefused|SeatsFree|SeatsMissing)": ', code),
+        *re.findall(r'"(Refusals|MailAge|MailsSent|MailsRefused|SeatsFree|SeatsMissing|Draws\w+)": ', code),
     }
 
 
@@ -36,7 +36,7 @@ def displayed() -> set[str]:
 
 
 def test_the_dashboard_shows_every_metric_that_is_written_and_no_other() -> None:
-    assert displayed() == written() - {"MailsRefused", "SeatsMissing"}
+    assert displayed() == written() - {"MailsRefused", "SeatsMissing", "DrawsOverdue", "DrawsVoid"}
 
 
 def test_the_first_row_of_the_dashboard_has_the_steps_of_a_booking_in_their_order() -> None:
@@ -53,5 +53,5 @@ def test_the_operations_guide_says_what_to_do_for_each_alarm(name: str) -> None:
 
 def test_an_alarm_about_a_metric_of_the_service_names_one_that_is_written() -> None:
     names = {alarm["MetricName"] for alarm in ALARMS.values() if alarm["Namespace"] == "Guichet"}
-    assert names == {"MailAge", "SeatsMissing"}
+    assert names == {"MailAge", "SeatsMissing", "DrawsOverdue", "DrawsVoid"}
     assert names <= written()

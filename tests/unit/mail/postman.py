@@ -1,7 +1,9 @@
 """A `send` that stores its letters, and stream records for the mailer."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -67,3 +69,20 @@ def event(kind: str, *, to: Any = ("awa@example.org",), by: str = "eventType", *
 
 def bounce(kind: str = "Permanent", **more: Any) -> str:
     return event("Bounce", bounce=BOUNCE | {"bounceType": kind}, **more)
+
+
+def images() -> dict[tuple[str, str], outbox.Image]:
+    """Return every item of the table as the stream shows it."""
+    rows = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
+    return {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
+
+
+@contextmanager
+def mailed(postman: Postman, now: datetime = NOW) -> Iterator[None]:
+    """Deliver what the steps in this block change."""
+    before = images()
+    yield
+    after = images()
+    records = [(str(number), before.get(key), row) for number, (key, row) in enumerate(after.items())]
+    changed = [record for record in records if record[1] is not None and record[1] != record[2]]
+    assert outbox.deliver(changed, now=now, send=postman) == []

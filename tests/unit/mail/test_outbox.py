@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from chalicelib.booking import holds, moves, requests
+from chalicelib.domain.entry import Entry
 from chalicelib.domain.refusals import TooManyRequests
-from chalicelib.domain.seat import Seat, SeatKey, State
-from chalicelib.domain.service import Service
+from chalicelib.domain.seat import EntryKey, Seat, SeatKey, State
+from chalicelib.domain.service import LANGUAGES, Service
 from chalicelib.keys import keys
-from chalicelib.mail import letters, outbox, ses
+from chalicelib.mail import draw_letters, letters, outbox, ses
+from chalicelib.mail.draw_letters import EntryFacts
 from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import items, person_store, seat_maintenance, seat_store
 from tests.unit.booking.steps import AWA, NOW, person
@@ -255,15 +257,18 @@ def test_holds_and_deletions_call_for_no_letter() -> None:
         assert outbox.letter_due(*change) is None
 
 
-@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_letter_has_words_in_every_language_and_no_subject_tells_the_matter(
     service: Service, language: str
 ) -> None:
     request, _ = filed()
     applicant = person()
     locale = locale_for(language)
+    entry = EntryFacts(Entry(EntryKey("aes", "a" * 16), preferences=("any",)), None, 1, 2, "c" * 64)
     for kind, subject in letters.SUBJECTS.items():
-        content = letters.compose(kind, service, applicant, f"https://x.example/{request.token}", locale, until=NOW)
+        facts = entry if kind in draw_letters.BODIES else None
+        url = f"https://x.example/{request.token}"
+        content = letters.compose(kind, service, applicant, url, locale, until=NOW, entry=facts)
         assert content.lines
         assert content.subject == locale._(subject)
         assert "AES" not in content.subject

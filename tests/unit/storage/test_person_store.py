@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import pytest
 
 from chalicelib.domain.person import Details, Person
-from chalicelib.storage import items, person_store, request_store
+from chalicelib.storage import items, lock_store, person_store, request_store
 from tests.unit.storage.seats import KEY, LATER, NOW, TICK, held
 
 AWA = Details("Awa", "Exemple", "", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
@@ -18,7 +18,9 @@ def person(hold: str = "h1", key: str = "p1") -> Person:
 def file() -> None:
     """File the request of `person()` on KEY, with its locks."""
     held(captcha_passed=True)
-    assert request_store.file(person(), "a1", LATER, now=NOW, erase_at=LATER, is_live=lambda *_: True)
+    assert request_store.file(
+        person(), "a1", LATER, now=NOW, erase_at=LATER, is_live=lock_store.LockRule(lambda *_: True, LATER)
+    )
 
 
 def test_a_letter_is_marked_as_sent_only_on_its_own_request() -> None:

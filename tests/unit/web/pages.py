@@ -9,14 +9,18 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from chalicelib.allocation.entries import Choices
+from chalicelib.allocation.publication import Found, Place
 from chalicelib.booking.attempts import CheckedAttestation
 from chalicelib.booking.hold import Held, Waiting
 from chalicelib.booking.requests import Request
-from chalicelib.domain import calendar, codec, timetable
+from chalicelib.domain import calendar, codec, draw_window, timetable
 from chalicelib.domain.attestation import Attestation, Outcome
+from chalicelib.domain.draw_record import Draw, Figure, Stage
+from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Details, Person
-from chalicelib.domain.seat import Seat, SeatKey, State
-from chalicelib.domain.service import SeatAfter
+from chalicelib.domain.seat import EntryKey, Seat, SeatKey, State
+from chalicelib.domain.service import Beacon, DrawRules, SeatAfter, WeeklyMoment
 from chalicelib.domain.tokens import SignedToken, TokenKind
 from chalicelib.rendering import attestation_sheet, convocation, templates
 from chalicelib.web import frame_views
@@ -53,13 +57,13 @@ SEAT = Seat(KEY, opens_at=NOW, state=State.HELD, hold="h", until=NOW + timedelta
 HOLD = Held(SignedToken(KEY, "a" * 52, "a" * 26, TokenKind.HOLD), AES, NOW + timedelta(minutes=3), NOW + SECOND, SEAT)
 
 
-LAST = replace(HOLD, seat=replace(SEAT, extensions=AES.limits.extensions))
+LAST = replace(HOLD, carrier=replace(SEAT, extensions=AES.limits.extensions))
 
 
 WAITING = Waiting(HOLD.token, AES, NOW + timedelta(minutes=18), NOW)
 
 
-INSTEAD = replace(HOLD, seat=replace(SEAT, captcha_passed=True, wished=START - timedelta(minutes=10)))
+INSTEAD = replace(HOLD, carrier=replace(SEAT, captcha_passed=True, wished=START - timedelta(minutes=10)))
 
 
 AWA = Details("Awa", "D’Exemple", "Ñandú", date(1990, 5, 17), "awa@example.org", "06 12 34 56 78", "fr")
@@ -111,7 +115,7 @@ def week(*free: str) -> calendar.Calendar:
 
 def request(state: State) -> Request:
     live = state in {State.PENDING, State.CONFIRMED, State.DISPLACED}
-    ended = Request(TOKEN, AES, Seat(KEY, opens_at=NOW), START, state, "AES-7K3M9-QXPT2")
+    ended = Request(TOKEN, AES, Seat(KEY, opens_at=NOW), state, "AES-7K3M9-QXPT2")
     return replace(ended, confirm_before=NOW, filed_at=NOW, person=PERSON) if live else ended
 
 
@@ -200,12 +204,168 @@ ATTESTED: dict[str, Any] = {
 }
 
 
+RULES = DrawRules(WeeklyMoment(4, time(9)), WeeklyMoment(7, time(18)), 2, beacon=Beacon.COMMITMENT)
+
+
+DRAWN = replace(AES, draw=RULES)
+
+
+EQUAL = replace(DRAWN, draw=replace(RULES, seniority_percent=0))
+
+
+WINDOW = draw_window.window_of(DRAWN, "2026-W52")
+
+
+DRAW: dict[str, Any] = {"window": WINDOW, "is_open": True, "seats": 60, "promise": "a" * 64}
+
+
+ENTRY = Entry(EntryKey("aes", "a" * 16), State.HELD, "h", NOW + timedelta(minutes=3), preferences=("tue-am", "any"))
+
+
+ENTERING = Held(
+    SignedToken(ENTRY.key, "a" * 52, "a" * 26, TokenKind.ENTRY), DRAWN, NOW + timedelta(minutes=3), NOW, ENTRY
+)
+
+
+def entry_request(state: State) -> Request:
+    live = state in {State.PENDING, State.CONFIRMED}
+    carrier = replace(ENTRY, state=state if live else State.OPEN, receipt="a" * 26)
+    ended = Request(TOKEN, DRAWN, carrier, state, "AES-7K3M9-QXPT2")
+    return replace(ended, confirm_before=NOW, filed_at=NOW, person=PERSON) if live else ended
+
+
+ENTERED: dict[str, Any] = {"place": Place(3, 1234, "b" * 64), "window": WINDOW, "ends_soon": True}
+
+
+NO_DRAWS: dict[str, Any] = {"place": Place(3, 1234, "b" * 64), "window": None, "ends_soon": True}
+"""What the page of an entry has in a service that has stopped drawing."""
+
+
+RANKING: dict[str, Any] = {
+    "service": DRAWN,
+    "choices": Choices(WINDOW, ["tue-am", "tue-pm"], 5),
+    "chosen": ["tue-pm", "any"],
+    "conditions_accepted": False,
+    "request": None,
+    "step": 3,
+}
+
+
+FIRST_COME_WEEK: dict[str, Any] = {
+    "week": "2026-W51",
+    "allocation": "first_come",
+    "opened": 60,
+    "held": 180,
+    "confirmed": 55,
+    "freed": 20,
+    "expired": 10,
+    "recorded": None,
+    "honoured": None,
+    "days_waited": {"median": 15, "nine_of_ten": None},
+    "draw": None,
+    "releases": [
+        {"opens_at": "2026-11-30T09:00:00+01:00", "seats": 40, "seconds_until_full": 21},
+        {"opens_at": "2026-12-02T09:00:00+01:00", "seats": 20, "seconds_until_full": None},
+    ],
+}
+
+
+DRAWN_WEEK: dict[str, Any] = {
+    "week": "2026-W52",
+    "allocation": "draw",
+    "opened": 60,
+    "held": 60,
+    "confirmed": 45,
+    "freed": 15,
+    "expired": 0,
+    "recorded": 45,
+    "honoured": 45,
+    "days_waited": {"median": 12, "nine_of_ten": 19},
+    "draw": {
+        "seats": 60,
+        "entries": 1230,
+        "chance_percent": 4.9,
+        "draws_until_drawn": {"median": 3, "nine_of_ten": 8},
+    },
+    "releases": [],
+}
+
+
+FIGURES: dict[str, Any] = {"service": AES, "weeks": [DRAWN_WEEK, FIRST_COME_WEEK], "csv": "data:text/csv,x"}
+
+
+RECORD: dict[str, Any] = {
+    "promise": "a" * 64,
+    "seniority_percent": 25,
+    "beacon": {"kind": "commitment"},
+}
+
+
+FROZEN: dict[str, Any] = {
+    **RECORD,
+    "beacon": {"kind": "drand", "round": 9367912},
+    "entries": 1234,
+    "seats": 60,
+    "late": True,
+    "root": "b" * 64,
+    "randomness": "c" * 64,
+    "seed": "d" * 64,
+}
+
+
+DRAW_PROMISED = Draw("aes", "2026-W53", Stage.PROMISED, RECORD)
+
+
+DRAW_DONE = Draw("aes", "2026-W52", Stage.ASSIGNED, FROZEN)
+
+
+DRAW_PAGE: dict[str, Any] = {
+    "service": DRAWN,
+    "draw": DRAW_PROMISED,
+    "record": RECORD,
+    "stage": "promised",
+    "at": {"opens": NOW, "closes": NOW, "promised_at": NOW},
+    "due": NOW,
+    "is_open": True,
+    "is_overdue": False,
+    "round_url": "https://api.drand.sh/public/9367912",
+    "groups": [],
+    "url": "https://guichet.example.org/services/aes/draws/2026-W53",
+    "can_find": False,
+    "monday": date(2026, 12, 21),
+    "typed": "",
+    "is_answer": False,
+    "found": None,
+}
+
+
+DRAWN_PAGE: dict[str, Any] = {
+    **DRAW_PAGE,
+    "draw": DRAW_DONE,
+    "record": FROZEN,
+    "stage": "drawn",
+    "at": {**DRAW_PAGE["at"], "frozen_at": NOW, "drawn_at": NOW},
+    "can_find": True,
+    "groups": [Figure(0, 900, 36), Figure(1, 250, 9), Figure(6, 84, 15)],
+}
+
+
+FOUND: dict[str, Any] = {
+    "answer": Found(2, ("2026-12-22-am", "any"), 17, "2026-12-22T09:15/001"),
+    "preferences": ["tue-am", "any"],
+    "seat": NOW,
+    "offered": None,
+}
+
+
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "legal": ("legal.html", {**FRAME}),
     "legal, facts missing": ("legal.html", {**BARE}),
     "accessibility": ("accessibility.html", {**FRAME}),
     "accessibility, facts missing": ("accessibility.html", {**BARE}),
     "privacy": ("privacy.html", {**FRAME}),
+    "privacy, draw": ("privacy.html", {**frame_views.page("legal", [DRAWN]).context}),
+    "sitemap, draw": ("sitemap.html", {**frame_views.page("legal", [DRAWN]).context}),
     "privacy, facts missing": ("privacy.html", {**BARE}),
     "contact": ("contact.html", {**FRAME}),
     "contact, nothing offered": ("contact.html", {**frame_views.page("contact", []).context}),
@@ -214,13 +374,76 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "home, nothing offered": ("home.html", {"services": []}),
     "notice": ("service.html", NOTICE),
     "notice, full": ("service.html", {**NOTICE, "weeks": FULL_WEEKS, "nothing_free": True}),
+    "notice, not open": ("service.html", {**NOTICE, "weeks": (), "nothing_free": True}),
     "notice, captcha first": ("service.html", {**NOTICE, "service": replace(AES, seat_after=SeatAfter.CAPTCHA)}),
     "notice, seats taken at once": ("service.html", {**NOTICE, "service": replace(AES, seat_after=SeatAfter.CHOICE)}),
+    "notice, draw": ("service.html", {**NOTICE, "service": DRAWN, "weeks": (), "nothing_free": True, "draw": DRAW}),
+    "notice, draw closed": (
+        "service.html",
+        {**NOTICE, "service": DRAWN, "weeks": (), "nothing_free": True, "draw": {**DRAW, "is_open": False}},
+    ),
+    "notice, draw without seniority": (
+        "service.html",
+        {**NOTICE, "service": EQUAL, "weeks": (), "nothing_free": True, "draw": DRAW},
+    ),
+    "entry": ("entry.html", RANKING),
+    "entry, wrong": ("entry.html", {**RANKING, "errors": {"preferences": "Choisissez au moins une demi-journée."}}),
+    "entry, box missing": (
+        "entry.html",
+        {**RANKING, "problem": Refused("conditions-not-accepted", "Cochez la case.", 422)},
+    ),
+    "entry, changed": ("entry.html", {**RANKING, "request": entry_request(State.CONFIRMED), "step": None}),
+    "entry, captcha": ("captcha.html", {**CAPTCHA, "hold": ENTERING}),
+    "entry, details": ("details.html", {**DETAILS, "hold": ENTERING}),
+    "entry, check": ("check.html", {"hold": ENTERING, "values": FIELDS, "details": AWA, "unknown_birth": False}),
+    "entry, done": (
+        "done.html",
+        {
+            "hold": ENTERING,
+            "reference": "AES-7K3M9-QXPT2",
+            "confirm_before": NOW,
+            "confirmed": False,
+            "email": "awa@example.org",
+            "email_changes_left": 2,
+            "values": {},
+        },
+    ),
+    "entry, unproven": ("entered.html", {**ENTERED, "request": entry_request(State.PENDING)}),
+    "entry, entered": ("entered.html", {**ENTERED, "request": entry_request(State.CONFIRMED)}),
+    "entry, left": ("entered.html", {**ENTERED, "request": entry_request(State.CANCELLED)}),
+    "entry, expired": ("entered.html", {**ENTERED, "request": entry_request(State.EXPIRED)}),
+    "entry, no draws": ("entered.html", {**NO_DRAWS, "request": replace(entry_request(State.CONFIRMED), service=AES)}),
+    "entry, no draws, left": (
+        "entered.html",
+        {**NO_DRAWS, "request": replace(entry_request(State.CANCELLED), service=AES)},
+    ),
+    "entry, cancel": ("cancel.html", {"request": entry_request(State.CONFIRMED)}),
+    "entry, erase": ("erase.html", {"request": entry_request(State.CONFIRMED)}),
+    "entry, erased": ("erased.html", {"request": entry_request(State.CANCELLED)}),
+    "entry, over": ("entry_over.html", {"service": DRAWN, "state": "open", "until": None}),
+    "entry, drawn": ("entry_over.html", {"service": DRAWN, "state": "pending", "until": NOW}),
+    "entry, appointment": ("entry_over.html", {"service": DRAWN, "state": "confirmed", "until": NOW}),
+    "entry, ended": ("ended.html", {"service": DRAWN, "is_entry": True}),
+    "figures": ("figures.html", FIGURES),
+    "figures, none yet": ("figures.html", {**FIGURES, "weeks": []}),
+    "draws": ("draws.html", {"service": DRAWN, "draws": [DRAW_DONE, DRAW_PROMISED]}),
+    "draws, none": ("draws.html", {"service": DRAWN, "draws": []}),
+    "draw, promised": ("draw_page.html", DRAW_PAGE),
+    "draw, overdue": ("draw_page.html", {**DRAW_PAGE, "is_open": False, "is_overdue": True}),
+    "draw, void": ("draw_page.html", {**DRAW_PAGE, "stage": "void"}),
+    "draw, drawn": ("draw_page.html", DRAWN_PAGE),
+    "draw, found": ("draw_page.html", {**DRAWN_PAGE, "typed": "a" * 26, "is_answer": True, "found": FOUND}),
+    "draw, not found": ("draw_page.html", {**DRAWN_PAGE, "typed": "a" * 26, "is_answer": True}),
+    "draw, wrong": ("draw_page.html", {**DRAWN_PAGE, "errors": {"receipt": "Écrivez votre reçu."}}),
     "documents": ("documents.html", {"service": AES, "pdf": "data:application/pdf;base64,AA=="}),
     "calendar": ("slots.html", {**SLOTS, "calendar": week("09:20", "10:15")}),
     "calendar, all free": ("slots.html", {**SLOTS, "calendar": week(), "conditions_accepted": False}),
     "calendar, full": ("slots.html", {**SLOTS, "calendar": week("never"), "strip": FULL_WEEKS, "nothing_free": True}),
     "calendar, week full": ("slots.html", {**SLOTS, "calendar": week("never"), "other_week": WEEKS[1]}),
+    "calendar, no week open": (
+        "slots.html",
+        {**SLOTS, "calendar": replace(week("never"), weeks=()), "strip": (), "nothing_free": True},
+    ),
     "attestation": ("attempt.html", ATTESTED),
     "attestation, letter": ("attempt_letter.html", {**ATTESTED, "french": locale_from_source("fr")}),
     "attestation, check": ("attempt_check.html", {"typed": "", "invalid": False}),

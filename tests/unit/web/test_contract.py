@@ -1,11 +1,13 @@
 """The OpenAPI document, and the routes that serve files."""
 
 import gc
+from pathlib import Path
 
 import pytest
 
 from chalicelib.domain import refusals
 from chalicelib.rendering import templates
+from chalicelib.static import verify_draw
 from chalicelib.web import forms, problems
 from tests.client import (
     CONTRACT,
@@ -56,6 +58,12 @@ def test_the_contract_names_the_fields_that_are_read_and_no_others() -> None:
 def test_the_openapi_document_is_served() -> None:
     answer = get("/openapi.json")
     assert (answer.status, answer.kind, answer.data) == (200, "application/json", CONTRACT)
+
+
+def test_the_checker_of_draws_is_served_as_a_text_that_is_the_program() -> None:
+    answer = get("/verify_draw.py")
+    assert (answer.status, answer.kind, answer.headers["Cache-Control"]) == (200, "text/plain", "public, max-age=300")
+    assert answer.text == Path(verify_draw.__file__).read_text("utf-8")
 
 
 def test_health_reports_the_version_and_touches_no_table(table_fails: TableFails) -> None:

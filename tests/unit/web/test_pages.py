@@ -18,6 +18,15 @@ WITH_FORM = {
     "details, requested before",
     "check",
     "check, birth unknown",
+    "entry",
+    "entry, wrong",
+    "entry, box missing",
+    "entry, changed",
+    "entry, details",
+    "entry, check",
+    "draw, found",
+    "draw, not found",
+    "draw, wrong",
 }
 """The pages that send what was typed along when the language is changed."""
 
@@ -84,7 +93,9 @@ def test_every_page_offers_each_language_in_its_own_name(name: str) -> None:
     assert [a["lang"] for a in choices] == list(LANGUAGES)
     assert [a["lang"] for a in choices if "aria-current" in a] == ["fr"]
     if name in WITH_FORM:
-        assert all((a["form"], a["name"], a["value"]) == ("details", "lang", a["lang"]) for a in choices)
+        is_details = "details" in name or "check" in name
+        form = "details" if is_details else "find" if name.startswith("draw") else "ranking"
+        assert all((a["form"], a["name"], a["value"]) == (form, "lang", a["lang"]) for a in choices)
         assert all("formnovalidate" in a for a in choices)
     else:
         assert all(a["href"].startswith(f"../../a/b?lang={a['lang']}") for a in choices)

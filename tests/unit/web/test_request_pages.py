@@ -5,12 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.seat import State
+from chalicelib.domain.entry import Entry
+from chalicelib.domain.seat import EntryKey, State
 from chalicelib.domain.service import LANGUAGES
-from chalicelib.mail import letters
+from chalicelib.mail import draw_letters, letters
+from chalicelib.mail.draw_letters import EntryFacts
+from chalicelib.mail.letter_parts import Content
 from chalicelib.rendering import convocation, templates
 from tests.unit.rendering.samples import locale_from_source
 from tests.unit.web.pages import AES, NOW, PERSON, START, TOKEN, Tags, page, request, text_of
+
+ENTRY = EntryFacts(Entry(EntryKey("aes", "a" * 16), preferences=("any",)), None, 1, 2, "c" * 64)
 
 
 def test_a_pending_request_offers_to_confirm_and_to_delete() -> None:
@@ -134,9 +139,10 @@ def test_a_person_with_a_single_name_is_named_without_the_hyphen() -> None:
     assert convocation.convocation_of(AES, single).person == "Exemple"
 
 
-def letter_about(kind: letters.LetterKind, language: str = "fr") -> letters.Content:
-    locale = locale_from_source(language)
-    return letters.compose(kind, AES, PERSON, f"https://example.org/requests/{TOKEN}", locale, until=NOW)
+def letter_about(kind: letters.LetterKind, language: str = "fr") -> Content:
+    locale, url = locale_from_source(language), f"https://example.org/requests/{TOKEN}"
+    entry = ENTRY if kind in draw_letters.BODIES else None
+    return letters.compose(kind, AES, PERSON, url, locale, until=NOW, entry=entry)
 
 
 @pytest.mark.parametrize("kind", letters.LetterKind)

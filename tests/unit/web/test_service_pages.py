@@ -32,6 +32,21 @@ def test_the_description_states_every_rule() -> None:
         assert rule in read, rule
 
 
+def test_a_service_without_an_open_week_is_not_said_to_be_full() -> None:
+    for name in ("notice, not open", "calendar, no week open"):
+        read = text_of(page(name))
+        assert "Aucun rendez-vous n’est proposé en ce moment. De nouveaux créneaux ouvrent le lundi 7 décembre" in read
+        assert "n’existe plus" not in read
+        assert "Complet" not in read
+        assert "Des rendez-vous annulés peuvent" not in read
+
+
+def test_a_draw_without_seniority_says_that_every_entry_has_the_same_chance() -> None:
+    read = text_of(page("notice, draw without seniority"))
+    assert "toutes les inscriptions ont la même chance" in read
+    assert "ancienneté" not in read
+
+
 def test_the_description_has_a_box_for_the_conditions_that_must_be_ticked() -> None:
     html = page("notice")
     form = Tags(html).all("form")

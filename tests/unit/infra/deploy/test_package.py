@@ -4,13 +4,14 @@ import gzip
 import json
 from pathlib import Path
 from shutil import copy, copytree
+from zipfile import ZipFile
 
 import botocore
 from jinja2 import Environment, ModuleLoader
 
 from chalicelib.domain.languages import SOURCE, TABLE
 from chalicelib.rendering import templates
-from infra.deploy.package import ROOT, copy_sources, offline, trim_botocore
+from infra.deploy.package import ROOT, copy_sources, offline, trim_botocore, write_layer
 
 DATA = Path(botocore.__file__).parent / "data"
 
@@ -45,3 +46,19 @@ def test_every_catalogue_is_packaged_compiled(tmp_path: Path) -> None:
 
 def test_pip_finds_the_wheels_of_a_folder_whose_path_has_a_space() -> None:
     assert offline(Path("/tmp/a b/wheels"))["PIP_FIND_LINKS"] == "file:///tmp/a%20b/wheels"  # noqa: S108 - not opened
+
+
+def test_the_layer_of_the_draw_function_has_its_package_where_lambda_looks_and_is_the_same_each_time(
+    tmp_path: Path,
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    with ZipFile(wheels / "exemple-1.0-py3-none-any.whl", "w") as wheel:
+        for name in ("exemple/__init__.py", "exemple/py.typed", "exemple.pyi", "exemple-1.0.dist-info/RECORD"):
+            wheel.writestr(name, "")
+    for name in ("a.zip", "b.zip"):
+        write_layer(wheels, tmp_path / name)
+    names = ZipFile(tmp_path / "a.zip").namelist()
+    assert "python/exemple/__init__.py" in names
+    assert [name for name in names if not name.startswith("python/exemple/__")] == []
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()

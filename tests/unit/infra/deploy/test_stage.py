@@ -80,7 +80,7 @@ SENDER = "The e-mail address that sends the letters"
         ({"MailRate": ""}, f"{PREFIX}MailRate is None: E-mails a second - at most the rate that SES grants"),
         (
             {"Reserve": "perhaps"},
-            f"{PREFIX}Reserve is 'perhaps': Whether functions reserve concurrency - 558 of the account's 1000",
+            f"{PREFIX}Reserve is 'perhaps': Whether functions reserve concurrency - 559 of the account's 1000",
         ),
         (
             {"account": "111122223333"},
@@ -196,12 +196,15 @@ def test_functions_reserve_what_the_deployment_counts() -> None:
     assert sum(reserved) + mailer["reserved_concurrency"] == RESERVED
 
 
-def test_the_cdn_caches_the_calendar_for_one_second_and_files_for_a_year() -> None:
+def test_the_cdn_caches_the_calendar_for_one_second_figures_for_five_minutes_and_files_for_a_year() -> None:
     resources = read_template(CDN)["Resources"]
-    ages = {name: resources[name]["Properties"]["CachePolicyConfig"]["MaxTTL"] for name in ("Calendar", "Files")}
-    assert ages == {"Calendar": 1, "Files": 31_536_000}
+    ages = {
+        name: resources[name]["Properties"]["CachePolicyConfig"]["MaxTTL"] for name in ("Calendar", "Figures", "Files")
+    }
+    assert ages == {"Calendar": 1, "Figures": 300, "Files": 31_536_000}
     behaviours = resources["Distribution"]["Properties"]["DistributionConfig"]["CacheBehaviors"]
     assert [(behaviour["PathPattern"], behaviour["CachePolicyId"]) for behaviour in behaviours] == [
         ("/services/*/slots", {"Ref": "Calendar"}),
+        ("/services/*/figures", {"Ref": "Figures"}),
         ("/static/*", {"Ref": "Files"}),
     ]

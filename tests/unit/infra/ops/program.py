@@ -14,6 +14,7 @@ from chalicelib.domain.seat import SeatKey
 from chalicelib.storage import items, person_store, seat_store
 from chalicelib.storage.dynamodb import connection
 from chalicelib.storage.items import Item, PersonItem
+from infra.ops import functions
 from infra.ops.__main__ import app
 from tests.unit.infra.ops.bookings import NOW
 
@@ -35,12 +36,24 @@ class Ran:
         return json.loads(self.out)
 
 
-def ops(*words: str, now: datetime = NOW, clock: Callable[[], datetime] | None = None, **env: str | None) -> Ran:
+def no_function(_stage: str, _region: str, name: str, _event: object) -> None:
+    raise functions.CannotInvoke(f"{name} is out of reach")
+
+
+def ops(
+    *words: str,
+    now: datetime = NOW,
+    clock: Callable[[], datetime] | None = None,
+    invoke: Callable[..., Any] = no_function,
+    stdin: str = "",
+    **env: str | None,
+) -> Ran:
     """Run a command on the stage `test`."""
     environment: dict[str, str | None] = {"GUICHET_STAGE": "test", "AWS_ENDPOINT_URL": None, **env}
     before = {name: getattr(Item.Meta, name) for name in META}
     try:
-        ran = CliRunner().invoke(app, words, obj=clock or (lambda: now), env=environment, catch_exceptions=False)
+        given = (clock or (lambda: now), invoke)
+        ran = CliRunner().invoke(app, words, input=stdin, obj=given, env=environment, catch_exceptions=False)
     finally:
         for name, value in before.items():
             setattr(Item.Meta, name, value)

@@ -208,7 +208,7 @@ def test_the_reserve_of_a_closing_is_not_for_the_applicants_of_another() -> None
         seat=seat_store.read(other.seat.key),
         to=plan.reserve[0].key,
         person=person_store.read("person9", "aes"),  # type: ignore[arg-type]  # it is there
-        email_key=keys().email_key("awa9@example.org"),
+        email_keys=[keys().email_key("awa9@example.org")],
         opens_at=NOW,
         erase_at=NOW,
         most_moves=None,
@@ -238,7 +238,14 @@ def test_an_applicant_with_a_new_request_cannot_choose_as_well() -> None:
     assert seat_store.take(again, "new", NOW + timedelta(minutes=3), NOW)
     newer = Person("person1", "aes", again, "new", person.details, "AES-NEWER-AAAAA", NOW)
     assert seat_store.pass_captcha(again, "new", 1, NOW + timedelta(minutes=15), NOW, most=5)
-    counts = lock_rule(aes(), NOW)
-    assert request_store.file(newer, "newer", NOW + timedelta(days=2), now=NOW, erase_at=ERASED, is_live=counts)
+    rule = lock_rule(aes(), NOW)
+    assert request_store.file(
+        newer,
+        "newer",
+        NOW + timedelta(days=2),
+        now=NOW,
+        erase_at=ERASED,
+        is_live=rule,
+    )
     with pytest.raises(refusals.LinkExpired):
         moves.move(requests.view(token(1, key(start="09:15")), NOW), aes().start_of(plan.reserve[0].key), now=NOW)

@@ -11,7 +11,7 @@ from chalicelib.booking import personal_data, requests
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import items, person_store, request_store, seat_store, service_store
+from chalicelib.storage import items, lock_store, person_store, request_store, seat_store, service_store
 from chalicelib.storage.items import PersonItem
 from tests.unit.infra.ops.bookings import ERASED, NOW, TUESDAY, book, close, key
 from tests.unit.infra.ops.program import audit_items, become, ops, table_without_audit, whole_table
@@ -184,7 +184,13 @@ def test_a_corrected_name_is_shown_with_the_one_before() -> None:
     assert person is not None
     details = replace(person.details, last_name="Exemplo")
     assert request_store.correct(
-        person, details, "person1b", now=NOW, erase_at=NOW, send=False, is_live=lambda *_: True
+        person,
+        details,
+        "person1b",
+        now=NOW,
+        erase_at=NOW,
+        send=False,
+        is_live=lock_store.LockRule(lambda *_: True, NOW),
     )
     assert ops("requests", "show", FIRST, "--json").json["filed_as"] == "Exemple Awa"
     assert "Exemplo Awa (filed as Exemple Awa)" in ops(*DAY).out

@@ -16,13 +16,28 @@ from chalicelib.storage.items import ServiceItem
 from infra.ops import closing
 from infra.ops import withdraw as program
 from infra.ops.stored_services import read_withdrawn
-from tests.conftest import document
+from tests.conftest import MONDAY, document, fill
 from tests.unit.booking.steps import FIRST
 from tests.unit.infra.ops.bookings import NOW, TUESDAY, book, key, letter_due
 from tests.unit.infra.ops.program import audit_items, extra, ops, table_without_audit, whole_table
 
 WITHDRAW = ("services", "withdraw", "aes")
 LATER = NOW + timedelta(days=30)
+
+
+OPENINGS = [
+    {"days": ["tuesday", "thursday"], "from": start, "to": end}
+    for start, end in [("09:15", "09:25"), ("10:20", "10:30")]
+]
+SMALL = document(plannings=[{"desks": [1, 2], "openings": OPENINGS}])
+"""A service with 16 seats a week instead of 60: a withdrawal writes each of them twice."""
+
+
+@pytest.fixture
+def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
+    stored = service_store.put(SMALL)
+    fill(stored, MONDAY - timedelta(minutes=1))
+    return stored
 
 
 @pytest.mark.usefixtures("service")
@@ -39,7 +54,7 @@ def test_an_unused_service_is_withdrawn_with_its_seats_and_a_second_run_changes_
     assert seat_store.read_all_weeks("aes") == []
     assert [service.id for service in service_store.read_all(NOW)] == ["aes-2"]
     assert audit_items()[0]["what"] == "services withdraw"
-    assert audit_items()[0]["counts"] == {"closed": 181, "erased": 181}
+    assert audit_items()[0]["counts"] == {"closed": 49, "erased": 49}
     assert ops(*WITHDRAW, "--yes", "--json").json["done"] == {}
     assert ops("services", "withdraw", "none").err == "guichet: there is no service none on test: use one of aes-2\n"
 
@@ -128,11 +143,11 @@ def test_an_interrupted_withdrawal_is_completed_by_the_next_run(step: str, monke
 @pytest.mark.usefixtures("service")
 def test_putting_the_file_again_undoes_a_refused_withdrawal() -> None:
     before = seat_store.read_week("aes", "2026-W50")
-    closed = program._close_service(document(), "2026-11-30")  # noqa: SLF001  # cut off after this step
+    closed = program._close_service(SMALL, "2026-11-30")  # noqa: SLF001  # cut off after this step
     for seat in seat_store.read_all_weeks("aes"):
         program._close(seat, NOW)  # noqa: SLF001  # the same
     assert closed is not None
-    schedule.apply_rules(service_store.put(document()), NOW)
+    schedule.apply_rules(service_store.put(SMALL), NOW)
     assert seat_store.read_week("aes", "2026-W50") == before
 
 
@@ -141,7 +156,7 @@ def test_a_file_that_is_put_meanwhile_stays_in_place(monkeypatch: pytest.MonkeyP
     remove = program._remove  # noqa: SLF001  # the moment before the file goes
 
     def put_first(*words: Any) -> None:
-        service_store.put(document())
+        service_store.put(SMALL)
         remove(*words)
 
     monkeypatch.setattr(program, "_remove", put_first)
@@ -211,7 +226,7 @@ def _no_letter(seat: Seat) -> None:
 def test_a_withdrawal_asks_first_and_a_dry_run_changes_nothing() -> None:
     before = table_without_audit()
     assert ops(*WITHDRAW).err.splitlines() == [
-        "aes: 180 seats to erase, with the figures of their weeks.",
+        "aes: 48 seats to erase, with the figures of their weeks.",
         "guichet: nothing was changed: confirm with --yes, or run this at a terminal",
     ]
     assert ops(*WITHDRAW, "--dry-run").code == 0
@@ -221,7 +236,7 @@ def test_a_withdrawal_asks_first_and_a_dry_run_changes_nothing() -> None:
 
 def test_a_withdrawn_service_can_be_put_in_place_again(service: Service) -> None:
     assert ops(*WITHDRAW, "--yes").code == 0
-    schedule.apply_rules(service_store.put(document()), NOW)
+    schedule.apply_rules(service_store.put(SMALL), NOW)
     assert ops("services", "list", "--json").json["services"][0]["id"] == service.id
     assert ops(*WITHDRAW, "--yes").code == 0
     assert seat_store.read_all_weeks("aes") == []

@@ -49,6 +49,21 @@ accessibility_contact: "acces@example.org"
 """
 """48 seats a week; a change of one line keeps the numbers of the others."""
 
+RELEASE = GOOD[GOOD.index("release:") : GOOD.index("times:")]
+DRAW = """\
+allocation: draw
+draw:
+  opens: {day: thursday, at: "09:00"}
+  closes: {day: sunday, at: "18:00"}
+  weeks_ahead: 2
+  seniority_percent: 25
+  preferences: 5
+  beacon: drand
+  witnesses: [temoin@association.example.org]
+"""
+DRAWN = GOOD.replace(RELEASE, DRAW)
+"""The good file with a draw."""
+
 
 def changed(*changes: tuple[str, str], of: str = GOOD) -> str:
     """The good file with each first text replaced by the second, once."""

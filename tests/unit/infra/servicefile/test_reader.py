@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
-from chalicelib.domain import codec, timetable
+from chalicelib.domain import codec, draw_window, timetable
+from chalicelib.domain.service import Allocation, Beacon, DrawRules, WeeklyMoment
 from infra.servicefile import reader, schema, yaml_source
 from infra.servicefile.reader import Mistakes
-from tests.unit.infra.servicefile.samples import GOOD, changed
+from tests.unit.infra.servicefile.samples import DRAWN, GOOD, RELEASE, changed
 
 TODAY = date(2026, 11, 23)
 REAL = sorted((Path(__file__).parents[4] / "infra" / "services").glob("*.yaml"))
@@ -46,9 +47,15 @@ def mistakes_in(text: str | bytes) -> list[str]:
     return str(caught.value).splitlines()
 
 
+def good(path: yaml_source.Path) -> Any:
+    """The document of the good file; the one with a draw for a path that only this one has."""
+    document = yaml_source.parse(GOOD.encode()).value
+    return yaml_source.parse(DRAWN.encode()).value if path and path[0] in {"allocation", "draw"} else document
+
+
 def at(path: yaml_source.Path, document: Any = None) -> Any:
     """What the good file, or another document, has at a path."""
-    value = document or yaml_source.parse(GOOD.encode()).value
+    value = document or good(path)
     for key in path:
         value = value[key]
     return value
@@ -56,12 +63,13 @@ def at(path: yaml_source.Path, document: Any = None) -> Any:
 
 def replaced(path: yaml_source.Path, value: Any) -> str:
     """The good file with another value at this path."""
-    document = yaml_source.parse(GOOD.encode()).value
+    document = good(path)
     at(path[:-1], document)[path[-1]] = value
     return yaml.safe_dump(document)
 
 
-PATHS = list(yaml_source.parse(GOOD.encode()).lines)
+LINES = yaml_source.parse(GOOD.encode()).lines
+PATHS = [*LINES, *(path for path in yaml_source.parse(DRAWN.encode()).lines if path not in LINES)]
 
 
 def read_bytes(data: bytes) -> tuple[list[dict[str, Any]], list[str]]:
@@ -173,12 +181,41 @@ def test_the_public_holidays_of_this_year_and_the_next_five_are_stored(today: da
     assert (holidays[0], holidays[-1], len(holidays)) == (first, last, 66)
 
 
+def test_a_file_with_a_draw_makes_a_service_that_draws_its_seats() -> None:
+    services = read(DRAWN)
+    service = codec.service_from_document(services.documents[0])
+    assert (service.allocation, services.warnings) == (Allocation.DRAW, ())
+    assert service.draw == DrawRules(
+        opens=WeeklyMoment(4, time(9)),
+        closes=WeeklyMoment(7, time(18)),
+        weeks_ahead=2,
+        seniority_percent=25,
+        preferences=5,
+        beacon=Beacon.DRAND,
+        witnesses=("temoin@association.example.org",),
+    )
+    assert draw_window.window_of(service, "2026-W51").closes == datetime(2026, 11, 29, 17, 0, tzinfo=UTC)
+
+
+def test_a_file_without_an_allocation_is_first_come_first_served_and_may_say_so() -> None:
+    for text in (GOOD, changed(("release:", "allocation: first_come\nrelease:"))):
+        service = codec.service_from_document(read(text).documents[0])
+        assert (service.allocation, service.draw) == (Allocation.FIRST_COME, None)
+
+
+def test_the_draw_of_the_documentation_is_accepted() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "service-file.md").read_text("utf-8")
+    section = page[page.index("## A draw") :]
+    block = re.findall(r"(?m)^    (allocation: draw\n(?:    .*\n)+)", section)[0]
+    assert read(GOOD.replace(RELEASE, re.sub("(?m)^    ", "", block))).warnings == ()
+
+
 # Mistakes and warnings
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "; ".join(case["change"].values())[:40])
 def test_a_mistake_or_a_warning_is_named_with_its_line_and_its_fix(case: dict[str, Any]) -> None:
-    text = changed(*case["change"].items())
+    text = changed(*case["change"].items(), of=DRAWN if case.get("of") == "draw" else GOOD)
     text = re.sub(r"a\{([0-9]+)\}", lambda letters: "a" * int(letters[1]), text)
     try:
         mistakes, warnings = [], [str(note) for note in read(text).warnings]
@@ -267,6 +304,7 @@ def test_at_most_a_hundred_mistakes_of_a_file_are_listed(text: str) -> None:
         (("plannings", 0, "openings", 0, "breaks"), 20),
         (("closures",), 200),
         (("release", "moments"), 50),
+        (("draw", "witnesses"), 10),
         (("address",), 6),
         (("not_for",), 50),
         (("documents",), 50),
@@ -299,15 +337,18 @@ OPTIONAL = {
     "ar",
     "tr",
     "seats",
+    "witnesses",
 }
 OPTIONAL |= {"publisher", "host", "data_officer", "accessibility_contact"}
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in PATHS if isinstance(path[-1], str) and path[-1] not in OPTIONAL], ids=str
+    "path",
+    [path for path in PATHS if isinstance(path[-1], str) and path[-1] not in OPTIONAL and path != ("allocation",)],
+    ids=str,
 )
 def test_a_required_key_cannot_be_left_out(path: yaml_source.Path) -> None:
-    document = yaml_source.parse(GOOD.encode()).value
+    document = good(path)
     del at(path[:-1], document)[path[-1]]
     lines = mistakes_in(yaml.safe_dump(document))
     assert any(f": `{path[-1]}` is missing. Add `{path[-1]}`: " in line for line in lines)
@@ -342,6 +383,9 @@ def test_a_list_that_needs_an_item_is_refused_when_it_is_empty(path: yaml_source
         (("plannings", 0, "desks", 0), 1, 999),
         (("release", "weeks_ahead"), 0, 52),
         (("release", "moments", 0, "seats"), 1, 10_000),
+        (("draw", "weeks_ahead"), 0, 26),
+        (("draw", "seniority_percent"), 0, 100),
+        (("draw", "preferences"), 1, 10),
         (("times", "hold_seconds"), 60, 1_800),
         (("times", "form_seconds"), 300, 3_600),
         (("times", "confirm_minutes"), 60, 10_080),
