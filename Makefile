@@ -29,27 +29,21 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
 
-test: setup  ## run all tests: lint, unit tests with coverage, proofs, the deployed stack, the browser
-	@$(MAKE) --no-print-directory -j2 lint test-unit
-	@$(MAKE) --no-print-directory --keep-going -j4 test-stack test-browser test-rest test-slow  # the last two are niced
-
-test-unit: setup  ## run the fast unit tests of the service with coverage, a part of `make test`
-	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow" --cov
-
-test-slow: setup  ## run the slow unit tests of the service, a part of `make test`
-	@nice -n 10 $(BIN)/pytest $(SERVICE_TESTS) -m slow
+test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the deployed stack, the browser
+	@$(MAKE) --no-print-directory --keep-going -j4 lint test-stack test-browser test-rest
 
 test-stack: setup  ## test the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
-test-rest: setup  ## run proofs and the tests of security, load tools and programs, a part of `make test`
-	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/load tests/security tests/unit/infra
+test-rest: setup  ## run unit tests, proofs and the tests of security and load tools, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/unit tests/proof tests/load tests/security
 
 test-browser: setup  ## test the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.tools.browser
 	@$(BIN)/pytest tests/browser
 
-test-long: lint  ## run the long tests: proofs and pages at full size, faults, and the history check on every broken copy
+test-long: lint  ## run the long tests: coverage, proofs and pages at full size, faults, the history check on every broken copy
+	@$(BIN)/pytest $(SERVICE_TESTS) --cov
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
 	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py
 	@GUICHET_LONG=1 $(BIN)/pytest tests/browser/test_everyone.py tests/browser/test_script.py
@@ -94,6 +88,10 @@ rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and re
 architecture: setup  ## draw the packages and their imports into docs/architecture.svg
 	@$(BIN)/python -m infra.tools.architecture
 
+desk-pictures: setup  ## take the pictures of docs/desk.md from the pages of a local stack
+	@$(BIN)/python -m infra.tools.browser >/dev/null
+	@$(BIN)/python -m infra.local.desk_pictures
+
 lighthouse: setup  ## run Lighthouse on the first pages; each score must be 0.98 (needs node)
 	@$(BIN)/python -m infra.local.lighthouse
 
@@ -118,7 +116,7 @@ bench-draw: setup  ## measure a draw of ENTRIES=100000 on the emulator, with 60 
 	@$(BIN)/python -m tests.load.draw --entries $(or $(ENTRIES),100000)
 
 pins: setup  ## renew requirements*.txt, with hashes, from requirements*.in
-	@for list in requirements requirements-ops requirements-draw requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+	@for list in requirements requirements-ops requirements-draw requirements-desk requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
 
 audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
@@ -129,9 +127,9 @@ audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
 	  *) printf '%s\n' "$$report"; exit $$code;; \
 	esac
 
-sbom: setup  ## write the bill of materials of the Lambda zip and the draw function's layer to build/sbom.json (CycloneDX)
+sbom: setup  ## write the bill of materials of the Lambda zip and its layers to build/sbom.json (CycloneDX)
 	@mkdir -p build
-	@{ sed '/^ *#/d' requirements.txt requirements-draw.txt; sed -n '/^chalice==/,/# via/p' requirements-dev.txt; } | PYTHONWARNINGS=ignore \
+	@{ sed '/^ *#/d' requirements.txt requirements-draw.txt requirements-desk.txt; sed -n '/^chalice==/,/# via/p' requirements-dev.txt; } | PYTHONWARNINGS=ignore \
 	  $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --validate -o build/sbom.json
 
 clean:  ## remove everything that make creates

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from chalicelib.domain import stage_secret
@@ -14,6 +14,18 @@ LAPTOP = "laptop"
 
 class WrongSetting(SystemExit):
     """A setting is missing or malformed. The message is the single line that the operator sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The identity provider of the agents."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    acr: tuple[str, ...]
+    """The levels of authentication that are asked for and accepted: each with two factors."""
+    pkce: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,8 @@ class Settings:
     public_url: str
     network_holds: int
     """Holds an hour of one client network that take a seat before the captcha; 0 for no limit."""
+    provider: Provider | None = None
+    """None for a stage without a desk, and for all functions but that of the desk."""
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -77,6 +91,24 @@ def read(environ: Mapping[str, str]) -> Settings:
         mail_rate=int(mail_rate),
         public_url=public_url.rstrip("/"),
         network_holds=int(network_holds),
+        provider=_provider(require, local=stage == LAPTOP) if "GUICHET_DESK_ISSUER" in environ else None,
+    )
+
+
+def _provider(require: Callable[[str, str, str], str], *, local: bool) -> Provider:
+    """Read the identity provider. Only that of the local stack may be one without TLS, on this machine."""
+    issuer = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?"
+    levels = "the accepted levels of authentication, with spaces between them"
+    return Provider(
+        issuer=require(
+            "GUICHET_DESK_ISSUER",
+            rf"{issuer}|http://127\.0\.0\.1:[0-9]{{1,5}}" if local else issuer,
+            "the issuer of the identity provider, with https://",
+        ),
+        client_id=require("GUICHET_DESK_CLIENT_ID", "[!-~]+", "the client id that the identity provider gave"),
+        client_secret=require("GUICHET_DESK_CLIENT_SECRET", "[!-~]{16,}", "the client secret, from Secrets Manager"),
+        acr=tuple(require("GUICHET_DESK_ACR", "[!-~]+( [!-~]+)*", levels).split(" ")),
+        pkce=require("GUICHET_DESK_PKCE", "yes|no", "yes, or no for a provider that knows no PKCE") == "yes",
     )
 
 

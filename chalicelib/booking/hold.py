@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain import draw_window, tokens
 from chalicelib.domain.draw_window import Window
 from chalicelib.domain.entry import Carrier, Entry, seat_of
-from chalicelib.domain.seat import EntryKey, Key, Seat, SeatKey, State
+from chalicelib.domain.seat import APPOINTMENT, EntryKey, Key, Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import SignedToken
 
@@ -88,7 +88,7 @@ class Held(_AnyHold):
     @property
     def state(self) -> str:
         """How far the visitor is."""
-        return self.carrier.state
+        return State.CONFIRMED if self.carrier.state in APPOINTMENT else self.carrier.state
 
     @property
     def captcha_passed(self) -> bool:

@@ -9,9 +9,9 @@ from chalicelib.booking.requests import Request
 from chalicelib.booking.weeks import weeks_with_seats
 from chalicelib.domain import calendar, lifecycle
 from chalicelib.domain.person import Person
-from chalicelib.domain.refusals import AlreadyRequested, LinkExpired, NoMovesLeft, SlotTaken
+from chalicelib.domain.refusals import AlreadyRequested, AppointmentBegun, LinkExpired, NoMovesLeft, SlotTaken
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import SeatKey, State, week_of
+from chalicelib.domain.seat import RECORDED, SeatKey, State, week_of
 from chalicelib.storage import move_store, seat_store
 
 MOVABLE = {State.CONFIRMED, State.DISPLACED}
@@ -19,14 +19,15 @@ MOVABLE = {State.CONFIRMED, State.DISPLACED}
 
 
 def choices(link: str, now: datetime) -> tuple[Request, list[datetime]]:
-    """Return a request and the slots it can move to, earliest first. Raises NoMovesLeft, or LinkExpired."""
+    """Return a request and the slots it can move to, earliest first. Raises what `move` raises."""
     request = requests.view(link, now)
     _check_movable(request)
     return request, sorted({request.service.start_of(key) for key in _free_seats(request, now)})
 
 
 def _check_movable(request: Request) -> Person:
-    """Return the person of a request that can move. Raises NoMovesLeft, or LinkExpired."""
+    """Return the person of a request that can move. Raises NoMovesLeft, AppointmentBegun, or LinkExpired."""
+    requests.check_not_recorded(request)
     if request.state not in MOVABLE or request.person is None or request.is_entry:
         raise LinkExpired
     if request.state is State.CONFIRMED and request.person.moves >= request.service.limits.moves:
@@ -51,7 +52,8 @@ def move(request: Request, start: datetime, *, now: datetime, rng: random.Random
     """Move a request that was just read to another slot. One transaction takes the new seat and gives back the old one.
 
     The same move again returns the same. The old seat opens again at a random moment; one that the operator closed
-    stays closed. Raises SlotTaken with the nearest slots, NoMovesLeft, AlreadyRequested, or LinkExpired.
+    stays closed. Raises SlotTaken with the nearest slots, NoMovesLeft, AppointmentBegun, AlreadyRequested, or
+    LinkExpired.
     """
     if request.state is State.MOVED:
         return _moved_before(request, start, now)
@@ -71,8 +73,10 @@ def move(request: Request, start: datetime, *, now: datetime, rng: random.Random
     raise SlotTaken(calendar.nearest_starts(request.service, free, start))
 
 
-def _refusal(request: Request) -> LinkExpired | NoMovesLeft | AlreadyRequested:
-    """Return why the request could not move: it has ended, has no moves left, or a newer request has its locks."""
+def _refusal(request: Request) -> LinkExpired | NoMovesLeft | AppointmentBegun | AlreadyRequested:
+    """Return why the request could not move: it has begun or ended, has no moves left, or has lost its locks."""
+    if request.state in RECORDED:
+        return AppointmentBegun()
     if request.state not in MOVABLE:
         return LinkExpired()
     if request.person and request.person.moves >= request.service.limits.moves:

@@ -29,8 +29,10 @@ NO_MORE = N_("Vous avez déjà fait trois corrections. Écrivez-nous pour en fai
 
 
 def _read(link: str, now: datetime, *states: State) -> tuple[Request, Person]:
-    """Read a request in one of these states, with its person. Raises LinkExpired otherwise."""
+    """Read a request in one of these states, with its person. Raises AppointmentBegun or LinkExpired otherwise."""
     request = requests.view(link, now)
+    if request.state not in states:
+        requests.check_not_recorded(request)
     person = request.person or _person_of_ended(request)
     if request.state not in states or person is None:
         raise LinkExpired
@@ -63,7 +65,7 @@ def send_convocation(link: str, now: datetime) -> tuple[Request, bool]:
 
 
 def view_correctable(link: str, now: datetime) -> Request:
-    """Read a live request, to correct it. Raises LinkExpired otherwise."""
+    """Read a live request, to correct it. Raises AppointmentBegun or LinkExpired otherwise."""
     return _read(link, now, *LIVE)[0]
 
 
@@ -159,9 +161,11 @@ def erase(
 ) -> Request:
     """Delete all data that is stored about an applicant, and cancel the request if it is live. Idempotent.
 
-    A live request ends and its items are deleted in one transaction. Raises LinkExpired when it has moved.
+    A live request ends and its items are deleted in one transaction. Raises LinkExpired when it has moved, and
+    AppointmentBegun once the desk has recorded something: the data are then erased at their time.
     """
     request = requests.view(link, now)
+    requests.check_not_recorded(request)
     if request.state is State.MOVED:
         raise LinkExpired
     person = request.person or _person_of_ended(request)

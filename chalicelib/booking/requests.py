@@ -8,16 +8,16 @@ from chalicelib.booking.ending import end_request
 from chalicelib.domain import entry, tokens
 from chalicelib.domain.entry import Carrier, Entry, EntryState
 from chalicelib.domain.person import Person
-from chalicelib.domain.refusals import LinkExpired
+from chalicelib.domain.refusals import AppointmentBegun, LinkExpired
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.seat import APPOINTMENT, BOOKED, RECORDED, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import Keys, SignedToken
 from chalicelib.keys import keys
 from chalicelib.storage import entry_store, person_store, seat_store, service_store
 
 LIVE = {State.PENDING, State.CONFIRMED}
-"""The states of a request that has a seat."""
+"""The states of a request that its applicant can still change."""
 LINK_PAUSE = timedelta(minutes=2)
 """How long an e-mail address waits before it can ask for its link again."""
 
@@ -57,7 +57,7 @@ class Request:
 
 
 def request_of(service: Service, seat: Carrier, person: Person | None = None) -> Request:
-    """Return the request of a pending or confirmed seat, without its person if a newer request has replaced them."""
+    """Return the request that has a seat or an entry, without its person if a newer request has replaced them."""
     person = person or person_store.read(seat.person, service.id)
     person = person if person and person.hold == seat.hold else None
     return Request(
@@ -96,7 +96,7 @@ def view(link: str, now: datetime) -> Request:
     token = keys().read_link_token(link)
     service = service_store.read(token.key.service, now)
     seat = seat_store.read(token.key)
-    if seat.state in LIVE and keys().is_current_link(token, seat.hold, seat.generation):
+    if seat.state in BOOKED and keys().is_current_link(token, seat.hold, seat.generation):
         if _is_over(seat, now):
             return _ended(service, seat, token, State.EXPIRED, seat.hold)
         return request_of(service, seat)
@@ -135,7 +135,7 @@ def confirm(link: str, now: datetime) -> Request:
         elif seat_store.confirm(request.carrier.key, request.carrier.hold, now):
             return replace(request, state=State.CONFIRMED)
         request = view(link, now)  # it changed since it was read
-    if request.state is not State.CONFIRMED:
+    if request.state not in APPOINTMENT:
         raise LinkExpired
     return request
 
@@ -146,16 +146,26 @@ def cancel(
     *,
     random_fraction: Callable[[], float] = RNG.random,
 ) -> Request:
-    """Cancel a request, or leave the draws. Idempotent. Raises LinkExpired when it has ended otherwise."""
+    """Cancel a request, or leave the draws. Idempotent.
+
+    Raises AppointmentBegun once the desk has recorded something, LinkExpired when the request has ended otherwise.
+    """
     request = view(link, now)
     if request.state in LIVE:
         service, seat = request.service, request.carrier
         if end_request(service, seat, State.CANCELLED, now=now, random_fraction=random_fraction):
             return replace(request, state=State.CANCELLED, confirm_before=None, person=None)
         request = view(link, now)  # it changed since it was read
+    check_not_recorded(request)
     if request.state is not State.CANCELLED:
         raise LinkExpired
     return request
+
+
+def check_not_recorded(request: Request) -> None:
+    """Raise AppointmentBegun if the desk has recorded the arrival or the outcome."""
+    if request.state in RECORDED:
+        raise AppointmentBegun
 
 
 def ask_link(reference: str, email: str, now: datetime) -> None:

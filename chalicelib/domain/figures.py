@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from chalicelib.domain import timetable
-from chalicelib.domain.seat import Seat, State, monday_of, week_of
+from chalicelib.domain.seat import APPOINTMENT, OUTCOMES, Seat, State, monday_of, week_of
 from chalicelib.domain.service import Allocation, Service
 
 SMALLEST = 5
@@ -24,11 +24,8 @@ SETTLED_AFTER = timedelta(days=2)
 """How long after its end a week is counted: by then every request has ended, and the desk has recorded who came."""
 LATEST = 4
 """How many past weeks can still be published after runs were missed."""
-CAME = frozenset({"seen", "incomplete"})
-"""The states that the desk records for an applicant who came."""
-RECORDED = CAME | {"missed"}
-"""All states that the desk records at the end of an appointment."""
-_NO_APPOINTMENT = frozenset({State.OPEN, State.HELD, State.PENDING, State.CLOSED})
+CAME = OUTCOMES - {State.MISSED}
+"""The outcomes that the desk records for an applicant who came."""
 
 Figures = Mapping[str, Any]
 """The figures of one week, as they are stored and published. `WeekFigures` in openapi.json describes them."""
@@ -58,8 +55,8 @@ def _midnight(service: Service, day: date) -> datetime:
 
 def of_week(service: Service, week: str, seats: Sequence[Seat], draw: DrawCounts | None) -> Figures:
     """Count a week that is over. `draw` is None if its seats were not drawn."""
-    appointments = [seat for seat in seats if seat.state not in _NO_APPOINTMENT]
-    recorded = [seat for seat in appointments if seat.state in RECORDED]
+    appointments = [seat for seat in seats if seat.state in APPOINTMENT]
+    recorded = [seat for seat in appointments if seat.state in OUTCOMES]
     came = sum(seat.state in CAME for seat in recorded)
     return {
         "week": week,

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+from chalicelib.domain.seat import State
 
 
 class Refusal(Exception):
@@ -101,6 +104,10 @@ class AlreadyRequested(Refusal):
     """The person or the e-mail address has a live request for the same service."""
 
 
+class AppointmentBegun(Refusal):
+    """The desk has recorded the arrival or the outcome: the applicant can no longer move, cancel or erase."""
+
+
 class LinkExpired(Refusal):
     """The link is no longer valid: its request has ended, or it was replaced by a newer link."""
 
@@ -115,3 +122,69 @@ class TooManyRequests(Refusal):
 
 class Unavailable(Refusal):
     """DynamoDB or SES does not answer. Nothing was changed; the same request may be repeated."""
+
+
+# The desk
+
+
+class SignInRequired(Refusal):
+    """A page of the desk was asked for without a live session."""
+
+
+class NotAllowed(Refusal):
+    """The account of the agent has no role, or a lower one, for this."""
+
+
+class FormOutdated(Refusal):
+    """The form of an agent does not belong to the session that sends it. Nothing was changed."""
+
+
+class LastAdministrator(Refusal):
+    """The change would leave a service without an administrator."""
+
+
+class AccessChanged(Refusal):
+    """The account, or the roles of the agent who acts, changed at the same moment. Nothing was changed."""
+
+
+@dataclass(slots=True)
+class AlreadyRecorded(Refusal):
+    """The arrival or the outcome of the appointment was recorded before, at `at`, as `state`. Nothing was changed."""
+
+    state: State
+    at: datetime
+    by_other: bool
+    """Whether another agent recorded it."""
+
+
+@dataclass(slots=True)
+class NotDue(Refusal):
+    """An arrival was recorded on another day than that of the appointment, or an outcome too early."""
+
+    start: datetime
+
+
+class ProviderAway(Refusal):
+    """The identity provider does not answer, or its answer cannot be used. Nobody was signed in."""
+
+
+class SignInReason(StrEnum):
+    """Why a sign-in was refused."""
+
+    STATE = "state"
+    """It was not begun in this browser, is too old, or was finished before."""
+    CANCELLED = "cancelled"
+    """The provider says that the agent did not sign in."""
+    FACTOR = "factor"
+    """The agent signed in with a single factor."""
+    IDENTITY = "identity"
+    """What the provider says about the agent cannot be believed."""
+    UNKNOWN = "unknown"
+    """No account was invited with this e-mail address, or it belongs to another identity."""
+
+
+@dataclass(slots=True)
+class SignInRefused(Refusal):
+    """The sign-in of an agent was refused."""
+
+    reason: SignInReason

@@ -17,6 +17,11 @@ class State(StrEnum):
     PENDING = "pending"
     CONFIRMED = "confirmed"
     CLOSED = "closed"
+    # What the desk records on the day:
+    ARRIVED = "arrived"
+    SEEN = "seen"
+    MISSED = "missed"
+    INCOMPLETE = "incomplete"
     # How a request ended that the seat no longer has:
     CANCELLED = "cancelled"
     EXPIRED = "expired"
@@ -25,10 +30,21 @@ class State(StrEnum):
     MOVED = "moved"
 
 
+OUTCOMES = frozenset({State.SEEN, State.MISSED, State.INCOMPLETE})
+"""What can become of an appointment. INCOMPLETE: the applicant came, and documents were missing."""
+RECORDED = OUTCOMES | {State.ARRIVED}
+"""The states that the desk records. The applicant can then change nothing any more."""
+APPOINTMENT = RECORDED | {State.CONFIRMED}
+"""The states of a seat with an appointment, past or to come."""
+BOOKED = APPOINTMENT | {State.PENDING}
+"""The states of a seat with a request, confirmed or not."""
 BY_RULES, BY_OPERATOR = "rules", "office"
 """Who closed a seat: a change of the service's file, or an operator."""
 DRAWN, OFFERED = "drawn", "offered"
 """How a request got its seat: by the result of a draw, or as the next in rank when a seat became free."""
+
+LETTERS = 26
+"""How many desks have a letter."""
 
 _WEEK = re.compile("([0-9]{4})-W([0-9]{2})")
 _REF = re.compile(r"([a-z][a-z0-9-]{0,30})\.([0-9]{8})\.([0-9]{4})\.([1-9][0-9]{0,2})")
@@ -74,6 +90,12 @@ class SeatKey:
     def ref(self) -> str:
         """The key as it is written in tokens and items: `aes.20261203.1015.1`."""
         return f"{self.service}.{self.day:%Y%m%d}.{self.start:%H%M}.{self.unit}"
+
+    @property
+    def number(self) -> str:
+        """The short number by which an applicant is called: the start and the desk as a letter, as in `1015B`."""
+        desk = chr(ord("A") + self.unit - 1) if self.unit <= LETTERS else f"-{self.unit}"
+        return f"{self.start:%H%M}{desk}"
 
     @classmethod
     def parse(cls, ref: str) -> "SeatKey":
@@ -163,6 +185,14 @@ class Seat:
     """The start of the slot that the visitor had chosen, if they got this seat instead."""
     by_draw: str = ""
     """How its request got the seat, if by a draw: `DRAWN` or `OFFERED`."""
+    arrived_at: datetime | None = None
+    """When the desk recorded the arrival, if it did. The state may be a later one."""
+    arrived_by: str = ""
+    """The account id of the agent who recorded the arrival."""
+    outcome_at: datetime | None = None
+    """When the desk recorded the outcome."""
+    outcome_by: str = ""
+    """The account id of the agent who recorded the outcome."""
 
     def is_free(self, now: datetime) -> bool:
         """Tell whether a visitor may hold it. `seat_expressions.is_free` states the same rule as a condition."""
@@ -185,14 +215,24 @@ class Seat:
         """When a seat that was given back opens again. This moment must stay secret."""
         return self.opens_at if self.state is State.OPEN and self.past_state else None
 
+    @property
+    def recorded_at(self) -> datetime | None:
+        """When the desk recorded its state; None if it did not."""
+        return self.arrived_at if self.state is State.ARRIVED else self.outcome_at
+
+    @property
+    def recorded_by(self) -> str:
+        """The account id of the agent who recorded its state; empty if nobody did."""
+        return self.arrived_by if self.state is State.ARRIVED else self.outcome_by
+
     def holds(self, hold: str, now: datetime) -> bool:
-        """Tell whether this hold has the seat, and is not over: held or filed and in time, or confirmed."""
+        """Tell whether this hold has the seat, and is not over: held or filed and in time, or an appointment."""
         if self.hold != hold or self.until is None:
             return False
-        if self.state is State.CONFIRMED:
+        if self.state in APPOINTMENT:
             return True
         return self.state in {State.HELD, State.PENDING} and now < self.until
 
     def carries(self, hold: str, person: str) -> bool:
         """Tell whether the seat has the live request of this hold and person. Only then do its locks apply."""
-        return self.state in {State.PENDING, State.CONFIRMED} and (self.hold, self.person) == (hold, person)
+        return self.state in BOOKED and (self.hold, self.person) == (hold, person)

@@ -70,6 +70,21 @@ def service_of_token(value: str) -> str:
     return value.partition(".")[0].lower()
 
 
+def spelled_reference(typed: str) -> str:
+    """Return a reference as it is written in letters, from any spelling: lower case, spaces, other or no hyphens."""
+    words = re.findall(r"[^\W_]+", typed.upper())
+    glued = "".join(words)
+    code, ids = glued[-10:], []
+    if len(glued) <= len(code):
+        return "-".join(words) or typed
+    rest = len(glued) - len(code)
+    for word in words:
+        if rest > 0:
+            ids.append(word[:rest])
+        rest -= len(word)
+    return "-".join([*ids, code[:5], code[5:]])
+
+
 def service_of_reference(reference: str) -> str:
     """Return the service id in the reference of a request: `aes` of `AES-7K3M9-QXPT2`."""
     return reference.lower().rpartition("-")[0].rpartition("-")[0]
@@ -238,6 +253,10 @@ class Keys:
     def cdn_secret(self) -> str:
         """The secret header value by which the CDN of this stage proves itself, so that its client IP is trusted."""
         return _text(self._mac("edge"))
+
+    def derive(self, purpose: str, *parts: str) -> str:
+        """Return 256 bits for a purpose that has no function here, as 52 characters of base 32."""
+        return _text(self._mac(purpose, *parts))
 
     def is_cdn(self, secret: str) -> bool:
         """Check in constant time whether a request with this header value comes from the CDN of this stage."""

@@ -15,7 +15,7 @@ from chalicelib.domain import draw_window
 from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import NotFound, TooManyRequests, Unavailable
-from chalicelib.domain.seat import EntryKey, Key, Seat, State
+from chalicelib.domain.seat import RECORDED, EntryKey, Key, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import letters, ses, witnesses
@@ -27,7 +27,7 @@ from chalicelib.storage import draw_store, entry_store, person_store, seat_store
 
 Image = Mapping[str, Any]
 LIVE = {State.PENDING, State.CONFIRMED}
-OUTCOMES = {
+ENDINGS = {
     State.CANCELLED: LetterKind.CANCELLED,
     State.EXPIRED: LetterKind.EXPIRED,
     State.WITHDRAWN: LetterKind.WITHDRAWN,
@@ -35,7 +35,7 @@ OUTCOMES = {
 }
 """The letter about the end of a request: for a cancellation before it was confirmed, another one. The letter about a
 move is due when the request arrives on its new seat."""
-ENTRY_OUTCOMES = {
+ENTRY_ENDINGS = {
     State.CANCELLED: LetterKind.LEFT,
     State.WITHDRAWN: LetterKind.ENDED,
     State.EXPIRED: LetterKind.ENDED,
@@ -113,7 +113,7 @@ def _due_after_transition(before: Seat, after: Seat) -> LetterDue | None:
     kind = _kind_of_transition(before, after)
     if kind is None:
         return None
-    seat = before if kind in {LetterKind.DELETED, *OUTCOMES.values()} else after
+    seat = before if kind in {LetterKind.DELETED, *ENDINGS.values()} else after
     mark = f"{kind}:{seat.key.ref}" if kind in MARKED_PER_SEAT else str(kind)
     due = LetterDue(kind, mark, seat.person, seat.key.service, seat.hold, seat.key)
     if kind is LetterKind.CONFIRM:  # one for each e-mail address that the request was given
@@ -126,7 +126,7 @@ def _due_after_entry(before: Entry, after: Entry) -> LetterDue | None:
     if kind is None:
         return None
     mark = str(kind)
-    if kind in ENTRY_OUTCOMES.values():
+    if kind in ENTRY_ENDINGS.values():
         entry = before
     elif kind is LetterKind.ENTRY:  # one for each e-mail address that the entry was given
         mark = f"{kind}:{after.generation}" if after.generation else mark
@@ -143,7 +143,7 @@ def _kind_of_entry(before: Entry, after: Entry) -> LetterKind | None:
         if before.state is State.PENDING:
             return LetterKind.ENTERED
         return LetterKind.ENDS_SOON if after.reminded and not before.reminded else None
-    return ENTRY_OUTCOMES.get(after.past_state) if before.state in LIVE and after.past_state else None
+    return ENTRY_ENDINGS.get(after.past_state) if before.state in LIVE and after.past_state else None
 
 
 def results_due(old: Image | None, new: Image | None) -> Iterator[LetterDue]:
@@ -167,13 +167,13 @@ def _kind_of_transition(before: Seat, after: Seat) -> LetterKind | None:
         return OF_A_DRAW[after.by_draw]
     if after.state is State.PENDING and (before.state, before.generation) != (State.PENDING, after.generation):
         return LetterKind.CONFIRM
-    if before.state is after.state:
+    if before.state is after.state or before.state in RECORDED:  # an agent who takes back a slip causes no letter
         return LetterKind.REMINDER if after.reminded and not before.reminded else None
     if after.state is State.CONFIRMED:
         return LetterKind.CONVOCATION if before.state is State.PENDING else LetterKind.MOVED
     if before.state is State.PENDING and after.past_state is State.CANCELLED:
         return LetterKind.DELETED
-    return OUTCOMES.get(after.past_state) if before.state in LIVE and after.past_state else None
+    return ENDINGS.get(after.past_state) if before.state in LIVE and after.past_state else None
 
 
 def first_mark(generation: int) -> str:

@@ -1,6 +1,6 @@
 """Calls to DynamoDB, and the translation of its errors into refusals."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,10 @@ THROTTLED = {
 REASON_FAILED = "ConditionalCheckFailed"
 """The reason of a cancelled transaction: the condition of one of its writes failed."""
 REASON_CONFLICT = "TransactionConflict"
+AT_ONCE = 100
+"""How many items one BatchGet can read."""
+Document = Mapping[str, Mapping[str, Any]]
+"""An item as DynamoDB sends it."""
 REASONS_BUSY = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
@@ -48,6 +52,30 @@ def translated_errors() -> Iterator[None]:
         if code is None or code in {"InternalServerError", "InternalFailure", "ServiceUnavailable"}:
             raise Unavailable from error
         raise
+
+
+def read(pk: str, sk: str) -> Document | None:
+    """Read an item consistently, as DynamoDB sends it; None if there is none."""
+    with translated_errors():
+        document: Document | None = connection().get_item(pk, sk, consistent_read=True).get("Item")
+    return document
+
+
+def read_many(keys: Iterable[tuple[str, str]]) -> Iterator[Document]:
+    """Yield the items with these keys, in any order, with one BatchGet for each 100 of them.
+
+    What DynamoDB leaves out it is asked for again. Raise TooManyRequests if it leaves out a whole BatchGet.
+    """
+    waiting = [{"pk": pk, "sk": sk} for pk, sk in dict.fromkeys(keys)]
+    while waiting:
+        batch, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+        with translated_errors():
+            answer = connection().batch_get_item(batch)  # type: ignore[arg-type]  # PynamoDB says that a key is a str
+        yield from next(iter(answer["Responses"].values()), ())
+        left = next(iter(answer.get("UnprocessedKeys", {}).values()), {"Keys": ()})["Keys"]
+        if len(left) == len(batch):
+            raise TooManyRequests
+        waiting += [{name: value["S"] for name, value in key.items()} for key in left]
 
 
 def try_write(write: Callable[[], Any]) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -104,6 +104,10 @@ class SeatItem(Item):
     answers = NumberAttribute(null=True)
     wished = TimestampAttribute(null=True)
     by_draw = UnicodeAttribute(null=True)
+    arrived_at = TimestampAttribute(null=True)
+    arrived_by = UnicodeAttribute(null=True)
+    outcome_at = TimestampAttribute(null=True)
+    outcome_by = UnicodeAttribute(null=True)
     preferences = UnicodeAttribute(null=True)
     receipt = UnicodeAttribute(null=True)
     proved_at = TimestampAttribute(null=True)
@@ -213,6 +217,11 @@ def is_seat_of(service_id: str) -> Condition:
     return SeatItem.pk.startswith(week_partition(service_id, ""))
 
 
+def is_on(day: date) -> Condition:
+    """Return the condition that a seat of a week is on this day, for a Query."""
+    return SeatItem.sk.startswith(f"{day.isoformat()}T")
+
+
 def seat_primary_key(key: Key) -> tuple[str, str]:
     """Return the partition key and the sort key of a seat or an entry."""
     if isinstance(key, EntryKey):
@@ -231,11 +240,6 @@ def seat_key(service_id: str, sort_key: str) -> SeatKey:
     slot, unit = sort_key.split("#")
     start = datetime.fromisoformat(f"{slot[:13]}:{slot[13:]}")
     return SeatKey(start.date(), start.time(), int(unit), service_id)
-
-
-def seat_key_of(item: SeatItem) -> SeatKey:
-    """Return the key of the seat that was read into this item."""
-    return seat_key(item.pk.split("#")[1], item.sk)
 
 
 def is_seat_image(image: Image) -> bool:

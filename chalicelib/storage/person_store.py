@@ -4,7 +4,7 @@ A lock applies only while its seat carries its request. `request_store` writes l
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,11 +14,10 @@ from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.domain import codec
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import Key, parse_key
-from chalicelib.storage import dynamodb, items
+from chalicelib.storage import dynamodb, items, rows
 from chalicelib.storage.items import LockItem, PersonItem, TimestampAttribute
 
 DAY = timedelta(days=1)
@@ -49,31 +48,27 @@ def read_replaced(key: str, service_id: str, hold: str) -> Person | None:
 
 def _read(row: PersonItem) -> Person | None:
     """Read a person item consistently; None if there is none, or only the lock of a name."""
-    with dynamodb.translated_errors():
-        try:
-            row.refresh(consistent_read=True)
-        except DoesNotExist:
-            return None
-    if row.details is None:
-        return None
-    return Person(
-        key=row.key,
-        service=row.service_id,
-        seat=parse_key(row.seat),
-        hold=row.hold,
-        details=codec.details_from_document(row.details),
-        reference=row.reference or "",
-        filed_at=row.filed_at,
-        moves=int(row.moves or 0),
-        sequence=int(row.sequence or 0),
-        as_filed=codec.details_from_document(row.as_filed) if row.as_filed else None,
-        corrected=int(row.corrected or 0),
-        sent=frozenset((row.sent or "").split()),
-        stopped=row.stopped or "",
-        names=tuple((row.names or "").split()),
-        generation=int(row.generation or 0),
-        wanted_3=row.wanted_3,
-    )
+    document = dynamodb.read(row.pk, row.sk)
+    return rows.person_from(document) if document else None
+
+
+def read_many(service_id: str, requests: Iterable[tuple[str, str]]) -> dict[str, Person]:
+    """Read the people of requests, each named by its person key and its hold. Return those that exist, by hold.
+
+    One BatchGet for 100 people, and one more for 100 whose item a newer request has replaced.
+    """
+    wanted = {hold: key for key, hold in requests}
+    originals = [items.person_item(key, service_id) for key in wanted.values()]
+    people = {person.hold: person for person in _people(originals) if person.hold in wanted}
+    missing = [(key, hold) for hold, key in wanted.items() if hold not in people]
+    copies = [items.replaced_person_item(key, service_id, hold) for key, hold in missing]
+    return people | {person.hold: replace(person, replaced=True) for person in _people(copies)}
+
+
+def _people(wanted: Sequence[PersonItem]) -> Iterator[Person]:
+    for document in dynamodb.read_many((row.pk, row.sk) for row in wanted):
+        if person := rows.person_from(document):
+            yield person
 
 
 def mark_sent(person: Person, letter: str) -> bool:

@@ -6,44 +6,47 @@ A write returns False when its condition fails. Every call may raise TooManyRequ
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any, overload
 
-from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.pagination import ResultIterator
 
 from chalicelib.domain.entry import Carrier, Entry
 from chalicelib.domain.refusals import NotFound, TooManyRequests
-from chalicelib.domain.seat import CLOCK_SKEW, EntryKey, Key, Seat, SeatKey, State
+from chalicelib.domain.seat import CLOCK_SKEW, RECORDED, EntryKey, Key, Seat, SeatKey, State, week_of
 from chalicelib.storage import dynamodb, items, recent, rows, seat_expressions
 from chalicelib.storage.items import SeatItem
 
 
 def seat_from_image(image: Mapping[str, Any]) -> Seat | None:
     """Return the seat in an image of the stream; None for an item of another kind."""
-    if not items.is_seat_image(image):
-        return None
-    row = SeatItem()
-    row.deserialize(dict(image))
-    return rows.seat_from(row)
+    return rows.seat_from(image) if items.is_seat_image(image) else None
 
 
 def read_week(service_id: str, week: str, *, consistent: bool = False) -> list[Seat]:
     """Read every seat of a week, in order, with one Query."""
+    return _query(service_id, week, consistent_read=consistent)
+
+
+def read_day(service_id: str, day: date) -> list[Seat]:
+    """Read every seat of a day consistently, in order, with one Query."""
+    return _query(service_id, week_of(day), range_key_condition=items.is_on(day), consistent_read=True)
+
+
+def _query(service_id: str, week: str, **options: Any) -> list[Seat]:
+    partition = (items.week_partition(service_id, week),)
     with dynamodb.translated_errors():
-        return [
-            rows.seat_from(row)
-            for row in SeatItem.query(items.week_partition(service_id, week), consistent_read=consistent)
-        ]
+        return list(ResultIterator(dynamodb.connection().query, partition, options, map_fn=rows.seat_from))
 
 
 def read_all_weeks(service_id: str) -> list[Seat]:
     """Read every seat of a service consistently, with a Scan of the whole table."""
+    options = {"filter_condition": items.is_seat_of(service_id), "consistent_read": True}
     with dynamodb.translated_errors():
-        return [rows.seat_from(row) for row in SeatItem.scan(items.is_seat_of(service_id), consistent_read=True)]
+        return list(ResultIterator(dynamodb.connection().scan, (), options, map_fn=rows.seat_from))
 
 
 _CALENDAR_ATTRIBUTES = ["sk", "opens_at", "state", "until", "past_state", "reserve"]
@@ -112,23 +115,10 @@ def read(key: Key) -> Carrier: ...
 
 def read(key: Key) -> Carrier:
     """Read a seat or an entry consistently. Raise NotFound if it does not exist."""
-    if isinstance(key, EntryKey):
-        return _read_entry(key)
-    row = items.seat_item(key)
-    with dynamodb.translated_errors():
-        try:
-            row.refresh(consistent_read=True)
-        except DoesNotExist as error:
-            raise NotFound from error
-    return rows.seat_from(row)
-
-
-def _read_entry(key: EntryKey) -> Entry:
-    with dynamodb.translated_errors():
-        answer = dynamodb.connection().get_item(*items.seat_primary_key(key), consistent_read=True)
-    if "Item" not in answer:
+    document = dynamodb.read(*items.seat_primary_key(key))
+    if document is None:
         raise NotFound
-    return rows.entry_from(answer["Item"])
+    return rows.entry_from(document) if isinstance(key, EntryKey) else rows.seat_from(document)
 
 
 def create(key: SeatKey, opens_at: datetime, erase_at: datetime) -> bool:
@@ -275,8 +265,9 @@ def end_request(seat: Seat, ended: State, opens_at: datetime, now: datetime, *, 
 
 
 def remove_person(key: Key, past: str) -> bool:
-    """Remove the person key of the request that ended, whose hold is `past`, from the seat."""
-    return update(key, [SeatItem.person.remove()], SeatItem.past == past)
+    """Remove the person key of the request that ended, or was recorded, whose hold is `past`, from the seat."""
+    recorded = SeatItem.state.is_in(*RECORDED) & (SeatItem.hold == past)
+    return update(key, [SeatItem.person.remove()], (SeatItem.past == past) | recorded)
 
 
 def count_refused_email_change(seat: Carrier) -> None:

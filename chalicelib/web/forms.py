@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib.allocation.entries import Application
 from chalicelib.booking.holds import Wish
-from chalicelib.domain import emails, languages
+from chalicelib.domain import emails, languages, tokens
 from chalicelib.domain.entry import NONE_CHOSEN, NOT_OFFERED, TOO_MANY
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Details
@@ -172,27 +172,12 @@ def read_answer(body: Mapping[str, Any]) -> tuple[str, str]:
 def read_manage(body: Mapping[str, Any]) -> tuple[str, str]:
     """Read the reference and the e-mail address of a request."""
     reader = Reader(body, MANAGE)
-    reference = _reference(reader.digits("reference", 60))
+    reference = tokens.spelled_reference(reader.digits("reference", 60))
     email = _email(reader, "email")
     if reference and not re.fullmatch(r"[A-Z0-9-]{5,60}", reference):
         reader.errors["reference"] = N_("Recopiez la référence qui est dans votre e-mail, par exemple AES-7K3M9-QXPT2.")
     reader.finish()
     return reference, email
-
-
-def _reference(typed: str) -> str:
-    """Return a reference as it is written in letters, from any spelling: lower case, spaces, other or no hyphens."""
-    words = re.findall(r"[^\W_]+", typed.upper())
-    glued = "".join(words)
-    code, ids = glued[-10:], []
-    if len(glued) <= len(code):
-        return "-".join(words) or typed
-    rest = len(glued) - len(code)
-    for word in words:
-        if rest > 0:
-            ids.append(word[:rest])
-        rest -= len(word)
-    return "-".join([*ids, code[:5], code[5:]])
 
 
 def read_details(body: Mapping[str, Any], *, today: date, language: str, email_required: bool = True) -> Details:

@@ -29,6 +29,7 @@ METRICS = {
     ("POST", "/requests/{token}/confirmation"): "Confirmations",
     ("POST", "/requests/{token}/cancellation"): "Cancellations",
     ("POST", "/requests/{token}/move"): "Moves",
+    ("GET", "/desk/callback"): "SignIns",
 }
 """The metric that counts each step of a booking."""
 

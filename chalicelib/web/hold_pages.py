@@ -14,7 +14,7 @@ from chalicelib.booking.hold import Held, Hold, Waiting
 from chalicelib.domain import refusals
 from chalicelib.domain.person import Details
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import APPOINTMENT
 from chalicelib.keys import keys
 from chalicelib.rendering import captcha_image
 from chalicelib.web import drafts, fields, forms, problems
@@ -172,7 +172,7 @@ def filed_page(hold: Held, visit: Visit, values: Mapping[str, str] | None = None
     context: dict[str, Any] = {
         "reference": requests.reference_of(hold.service, hold.carrier, hold.digest),
         "confirm_before": hold.until,
-        "confirmed": hold.carrier.state is State.CONFIRMED,
+        "confirmed": hold.carrier.state in APPOINTMENT,
         "email": email,
         "email_changes_left": changes_left,
         "values": values or {},

@@ -34,7 +34,7 @@ def body(request: Request) -> dict[str, Any]:
         if len(raw) > fields.MOST_BYTES:
             raise InvalidFields({"body": fields.TOO_MUCH})
         if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-            return fields.Form(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=40, errors="strict"))
+            return fields.Form(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=400, errors="strict"))
         document = json.loads(raw.decode("utf-8-sig")) if raw else {}  # `loads` would read bytes as UTF-16 as well
         json.dumps(document, ensure_ascii=False).encode()  # fails for half of a surrogate pair in a key or a value
     except (ValueError, RecursionError) as error:

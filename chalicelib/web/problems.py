@@ -53,6 +53,11 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
         "moves-spent",
         N_("Vous ne pouvez plus changer de date. Vous pouvez garder ce rendez-vous ou l’annuler."),
     ),
+    refusals.AppointmentBegun: (
+        409,
+        "appointment-begun",
+        N_("Le guichet a déjà noté ce qu’est devenu ce rendez-vous. Vous ne pouvez plus rien y changer ici."),
+    ),
     refusals.LinkExpired: (410, "link-over", N_("Ce lien n’est plus valable.")),
     refusals.CrossSite: (403, "cross-site", N_("Votre envoi vient d’un autre site. Rien n’a été enregistré.")),
     refusals.TooManyRequests: (
@@ -60,6 +65,28 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
         "too-many-requests",
         N_("Beaucoup de personnes se connectent. Attendez quelques secondes, puis recommencez."),
     ),
+    # The desk is in French only.
+    refusals.SignInRequired: (401, "sign-in-required", "Connectez-vous pour continuer."),
+    refusals.NotAllowed: (403, "not-allowed", "Votre compte ne permet pas d’ouvrir cette page."),
+    refusals.FormOutdated: (
+        403,
+        "form-outdated",
+        "Ce formulaire n’est plus valable. Rien n’a été enregistré : recommencez.",
+    ),
+    refusals.LastAdministrator: (
+        409,
+        "last-administrator",
+        "C’est la dernière personne qui gère les accès de ce service. Donnez d’abord ce rôle à quelqu’un d’autre.",
+    ),
+    refusals.AccessChanged: (
+        409,
+        "access-changed",
+        "Un accès vient d’être changé par quelqu’un d’autre. Rien n’a été enregistré : vérifiez, puis recommencez.",
+    ),
+    refusals.AlreadyRecorded: (409, "already-recorded", "Ce rendez-vous a déjà été noté. Rien n’a été changé."),
+    refusals.NotDue: (409, "not-due", "Ce rendez-vous n’est pas aujourd’hui, ou n’a pas encore commencé."),
+    refusals.ProviderAway: (503, "provider-away", "Le service de connexion ne répond pas."),
+    refusals.SignInRefused: (403, "sign-in-refused", "La connexion n’a pas abouti."),
     refusals.Unavailable: (503, "try-again", N_("Le service ne répond pas. Recommencez dans un instant.")),
 }
 """The HTTP status, the code and the title of each refusal."""
@@ -93,6 +120,10 @@ def problem_of(refusal: Refusal, locale: Locale) -> Problem:
             start = refusal.first_free
             facts["first_free"] = {"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"}
             facts["slots"] = f"slots?week={week_of(start.date())}"  # relative to the path that refused
+        case refusals.AlreadyRecorded():
+            facts |= {"state": refusal.state, "at": refusal.at.isoformat(), "by_other": refusal.by_other}
+        case refusals.NotDue():
+            facts["start"] = refusal.start.isoformat()
         case refusals.CaptchaWrong():
             facts["tries_left"] = refusal.tries_left
     return Problem(code, status, locale._(title), facts, errors)

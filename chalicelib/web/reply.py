@@ -33,6 +33,8 @@ class Redirect:
     location: str
     cookies: tuple[str, ...] = ()
     completes: bool = True
+    leaves: bool = False
+    """Whether `location` is a whole URL, of the identity provider."""
 
 
 RefusalPage = Page | Redirect | None

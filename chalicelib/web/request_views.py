@@ -13,7 +13,7 @@ from chalicelib.domain import draw_window, refusals
 from chalicelib.domain.entry import ENDS_SOON, Entry
 from chalicelib.domain.languages import SOURCE
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import APPOINTMENT, RECORDED, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.rendering import convocation
@@ -112,6 +112,8 @@ def _refusal_shown(service: Service, visit: Visit) -> Refusal | None:
     code = visit.query.get("refused")
     if code == "moves-spent":
         return refusals.NoMovesLeft()
+    if code == "appointment-begun":
+        return refusals.AppointmentBegun()
     if code == "not-in-window" and service.draw:
         return refusals.NotInWindow(draw_window.next_window(service, visit.now).opens)
     return None
@@ -146,8 +148,8 @@ def moved(request: Request) -> Result:
 
 
 def _convocation(request: Request) -> Convocation:
-    """Return the convocation of a request. Raise LinkExpired if it is not confirmed."""
-    if request.person is None or request.state is not State.CONFIRMED or request.is_entry:
+    """Return the convocation of an appointment, past ones included. Raise LinkExpired if it is none."""
+    if request.person is None or request.state not in APPOINTMENT or request.is_entry:
         raise refusals.LinkExpired
     return convocation.convocation_of(request.service, request.person)
 
@@ -241,6 +243,8 @@ def erased(request: Request) -> Result:
 def erasure(request: Request, visit: Visit) -> Result:
     """Ask whether to erase the applicant's data, or say that they are erased."""
     is_erased = "done" in visit.query and request.person is None and not request.carrier.person
+    if request.state in RECORDED:
+        return request_page(request)
     return request_page(request, "erased.html" if is_erased else "erase.html")
 
 

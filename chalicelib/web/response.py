@@ -42,7 +42,8 @@ def _response(reply: Page | Redirect | Json | File | Problem, visit: Visit) -> R
             return Response(html, headers, reply.status)
         case Redirect():
             headers = _headers(visit, cookies=reply.cookies)
-            return Response("", {**headers, "Location": visit.root + reply.location}, 303)
+            location = reply.location if reply.leaves else visit.root + reply.location
+            return Response("", {**headers, "Location": location}, 303)
         case Json():
             headers = _headers(visit, "application/json", reply.cache, reply.visitor_token)
             return Response(_json(reply.data), headers, reply.status)

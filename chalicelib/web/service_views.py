@@ -294,6 +294,8 @@ def restart_page(visit: Visit, refusal: Refusal, **ids: str) -> RefusalPage:
     """
     if isinstance(refusal, refusals.AlreadyRequested) and "hold" in ids:
         return Redirect(f"holds/{ids['hold']}")  # the page says that the hold has become a request
+    if isinstance(refusal, refusals.AppointmentBegun):
+        return Redirect(f"requests/{ids['token']}?refused={problems.code_of(refusal)}")
     if not isinstance(refusal, RESTARTS):
         return None
     if visit.method == "POST" and isinstance(refusal, refusals.HoldExpired | refusals.LinkExpired):

@@ -58,17 +58,18 @@ def read_visit(request: Request, now: datetime) -> Visit:
         preferred_language(request.headers.get("accept-language", "")),
     )
     root, path = _root_and_path(request)
+    is_desk = path.partition("/")[0] == "desk"  # in French only
     return Visit(
         now=now,
         method=request.method,
         body=body,
-        locale=locale_for(language),
+        locale=locale_for(languages.SOURCE if is_desk else language),
         wants_json=_wants_json(request),
         wants_html="text/html" in request.headers.get("accept", "").lower(),
         root=root,
         path=path,
         query=query,
-        sets_language=chosen in languages.TABLE,
+        sets_language=chosen in languages.TABLE and not is_desk,
         visitor_token=cookies.get("visit", ""),
         ip_address=_client_ip(request),
         site=_site(request),
@@ -108,7 +109,7 @@ def _root_and_path(request: Request) -> tuple[str, str]:
         return ("" if full_path.endswith("/") else full_path.rpartition("/")[2] + "/"), ""
     root = "../" * (depth + full_path.endswith("/"))
     parts = full_path.rstrip("/").split("/")[-depth - 1 :]
-    if request.method == "POST" and not unknown:  # link to the page that the form was on
+    if request.method == "POST" and not unknown and parts[0] != "desk":  # link to the page that the form was on
         parts = [*parts[:2], "slots"] if parts[0] == "services" else parts[:2]
     return root, "/".join(parts)
 

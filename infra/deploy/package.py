@@ -1,6 +1,7 @@
 """Package the functions: the template and the Lambda zip of `chalice package`, without files that no function reads.
 
-What only the draw function needs is in a layer of its own, so that the zip, which every function loads, does not grow.
+What only the draw function or only the desk function needs is in a layer of its own, so that the zip, which every
+function loads, does not grow.
 """
 
 import fcntl
@@ -31,9 +32,11 @@ BUILD = ROOT / "build"
 WHEELS = BUILD / "wheels"
 ZIPS = ROOT / ".chalice" / "deployments"
 ZIPS_TO_KEEP = 3
-DRAW_PINS = ROOT / "requirements-draw.txt"
-DRAW_LAYER = "draw-layer.zip"
-"""The zip of the draw function's layer. `infra/deploy/templates/app.yaml` names it."""
+LAYERS = {
+    "draw-layer.zip": ROOT / "requirements-draw.txt",
+    "desk-layer.zip": ROOT / "requirements-desk.txt",
+}
+"""The zip of each layer, and the list of its packages. `infra/deploy/templates/app.yaml` names the zips."""
 
 UNREAD = re.compile(
     r"""
@@ -53,7 +56,7 @@ AWS_SERVICES = {"dynamodb", "email", "sts"}
 
 
 def package(stage: str, *, out: Path = BUILD) -> Path:
-    """Package the service for a stage. Return the path of the template, beside `deployment.zip` and `draw-layer.zip`.
+    """Package the service for a stage. Return the path of the template, beside `deployment.zip` and the layers.
 
     The last zips stay in .chalice/deployments, so that unchanged sources take a second. Chalice names a zip after its
     sources.
@@ -68,7 +71,8 @@ def _package(stage: str, out: Path) -> Path:
     old_zips = set(ZIPS.glob("*.zip"))
     out.mkdir(parents=True, exist_ok=True)
     wheels = download_wheels(ROOT / "requirements.txt")
-    write_layer(download_wheels(DRAW_PINS), out / DRAW_LAYER)
+    for layer, pins in LAYERS.items():
+        write_layer(download_wheels(pins), out / layer)
     with TemporaryDirectory(dir=out) as folder:
         run_chalice(stage, copy_sources(Path(folder)), wheels, out)
     for new_zip in set(ZIPS.glob("*.zip")) - old_zips:

@@ -41,7 +41,8 @@ def deploy(stage: Stage, deployment: Deployment, cdn: Deployment, *, ask: Ask, n
     for step in smoke.run(smoke.SmokeTest(deployment, smoke.Api(api), keys, now())):
         say(f"  ok: {step}")
     page = stage.app.get("PublicUrl", api)
-    say(f"page: {page}/", f"api: {page}", operator_command(stage))
+    desk = f"{page}/desk" if stage.app.get("DeskIssuer") else "none, because the settings have no DeskIssuer"
+    say(f"page: {page}/", f"api: {page}", f"desk: {desk}", operator_command(stage))
     if host:
         say(f"DNS: the CNAME of {stage.cdn['Domain']} must be {host}")
 

@@ -77,6 +77,8 @@ class Deployment:
                 content = resource["Properties"]["Content"]
                 content |= {"S3Bucket": self.bucket.name, "S3Key": self._upload(package.with_name(content["S3Key"]))}
         values = {**parameters, "SecretVersion": self.secret_version()}
+        if parameters.get("DeskIssuer"):
+            values["DeskSecretVersion"] = self.desk_secret_version()
         # A changed setting must publish a new version too, so the revision covers more than the code.
         revision = hashlib.sha256(json.dumps([document, key, values], sort_keys=True).encode()).hexdigest()
         for resource in document["Resources"].values():
@@ -98,6 +100,18 @@ class Deployment:
     def secret_version(self) -> str:
         """Return the id of the current version of the stage's secret. CloudFormation reads the secret itself."""
         versions = self.client("secretsmanager").describe_secret(SecretId=self.table)["VersionIdsToStages"]
+        return str(next(version for version, stages in versions.items() if "AWSCURRENT" in stages))
+
+    def desk_secret_version(self) -> str:
+        """Return the id of the current version of the client secret. Raise CannotDeploy if it is not stored."""
+        secrets = self.client("secretsmanager")
+        try:
+            versions = secrets.describe_secret(SecretId=f"{self.table}-desk")["VersionIdsToStages"]
+        except secrets.exceptions.ResourceNotFoundException as error:
+            raise CannotDeploy(
+                f"the desk of {self.stage} has no client secret: store the one that the identity provider gave in "
+                f"Secrets Manager as {self.table}-desk (docs/deploy.md)"
+            ) from error
         return str(next(version for version, stages in versions.items() if "AWSCURRENT" in stages))
 
     def release(self) -> None:

@@ -21,8 +21,10 @@ from infra.servicefile import reader
 from infra.tools.command_line import NOT_A_STAGE_NAME, STAGE_NAME
 
 STAGES = ROOT / "infra" / "stages"
-NOT_SETTINGS = {"Stage", "SecretVersion", "Origin", "Pass", "CaptchaAnswer"}
+NOT_SETTINGS = {"Stage", "SecretVersion", "DeskSecretVersion", "Origin", "Pass", "CaptchaAnswer"}
 """Parameters of the templates that no settings file gives. The deployment or the local stack sets them."""
+DESK = ("DeskIssuer", "DeskClientId", "DeskAcr")
+"""The settings of the agents' identity provider. A stage without them has no desk."""
 Parameters = Mapping[str, Mapping[str, Any]]
 """The parameters of a template, each with its rules."""
 
@@ -62,6 +64,12 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
     account = settings.text("account", "[0-9]{12}", "the twelve digits of the AWS account, in quotes")
     region = settings.region(environ)
     data, app = settings.parameters(templates[DATA]), settings.parameters(templates[APP])
+    if desk := {key for key in DESK if app.get(key)}:
+        for key in DESK:
+            if key not in desk:
+                settings.fail(f"{key} is missing: the desk needs {', '.join(DESK)}")
+        if not app["DeskIssuer"].startswith("https://"):
+            settings.fail("DeskIssuer needs https://")
     cdn: dict[str, str] = {}
     if settings.has("Domain", "Certificate"):
         cdn = settings.parameters(templates[CDN])

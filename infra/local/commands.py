@@ -7,7 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
-from infra.local import practice
+from infra.local import practice, practice_day
 from infra.local.launcher import DISK_FULL, failure
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import CannotRun, is_free, read_port
@@ -30,6 +30,7 @@ def main() -> None:
             running(port=port, answer=answer, services=services) as stack,
             practice.windows(stack, services, window),
         ):
+            practice_day.fill(stack, datetime.now(UTC))
             print(*summary(stack), practice.line(stack, window), "ready", sep="\n", flush=True)
             if stack.emulator:
                 log = stack.emulator.wait()
@@ -57,7 +58,13 @@ def summary(stack: Stack) -> tuple[str, ...]:
     """Return the URLs of a stack, and the command of the operator program for it."""
     port = stack.endpoint.rpartition(":")[2]
     ops = f"GUICHET_PORT={port} .venv/bin/python -m infra.ops --help"
-    return f"page: {stack.api}/", f"api: {stack.api}", f"inbox: {stack.inbox}", f"ops: {ops}"
+    return (
+        f"page: {stack.api}/",
+        f"api: {stack.api}",
+        f"inbox: {stack.inbox}",
+        f"desk: {stack.api}/desk",
+        f"ops: {ops}",
+    )
 
 
 def end_message(log: str) -> str:

@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from infra.deploy.package import ROOT, package
 from infra.deploy.stacks import Deployment
-from infra.local import inbox
+from infra.local import inbox, provider
 from infra.local.launcher import DISK_FULL, DISK_NEEDED, Emulator, answers, clean_environment, start_emulator
 from infra.local.settings import (
     ACCOUNT,
@@ -42,6 +42,8 @@ class Stack:
     inbox: str
     table: str = f"guichet-{STAGE}"
     emulator: Emulator | None = None
+    identities: provider.Provider | None = None
+    """The identity provider of the agents."""
 
     @property
     def api(self) -> str:
@@ -80,16 +82,23 @@ def running(
     try:
         if shutil.disk_usage(folder).free < DISK_NEEDED:
             raise CannotRun(DISK_FULL)
-        with inbox.serving() as mailbox, start_emulator(port, folder, smtp=mailbox.smtp) as emulator:
-            stack = Stack(emulator.url, mailbox.url, emulator=emulator)
+        with (
+            inbox.serving() as mailbox,
+            provider.serving() as identities,
+            start_emulator(port, folder, smtp=mailbox.smtp) as emulator,
+        ):
+            stack = Stack(emulator.url, mailbox.url, emulator=emulator, identities=identities)
             parameters = {
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # the local inbox has no limit
-                "Reserve": "no",  # the emulator runs ten processes of a function, not the 559 that AWS reserves
+                "Reserve": "no",  # the emulator runs ten processes of a function, not the 569 that AWS reserves
                 "OriginHolds": origin_holds,
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
+                "DeskIssuer": identities.url,
+                "DeskClientId": provider.CLIENT_ID,
+                "DeskAcr": provider.TWO_FACTORS,
             }
             install(stack, folder, parameters)
             seed(stack, folder, services)
@@ -106,6 +115,7 @@ def install(stack: Stack, folder: Path, parameters: dict[str, str]) -> None:
         deployment = Deployment(STAGE, stack.client, {"ms-custom-id": API})
         if plan := deployment.plan_data({"MailFrom": MAIL_FROM}):
             deployment.stacks.execute(plan)
+        stack.client("secretsmanager").create_secret(Name=f"{stack.table}-desk", SecretString=provider.CLIENT_SECRET)
         template = packaging.result()
     if plan := deployment.plan_app(template, parameters):
         deployment.stacks.execute(plan)
@@ -130,14 +140,29 @@ def subscribe_to_feedback(stack: Stack) -> None:
 
 
 def seed(stack: Stack, folder: Path, services: Path) -> None:
-    """Write all services of a folder to the table, and create their seats."""
-    put_services(stack, folder, sorted(services.glob("*.yaml")))
-    release(stack)
+    """Write all services of a folder to the table, create their seats, and give the invented agents their roles."""
+    files = sorted(services.glob("*.yaml"))
+    put_services(stack, folder, files)
+    everywhere = [word for file in files for word in ("--service", file.stem)]
+    people = [person for person in provider.PEOPLE.values() if person.role]
+    with ThreadPoolExecutor() as pool:
+        adding = [
+            pool.submit(operate, stack, folder, "agents", "add", person.email, person.name, person.role, *everywhere)
+            for person in people
+        ]
+        release(stack)
+        for added in adding:
+            added.result()
 
 
 def put_services(stack: Stack, folder: Path, files: Sequence[Path]) -> None:
     """Check service files and write them to the table with the operator program. Its own files go into a folder."""
-    command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *map(str, files)]
+    operate(stack, folder, "services", "put", "--yes", *map(str, files))
+
+
+def operate(stack: Stack, folder: Path, *words: str) -> None:
+    """Run a command of the operator program."""
+    command = [sys.executable, "-m", "infra.ops", *words]
     env = clean_environment(folder) | {"AWS_ENDPOINT_URL": stack.endpoint}
     subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
 

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from infra.ops.agents import agents
 from infra.ops.audit import audit
 from infra.ops.close import close
 from infra.ops.day_list import day
@@ -30,7 +31,7 @@ def options(stage: StageBefore = None) -> None:
     """Accept `--stage` before the command too; `options.stage_of` reads it."""
 
 
-for group in (services, release, seats, requests, draws):
+for group in (services, release, seats, requests, draws, agents):
     app.add_typer(group)
 for command in (status, calendar, day, figures, close, audit):
     app.command()(command)

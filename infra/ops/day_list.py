@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich import box
 
+from chalicelib.desk import day as desk_day
+from chalicelib.desk import spreadsheet
+from chalicelib.desk.day import Row
 from chalicelib.domain import lifecycle
 from chalicelib.domain.person import Person
-from chalicelib.domain.seat import Seat, State, week_of
+from chalicelib.domain.seat import BOOKED, Seat
 from chalicelib.domain.service import Service, text_in
-from chalicelib.storage import person_store, seat_store
 from infra.ops import output
 from infra.ops.audit import audit_reading
 from infra.ops.options import STAGE_DEFAULT, Day, Json, ServiceId, StageName
@@ -37,33 +39,26 @@ def day(
         raise typer.BadParameter("use --csv or --json, not both")
     with open_session(ctx, stage, as_json=as_json) as session:
         service = session.service(service_id)
-        week = sorted(seat_store.read_week(service.id, week_of(date)), key=lambda seat: (seat.key.start, seat.key.unit))
-        seats = [seat for seat in week if seat.key.day == date and service.erase_at(seat.key) > session.now]
-        lines = [line for seat in session.progress("people")(seats) for line in _lines(service, seat)]
+        rows = desk_day.read_day(service, date, session.now)
+        kept = [row for row in rows if service.erase_at(row.seat.key) > session.now]
+        lines = [line for row in kept for line in _lines(service, row)]
         cells = [_cells(line) for line in lines]
         audit_reading(session, "day", sum(line["name"] is not None for line in lines), service=service.id, day=date)
         if as_csv:
-            sys.stdout.buffer.write(output.as_csv([COLUMNS, *cells]).encode())
+            sys.stdout.buffer.write(spreadsheet.as_csv([COLUMNS, *cells]).encode())
             return
-        people = sum(line["state"] in {State.PENDING, State.CONFIRMED} for line in lines)
+        people = sum(line["state"] in BOOKED for line in lines)
         title = f"{text_in(service.name, 'fr')} - {output.day(date)} - {output.count(people, 'appointment')}"
         table = output.table(COLUMNS, cells, style=box.ASCII2)
         session.show({"service": service.id, "date": date, "seats": lines}, title, *([table] if cells else []))
 
 
-def _lines(service: Service, seat: Seat) -> Iterator[dict[str, Any]]:
+def _lines(service: Service, row: Row) -> Iterator[dict[str, Any]]:
     """Return the line of a seat, if it has one: a booked or displaced applicant, or a seat given back too late."""
-    if seat.state in {State.PENDING, State.CONFIRMED}:
-        yield _line(seat, seat.state, _person(seat, seat.hold))
-    elif seat.past_state is State.DISPLACED and seat.person:
-        yield _line(seat, State.DISPLACED, _person(seat, seat.past))
-    elif lifecycle.stays_closed(service, seat):
-        yield _line(seat, SeatStatus.LATE, None)
-
-
-def _person(seat: Seat, hold: str) -> Person | None:
-    person = person_store.read(seat.person, seat.key.service)
-    return person if person and person.hold == hold else None
+    if row.is_listed:
+        yield _line(row.seat, row.state, row.person)
+    elif lifecycle.stays_closed(service, row.seat):
+        yield _line(row.seat, SeatStatus.LATE, None)
 
 
 def _line(seat: Seat, state: str, person: Person | None) -> dict[str, Any]:

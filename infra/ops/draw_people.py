@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from chalicelib.allocation import entries, office, publication
+from chalicelib.desk import spreadsheet
 from chalicelib.domain import draw_window, tokens
 from chalicelib.domain.call import Call
 from chalicelib.domain.entry import Entry
@@ -239,7 +240,7 @@ def calls(
         audit_reading(session, "draws calls", len(listed), service=service.id, week=of_week)
         lines = [_call_line(call, service) for call in listed]
         if as_csv:
-            sys.stdout.buffer.write(output.as_csv([COLUMNS, *lines]).encode())
+            sys.stdout.buffer.write(spreadsheet.as_csv([COLUMNS, *lines]).encode())
             return
         documents = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
         document = {"service": service.id, "week": of_week, "calls": documents}

@@ -15,14 +15,13 @@ from typing import Any
 
 import boto3
 
-from chalicelib.domain.seat import parse_key
+from chalicelib.domain.seat import BOOKED, parse_key
 from chalicelib.storage.items import is_lock_key, seat_item
 from infra.tools.command_line import one_line, stage_name
 
 Item = dict[str, Any]
 DynamoDB = Any
 """A boto3 client, which has no types."""
-LIVE_STATES = {"pending", "confirmed"}
 
 
 def moment(text: str) -> datetime:
@@ -83,7 +82,7 @@ def has_request(table: dict[tuple[str, str], Item], lock: Item) -> bool:
     """Tell whether the seat of a lock still has its request."""
     key = seat_item(parse_key(lock["seat"]["S"]))
     seat = table.get((key.pk, key.sk), {})
-    return seat.get("hold") == lock["hold"] and seat.get("state", {}).get("S") in LIVE_STATES
+    return seat.get("hold") == lock["hold"] and seat.get("state", {}).get("S") in BOOKED
 
 
 def put_back(table: str, missing: Iterator[Item], *, client: DynamoDB) -> int:

@@ -8,7 +8,7 @@ from chalicelib.domain import emails, names
 from chalicelib.domain.entry import Carrier
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import NotFound
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import BOOKED, State
 from chalicelib.storage import dynamodb, items, person_store, seat_store
 from chalicelib.storage.items import LockItem, PersonItem
 
@@ -88,7 +88,7 @@ def request_of(person: Person) -> PersonRequest:
         seat = seat_store.read(person.seat)
     except NotFound:
         return PersonRequest(person)
-    if seat.hold == person.hold and seat.state in {State.PENDING, State.CONFIRMED}:
+    if seat.hold == person.hold and seat.state in BOOKED:
         return PersonRequest(person, seat, seat.state)
     if seat.past == person.hold and seat.past_state:
         return PersonRequest(person, seat, seat.past_state)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.domain import calendar, lifecycle
-from chalicelib.domain.seat import Seat, State
+from chalicelib.domain.seat import APPOINTMENT, Seat, State
 from chalicelib.domain.service import Service
 
 
@@ -30,13 +30,13 @@ class SeatStatus(StrEnum):
 
 _BY_STATE = {
     State.PENDING: SeatStatus.PENDING,
-    State.CONFIRMED: SeatStatus.CONFIRMED,
     State.CLOSED: SeatStatus.CLOSED,
+    **dict.fromkeys(APPOINTMENT, SeatStatus.CONFIRMED),
 }
 
 
 def seat_status(service: Service, seat: Seat, now: datetime) -> SeatStatus:
-    """Return the status of a seat.
+    """Return the status of a seat. One whose arrival or outcome was recorded is CONFIRMED.
 
     FREE: visitors can take it. SHORT: it is inside the service's notice. LATE: it was given back inside the notice.
     """

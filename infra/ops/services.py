@@ -13,7 +13,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.booking import schedule
 from chalicelib.booking.weeks import weeks_with_seats
 from chalicelib.domain import codec, timetable
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import BOOKED
 from chalicelib.domain.seat_changes import ChangeKind
 from chalicelib.domain.service import Service, text_in
 from chalicelib.storage import dynamodb, items, service_store
@@ -175,10 +175,7 @@ def _effect(document: dict[str, Any], old: dict[str, Any] | None, now: datetime)
     created = [change.seat for change in changes if change.kind is ChangeKind.CREATE]
     opens = Counter((seat.key.week, max(seat.opens_at, now)) for seat in created if not service.draw)
     seats[KEPT] = sum(
-        seat.state in {State.PENDING, State.CONFIRMED}
-        and not seat.extra
-        and seat.key not in planned
-        and service.start_of(seat.key) > now
+        seat.state in BOOKED and not seat.extra and seat.key not in planned and service.start_of(seat.key) > now
         for week, week_seats in weeks_with_seats(service, now)
         for planned in [set(timetable.planned_seats(service, week))]
         for seat in week_seats

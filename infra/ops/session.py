@@ -15,6 +15,7 @@ from pynamodb.exceptions import PynamoDBException
 from rich.console import Console, RenderableType
 from rich.progress import track
 
+from chalicelib.desk import spreadsheet
 from chalicelib.domain import codec
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.seat import week_of
@@ -72,7 +73,7 @@ class Session:
             self.note(line)
         if not sys.stdin.isatty():
             raise Refused("nothing was changed: confirm with --yes, or run this at a terminal")
-        self.err.print(f"{output.clean(question)} [y/N] ", end="")
+        self.err.print(f"{spreadsheet.clean(question)} [y/N] ", end="")
         if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
             raise Refused("nothing was changed")
 
@@ -116,7 +117,7 @@ def _console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
 def _print(console: Console, part: RenderableType) -> None:
     """Print a table within the width, and a text on one line."""
     if isinstance(part, str):
-        console.print(output.clean(part), soft_wrap=True)
+        console.print(spreadsheet.clean(part), soft_wrap=True)
     else:
         console.print(part)
 

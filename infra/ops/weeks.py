@@ -10,7 +10,7 @@ import typer
 
 from chalicelib.domain import timetable
 from chalicelib.domain.figures import seconds_until_full
-from chalicelib.domain.seat import Seat, monday_of
+from chalicelib.domain.seat import RECORDED, Seat, State, monday_of
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_store
 from infra.ops import output, stored_services
@@ -123,6 +123,7 @@ def figures(
             "holds": sum(seat.holds_had for seat in seats),
             "pending": counts[SeatStatus.PENDING],
             "confirmed": counts[SeatStatus.CONFIRMED],
+            **{str(state): sum(seat.state is state for seat in seats) for state in State if state in RECORDED},
             "freed": sum(seat.freed for seat in seats),
             "expired": sum(seat.expired for seat in seats),
             "free": counts[SeatStatus.FREE],

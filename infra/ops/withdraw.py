@@ -13,7 +13,7 @@ import typer
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain import codec
-from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, CLOCK_SKEW, Seat, State
+from chalicelib.domain.seat import BOOKED, BY_OPERATOR, BY_RULES, CLOCK_SKEW, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.storage import dynamodb, entry_store, items, seat_maintenance, seat_store, service_store
 from chalicelib.storage.items import PersonItem, SeatItem, ServiceItem
@@ -24,7 +24,6 @@ from infra.ops.options import STAGE_DEFAULT, DryRun, Json, ServiceId, StageName,
 from infra.ops.session import Refused, open_session
 from infra.ops.stored_services import WithdrawnItem
 
-BOOKED = {State.PENDING, State.CONFIRMED}
 FOR_GOOD = "9999-12-31"
 INTERRUPTED = "It is hidden and closed already: run this again later, or put its file in place again"
 
@@ -108,7 +107,7 @@ def _refuse_if_live(service: Service, seats: Iterable[Seat], now: datetime, hint
 def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
     ends = service.start_of(seat.key) + service.slot
     if seat.state in BOOKED and ends > now:
-        yield Live("appointment" if seat.state is State.CONFIRMED else "request", ends)
+        yield Live("request" if seat.state is State.PENDING else "appointment", ends)
     elif seat.state is State.HELD and seat.until and seat.until >= now - CLOCK_SKEW:
         yield Live("hold", seat.until)
     elif seat.past_state is State.DISPLACED and seat.until and seat.until > now:

@@ -94,7 +94,8 @@ class Witness:
         if request.url.startswith("data:"):
             return
         self.requests.append(request.url)
-        if not request.url.startswith((self.stack.api, self.stack.inbox)):
+        identities = self.stack.identities.url if self.stack.identities else self.stack.api
+        if not request.url.startswith((self.stack.api, self.stack.inbox, identities)):
             self.strangers.append(request.url)
 
     def on_console(self, message: ConsoleMessage) -> None:

@@ -2,9 +2,9 @@
 
 Prints a table, and writes build/bench.json: `units` (calls, writes, reads) of each step of a booking, and `handlers`,
 the same of each handler; `cpu_ms` of each warm handler; `pace_ms` of a fixed piece of Python, to compare machines;
-`call_ms` of one call to the table by botocore alone; `load_ms` of each function (`import`, and with its `first`
-request); `bytes` of each handler's answer, gzip; `zip_bytes`; and the bill by AWS service: `dollars`,
-`dollars_behind_the_edge` (with the CDN), and `dollars_billed` (the same beyond the free tier).
+`desk_cpu_ms` of use cases of the desk; `call_ms` of one call to the table by botocore alone; `load_ms` of each
+function (`import`, and with its `first` request); `bytes` of each handler's answer, gzip; `zip_bytes`; and the bill by
+AWS service: `dollars`, `dollars_behind_the_edge` (with the CDN), and `dollars_billed` (the same beyond the free tier).
 --record WORDS adds the run to docs/benchmarks.md under this title.
 """
 
@@ -27,7 +27,7 @@ from tests.load.units import fresh_table, somewhere
 # isort: split
 from chalicelib.web import clock
 from infra.deploy.package import BUILD, ROOT, package
-from tests.load import handlers, prices
+from tests.load import desk, handlers, prices
 from tests.load.simulation.inputs import PRICES_AS_OF
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -66,6 +66,7 @@ FLOORS_AND_AIMS: dict[str, tuple[float | None, float | None]] = {
     "CPU ms, hold JSON": (0.5, 2),
     "CPU ms, hold JSON, without ticket and count": (0.5, 2),
     "CPU ms, captcha page": (None, 6),
+    "CPU ms, the list of 300 appointments": (None, 100),
     "CPU ms to load hold, with its first request": (225, 300),
     "MB of the zip": (None, 15),
     "dollars for 100,000 visitors on 1,000 seats": (0.23, 1.35),
@@ -88,10 +89,12 @@ def run() -> dict[str, Any]:
     package_file = template.with_name("deployment.zip")
     with somewhere():
         with fresh_table():
-            cases = handlers.Monday().cases()
+            monday = handlers.Monday()
+            cases = monday.cases()
             with Path(os.devnull).open("w") as sink, redirect_stderr(sink):  # each call logs a line
                 pace, bare, cpu = handlers.pace(), handlers.bare_call(), handlers.warm(cases)
                 steps, sizes = handlers.count_units(cases)
+                desk_cpu = desk.cpu(monday.service, clock.now())
             loads = handlers.loads(cases, package_file)
         booking_steps = steps_of_a_booking()
     figures: dict[str, Any] = {
@@ -100,6 +103,7 @@ def run() -> dict[str, Any]:
         "pace_ms": pace,
         "call_ms": bare,
         "cpu_ms": cpu,
+        "desk_cpu_ms": desk_cpu,
         "load_ms": loads,
         "bytes": sizes,
         "zip_bytes": package_file.stat().st_size,
@@ -202,6 +206,7 @@ def rows(measured: Mapping[str, Any]) -> dict[str, float]:
         PACE: measured["pace_ms"],
         "CPU ms, one call of the table by botocore alone": measured["call_ms"],
         **{f"CPU ms, {name}": ms for name, ms in measured["cpu_ms"].items()},
+        **{f"CPU ms, {name}": ms for name, ms in measured["desk_cpu_ms"].items()},
         "CPU ms to import app.py": measured["load_ms"]["hold"]["import"],
         **{f"CPU ms to load {name}, with its first request": ms["first"] for name, ms in measured["load_ms"].items()},
         "MB of the zip": measured["zip_bytes"] / 1e6,

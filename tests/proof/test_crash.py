@@ -23,7 +23,9 @@ from chalicelib.allocation import entries, publication, run
 from chalicelib.booking import availability, captcha, figures, filing, holds, moves, personal_data, requests, schedule
 from chalicelib.booking.hold import Held, Hold
 from chalicelib.booking.holds import Wish
+from chalicelib.desk import accounts, audit, day, register, sessions, signin
 from chalicelib.domain import refusals, timetable, tokens
+from chalicelib.domain.agent import Role
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.keys import keys
@@ -137,6 +139,35 @@ class Scene:
         entrants.put_service()
         self.token = entrants.entered().token
 
+    def invited(self) -> None:
+        """Invite two administrators, and sign one in."""
+        self.agent = accounts.invite("agnes@example.org", "Agnès", ["aes"], Role.ADMINISTRATOR, by=None, now=NOW)
+        self.other = accounts.invite("denis@example.org", "Denis", ["aes"], Role.ADMINISTRATOR, by=None, now=NOW)
+        self.hold = sessions.begin(self.agent, NOW)
+
+    def retire(self) -> None:
+        """Take the role of the other administrator away. Who does it again finds it done."""
+        with suppress(refusals.NotFound):
+            accounts.change_role(self.other.id, "aes", None, by=self.agent, now=NOW)
+
+    def sign_in(self) -> None:
+        """Do what follows when the provider has identified an agent."""
+        account = accounts.bind("https://issuer", "agnes", "agnes@example.org")
+        assert account
+        signin.begin_session(account, self.hold, NOW)
+
+    def arrive(self) -> None:
+        register.arrive(self.service, keys().read_link_token(self.token).seat, "agent", self.slots[0])
+
+    def see(self) -> None:
+        register.record(self.service, keys().read_link_token(self.token).seat, State.SEEN, "agent", self.slots[0])
+
+    def look_up(self) -> None:
+        """Look at the day of the appointment and find its applicant, as an agent."""
+        audit.record_view("aes", "agent", "day", NOW)
+        assert day.read_day(self.service, self.slots[0].date(), NOW)
+        day.note_found(self.service, day.find(self.service, AWA.last_name, NOW), "agent", NOW)
+
     def nothing(self) -> None:
         """Leave the service as it is before the first visitor."""
 
@@ -210,11 +241,25 @@ CASES = {
     ),
     "renewing an entry": Case(Scene.entered, lambda scene: entries.renew(scene.token, entrants.NOW), "renew_entry"),
     "reminding": Case(Scene.confirmed, Scene.sweep, "expiry"),
+    "a page of the desk": Case(
+        Scene.invited,
+        lambda scene: sessions.read(scene.hold, NOW + timedelta(minutes=2)),
+        "show_desk show_accounts desk_function",
+    ),
+    "the list of the day": Case(
+        Scene.confirmed, Scene.look_up, "show_day show_person show_sheet show_evening export_day search_people"
+    ),
+    "an arrival": Case(Scene.confirmed, Scene.arrive, "record_rows record_person"),
+    "an outcome": Case(Scene.confirmed, Scene.see, "record_rows record_person"),
+    "signing in": Case(Scene.invited, Scene.sign_in, "finish_sign_in"),
+    "signing out": Case(Scene.invited, lambda scene: sessions.end(scene.hold), "sign_out"),
+    "signing out everywhere": Case(Scene.invited, lambda scene: sessions.end_all(scene.agent), "sign_out_everywhere"),
+    "changing a role": Case(Scene.invited, Scene.retire, "invite_agent change_agent"),
     "the release": Case(Scene.nothing, Scene.release, "release"),
     "closing a morning": Case(Scene.confirmed, Scene.close, ""),
 }
-TOUCH_NOTHING = {"show_manage", "show_attempts", "static", "checker", "openapi", "health", "unknown"}
-LEAVES_MORE = {"a hold", "an extension", "a wrong answer"}
+TOUCH_NOTHING = {"show_manage", "show_attempts", "static", "checker", "openapi", "health", "unknown", "start_sign_in"}
+LEAVES_MORE = {"a hold", "an extension", "a wrong answer", "signing in", "signing out everywhere"}
 """Cases in which a second try counts as another one. Their own tests are below."""
 
 

@@ -13,6 +13,7 @@ from chalicelib.domain import codec, draw_window, timetable, tokens
 from chalicelib.domain.service import Service
 from chalicelib.storage import items
 from infra.local.stack import Stack
+from tests.stack.agent import Agent
 from tests.stack.visitor import Visitor, answered, changed, key_of, person, restart
 from tests.stackfixture import ANSWER
 
@@ -86,6 +87,35 @@ class StepChecks:
             return status < 400 or status == also
 
         return works
+
+    def signs_in_and_out(self) -> Works:
+        def works() -> bool:
+            agent = Agent(self.stack)
+            signed_in = agent.sign_in("agnes").status_code == 303
+            return signed_in and agent.post("/desk/sign-out").status_code == 303
+
+        return works
+
+    def looks_at_the_desk(self, *, start: bool = False) -> Works:
+        """Look at the first page of the desk, with a cache without services if the function is restarted first."""
+        agent = Agent(self.stack)
+        agent.sign_in("agnes")
+
+        def works() -> bool:
+            if start:
+                restart(self.stack, "desk")
+            return agent.get("/desk").status_code == 200
+
+        return works
+
+    def looks_at_an_applicant(self) -> Works:
+        """Look at the page of an appointment at the desk."""
+        link, _ = self.pending()
+        answered(self.visitor.post(f"{link}/confirmation"), 200)
+        seat = ".".join(link.rpartition("/")[2].split(".")[:4])
+        agent = Agent(self.stack)
+        agent.sign_in("agnes")
+        return lambda: agent.get(f"/desk/aes/seats/{seat}").status_code == 200
 
     def holds(self) -> Works:
         def works() -> bool:
@@ -313,6 +343,12 @@ NEEDED: dict[tuple[str, str], Prepare] = {
     ("request", "dynamodb:PutItem"): lambda at: at.sends(f"/holds/{at.visitor.captcha_passed()}/details", person()),
     ("request", "dynamodb:UpdateItem"): lambda at: at.sends(f"{at.pending()[0]}/confirmation"),
     ("request", "dynamodb:DeleteItem"): lambda at: at.sends(f"{at.pending()[0]}/erasure"),
+    ("desk", "dynamodb:Query"): lambda at: at.looks_at_the_desk(start=True),
+    ("desk", "dynamodb:GetItem"): lambda at: at.looks_at_the_desk(),
+    ("desk", "dynamodb:BatchGetItem"): lambda at: at.looks_at_an_applicant(),
+    ("desk", "dynamodb:PutItem"): lambda at: at.signs_in_and_out(),
+    ("desk", "dynamodb:UpdateItem"): lambda at: at.signs_in_and_out(),
+    ("desk", "dynamodb:DeleteItem"): lambda at: at.signs_in_and_out(),
     ("mailer", "dynamodb:GetItem"): lambda at: at.mails(),
     ("mailer", "dynamodb:Query"): lambda at: at.mails(start=True),
     ("mailer", "dynamodb:UpdateItem"): lambda at: at.mails(),

@@ -40,7 +40,13 @@ def posts() -> Iterator[str]:
     hold_id, token = captcha_passed(), confirmed()
     for method, route in ROUTES:
         if method == "POST":
-            yield route.replace("{service}", "aes").replace("{hold}", hold_id).replace("{token}", token)
+            yield (
+                route.replace("{service}", "aes")
+                .replace("{hold}", hold_id)
+                .replace("{token}", token)
+                .replace("{agent}", "none")
+                .replace("{seat}", "none")
+            )
 
 
 # Bodies
@@ -63,7 +69,7 @@ def posts() -> Iterator[str]:
 )
 def test_a_body_that_is_not_valid_unicode_is_refused_by_every_post_and_changes_nothing(kind: str, body: bytes) -> None:
     paths = list(posts())
-    assert len(paths) == 19
+    assert len(paths) == 26
     before = all_items()
     for path in paths:
         assert fields(send("POST", path, {"Accept": "application/json", "Content-Type": kind}, body)) == ["body"]
@@ -105,7 +111,7 @@ def test_half_a_surrogate_pair_in_a_path_a_query_or_a_header_causes_no_server_er
     headers = {"accept": accept, "accept-language": odd, "cookie": f"lang={odd}; visit={odd}"}
     for method, route in ROUTES:
         for value in ("aes", odd):
-            names = ("service", "hold", "token", "file", "week", "list")
+            names = ("service", "hold", "token", "file", "week", "list", "agent", "seat")
             ids = {name: value for name in names if f"{{{name}}}" in route}
             request_event = event(
                 method, route, f"/api/{odd}", ids=ids, headers=headers, multiValueQueryStringParameters=query
@@ -221,7 +227,13 @@ def test_every_get_route_answers_head_with_the_same_status_and_no_body() -> None
         if method != "GET":
             continue
         assert "HEAD" in app.app.routes[route], route
-        path = route.replace("{service}", "aes").replace("{hold}", hold_id).replace("{token}", token)
+        path = (
+            route.replace("{service}", "aes")
+            .replace("{hold}", hold_id)
+            .replace("{token}", token)
+            .replace("{agent}", "none")
+            .replace("{seat}", "none")
+        )
         for headers in (JSON, FORM):
             answer, head = (CLIENT.http.request(verb, path, headers=headers) for verb in ("GET", "HEAD"))
             assert (head.status_code, head.body) == (answer.status_code, b""), route

@@ -13,6 +13,7 @@ from pypdf import PdfReader
 
 from chalicelib import log
 from chalicelib.booking import captcha, filing, holds
+from chalicelib.desk import spreadsheet
 from chalicelib.domain import codec
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import InvalidFields
@@ -155,9 +156,9 @@ def test_a_name_is_escaped_in_a_letter_and_its_files_and_adds_no_header_or_line(
 
 @pytest.mark.parametrize("name", [*MARKUP, *COMMANDS, *DISGUISES])
 def test_a_name_in_the_output_of_the_operator_program_contains_no_formula_or_control_character(name: str) -> None:
-    line = output.as_csv([[name]])
-    assert not line.removeprefix(output.BOM).lstrip('"').startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert not set(output.clean(name)) & set("\x1b\u202e\u2066\u200b\u200d\u2060\ufeff\u00ad\U000e0041\r\n")
+    line = spreadsheet.as_csv([[name]])
+    assert not line.removeprefix(spreadsheet.BOM).lstrip('"').startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not set(spreadsheet.clean(name)) & set("\x1b\u202e\u2066\u200b\u200d\u2060\ufeff\u00ad\U000e0041\r\n")
     assert not set(output.as_json(name)) & set("\x1b\u202e\u2066\u200b\ufeff\r\n")
     (column,) = output.table(["name"], [[name]]).columns
     assert [getattr(cell, "spans", None) for cell in column.cells] == [[]]

@@ -1,4 +1,4 @@
-"""Imports go one way: app -> web, mail -> allocation -> booking -> storage -> domain; rendering imports only domain."""
+"""Imports go one way: app -> web, mail -> allocation, desk -> booking -> storage -> domain; rendering: only domain."""
 
 import ast
 import re
@@ -15,9 +15,10 @@ PACKAGES = {
     "storage": {"domain"},
     "booking": {"domain", "storage"},
     "allocation": {"domain", "storage", "booking"},
+    "desk": {"domain", "storage", "booking"},
     "rendering": {"domain"},
     "mail": {"domain", "storage", "booking", "allocation", "rendering"},
-    "web": {"domain", "storage", "booking", "allocation", "rendering"},
+    "web": {"domain", "storage", "booking", "allocation", "desk", "rendering"},
 }
 """Each package of `chalicelib/` and the packages that it may import."""
 SHARED = {"settings": {"domain"}, "keys": {"domain"}, "log": set[str]()}
@@ -102,10 +103,10 @@ NETWORK = re.compile(
 """The modules with which code could open a connection that is not one of botocore's to AWS."""
 
 
-def test_only_the_beacon_of_the_draw_opens_a_connection_that_leaves_aws() -> None:
+def test_only_the_beacon_of_the_draw_and_the_sign_in_of_the_desk_open_a_connection_that_leaves_aws() -> None:
     paths = {**MODULES, "app": ROOT / "app.py"}
     openers = {module for module, path in paths.items() if any(map(NETWORK.fullmatch, imported_names(path)))}
-    assert openers == {"allocation.beacon"}
+    assert openers == {"allocation.beacon", "desk.provider"}
 
 
 def test_only_the_draw_function_reaches_the_beacon() -> None:
@@ -115,6 +116,24 @@ def test_only_the_draw_function_reaches_the_beacon() -> None:
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     callers = {name for name, node in functions.items() if "allocation import run" in ast.unparse(node)}
     assert callers == {"draw"}
+
+
+def test_only_the_routes_of_the_sign_in_reach_the_identity_provider() -> None:
+    users = {
+        name: {module for module, path in MODULES.items() if name in imports(path)[0]}
+        for name in ("desk.provider", "desk.signin", "web.signin_views")
+    }
+    assert users == {"desk.provider": {"desk.signin"}, "desk.signin": {"web.signin_views"}, "web.signin_views": set()}
+    lines = (ROOT / "app.py").read_text("utf-8").splitlines()
+    calls = [number for number, line in enumerate(lines) if "return signin_views." in line]
+    routes = {next(line for line in reversed(lines[:number]) if line.startswith("@")) for number in calls}
+    assert len(routes) == 2
+    assert all(line.startswith('@reads("/desk/') for line in routes)
+
+
+def test_only_the_sign_in_imports_the_package_of_its_layer() -> None:
+    users = {module for module, path in MODULES.items() if {"joserfc", "cryptography"} & imports(path)[1]}
+    assert users == {"desk.signin"}
 
 
 def imported_names(path: Path) -> set[str]:
@@ -141,7 +160,8 @@ def test_only_the_modules_of_keys_build_and_take_apart_the_keys_of_the_table(fol
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and prefix.search(node.value)
     }
-    modules = {f"chalicelib/storage/{name}.py" for name in ("items", "entry_keys", "draw_items", "figure_items")}
+    names = ("items", "entry_keys", "draw_items", "figure_items", "desk_items")
+    modules = {f"chalicelib/storage/{name}.py" for name in names}
     assert {path for path, _ in literals} <= modules, literals
 
 

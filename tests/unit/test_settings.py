@@ -14,6 +14,13 @@ GOOD = {
     "GUICHET_PUBLIC_URL": "https://guichet.example.org/",
     "GUICHET_ORIGIN_HOLDS": "30",
 }
+DESK = {
+    "GUICHET_DESK_ISSUER": "https://connexion.example.org/api/v2",
+    "GUICHET_DESK_CLIENT_ID": "client",
+    "GUICHET_DESK_CLIENT_SECRET": "c" * 16,
+    "GUICHET_DESK_ACR": "eidas2 eidas3",
+    "GUICHET_DESK_PKCE": "no",
+}
 STAGE = "the name of the stage, in lower case"
 TABLE = "the name of the DynamoDB table"
 RATE = "the e-mails a second, from 1 to 9999"
@@ -78,6 +85,45 @@ def test_a_missing_or_wrong_setting_stops_the_start_with_one_line(change: dict[s
     with pytest.raises(settings.WrongSetting) as stopped:
         settings.read({**GOOD, **change})
     assert str(stopped.value) == line
+
+
+def test_the_provider_of_the_agents_is_read_and_its_secret_is_not_printed() -> None:
+    provider = settings.read({**GOOD, **DESK}).provider
+    assert provider == settings.Provider(
+        "https://connexion.example.org/api/v2", "client", "c" * 16, ("eidas2", "eidas3"), pkce=False
+    )
+    assert "ccc" not in repr(provider)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"GUICHET_DESK_ISSUER": "http://127.0.0.1:4567"}, "the issuer of the identity provider, with https://"),
+        ({"GUICHET_DESK_ISSUER": "https://a b"}, "the issuer of the identity provider, with https://"),
+        ({"GUICHET_DESK_CLIENT_ID": ""}, "the client id that the identity provider gave"),
+        ({"GUICHET_DESK_CLIENT_SECRET": "short"}, "the client secret, from Secrets Manager"),
+        ({"GUICHET_DESK_ACR": ""}, "the accepted levels of authentication, with spaces between them"),
+        ({"GUICHET_DESK_PKCE": "maybe"}, "yes, or no for a provider that knows no PKCE"),
+    ],
+)
+def test_a_missing_or_wrong_setting_of_the_provider_stops_the_start_with_one_line(
+    change: dict[str, str], line: str
+) -> None:
+    with pytest.raises(settings.WrongSetting) as stopped:
+        settings.read({**GOOD, **DESK, **change})
+    ((name, value),) = change.items()
+    assert str(stopped.value) == f"guichet: {name} is {'malformed' if value else 'missing'}. Set it to {line}."
+
+
+def test_the_provider_of_the_local_stack_may_be_on_this_machine_and_no_other_one_without_tls() -> None:
+    laptop = {**GOOD, **DESK, "GUICHET_STAGE": "laptop"}
+    for issuer, accepted in (("http://127.0.0.1:4567", True), ("http://example.org", False)):
+        try:
+            settings.read({**laptop, "GUICHET_DESK_ISSUER": issuer})
+        except settings.WrongSetting:
+            assert not accepted
+        else:
+            assert accepted
 
 
 def test_a_function_that_sends_no_mail_needs_no_mail_settings() -> None:

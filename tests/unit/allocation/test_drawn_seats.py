@@ -1,6 +1,6 @@
 """Seats for the winners of a draw, and for the next ranks when a seat comes free."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +10,12 @@ from chalicelib.allocation import seats as drawn_seats
 from chalicelib.booking import holds, requests, schedule
 from chalicelib.booking.holds import Wish
 from chalicelib.booking.requests import Request
+from chalicelib.desk import register
 from chalicelib.domain import draw_record, refusals
 from chalicelib.domain.draw import half_day
 from chalicelib.domain.entry import EntryState
 from chalicelib.domain.seat import State
-from chalicelib.storage import person_store, seat_maintenance
+from chalicelib.storage import person_store, seat_maintenance, service_store
 from chalicelib.storage.move_store import MoveResult
 from tests.unit.allocation.drawing import (
     A_WEEK,
@@ -34,6 +35,9 @@ from tests.unit.allocation.drawing import (
     stored,
 )
 from tests.unit.allocation.entrants import CLOSES, OPENS, WEEK, entered, entry_of, somebody
+from tests.unit.booking.steps import PARIS
+
+pytestmark = pytest.mark.slow
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ROUND_AT = draw_record.deciding_round(CLOSES, FROZEN_AT).at
@@ -212,6 +216,20 @@ def test_who_was_drawn_can_confirm_cancel_or_let_it_expire_and_enter_again_with_
     at(OPENS + A_WEEK)
     at(FROZEN_AT + A_WEEK)
     assert [(entry.receipt, entry.waited) for entry in frozen("2026-W53")] == [(receipt(again), 0)]
+
+
+def test_who_did_not_come_can_enter_again_from_the_start_on_and_has_waited_for_no_draw() -> None:
+    ((name, request),) = enter(1, "tue-am").items()
+    draw()
+    requests.confirm(request.token, ROUND_AT)
+    with pytest.raises(refusals.AlreadyRequested):
+        entered(somebody(0), now=OPENS + A_WEEK)
+    key = seat_of(MORNING).key
+    start = datetime.combine(key.day, key.start, PARIS)
+    register.record(service_store.read("aes", start), key, State.MISSED, "a" * 16, start)
+    again = receipt(entered(somebody(0), now=OPENS + 3 * A_WEEK))
+    assert again != name
+    assert publication.place_of("aes", again).waited == 0
 
 
 def test_a_live_offer_is_not_in_the_next_draw_and_leaving_it_frees_the_seat() -> None:

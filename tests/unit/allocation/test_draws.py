@@ -36,6 +36,8 @@ from tests.unit.allocation.drawing import (
 )
 from tests.unit.allocation.entrants import CLOSES, NOW, OPENS, WEEK, all_entries, entered, entry_of, filed, somebody
 
+pytestmark = pytest.mark.slow
+
 MILLISECOND, MINUTE = timedelta(milliseconds=1), timedelta(minutes=1)
 NEXT, THIRD = "2026-W53", "2027-W01"
 

@@ -10,6 +10,8 @@ from chalicelib.domain.service import Service
 from chalicelib.storage import recent, seat_store, service_store
 from tests.conftest import MONDAY, calls, document, fill, throttled
 
+pytestmark = pytest.mark.slow
+
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 NOW = MONDAY + SECOND
 SATURDAY = NOW + 5 * DAY

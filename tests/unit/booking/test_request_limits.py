@@ -20,6 +20,8 @@ from tests.conftest import MONDAY, calls, document, fill
 from tests.unit.booking.steps import AWA, FIRST, at_once, send_details, solve, somebody
 from tests.unit.mail.postman import Postman
 
+pytestmark = pytest.mark.slow
+
 NOW = MONDAY + timedelta(seconds=1)
 TICK, MINUTE = timedelta(milliseconds=1), timedelta(minutes=1)
 HERE = "192.0.2.7"

@@ -26,6 +26,8 @@ from tests.unit.allocation import drawing, entrants
 from tests.unit.booking.steps import AWA, BEN, NOW, START, captcha_passed, confirmed, filed, hold, send_details
 from tests.unit.mail.postman import bounce
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 12, 1)
 BEFORE = StageSecret("0123456789012345678901234567890123456789012345")
 KNOWN = BEFORE.rotated("n" * 52, TODAY, leaked=False)

@@ -22,6 +22,8 @@ from chalicelib.storage import dynamodb, items, recent, seat_store, service_stor
 from tests.conftest import MONDAY, calls, client_error, document, fill
 from tests.unit.booking.steps import AWA, send_details
 
+pytestmark = pytest.mark.slow
+
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 NOW = MONDAY + SECOND
 QUIET = MONDAY + timedelta(hours=3)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -63,7 +63,7 @@ def test_a_closed_seat_counts_as_opened_only_if_somebody_had_it() -> None:
 
 
 def test_what_the_desk_records_later_counts_as_an_appointment_and_says_who_came() -> None:
-    outcomes = [cast("State", outcome) for outcome in ["seen"] * 33 + ["incomplete"] * 7 + ["missed"] * 8]
+    outcomes = [State.SEEN] * 33 + [State.INCOMPLETE] * 7 + [State.MISSED] * 8
     seats = [replace(seat, state=outcome) for seat, outcome in zip(taken(60)[:48], outcomes, strict=True)]
     week = counted([*seats, *taken(60)[48:]])
     assert (week["confirmed"], week["recorded"], week["honoured"]) == (60, 45, 40)

@@ -16,7 +16,8 @@ import pytest
 from infra.deploy.package import ROOT, download_wheels
 
 ZIP, OPERATORS, DEVELOPERS = "requirements.txt", "requirements-ops.txt", "requirements-dev.txt"
-LAYER = "requirements-draw.txt"
+LAYERS = {"requirements-draw.txt": "py-arkworks-bls12381", "requirements-desk.txt": "joserfc"}
+"""What only one function needs, and the package that it imports."""
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)((?: ; .*?)?)((?: +--hash=sha256:[0-9a-f]{64})*)$")
 OPERATOR_CODE = [
     *(
@@ -45,13 +46,14 @@ def test_every_package_is_pinned_with_the_hashes_of_its_files(name: str) -> None
 
 def test_each_list_pins_the_versions_that_the_tests_use() -> None:
     assert pins(ZIP).items() <= pins(OPERATORS).items() <= pins(DEVELOPERS).items()
-    assert pins(LAYER).items() <= pins(DEVELOPERS).items()
+    assert all(pins(layer).items() <= pins(DEVELOPERS).items() for layer in LAYERS)
 
 
-def test_what_only_the_draw_function_needs_is_in_its_layer_and_not_in_the_zip() -> None:
-    assert set(pins(LAYER)) == {"py-arkworks-bls12381"}
-    assert all(hashes for _, hashes in pins(LAYER).values())
-    assert not pins(LAYER).keys() & pins(ZIP).keys()
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_only_one_function_needs_is_in_its_layer_and_not_in_the_zip(layer: str) -> None:
+    assert LAYERS[layer] in pins(layer)
+    assert all(hashes for _, hashes in pins(layer).values())
+    assert not pins(layer).keys() & pins(ZIP).keys()
 
 
 def imported(path: Path) -> set[str]:
@@ -72,9 +74,9 @@ def test_operators_need_only_the_packages_of_their_list() -> None:
     assert own - files <= {"infra.deploy", "infra.ops", "infra.servicefile"}
     distributions = packages_distributions()
     foreign = {module.partition(".")[0] for module in modules - own} - sys.stdlib_module_names - {"app", "chalicelib"}
-    layer = {name.replace("-", "_") for name in pins(LAYER)}  # the operator program does not verify a round
-    layer.add("py_ecc")  # and whoever runs the checker chooses whether to install this
-    needed = {distributions[module][0].lower() for module in foreign - layer - {"infra"}}
+    layers = {name.replace("-", "_") for name in LAYERS.values()}  # the operator program verifies no signature
+    layers.add("py_ecc")  # and whoever runs the checker chooses whether to install this
+    needed = {distributions[module][0].lower() for module in foreign - layers - {"infra"}}
     assert needed <= pins(OPERATORS).keys()
     assert not {"aiosmtpd", "locust", "ministack", "playwright"} & pins(OPERATORS).keys()
 

@@ -25,6 +25,7 @@ PROGRAMS = [
     "infra.tools.browser",
     "infra.deploy",
     "infra.local",
+    "infra.local.desk_pictures",
     "infra.local.lighthouse",
     "infra.ops",
     "infra.deploy.package",

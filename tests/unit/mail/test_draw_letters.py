@@ -23,6 +23,8 @@ from tests.unit.allocation.entrants import CLOSES, NOW, OPENS, WEEK, entered, en
 from tests.unit.booking.steps import AWA
 from tests.unit.mail.postman import Postman, images, mailed
 
+pytestmark = pytest.mark.slow
+
 WITNESS = "temoin@example.org"
 
 

@@ -19,7 +19,7 @@ from chalicelib.domain.attestation import Attestation, Outcome
 from chalicelib.domain.draw_record import Draw, Figure, Stage
 from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Details, Person
-from chalicelib.domain.seat import EntryKey, Seat, SeatKey, State
+from chalicelib.domain.seat import BOOKED, EntryKey, Seat, SeatKey, State
 from chalicelib.domain.service import Beacon, DrawRules, SeatAfter, WeeklyMoment
 from chalicelib.domain.tokens import SignedToken, TokenKind
 from chalicelib.rendering import attestation_sheet, convocation, templates
@@ -114,7 +114,7 @@ def week(*free: str) -> calendar.Calendar:
 
 
 def request(state: State) -> Request:
-    live = state in {State.PENDING, State.CONFIRMED, State.DISPLACED}
+    live = state in BOOKED | {State.DISPLACED}
     ended = Request(TOKEN, AES, Seat(KEY, opens_at=NOW), state, "AES-7K3M9-QXPT2")
     return replace(ended, confirm_before=NOW, filed_at=NOW, person=PERSON) if live else ended
 
@@ -498,6 +498,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "pending": ("request.html", {"request": request(State.PENDING)}),
     "confirmed": ("request.html", {"request": request(State.CONFIRMED)}),
+    "arrived": ("request.html", {"request": request(State.ARRIVED)}),
+    "seen": ("request.html", {"request": request(State.SEEN)}),
+    "missed": ("request.html", {"request": request(State.MISSED)}),
+    "incomplete": ("request.html", {"request": request(State.INCOMPLETE)}),
     "cancelled": ("request.html", {"request": request(State.CANCELLED)}),
     "expired": ("request.html", {"request": request(State.EXPIRED)}),
     "withdrawn": ("request.html", {"request": request(State.WITHDRAWN)}),

@@ -16,6 +16,8 @@ from chalicelib.web import clock
 from tests.client import FIRST, FORM, JSON, Answer, Browser, all_items, fields, get, post, refused, send
 from tests.conftest import Clock, document, fill
 
+pytestmark = pytest.mark.slow
+
 BUTTON = "Obtenir une attestation"
 PATH = "/services/aes/attempts"
 

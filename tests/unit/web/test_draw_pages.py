@@ -16,6 +16,8 @@ from tests.unit.allocation.drawing import DRAWN_AT, FROZEN_AT, any_round, at, pu
 from tests.unit.allocation.entrants import CLOSES, NOW, OPENS, WEEK, entered, somebody
 from tests.unit.web.pages import page, text_of
 
+pytestmark = pytest.mark.slow
+
 LIST = "/services/aes/draws"
 BASE = f"{LIST}/{WEEK}"
 SEARCH = "Chercher"

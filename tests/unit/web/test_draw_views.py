@@ -12,6 +12,8 @@ from tests.conftest import Clock
 from tests.unit.allocation.drawing import DRAWN_AT, FROZEN_AT, MORNING, at, put
 from tests.unit.allocation.entrants import NOW, OPENS, WEEK, entered, somebody
 
+pytestmark = pytest.mark.slow
+
 BASE = f"/services/aes/draws/{WEEK}"
 FOREVER, SHORT = "public, max-age=31536000, immutable", "public, max-age=0, s-maxage=1"
 

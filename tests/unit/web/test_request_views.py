@@ -3,10 +3,12 @@
 import re
 from base64 import b64decode
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 
 from chalicelib.booking import personal_data, requests
+from chalicelib.desk import register
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
@@ -138,6 +140,46 @@ def test_a_program_moves_a_request_to_one_of_its_choices_and_goes_on_with_the_ne
     refused(post(f"/requests/{again}/move", choices[1]), 409, "moves-spent")
     refused(get(f"/requests/{again}/move"), 409, "moves-spent")
     refused(get(f"/requests/{token}/move"), 410, "link-over")
+
+
+@pytest.mark.parametrize(
+    ("state", "title"),
+    [
+        (State.ARRIVED, "Votre arrivée est notée"),
+        (State.SEEN, "Ce rendez-vous est terminé"),
+        (State.MISSED, "Ce rendez-vous est noté comme manqué"),
+        (State.INCOMPLETE, "Il manquait des documents à ce rendez-vous"),
+    ],
+)
+def test_an_applicant_reads_kindly_what_the_desk_recorded_and_can_change_nothing(
+    service: Service, state: State, title: str
+) -> None:
+    token = confirmed(wish(0))
+    key = keys().read_link_token(token).seat
+    start = service.start_of(key)
+    if state is State.ARRIVED:
+        register.arrive(service, key, "a" * 16, start)
+    else:
+        register.record(service, key, state, "a" * 16, start)
+    assert get(f"/requests/{token}").data["state"] == state
+    assert get(f"/requests/{token}/convocation").data["state"] == state
+    for path, body in (
+        ("cancellation", None),
+        ("erasure", None),
+        ("convocation", None),
+        ("correction", {"first_name": "Awa", "last_name": "Exemplo", "phone": "06 12 34 56 78"}),
+        ("move", {"date": "2026-12-10", "start": "10:15"}),
+    ):
+        refused(post(f"/requests/{token}/{path}", body), 409, "appointment-begun")
+        answer = send("POST", f"/requests/{token}/{path}", FORM, urlencode(body or {}).encode())
+        assert answer.headers["Location"].endswith(f"/requests/{token}?refused=appointment-begun")
+    for path in ("", "/cancellation", "/erasure", "/confirmation", "?refused=appointment-begun"):
+        html = get(f"/requests/{token}{path}", Accept="text/html").text
+        assert title in html
+        assert ("Vous ne pouvez plus rien y changer ici." in html) is ("refused" in path)
+        ways = ("cancellation", "erasure", "move", "correction")
+        assert path or not [way for way in ways if f"/{token}/{way}" in html]
+        assert "Vos données seront effacées le" in html
 
 
 def test_a_person_changes_the_date_and_the_old_link_says_so() -> None:

@@ -285,7 +285,7 @@ def test_an_invalid_wish_is_refused_by_field_and_nothing_is_held() -> None:
 
 
 def test_an_unreadable_form_is_refused_and_nothing_is_held() -> None:
-    for body in (b"%ff=%fe&\xff", b"&".join(b"a%d=1" % n for n in range(41)), b"slot=" + b"1" * 1_000_000):
+    for body in (b"%ff=%fe&\xff", b"&".join(b"a%d=1" % n for n in range(401)), b"slot=" + b"1" * 1_000_000):
         answer = send("POST", "/services/aes/holds", FORM, body)
         assert (answer.status, answer.kind) == (422, "text/html")
     assert count_taken_seats() == 0

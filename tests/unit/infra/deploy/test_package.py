@@ -32,7 +32,8 @@ def test_every_template_is_packaged_as_python(tmp_path: Path) -> None:
     compiled = Environment(
         loader=ModuleLoader(copy_sources(tmp_path) / "chalicelib" / templates.COMPILED), autoescape=True
     )
-    names = [path.name for path in (ROOT / "chalicelib" / "templates").iterdir()]
+    templates_folder = ROOT / "chalicelib" / "templates"
+    names = [str(path.relative_to(templates_folder)) for path in templates_folder.rglob("*.*")]
     assert [name for name in names if compiled.get_template(name).name != name] == []
     assert len(names) > 20
 

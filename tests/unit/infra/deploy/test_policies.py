@@ -9,7 +9,20 @@ import pytest
 from infra.deploy.package import ROOT
 from tests.rehearsal.permissions import NEEDED, NOT_CHECKED
 
-FUNCTIONS = ("page", "slots", "hold", "captcha", "request", "mailer", "feedback", "office", "release", "expiry", "draw")
+FUNCTIONS = (
+    "page",
+    "slots",
+    "hold",
+    "captcha",
+    "request",
+    "desk",
+    "mailer",
+    "feedback",
+    "office",
+    "release",
+    "expiry",
+    "draw",
+)
 ROW = re.compile(r"\| (\w+) \| `(\w+:\w+)` \| ([^|]+) \| ([^|]+) \|")
 TABLE = {"Fn::ImportValue": {"Fn::Sub": "guichet-${Stage}-TableArn"}}
 ARN = "arn:${AWS::Partition}:"
@@ -32,12 +45,21 @@ RESOURCES: dict[str, Any] = {
     },
 }
 
-SEEDS_DENIED = {
-    "Effect": "Deny",
-    "Action": "dynamodb:*",
-    "Resource": TABLE,
-    "Condition": {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["DRAWSEED#*"]}},
+
+def denial(actions: str | list[str], *keys: str) -> dict[str, Any]:
+    condition = {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(keys)}}
+    return {"Effect": "Deny", "Action": actions, "Resource": TABLE, "Condition": condition}
+
+
+ALL_BUT_PUT = [f"dynamodb:{name}Item" for name in ("BatchGet", "Delete", "Get")] + [
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+]
+DENIED = {
+    "draw": [denial("dynamodb:*", "DESK*")],
+    "desk": [denial("dynamodb:*", "DRAWSEED#*"), denial(ALL_BUT_PUT, "DESKAUDIT#*")],
 }
+SEEDS_AND_AGENTS = [denial("dynamodb:*", "DRAWSEED#*", "DESK*")]
 
 
 def documented() -> list[tuple[str, str, str, str]]:
@@ -63,15 +85,15 @@ def test_a_policy_allows_the_documented_actions_on_their_resources_and_no_other(
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_policy_but_that_of_the_draw_denies_the_seeds_of_draws(name: str) -> None:
+def test_seeds_are_for_the_draw_only_agents_for_the_desk_only_and_the_audit_can_only_be_added_to(name: str) -> None:
     document = json.loads((ROOT / ".chalice" / f"policy-{name}.json").read_text("utf-8"))
     denied = [statement for statement in document["Statement"] if statement["Effect"] != "Allow"]
-    assert denied == ([] if name == "draw" else [SEEDS_DENIED])
+    assert denied == DENIED.get(name, SEEDS_AND_AGENTS)
 
 
 def test_each_permission_is_revoked_in_the_rehearsal_or_is_one_that_the_emulator_does_not_check() -> None:
     rows = documented()
-    assert len(rows) == 45
+    assert len(rows) == 51
     revoked = {(who, action) for who, action, _, fails in rows if not fails.endswith("(AWS)")}
     assert revoked == set(NEEDED)
     assert {action for _, action, _, fails in rows if fails.endswith("(AWS)")} == set(NOT_CHECKED)

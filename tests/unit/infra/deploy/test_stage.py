@@ -11,6 +11,7 @@ from infra.deploy.aws import CannotDeploy
 from infra.deploy.checks import RESERVED
 from infra.deploy.cloudformation import APP, CDN, DATA, read_template
 from infra.deploy.package import ROOT
+from infra.deploy.stacks import Deployment
 
 TODAY = date(2026, 11, 23)
 GOOD = {
@@ -61,6 +62,7 @@ def test_the_example_is_valid() -> None:
 
 PREFIX = "guichet: prod.yaml: "
 ACCOUNT = "the twelve digits of the AWS account, in quotes"
+DESK = "DeskIssuer, DeskClientId, DeskAcr"
 CERTIFICATE = "The ARN of the domain's certificate in ACM in us-east-1"
 SENDER = "The e-mail address that sends the letters"
 
@@ -80,7 +82,7 @@ SENDER = "The e-mail address that sends the letters"
         ({"MailRate": ""}, f"{PREFIX}MailRate is None: E-mails a second - at most the rate that SES grants"),
         (
             {"Reserve": "perhaps"},
-            f"{PREFIX}Reserve is 'perhaps': Whether functions reserve concurrency - 559 of the account's 1000",
+            f"{PREFIX}Reserve is 'perhaps': Whether functions reserve concurrency - 569 of the account's 1000",
         ),
         (
             {"account": "111122223333"},
@@ -111,6 +113,13 @@ SENDER = "The e-mail address that sends the letters"
             f"{PREFIX}Certificate is 'arn:aws:acm:eu-west-3:1:certificate/1': {CERTIFICATE}",
         ),
         ({**CDN_SETTINGS, "PublicUrl": "https://example.org"}, f"{PREFIX}PublicUrl follows from Domain: remove it"),
+        ({"DeskClientId": "x", "DeskAcr": "eidas2"}, f"{PREFIX}DeskIssuer is missing: the desk needs {DESK}"),
+        ({"DeskIssuer": "https://connexion.example.org"}, f"{PREFIX}DeskClientId is missing: the desk needs {DESK}"),
+        (
+            {"DeskIssuer": "http://127.0.0.1:4567", "DeskClientId": "x", "DeskAcr": "eidas2"},
+            f"{PREFIX}DeskIssuer needs https://",
+        ),
+        ({"DeskSecretVersion": "1" * 36}, f"{PREFIX}DeskSecretVersion is no setting"),
         ({"MailFrom": "[broken"}, "guichet: prod.yaml:5: this is not YAML"),
     ],
 )
@@ -164,6 +173,25 @@ def test_a_name_that_no_stage_can_have_or_that_has_no_settings_is_refused(name: 
     with pytest.raises(CannotDeploy) as refused:
         stage.read(name, None, today=TODAY, environ={})
     assert str(refused.value) == line
+
+
+class NoSecret:
+    """Secrets Manager without a client secret."""
+
+    class exceptions:  # noqa: N801  # as botocore has it
+        ResourceNotFoundException = KeyError
+
+    def describe_secret(self, *, SecretId: str) -> object:  # noqa: N803  # as AWS has it
+        raise KeyError(SecretId)
+
+
+def test_a_desk_without_its_client_secret_stops_the_deployment_with_one_line() -> None:
+    with pytest.raises(CannotDeploy) as refused:
+        Deployment("prod", lambda _service: NoSecret()).desk_secret_version()
+    assert str(refused.value) == (
+        "guichet: the desk of prod has no client secret: store the one that the identity provider gave in Secrets "
+        "Manager as guichet-prod-desk (docs/deploy.md)"
+    )
 
 
 def test_every_resource_of_the_data_stack_outlives_it() -> None:

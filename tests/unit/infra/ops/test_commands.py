@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pynamodb.exceptions import GetError
 
+from chalicelib.desk import spreadsheet
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
@@ -204,12 +205,12 @@ def test_a_dry_run_writes_nothing_not_even_an_audit_item_and_asks_nothing(comman
 
 def test_text_of_applicants_cannot_control_a_terminal_a_program_or_a_spreadsheet() -> None:
     name = "A\x1b[31m\x9b2Jw\u202ea\u2066\u200f\r\n[bold]"
-    assert output.clean(name) == "A[31m2Jwa  [bold]"
+    assert spreadsheet.clean(name) == "A[31m2Jwa  [bold]"
     assert output.as_json({"é": name}) == (
         '{"é": "A\\u001b[31m\\u009b2Jw\\u202ea\\u2066\\u200f\\r\\n[bold]"}'  # as it was, and harmless
     )
     cells = ("=1+1", "+33 6", "-2", "@a", "\t=1", "\rx", " =1", "\u200b=1", "＝1", 'a;"b"', "Ünal")
-    assert output.as_csv([cells]) == ("\ufeff'=1+1;'+33 6;'-2;'@a;' =1;' x;' =1;'=1;'＝1;" + '"a;""b""";Ünal\r\n')
+    assert spreadsheet.as_csv([cells]) == ("\ufeff'=1+1;'+33 6;'-2;'@a;' =1;' x;' =1;'=1;'＝1;" + '"a;""b""";Ünal\r\n')
 
 
 def test_a_tag_outside_the_basic_plane_is_escaped_as_json_wants_it() -> None:
