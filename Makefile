@@ -30,13 +30,17 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' $(BIN)/python -m tests.load.rush
 
 test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the deployed stack, the browser
-	@$(MAKE) --no-print-directory --keep-going -j4 lint test-stack test-browser test-rest
+	@$(MAKE) --no-print-directory -j2 lint test-unit
+	@$(MAKE) --no-print-directory --keep-going -j3 test-stack test-browser test-rest  # the last one is niced
+
+test-unit: setup  ## run the fast unit tests of the service, a part of `make test`
+	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
 
 test-stack: setup  ## test the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
-test-rest: setup  ## run unit tests, proofs and the tests of security and load tools, a part of `make test`
-	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/unit tests/proof tests/load tests/security
+test-rest: setup  ## run slow unit tests, proofs, the tests of security, tools and programs, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/unit tests/proof tests/load tests/security -m "slow or rest"
 
 test-browser: setup  ## test the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.tools.browser
@@ -45,7 +49,7 @@ test-browser: setup  ## test the pages in Chromium, a part of `make test`
 test-long: lint  ## run the long tests: coverage, proofs and pages at full size, faults, the history check on every broken copy
 	@$(BIN)/pytest $(SERVICE_TESTS) --cov
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
-	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py
+	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py tests/unit/web
 	@GUICHET_LONG=1 $(BIN)/pytest tests/browser/test_everyone.py tests/browser/test_script.py
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py tests/stack/test_office.py
 

@@ -32,6 +32,8 @@ from tests.unit.allocation.entrants import (
 )
 from tests.unit.booking.steps import AWA, BEN, at_once, person
 
+pytestmark = pytest.mark.slow
+
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 LIFE = entry.LIFE
 

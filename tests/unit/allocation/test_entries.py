@@ -30,6 +30,8 @@ from tests.unit.allocation.entrants import (
 )
 from tests.unit.booking.steps import AWA, person
 
+pytestmark = pytest.mark.slow
+
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 LIFE = entry.LIFE
 

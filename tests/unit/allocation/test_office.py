@@ -20,6 +20,8 @@ from tests.unit.allocation.drawing import DRAWN_AT, MORNING, at, frozen, put, re
 from tests.unit.allocation.entrants import CLOSES, NOW, OPENS, WEEK, all_entries, entered, entry_of, somebody
 from tests.unit.booking.steps import AWA
 
+pytestmark = pytest.mark.slow
+
 BY_POST = replace(AWA, email="")
 SECRET, OTHER = "a" * 52, "b" * 52
 

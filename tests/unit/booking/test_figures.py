@@ -19,7 +19,7 @@ SETTLED = datetime(2026, 12, 22, 23, 0, tzinfo=UTC)
 """Two days after the end of the week, in Paris."""
 A_WEEK = timedelta(weeks=1)
 
-pytestmark = pytest.mark.usefixtures("service")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("service")]
 
 
 def published() -> dict[str, Figures]:

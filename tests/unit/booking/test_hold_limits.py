@@ -20,6 +20,8 @@ from chalicelib.web import visit
 from tests.conftest import MONDAY
 from tests.unit.booking.steps import AWA, LIBRARY, NOW, send_details, solve, somebody
 
+pytestmark = pytest.mark.slow
+
 TICK, SECOND, MINUTE = timedelta(milliseconds=1), timedelta(seconds=1), timedelta(minutes=1)
 FIRST = Wish(None, conditions_accepted=True)
 

@@ -12,7 +12,7 @@ from chalicelib.domain.seat import SeatKey, State
 from chalicelib.storage import seat_store, service_store
 from tests.unit.booking.steps import AWA, BEN, NOW, PARIS, at_once, confirmed, filed, move, person
 
-pytestmark = pytest.mark.usefixtures("service")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("service")]
 
 
 def at(day: int, hour: int = 10, minute: int = 0) -> datetime:

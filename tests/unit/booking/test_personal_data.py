@@ -23,7 +23,7 @@ PAUSE = personal_data.CONVOCATION_PAUSE
 AFTER = NOW + timedelta(days=3)
 """When a seat that was given back at NOW is free again."""
 
-pytestmark = pytest.mark.usefixtures("service")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("service")]
 
 
 def stored() -> str:

@@ -10,6 +10,8 @@ from tests.client import Page, all_items
 from tests.conftest import Clock
 from tests.unit.desk.office import Desk, invited
 
+pytestmark = pytest.mark.slow
+
 ADMINISTRATOR = Role.ADMINISTRATOR
 
 

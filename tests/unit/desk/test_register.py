@@ -19,6 +19,8 @@ from tests.conftest import document, fill
 from tests.unit.booking.steps import AWA, BEN, NOW, START, at_once, confirmed, filed
 from tests.unit.mail.postman import image
 
+pytestmark = pytest.mark.slow
+
 EARLY, LATE, MINUTE = START - timedelta(minutes=20), START + timedelta(minutes=5), timedelta(minutes=1)
 AGNES, BRUNO = "a" * 16, "b" * 16
 

@@ -12,6 +12,8 @@ from tests.client import FORM, Page, TableFails, send
 from tests.conftest import Clock
 from tests.unit.desk.office import Desk, invited
 
+pytestmark = pytest.mark.slow
+
 IDLE, LONGEST = timedelta(minutes=30), timedelta(hours=8)
 TYPED = {"email": "gilles@example.org", "name": "Gilles <b>Exemple</b>", "role": "planner"}
 

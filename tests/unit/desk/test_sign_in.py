@@ -21,7 +21,7 @@ from tests.client import FORM, get, refused, send
 from tests.conftest import Clock
 from tests.unit.desk.office import Desk, invited
 
-pytestmark = pytest.mark.usefixtures("service", "provider")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("service", "provider")]
 
 
 def sessions() -> int:

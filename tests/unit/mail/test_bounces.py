@@ -15,6 +15,8 @@ from chalicelib.web import forms
 from tests.unit.booking.steps import NOW, person
 from tests.unit.mail.postman import Postman, after, bounce, event, filed
 
+pytestmark = pytest.mark.slow
+
 LATER = NOW + timedelta(minutes=16)
 """After the time in which the e-mail address can be corrected."""
 

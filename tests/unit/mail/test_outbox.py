@@ -25,6 +25,8 @@ from chalicelib.storage import items, person_store, seat_maintenance, seat_store
 from tests.unit.booking.steps import AWA, NOW, person
 from tests.unit.mail.postman import Change, Postman, after, filed, image
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("service")
 def test_a_request_calls_for_one_letter_with_its_facts_and_links_however_often_the_change_comes() -> None:

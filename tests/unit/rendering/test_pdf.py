@@ -18,6 +18,8 @@ from chalicelib.rendering.convocation import Convocation
 from chalicelib.rendering.i18n import locale_for
 from tests.unit.rendering.samples import FRENCH, PARIS, TOLD
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 30, 8, 0, 1, tzinfo=UTC)
 REAL = Path(__file__).parents[3] / "infra/services/aes.yaml"
 

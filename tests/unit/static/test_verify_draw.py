@@ -12,6 +12,8 @@ from chalicelib.domain import draw_record
 from chalicelib.static import verify_draw
 from tests.unit.static.records import FIRST, OTHER_DAY, SECOND, THIRD, Published, chain, entry, offer, receipt
 
+pytestmark = pytest.mark.slow
+
 Cheat = Callable[[list[Published]], object]
 Run = Callable[..., tuple[int, str]]
 SOURCE = Path(verify_draw.__file__).read_text("utf-8")

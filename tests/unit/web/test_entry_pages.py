@@ -17,6 +17,8 @@ from tests.conftest import Clock, document
 from tests.unit.allocation.entrants import CLOSES, DOCUMENT, NOW, OPENS, WEEK, entered, entry_of, filed, ready
 from tests.unit.booking.steps import AWA
 
+pytestmark = pytest.mark.slow
+
 FORM = "/services/aes/entries"
 BOX_MISSING = "Cochez la case pour dire que vous avez lu et accepté les conditions."
 BODY = {"preferences": ["thu-pm", "any"], "conditions_accepted": True}

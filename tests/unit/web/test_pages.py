@@ -8,6 +8,7 @@ from jinja2 import UndefinedError
 
 from chalicelib.domain.service import LANGUAGES
 from chalicelib.rendering import templates
+from tests.long import LONG
 from tests.unit.rendering.samples import locale_from_source
 from tests.unit.web.pages import PAGES, Tags, page, text_of
 
@@ -32,9 +33,9 @@ WITH_FORM = {
 
 
 IN_CHECK = {"fr", "ar"}
-"""One language of each direction is enough before a commit. `make test` has all of them."""
+"""One language of each direction is enough before a merge. `make test-long` has all of them."""
 EVERY = [
-    pytest.param(name, language, marks=() if language in IN_CHECK else pytest.mark.slow)
+    pytest.param(name, language, marks=() if language in IN_CHECK else LONG)
     for name, language in product(PAGES, LANGUAGES)
 ]
 
