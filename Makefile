@@ -31,7 +31,7 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 
 test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the deployed stack, the browser
 	@$(MAKE) --no-print-directory -j2 lint test-unit
-	@$(MAKE) --no-print-directory --keep-going -j3 test-stack test-browser test-rest  # the last one is niced
+	@$(MAKE) --no-print-directory --keep-going -j4 test-stack test-browser test-rest test-slow  # the last two are niced
 
 test-unit: setup  ## run the fast unit tests of the service, a part of `make test`
 	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
@@ -39,8 +39,11 @@ test-unit: setup  ## run the fast unit tests of the service, a part of `make tes
 test-stack: setup  ## test the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
-test-rest: setup  ## run slow unit tests, proofs, the tests of security, tools and programs, a part of `make test`
-	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/unit tests/proof tests/load tests/security -m "slow or rest"
+test-slow: setup  ## run the slow unit tests of the service, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(SERVICE_TESTS) -m slow
+
+test-rest: setup  ## run proofs and the tests of security, load tools and programs, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/load tests/security tests/unit/infra
 
 test-browser: setup  ## test the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.tools.browser

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Lock
 from time import sleep
 from typing import Any
@@ -39,7 +38,6 @@ from chalicelib.web import clock as web_clock
 
 gc.freeze()  # The models of moto and botocore are never freed. To scan them took a tenth of the time.
 gc.set_threshold(100_000, 50, 50)
-UNIT = Path(__file__).parent / "unit"
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 """Monday 30 November 2026, 09:00 in Paris: a release of two weeks ahead."""
 
@@ -51,15 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", default="guichet", help="the seed of the random draws of each unit test")
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` is applied
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is no unit test of the service.
-
-    With `--shuffle`, run the tests in an order drawn from `--seed`: no test may depend on an earlier one.
-    """
-    for item in items:
-        if not item.path.is_relative_to(UNIT) or item.path.is_relative_to(UNIT / "infra"):
-            item.add_marker("rest")
+    """With `--shuffle`, run the tests in an order drawn from `--seed`: no test may depend on an earlier one."""
     if config.getoption("--shuffle"):
         random.Random(config.getoption("--seed")).shuffle(items)  # noqa: S311  # to draw again
 
