@@ -52,7 +52,8 @@ test-browser: setup  ## test the pages in Chromium, a part of `make test`
 test-long: lint  ## run the long tests: coverage, proofs and pages at full size, faults, the history check on every broken copy
 	@$(BIN)/pytest $(SERVICE_TESTS) --cov
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
-	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py tests/unit/web
+	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py tests/security/test_fuzz.py \
+	  tests/unit/web tests/unit/infra
 	@GUICHET_LONG=1 $(BIN)/pytest tests/browser/test_everyone.py tests/browser/test_script.py
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py tests/stack/test_office.py
 

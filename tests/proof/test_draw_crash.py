@@ -18,10 +18,13 @@ from chalicelib.booking import requests
 from chalicelib.domain import draw_record, refusals
 from chalicelib.domain.draw_record import Stage
 from chalicelib.storage import draw_items, draw_store, entry_keys, seat_store, service_store
+from tests.long import LONG
 from tests.proof import inprocess
 from tests.proof.cutting import CUTS, Killed, cut
 from tests.unit.allocation.drawing import FROZEN_AT, put
 from tests.unit.allocation.entrants import CLOSES, OPENS, WEEK, all_entries, entered, somebody
+
+pytestmark = LONG
 
 DRAWN_AT = draw_record.deciding_round(CLOSES, FROZEN_AT).at
 LATER = DRAWN_AT + timedelta(minutes=6)

@@ -35,13 +35,15 @@ from chalicelib.storage import (
 )
 from chalicelib.storage.draw_store import LogLine
 from chalicelib.storage.move_store import MoveResult
-from tests.long import IS_LONG
+from tests.long import IS_LONG, LONG
 from tests.proof import draw_walk, inprocess, running
 from tests.proof.draw_walk import ENTERED, MOVED, NEXT, NONE, WINNER, World
 from tests.proof.running import Running
 from tests.proof.seat_rules import OPEN, PENDING
 from tests.unit.allocation.drawing import DRAWN_AT, FROZEN_AT, put
 from tests.unit.allocation.entrants import OPENS, WEEK, entered, entry_of, ready, somebody
+
+pytestmark = LONG
 
 PATHS = 200 if IS_LONG else 20
 LENGTH = 30

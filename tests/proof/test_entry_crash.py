@@ -22,10 +22,13 @@ from chalicelib.domain import entry, refusals, tokens
 from chalicelib.domain.seat import DRAWN, State
 from chalicelib.storage import entry_keys, person_store, seat_store, service_store
 from tests.conftest import document
+from tests.long import LONG
 from tests.proof import inprocess
 from tests.proof.cutting import CUTS, Killed, cut
 from tests.unit.allocation.entrants import CLOSES, DOCUMENT, NOW, PREFERENCES, WEEK, entry_of
 from tests.unit.booking.steps import AWA
+
+pytestmark = LONG
 
 FIRST_COME = document(plannings=DOCUMENT["plannings"])
 RELEASED = datetime.fromisoformat("2026-12-14T09:05+01:00")

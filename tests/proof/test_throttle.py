@@ -16,6 +16,8 @@ from chalicelib.web import problems
 from tests.long import LONG
 from tests.proof import monday
 
+pytestmark = LONG
+
 Break = Callable[[pytest.MonkeyPatch], None]
 
 

@@ -3,7 +3,10 @@
 import pytest
 
 from chalicelib.domain.rng import RNG
+from tests.long import LONG
 from tests.security import fuzz
+
+pytestmark = LONG
 
 
 @pytest.mark.usefixtures("table")

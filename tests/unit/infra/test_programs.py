@@ -18,6 +18,7 @@ from infra.deploy.aws import CannotDeploy
 from infra.deploy.commands import Environment
 from infra.deploy.package import ROOT
 from infra.ops import redrive, restore
+from tests.long import LONG
 from tests.table import SHAPE
 
 PROGRAMS = [
@@ -60,6 +61,7 @@ def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@LONG
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_program_has_a_help_that_does_nothing(program: str) -> None:
     ended = run(program, "--help")

@@ -14,8 +14,11 @@ from chalicelib.domain.service import Service
 from chalicelib.storage import seat_maintenance, seat_store, service_store
 from infra.ops import closing, manual_seats
 from tests.conftest import MONDAY, document, fill
+from tests.long import LONG
 from tests.unit.infra.ops.bookings import ERASED, NOW, TUESDAY, book, key
 from tests.unit.infra.ops.program import audit_items, extra, ops, table_without_audit
+
+pytestmark = LONG
 
 ADD = ("seats", "add", "aes", "2026-12-10", "--from", "11:00", "--to", "11:12", "--desk", "1", "--desk", "3", "--force")
 REOPEN = ("seats", "reopen", "aes", "2026-12-08", "--from", "09:15", "--to", "10:30")

@@ -10,8 +10,11 @@ import pytest
 from chalicelib.domain.seat import BY_OPERATOR, State
 from chalicelib.storage import person_store, seat_maintenance, seat_store, service_store
 from tests.conftest import MONDAY, document
+from tests.long import LONG
 from tests.unit.infra.ops.bookings import NOW, book, key
 from tests.unit.infra.ops.program import extra, ops, whole_table
+
+pytestmark = LONG
 
 SUNDAY = MONDAY - timedelta(days=1)
 ENDED = timedelta(minutes=10)

@@ -17,9 +17,12 @@ from infra.ops import closing
 from infra.ops import withdraw as program
 from infra.ops.stored_services import read_withdrawn
 from tests.conftest import MONDAY, document, fill
+from tests.long import LONG
 from tests.unit.booking.steps import FIRST
 from tests.unit.infra.ops.bookings import NOW, TUESDAY, book, key, letter_due
 from tests.unit.infra.ops.program import audit_items, extra, ops, table_without_audit, whole_table
+
+pytestmark = LONG
 
 WITHDRAW = ("services", "withdraw", "aes")
 LATER = NOW + timedelta(days=30)
