@@ -88,7 +88,7 @@ def figures(draw: Draw) -> list[Figure]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReceiptRecord:
     """What the public record says about a receipt. `rank` is None before the draw, `seat` if it got none."""
 
     waited: int
@@ -102,7 +102,7 @@ class Found:
     has_left: bool = False
 
 
-def find(draw: Draw, receipt: str) -> Found | None:
+def find(draw: Draw, receipt: str) -> ReceiptRecord | None:
     """Find a receipt in the record of a draw; None if it did not take part. Raises NotFound before the freeze."""
     if ListKind.ENTRIES not in draw.lists:
         raise NotFound
@@ -110,16 +110,16 @@ def find(draw: Draw, receipt: str) -> Found | None:
     if line is None:
         return None
     _, waited, preferences = line.split(";")
-    found = Found(int(waited), tuple(preferences.split(",")))
+    record = ReceiptRecord(int(waited), tuple(preferences.split(",")))
     place = draw_store.find_line(draw, ListKind.STANDING, receipt)
     rank = int(place.split(";")[2]) if place else 0
     result = draw_store.find_result(draw, rank)
     if result is None:
-        return found
+        return record
     seat = result.split(";")[2]
     later = draw_store.read_log_line(draw.service, draw.week, rank)
     return replace(
-        found,
+        record,
         rank=rank,
         seat=None if seat == "-" else seat,
         was_given=receipt not in draw.unassigned,

@@ -67,7 +67,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a search found, the nearest days first, and the days that it covered."""
 
     rows: list[Row]
@@ -127,7 +127,7 @@ def _of_seat(people: Mapping[str, Person], request: tuple[str, str] | None, seat
     return person if person and person.seat == seat.key else None
 
 
-def find(service: Service, words: str, now: datetime, *, everywhere: bool = False) -> Found:
+def find(service: Service, words: str, now: datetime, *, everywhere: bool = False) -> SearchResult:
     """Find appointments by name, by name and date of birth, or by a reference, typed or scanned. At most 50.
 
     Case, accents and order do not matter, and the beginning of each name is enough. Today comes first. If it has what
@@ -139,12 +139,12 @@ def find(service: Service, words: str, now: datetime, *, everywhere: bool = Fals
     text = " ".join(words.split())[:MOST_LETTERS]
     name, born = _without_date(text)
     if born and (row := _by_birth_date(service, name, born, now)):
-        return Found([row], row.seat.key.day, row.seat.key.day)
+        return SearchResult([row], row.seat.key.day, row.seat.key.day)
     search = _Search(service, now, _reference(service, text), name, born)
     if not (search.reference or name):
-        return Found([], today, today)
+        return SearchResult([], today, today)
     if search.read(seat_store.read_day(service.id, today)) and not everywhere:
-        return Found(search.found()[:MOST_FOUND], today, today)
+        return SearchResult(search.found()[:MOST_FOUND], today, today)
     monday = first = last = monday_of(week_of(today))
     for number in (0, *(sign * distance for distance in range(1, WEEKS + 1) for sign in (1, -1))):
         if search.is_over:
@@ -152,7 +152,7 @@ def find(service: Service, words: str, now: datetime, *, everywhere: bool = Fals
         week = monday + number * timetable.WEEK
         search.read(seat for seat in seat_store.read_week(service.id, week_of(week)) if seat.key.day != today)
         first, last = min(first, week), max(last, week)
-    return Found(search.found()[:MOST_FOUND], first, last + timetable.WEEK - timedelta(days=1))
+    return SearchResult(search.found()[:MOST_FOUND], first, last + timetable.WEEK - timedelta(days=1))
 
 
 def _without_date(text: str) -> tuple[str, date | None]:
@@ -261,7 +261,7 @@ def _line(row: Row) -> tuple[str, ...]:
     return (f"{key.start:%H:%M}", row.number, str(key.unit), *name, reference, STATE_NAMES[row.state])
 
 
-def note_found(service: Service, found: Found, agent_id: str, now: datetime) -> None:
+def note_search(service: Service, result: SearchResult, agent_id: str, now: datetime) -> None:
     """Record whom a search showed to an agent, and not the words: once for the same people in 15 minutes."""
-    seats = " ".join(row.seat.key.ref for row in found.rows)
+    seats = " ".join(row.seat.key.ref for row in result.rows)
     audit.record_view(service.id, agent_id, f"search {tokens.digest(seats)[:8]}", now, seats=seats)

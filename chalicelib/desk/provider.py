@@ -74,9 +74,9 @@ def endpoints(provider: Provider, now: datetime) -> Endpoints:
     if metadata.get("issuer") != provider.issuer or not all(_is_of(provider, url) for url in urls):
         log.event("provider", answer="foreign metadata")
         raise ProviderAway
-    found = Endpoints(*map(str, urls))
-    _endpoints[provider.issuer] = now, found
-    return found
+    named = Endpoints(*map(str, urls))
+    _endpoints[provider.issuer] = now, named
+    return named
 
 
 def signing_key(provider: Provider, key_id: str | None, now: datetime) -> dict[str, Any] | None:
@@ -86,9 +86,9 @@ def signing_key(provider: Provider, key_id: str | None, now: datetime) -> dict[s
     """
     for fresh in (FRESH, REFETCH_AFTER):
         fetched_at, keys = _keys(provider, now, fresh)
-        found = [key for key in keys if key_id is None or key.get("kid") == key_id]
-        if len(found) == 1:
-            return found[0]
+        matching = [key for key in keys if key_id is None or key.get("kid") == key_id]
+        if len(matching) == 1:
+            return matching[0]
         if fetched_at == now:
             return None
     return None

@@ -114,8 +114,8 @@ def _claims(settings: Provider, token: object, now: datetime, **values: str) -> 
     An id token, which has a nonce, must say how long it is valid. Raise SignInRefused if it cannot be believed.
     """
     from joserfc import jws, jwt  # noqa: PLC0415  # only the desk function has this package
-    from joserfc.errors import JoseError  # noqa: PLC0415
-    from joserfc.jwk import JWKRegistry  # noqa: PLC0415
+    from joserfc.errors import JoseError  # noqa: PLC0415  # the same
+    from joserfc.jwk import JWKRegistry  # noqa: PLC0415  # the same
 
     raw = token.encode(errors="replace") if isinstance(token, str) else token
     if not isinstance(raw, bytes):

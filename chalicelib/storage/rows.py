@@ -28,34 +28,41 @@ class _Values(dict[str, Any]):
         return str(self.get(name, ""))
 
 
+def _request_fields(values: _Values) -> dict[str, Any]:
+    """Return what a seat and an entry both store about a hold and a request."""
+    return {
+        "state": State(values["state"]),
+        "hold": values.text("hold"),
+        "until": values.moment("until"),
+        "captcha_passed": bool(values.get("proven")),
+        "reminded": bool(values.get("reminded")),
+        "extensions": values.number("extensions"),
+        "person": values.text("person"),
+        "filed_at": values.moment("filed_at"),
+        "past": values.text("past"),
+        "past_state": State(values["past_state"]) if "past_state" in values else None,
+        "generation": values.number("generation"),
+        "emails_refused": values.number("emails_refused"),
+        "brief": bool(values.get("brief")),
+        "captchas_due": values.number("captchas_due"),
+        "checked_for": values.text("checked_for"),
+    }
+
+
 def seat_from(document: Document) -> Seat:
     """Return the seat in an item."""
     values = _Values(document)
     return Seat(
         key=items.seat_key(values["pk"].split("#")[1], values["sk"]),
         opens_at=items.timestamp(values["opens_at"]),
-        state=State(values["state"]),
-        hold=values.text("hold"),
-        until=values.moment("until"),
-        captcha_passed=bool(values.get("proven")),
-        reminded=bool(values.get("reminded")),
-        extensions=values.number("extensions"),
-        person=values.text("person"),
-        filed_at=values.moment("filed_at"),
-        past=values.text("past"),
-        past_state=State(values["past_state"]) if "past_state" in values else None,
+        **_request_fields(values),
         closed=values.text("closed"),
         extra=bool(values.get("extra")),
         reserve=values.text("reserve"),
-        generation=values.number("generation"),
-        emails_refused=values.number("emails_refused"),
         holds_had=values.number("holds_had"),
         freed=values.number("freed"),
         expired=values.number("expired"),
         first_at=values.moment("first_at"),
-        brief=bool(values.get("brief")),
-        captchas_due=values.number("captchas_due"),
-        checked_for=values.text("checked_for"),
         wished=values.moment("wished"),
         by_draw=values.text("by_draw"),
         arrived_at=values.moment("arrived_at"),
@@ -99,21 +106,7 @@ def entry_from(document: Document) -> Entry:
     values = _Values(document)
     return Entry(
         key=entry_keys.entry_key(values["pk"], values["sk"]),
-        state=State(values["state"]),
-        hold=values.text("hold"),
-        until=values.moment("until"),
-        captcha_passed=bool(values.get("proven")),
-        reminded=bool(values.get("reminded")),
-        extensions=values.number("extensions"),
-        person=values.text("person"),
-        filed_at=values.moment("filed_at"),
-        past=values.text("past"),
-        past_state=State(values["past_state"]) if "past_state" in values else None,
-        generation=values.number("generation"),
-        emails_refused=values.number("emails_refused"),
-        brief=bool(values.get("brief")),
-        captchas_due=values.number("captchas_due"),
-        checked_for=values.text("checked_for"),
+        **_request_fields(values),
         preferences=tuple(values.text("preferences").split(",")),
         receipt=values.text("receipt"),
         proved_at=values.moment("proved_at"),

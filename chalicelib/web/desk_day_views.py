@@ -80,15 +80,15 @@ def page_after_refusal(visit: Visit, refusal: Refusal, service: str, **_ids: str
             return desk_access.page_after_refusal(visit, refusal)
         return desk_access.form_after_refusal(visit, refusal, _place(service, values), *names)
     agent = desk_access.agent_of(visit, service)
-    found = availability.service(service, visit.now)
+    described = availability.service(service, visit.now)
     try:
-        when = desk_rows.read_day(str(values.get("date", "")), _today(found, visit))
+        when = desk_rows.read_day(str(values.get("date", "")), _today(described, visit))
     except InvalidFields:
-        when = _today(found, visit)
+        when = _today(described, visit)
     refused = {}
     if not isinstance(refusal, InvalidFields):
         refused = {desk_rows.read_act(service, values).keys[0]: refusal}
-    return list_page(visit, agent, found, when, refused=refused, typed=forms.typed(values, names))
+    return list_page(visit, agent, described, when, refused=refused, typed=forms.typed(values, names))
 
 
 def sheet(service_id: str, visit: Visit) -> Page:

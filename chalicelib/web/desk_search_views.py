@@ -31,7 +31,7 @@ def search(service_id: str, visit: Visit) -> Page | Redirect:
     reader.finish()
     everywhere = visit.body().get("everywhere") == "on"
     found = day.find(service, words, visit.now, everywhere=everywhere)
-    day.note_found(service, found, agent.account.id, visit.now)
+    day.note_search(service, found, agent.account.id, visit.now)
     if len(found.rows) == 1:
         return _only(service, found.rows[0], words, agent, visit)
     days = [(when, list(rows)) for when, rows in groupby(found.rows, lambda row: row.seat.key.day)]

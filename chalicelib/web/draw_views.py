@@ -125,7 +125,7 @@ def read_receipt(body: Mapping[str, Any]) -> str:
     return receipt
 
 
-def _shown(answer: publication.Found | None) -> dict[str, Any] | None:
+def _shown(answer: publication.ReceiptRecord | None) -> dict[str, Any] | None:
     """Return an answer as the page shows it: half-days without their dates, and the starts of seats."""
     if answer is None:
         return None
@@ -141,7 +141,7 @@ def _typed(body: Mapping[str, Any]) -> str:
     return forms.typed(body, ("receipt",)).get("receipt", "")[:200]
 
 
-def _found_data(answer: publication.Found | None) -> dict[str, Any]:
+def _found_data(answer: publication.ReceiptRecord | None) -> dict[str, Any]:
     if answer is None:
         return {"found": False}
     return {

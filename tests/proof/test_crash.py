@@ -166,7 +166,7 @@ class Scene:
         """Look at the day of the appointment and find its applicant, as an agent."""
         audit.record_view("aes", "agent", "day", NOW)
         assert day.read_day(self.service, self.slots[0].date(), NOW)
-        day.note_found(self.service, day.find(self.service, AWA.last_name, NOW), "agent", NOW)
+        day.note_search(self.service, day.find(self.service, AWA.last_name, NOW), "agent", NOW)
 
     def nothing(self) -> None:
         """Leave the service as it is before the first visitor."""

@@ -180,8 +180,8 @@ def test_a_search_shows_so_many_people_the_nearest_first(service: Service, monke
 def test_a_search_leaves_the_seats_it_showed_in_the_audit_and_not_the_words(service: Service) -> None:
     key = confirmed(AWA).seat.key
     found = day.find(service, "awa", NOW)
-    day.note_found(service, found, AGNES, NOW)
-    day.note_found(service, found, AGNES, NOW + MINUTE)
+    day.note_search(service, found, AGNES, NOW)
+    day.note_search(service, found, AGNES, NOW + MINUTE)
     (item,) = desk_store.read_audit("aes", TODAY)
     assert item.facts == {"seats": key.ref}
     assert "awa" not in f"{item.sk} {item.act}".lower()

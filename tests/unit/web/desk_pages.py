@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from chalicelib.desk.day import Found, Row, Totals
+from chalicelib.desk.day import Row, SearchResult, Totals
 from chalicelib.domain.agent import Account, Role
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import AlreadyRecorded, NotDue
@@ -94,7 +94,7 @@ WAITING = next(row for row in ROWS if row.state is State.ARRIVED and row.seat.ar
 EXPECTED = ROWS[-1]
 TAKEN = AlreadyRecorded(State.ARRIVED, NOW, by_other=True)
 REFUSED = Refused("already-recorded", "Ce rendez-vous a déjà été noté.")
-FOUND = Found(ROWS[20:24], TODAY - timedelta(days=30), TODAY + timedelta(days=60))
+FOUND = SearchResult(ROWS[20:24], TODAY - timedelta(days=30), TODAY + timedelta(days=60))
 NEVER = replace(ROWS[0], person=None)
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "day": ("desk/day.html", day_values(ROWS, "open")),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from chalicelib.allocation.entries import Choices
-from chalicelib.allocation.publication import Found, Place
+from chalicelib.allocation.publication import Place, ReceiptRecord
 from chalicelib.booking.attempts import CheckedAttestation
 from chalicelib.booking.hold import Held, Waiting
 from chalicelib.booking.requests import Request
@@ -351,7 +351,7 @@ DRAWN_PAGE: dict[str, Any] = {
 
 
 FOUND: dict[str, Any] = {
-    "answer": Found(2, ("2026-12-22-am", "any"), 17, "2026-12-22T09:15/001"),
+    "answer": ReceiptRecord(2, ("2026-12-22-am", "any"), 17, "2026-12-22T09:15/001"),
     "preferences": ["tue-am", "any"],
     "seat": NOW,
     "offered": None,
