@@ -9,8 +9,10 @@ import pytest
 from pynamodb.transactions import TransactWrite
 
 from chalicelib import settings
-from chalicelib.allocation import entries
-from chalicelib.booking import captcha, filing, holds, moves, personal_data, requests
+from chalicelib.allocation import entries, office
+from chalicelib.allocation.office import PaperForm
+from chalicelib.booking import captcha, filing, holds, moves, personal_data, requests, schedule
+from chalicelib.booking.holds import Wish
 from chalicelib.booking.locks import lock_rule
 from chalicelib.booking.requests import Request
 from chalicelib.domain import refusals
@@ -20,8 +22,8 @@ from chalicelib.domain.seat import Key, State
 from chalicelib.domain.stage_secret import StageSecret
 from chalicelib.keys import keys
 from chalicelib.mail import bounces
-from chalicelib.storage import items, lock_store, person_store, request_store, seat_store
-from tests.conftest import calls
+from chalicelib.storage import items, lock_store, person_store, request_store, seat_store, service_store
+from tests.conftest import calls, document
 from tests.unit.allocation import drawing, entrants
 from tests.unit.booking.steps import AWA, BEN, NOW, START, captcha_passed, confirmed, filed, hold, send_details
 from tests.unit.mail.postman import bounce
@@ -281,6 +283,8 @@ def test_a_service_with_draws_keeps_its_entries_through_a_rotation_in_the_middle
         entrants.entered(replace(AWA, email="other@example.org"))
     with pytest.raises(refusals.AlreadyRequested):
         entrants.entered(replace(BEN, email=AWA.email))
+    with pytest.raises(refusals.AlreadyRequested):
+        office.enter("aes", PaperForm(replace(AWA, email=""), ("any",)), secret="p" * 52, now=entrants.NOW)
     ready = entrants.solve(started.id)
     second = requests.confirm(filing.file(ready, BEN, now=entrants.NOW).token, entrants.NOW)
     entries.change_preferences(entry.token, ["tue-am"], entrants.NOW)
@@ -291,3 +295,26 @@ def test_a_service_with_draws_keeps_its_entries_through_a_rotation_in_the_middle
         assert (seated.shown_state, seated.reference) == (EntryState.DRAWN, made.reference)
     personal_data.erase(entry.token, drawing.DRAWN_AT)
     assert len(locks()) == 2  # those of the other one
+
+
+@pytest.mark.parametrize("details", [AWA, replace(BEN, email=AWA.email)], ids=["the same person", "the same address"])
+def test_a_request_replaces_an_entry_of_the_other_secret_once_there_are_no_draws(
+    table: None,  # noqa: ARG001  # a fixture for its effect
+    details: Details,
+    use: Use,
+) -> None:
+    use(BEFORE)
+    drawing.put()
+    drawing.at(entrants.OPENS)
+    entry = entrants.entered(AWA)
+    use(ROTATED)
+    service_store.put(document(plannings=drawing.TINY))
+    service_store.clear_caches()
+    schedule.release_seats(entrants.NOW)
+    placed = holds.place("aes", Wish(None, conditions_accepted=True), now=entrants.NOW)
+    request = filing.file(entrants.solve(placed.id), details, now=entrants.NOW)
+    assert requests.confirm(request.token, entrants.NOW).state is State.CONFIRMED
+    assert requests.view(entry.token, entrants.NOW).shown_state is EntryState.LEFT
+    replaced = items.person_item(entrants.entry_of(entry).person, "aes")
+    replaced.refresh()
+    assert replaced.erase_at == int((entrants.NOW + timedelta(days=30)).timestamp())

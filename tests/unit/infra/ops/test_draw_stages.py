@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from botocore.stub import Stubber
 
 from chalicelib.allocation import overview, run
 from chalicelib.domain.draw_record import Stage
-from chalicelib.storage import draw_items
+from chalicelib.storage import draw_items, service_store
 from infra.ops import functions
 from infra.ops.draws import CHECKER
 from tests.unit.allocation.drawing import DRAWN_AT, FROZEN_AT, MORNING, at, close, put, receipt, seat_of, stored
@@ -68,6 +69,12 @@ def test_the_draw_function_counts_overdue_draws_for_the_alarm(capsys: pytest.Cap
     at(OPENS)
     capsys.readouterr()
     assert [overdue(FROZEN_AT), overdue(DRAWN_AT), overdue(DRAWN_AT + HOUR)] == [0, 0, 1]  # no endpoint answers
+
+
+def test_a_draw_that_was_only_promised_is_not_overdue_once_a_service_has_stopped_drawing() -> None:
+    drawing, later = service_store.read("aes", NOW), FROZEN_AT + HOUR
+    assert overview.count_overdue(drawing, later, 1) == 1
+    assert overview.count_overdue(replace(drawing, draw=None), later, 1) == 0
 
 
 def test_a_preview_counts_what_takes_part_and_writes_nothing() -> None:
