@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from chalice.app import Chalice, Request, Response
+from chalice.app import Blueprint, Chalice, Request, Response
 
 from chalicelib import log
 from chalicelib.domain.refusals import Refusal
@@ -39,7 +39,7 @@ def _no_page(_visit: Visit, _refusal: Refusal, **_ids: str) -> None:
 
 
 def route(
-    app: Chalice, methods: list[str], *paths: str, refusal_page: Callable[..., RefusalPage] = _no_page
+    app: Chalice | Blueprint, methods: list[str], *paths: str, refusal_page: Callable[..., RefusalPage] = _no_page
 ) -> Callable[[Callable[..., Reply]], Callable[..., Response]]:
     """Decorate the handler of paths: it takes a visit and the ids of the path, and returns a reply or raises a Refusal.
 
