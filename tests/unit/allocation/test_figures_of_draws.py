@@ -15,7 +15,7 @@ from tests.unit.allocation.entrants import OPENS, WEEK, entered, somebody
 SETTLED = datetime(2026, 12, 29, 23, 0, tzinfo=UTC)
 """Two days after the end of WEEK, in Paris."""
 
-pytestmark = pytest.mark.usefixtures("table")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("table")]
 
 
 def publish() -> dict[str, Figures]:

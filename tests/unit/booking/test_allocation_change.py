@@ -26,7 +26,7 @@ from tests.unit.booking.steps import (
     send_details,
 )
 
-pytestmark = pytest.mark.usefixtures("service")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("service")]
 
 WEEK = "2026-W51"
 """Was released at MONDAY: its seats are open."""

@@ -214,6 +214,7 @@ def test_an_erasure_that_loses_to_a_move_erases_nothing(state: State) -> None:
 
 @pytest.mark.usefixtures("one_call_at_a_time")
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.slow
 def test_moving_and_erasing_at_once_leave_no_seat_without_its_person(seed: int) -> None:
     request = confirmed()
     at_once(
