@@ -7,7 +7,7 @@ from chalicelib.domain.attestation import Attestation, Outcome
 from chalicelib.keys import attestation_keys
 from chalicelib.rendering import templates
 from chalicelib.storage import service_store
-from chalicelib.web import clock
+from chalicelib.web import clock, desk_access
 from tests.client import (
     AWA,
     CONTRACT,
@@ -104,6 +104,14 @@ def test_an_unforeseen_error_answers_500_with_retry_after_and_no_details(table_f
     page = send("GET", "/services/aes", FORM)
     assert (page.status, page.kind) == (500, "text/html")
     assert "AccessDenied" not in answer.text + page.text
+
+
+@pytest.mark.usefixtures("provider")
+def test_a_route_of_the_desk_answers_an_unforeseen_error_as_the_others_do(table_fails: TableFails) -> None:
+    table_fails("AccessDeniedException")
+    answer = send("GET", "/desk", {**JSON, "Cookie": f"{desk_access.SESSION}={'a' * 52}"})
+    refused(answer, 500, "try-again")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 5
 
 
 def test_every_response_has_the_security_headers() -> None:
