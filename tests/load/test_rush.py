@@ -38,6 +38,7 @@ CLOSED_PORT = 9  # the discard port: nothing listens there
             {"KINDS": "hammering,clever"},
             "guichet: KINDS must be one or more of hammering, solving, many, separated by commas, not 'clever'",
         ),
+        ({"LOCAL": "slow"}, "guichet: LOCAL must be lambdas or fast, not 'slow'"),
         ({"SEAT_AFTER": "never"}, "guichet: SEAT_AFTER must be one of crowd, captcha, choice, not 'never'"),
         (
             {"URL": "guichet"},
@@ -53,6 +54,23 @@ def test_an_invalid_setting_is_refused_in_one_line(env: dict[str, str], line: st
     with pytest.raises(CannotRush) as refused:
         read_settings(env)
     assert str(refused.value) == line
+
+
+@pytest.mark.parametrize(
+    ("env", "local", "at_once"),
+    [
+        ({}, "lambdas", 2),
+        ({"VISITORS": "20001"}, "fast", 16),
+        ({"VISITORS": "100000", "LOCAL": "lambdas"}, "lambdas", 2),
+        ({"LOCAL": "fast", "AT_ONCE": "4"}, "fast", 4),
+        ({"URL": "https://example.org/api", "STAGE": "trial", "VISITORS": "100000"}, "", 10_000),
+    ],
+)
+def test_a_crowd_of_a_city_plays_in_the_fast_setting_unless_another_is_chosen(
+    env: dict[str, str], local: str, at_once: int
+) -> None:
+    settings = read_settings(env)
+    assert (settings.local, settings.at_once) == (local, at_once)
 
 
 def test_programs_of_all_kinds_have_equal_shares_over_all_workers() -> None:
@@ -440,7 +458,7 @@ def test_the_chance_of_a_program_is_compared_with_that_of_a_person(
 def test_the_verdict_and_the_page_have_a_line_for_each_group() -> None:
     records = [record | {"group": "hammering", "visitor": 9} if record["hold"] == "a" else record for record in RECORDS]
     result = verdict(records=records)
-    assert [*result.lines()][1:4] == [
+    assert [*result.lines()][2:5] == [
         "people: 2 visitors (66.7%), held 0 seats (0.0%), confirmed 0",
         "hammering: 1 visitors (33.3%), held 1 seats (100.0%), confirmed 1",
         "chance of a program to get a seat: unknown, because there were no programs or people held no seat",

@@ -10,6 +10,8 @@ Without URL, the program starts and ends a local stack. The settings come from t
     KINDS       the kinds of programs, with equal shares (hammering): hammering cannot pass the captcha, solving
                 passes it in two seconds, many does so with several identities
     SEAT_AFTER  when the service takes a seat (crowd): crowd, captcha or choice, as in a service file
+    LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
+                fast, two web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
     RATE        visitors a second (60)        WORKERS  processes that simulate them (1)
     AT_ONCE     concurrent requests to one function (2 for a local stack, where the emulator starts a process for
                 each; else 10,000)
@@ -178,7 +180,7 @@ def play(settings: Settings) -> bool:
             seat for week in sorted({key.week for key in seat_keys}) for seat in seat_store.read_week(service, week)
         ]
         read_between = (start, time.time())
-        units = prices(target.stack.endpoint) if target.stack else {}
+        units = prices(target.emulator) if target.emulator else {}
         result = report.judge(
             settings=asdict(settings) | {"haste": settings.haste},
             machine=machine_before,

@@ -20,6 +20,12 @@ from infra.local.settings import HOST, STAGE
 
 LOCAL_CONCURRENCY = 2
 """Concurrent requests to one function on this machine, where the emulator starts a process for each."""
+LAMBDAS, FAST = "lambdas", "fast"
+"""The local settings: the packaged stack on the emulator, or web servers before the table."""
+MOST_WITH_LAMBDAS = 20_000
+"""Beyond so many visitors the fast setting is the default: the emulator takes seven minutes for 10,000."""
+FAST_CONCURRENCY = 16
+"""Concurrent requests to one function in the fast setting."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
 SLOTS = 96  # of five minutes, from nine to five
 DAYS = 5
@@ -58,6 +64,8 @@ class Settings:
     bots: float = BOTS
     kinds: tuple[str, ...] = (HAMMERING,)
     seat_after: str = SEAT_AFTER[0]
+    local: str = ""
+    """The local setting that the program starts; empty with a URL."""
 
     @property
     def haste(self) -> float:
@@ -82,19 +90,30 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     stage = env.get("STAGE", "") or (STAGE if is_local else "")
     if not stage:
         raise CannotRush(f"guichet: set STAGE to the stage of {url}, because the rush creates seats in its table")
+    visitors = number("VISITORS", 2000, MOST_VISITORS)
+    local = "" if url else local_setting(env.get("LOCAL") or (LAMBDAS if visitors <= MOST_WITH_LAMBDAS else FAST))
+    at_once = (FAST_CONCURRENCY if local == FAST else LOCAL_CONCURRENCY) if is_local else 10_000
     return Settings(
         url=url,
         stage=stage,
-        visitors=number("VISITORS", 2000, MOST_VISITORS),
+        visitors=visitors,
         seats=number("SEATS", 200, MOST_SEATS),
         rate=number("RATE", 60, 100_000),
         workers=number("WORKERS", 1, os.cpu_count() or 1),
-        at_once=number("AT_ONCE", LOCAL_CONCURRENCY if is_local else 10_000, 10_000),
+        at_once=number("AT_ONCE", at_once, 10_000),
         inbox=env.get("INBOX", ""),
         bots=share_of_programs(env.get("BOTS") or str(BOTS)),
         kinds=kinds_of_programs(env.get("KINDS") or HAMMERING),
         seat_after=seat_rule(env.get("SEAT_AFTER") or SEAT_AFTER[0]),
+        local=local,
     )
+
+
+def local_setting(value: str) -> str:
+    """Read LOCAL. Raise CannotRush for an unknown setting."""
+    if value not in {LAMBDAS, FAST}:
+        raise CannotRush(f"guichet: LOCAL must be {LAMBDAS} or {FAST}, not {value!r}")
+    return value
 
 
 def share_of_programs(value: str) -> float:

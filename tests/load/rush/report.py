@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from tests.load.history import OK, Operation, Rejection, Rules, check
 from tests.load.rush import fairness
-from tests.load.rush.plan import PEOPLE
+from tests.load.rush.plan import FAST, LAMBDAS, PEOPLE
 
 STEPS = [
     "notice",
@@ -33,6 +33,11 @@ STEPS = [
     "cancel",
     "end",
 ]  # in the order of a visit
+PLAYED = {
+    LAMBDAS: "the packaged stack on the emulator, a process for each concurrent request",
+    FAST: "fast: two web servers before the emulator's table, without API Gateway, Lambda and roles",
+}
+"""The local settings in words."""
 PRICED_AS = {"answer": "captcha", "details": "details", "confirm": "confirm"}
 COUNTER_UNITS = 2.0  # write units that count a hold by visitor token and by client network
 PEAK_SECONDS = 10
@@ -58,6 +63,7 @@ class Result:
             figures["service_seconds_by_step"].get("hold", {}),
             figures["waited_seconds_by_step"].get("hold", {}),
         )
+        yield f"setting: {PLAYED.get(figures['settings'].get('local', ''), figures['where'])}"
         drain = "never" if figures["drain_seconds"] is None else f"{figures['drain_seconds']:.1f} s"
         yield (
             f"seats opened {figures['seats']:,}, held {figures['held']:,}, confirmed {figures['confirmed']:,};"

@@ -31,19 +31,20 @@ from infra.local.launcher import answers
 from infra.local.settings import STAGE
 from infra.local.stack import Stack, running
 from infra.ops.stage_access import select_stage
-from tests.load.rush.plan import LOCAL_CONCURRENCY, CannotRush, Settings, document
+from tests.load.rush import fast
+from tests.load.rush.plan import FAST, LOCAL_CONCURRENCY, CannotRush, Settings, document
 
 SERVICE_CACHE_SECONDS = 61.0  # after this time, every function has read the services again
 
 
 @dataclass(frozen=True)
 class Target:
-    """The URLs of the API and the inbox, the stage's secret, and the local stack if this program started it."""
+    """The URLs of the API and the inbox, the stage's secret, and the URL of the emulator if this program started it."""
 
     url: str
     inbox: str
     secret: str = field(repr=False)
-    stack: Stack | None = None
+    emulator: str = ""
 
 
 @contextmanager
@@ -59,11 +60,16 @@ def stage(settings: Settings, service: str) -> Iterator[Target]:
             with running_stage(settings, service, file) as target:
                 yield target
             return
-        print("starting the local stack", flush=True)
         origin_holds = str(read_template(APP)["Parameters"]["OriginHolds"]["Default"])
+        if settings.local == FAST:
+            print("starting the fast setting: web servers before the table, without API Gateway and Lambda", flush=True)
+            with fast.running(json.loads(file.read_text("utf-8")), origin_holds=origin_holds) as site:
+                yield Target(site.url, site.inbox, site.secret, site.endpoint)
+            return
+        print("starting the local stack", flush=True)
         with running(origin_holds=origin_holds, services=file.parent) as stack:
             os.environ["AWS_ENDPOINT_URL"] = stack.endpoint
-            target = Target(stack.api, stack.inbox, secret(STAGE, select_stage(STAGE)), stack)
+            target = Target(stack.api, stack.inbox, secret(STAGE, select_stage(STAGE)), stack.endpoint)
             warm(stack, service)
             yield target
 

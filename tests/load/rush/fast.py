@@ -1,0 +1,152 @@
+"""The fast local setting of a rush: web servers before the table, its stream, the mailer and the inbox.
+
+It runs the same application, table, letters and expiry as a stage, without API Gateway, Lambda and roles, so that a
+machine carries a crowd that is many times larger. MiniStack's Lambdas stay the reference for correctness.
+
+`python -m tests.load.rush.fast STREAM` is the process beside the web servers: the mailer, and the expiry once a minute.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+
+from chalicelib.booking import schedule
+from chalicelib.mail import outbox
+from chalicelib.storage import service_store
+from chalicelib.web import clock
+from infra.deploy.package import ROOT
+from infra.local import inbox, process_guard
+from infra.local.launcher import answers, clean_environment, start_emulator
+from infra.local.settings import HOST, MAIL_FROM, STAGE, any_port
+from infra.local.settings import KEYS as AWS_KEYS
+from infra.ops.stage_access import select_stage, table_of
+from tests.load.rush.plan import CannotRush
+from tests.table import SHAPE, STREAM
+
+SERVERS = 2
+"""Web server processes. Each answers one request at a time, as a Lambda environment does."""
+START_SECONDS = 30.0
+EXPIRY_SECONDS = 60.0
+NO_WAIT = 0.1
+"""Seconds between two looks at an empty stream."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The URLs of a running setting, and its secret."""
+
+    url: str
+    inbox: str
+    endpoint: str
+    secret: str
+
+
+@contextmanager
+def running(document: Mapping[str, Any], *, origin_holds: str) -> Iterator[Site]:
+    """Run the setting with one service for as long as the block lasts. The table models use its table."""
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="guichet-rush-")))
+        mailbox = cleanup.enter_context(inbox.serving())
+        emulated = folder / "emulator"
+        emulated.mkdir()
+        port = any_port()
+        emulator = cleanup.enter_context(start_emulator(port, emulated, smtp=mailbox.smtp, auth=False))
+        os.environ["AWS_ENDPOINT_URL"] = emulator.url
+        select_stage(STAGE)
+        stream = create_table(document)
+        url = f"http://{HOST}:{any_port()}"
+        environ = {
+            **clean_environment(folder),
+            **AWS_KEYS,
+            "AWS_ENDPOINT_URL": emulator.url,
+            "PYTHONPATH": str(ROOT),
+            "GUICHET_STAGE": STAGE,
+            "GUICHET_TABLE": table_of(STAGE),
+            "GUICHET_SECRET": secrets.token_urlsafe(32),
+            "GUICHET_ORIGIN_HOLDS": origin_holds,
+            "GUICHET_PUBLIC_URL": url,
+            "GUICHET_MAIL_FROM": MAIL_FROM,
+            "GUICHET_MAIL_RATE": "1000",  # the local inbox has no limit
+        }
+        log = cleanup.enter_context((folder / "servers.log").open("w+b"))
+        servers = ["-m", "gunicorn", "tests.load.server:application", "--bind", url.removeprefix("http://")]
+        servers += ["--workers", str(SERVERS), "--backlog", "8192", "--timeout", "60", "--no-control-socket"]
+        server = cleanup.enter_context(guarded(servers, folder / "web", environ, log))
+        cleanup.enter_context(guarded(["-m", "tests.load.rush.fast", stream], folder / "mailer", environ, log))
+        wait_for(url, server, log)
+        yield Site(url, mailbox.url, emulator.url, environ["GUICHET_SECRET"])
+
+
+def create_table(document: Mapping[str, Any]) -> str:
+    """Create the table with its stream, the sender and the service. Return the ARN of the stream."""
+    table = boto3.client("dynamodb").create_table(TableName=table_of(STAGE), **SHAPE, **STREAM)
+    boto3.client("ses").verify_email_identity(EmailAddress=MAIL_FROM)
+    service_store.put(dict(document))
+    return str(table["TableDescription"]["LatestStreamArn"])
+
+
+@contextmanager
+def guarded(
+    words: list[str], folder: Path, environ: Mapping[str, str], log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python program that cannot outlive this process."""
+    folder.mkdir()
+    guard = [sys.executable, process_guard.__file__, str(folder), sys.executable, *words]
+    process = subprocess.Popen(  # noqa: S603 - our own
+        guard, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environ, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        process.communicate()  # closing its stdin makes the guard end the program
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    """Wait until the web servers answer. Raise CannotRush with the last line of the log if they do not."""
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(f"{url}/health"):
+        if server.poll() is not None or time.monotonic() > deadline:
+            log.seek(0)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+            raise CannotRush(f"guichet: the web servers do not start: {lines[-1] if lines else 'no reason given'}")
+        time.sleep(0.1)
+
+
+# The process beside the web servers
+
+
+def deliver(stream: str) -> None:
+    """Deliver the letters that the stream calls for, in order; once a minute, end what has expired. Never returns."""
+    client = boto3.client("dynamodbstreams")
+    shard = client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"][0]["ShardId"]
+    start = {"StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
+    iterator, swept = client.get_shard_iterator(**start)["ShardIterator"], time.monotonic()
+    while True:
+        if time.monotonic() - swept >= EXPIRY_SECONDS:
+            swept = time.monotonic()
+            schedule.end_expired(clock.now())
+        page = client.get_records(ShardIterator=iterator, Limit=100)  # as in infra/deploy/templates/app.yaml
+        iterator = page["NextShardIterator"]
+        changes = [change["dynamodb"] for change in page["Records"] if change["eventName"] == "MODIFY"]
+        records = [(change["SequenceNumber"], change.get("OldImage"), change.get("NewImage")) for change in changes]
+        while records:
+            failed = outbox.deliver(records, now=clock.now(), oldest=datetime.now(UTC))
+            records = [record for record in records if record[0] in failed]
+        if not changes:
+            time.sleep(NO_WAIT)
+
+
+if __name__ == "__main__":
+    process_guard.die_with_parent()
+    deliver(sys.argv[1])
