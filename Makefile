@@ -30,6 +30,9 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' LOCAL='$(LOCAL)' \
 	  $(BIN)/python -m tests.load.rush
 
+bench-rush: setup  ## play 3,000 on 60 with each kind of program at 2, 20 and 50 % (20 minutes); RECORD=1 writes docs/fairness.md
+	@$(BIN)/python -m tests.load.rush.table $(if $(RECORD),--record)
+
 test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the deployed stack, the browser
 	@$(MAKE) --no-print-directory -j2 lint test-unit
 	@$(MAKE) --no-print-directory --keep-going -j4 test-stack test-browser test-rest test-slow  # the last two are niced

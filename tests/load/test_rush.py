@@ -319,6 +319,7 @@ BOOKED = [
     Operation("details", SEAT, "a", 120, 120.2, until=9000.0),
     Operation("confirm", SEAT, "a", 130, 130.2),
 ]
+PEOPLE = {"visitors": 2, "identities": 2}
 UNITS = {"create": 1, "hold": 1, "captcha": 1, "details": 3, "mail mark 1": 1, "confirm": 1, "mail mark 2": 1}
 
 
@@ -350,7 +351,7 @@ def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
         figures["lost"],
         figures["fives"],
     ) == (1, 1, 1, 0, 0, 0)
-    assert (figures["groups"], figures["bots"]) == ({"people": {"visitors": 2, "held": 1, "confirmed": 1}}, 0)
+    assert (figures["groups"], figures["bots"]) == ({"people": PEOPLE | {"held": 1, "confirmed": 1}}, 0)
     assert (figures["chance_ratio"], figures["people_held_in_time"]) == (None, 1)
     assert (figures["drain_seconds"], figures["attempts_per_win"], figures["refusals"]) == (0.5, 2.0, {"slot-taken": 1})
     assert figures["service_seconds_by_step"]["hold"] == {"count": 2, "p50": 0.7, "p95": 0.7, "p99": 0.7, "mean": 0.6}
@@ -411,10 +412,11 @@ def test_the_promise_is_kept_when_people_hold_95_percent_of_the_seats_within_two
     figures, broken = shares(people=98, programs=2, seats=20, held={"people": 20}, late=1)
     assert figures == {
         "groups": {
-            "people": {"visitors": 98, "held": 20, "confirmed": 0},
-            "hammering": {"visitors": 2, "held": 0, "confirmed": 0},
+            "people": {"visitors": 98, "identities": 98, "held": 20, "confirmed": 0},
+            "hammering": {"visitors": 2, "identities": 2, "held": 0, "confirmed": 0},
         },
         "chance_ratio": 0.0,
+        "chance_ratio_by_identity": 0.0,
         "people_held_in_time": 19,
     }
     assert broken == []
@@ -467,7 +469,21 @@ def test_the_verdict_and_the_page_have_a_line_for_each_group() -> None:
         "programs that cannot pass the captcha held 1 of 1 seats",
         "people held 0 of 1 seats within 2 minutes of the opening: fewer than 95%",
     ]
-    assert "<tr><td>hammering<td>1<td>33.3%<td>1<td>100.0%<td>1" in report.page(result)
+    assert "<tr><td>hammering<td>1<td>33.3%<td>1<td>1<td>100.0%<td>1" in report.page(result)
+
+
+def test_a_program_with_several_identities_is_compared_by_identity_as_well() -> None:
+    records = [record | {"group": "many", "visitor": 9} if record["hold"] == "a" else record for record in RECORDS]
+    others = [Operation("hold", "rush-1.20261207.0905.1", "b", 101, 101.5, until=280.0)]
+    records.append(record("hold", 100.1, 0.7, 201, visitor=1, hold="b"))
+    figures, _ = fairness.judge(records, [*BOOKED, *others], opened=100.0, seats=2)
+    assert figures["groups"]["many"] == {"visitors": 1, "identities": 5, "held": 1, "confirmed": 1}
+    assert (figures["chance_ratio"], figures["chance_ratio_by_identity"]) == (2.0, 0.4)
+    lines = [*fairness.lines(figures | {"seats": 2})]
+    assert lines[1:] == [
+        "many: 1 visitors (33.3%) with 5 identities, held 1 seats (50.0%), confirmed 1",
+        "chance of a program to get a seat: 2 times that of a person, 0.4 times by identity",
+    ]
 
 
 def test_the_page_needs_no_external_files(tmp_path: Any) -> None:

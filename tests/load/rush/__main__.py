@@ -27,10 +27,11 @@ The program writes build/rush/index.html, the report, and build/rush/result.json
     date, machine {cores, system, python, load}, where ("laptop" or the URL), settings (as above), rate, workers, haste
     visitors, bots, seats          number of visitors, of programs among them, and of seats
     held, confirmed, cancelled     seats held at least once; confirmed requests, and those cancelled afterwards
-    groups {group: {visitors, held, confirmed}}   the same for people and each kind of program; a waiting hold does
-                                   not count as a seat; a seat that two groups held counts for both
+    groups {group: {visitors, identities, held, confirmed}}   the same for people and each kind of program; a waiting
+                                   hold does not count as a seat; a seat that two groups held counts for both
     chance_ratio                   seats held per program, divided by seats held per person; 0 when programs hold
                                    nothing, null without programs or when people hold nothing
+    chance_ratio_by_identity       the same for each identity of a program
     people_held_in_time            seats that people held within two minutes of the opening
     doubles, lost, fives, silent   seats given twice; confirmations that are not in the table; 5xx answers; requests
                                    without an answer

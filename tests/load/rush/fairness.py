@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.load.history import OK, Operation
-from tests.load.rush.plan import HAMMERING, KINDS, PEOPLE
+from tests.load.rush.plan import HAMMERING, IDENTITIES, KINDS, MANY, PEOPLE
 
 IN_TIME = 120.0
 """Seconds after the opening within which people must hold LEAST_SHARE of the seats."""
@@ -32,23 +32,33 @@ def judge(
         elif operation.kind == "confirm":
             confirmed[group].add(operation.hold)
     groups = {
-        group: {"visitors": len(visitors[group]), "held": len(held[group]), "confirmed": len(confirmed[group])}
+        group: {
+            "visitors": len(visitors[group]),
+            "identities": len(visitors[group]) * (IDENTITIES if group == MANY else 1),
+            "held": len(held[group]),
+            "confirmed": len(confirmed[group]),
+        }
         for group in (PEOPLE, *KINDS)
         if group in visitors
     }
     in_time = sum(moment <= opened + IN_TIME for moment in held[PEOPLE].values())
     changed_minds = {record["visitor"] for record in records if record["step"] == "changed mind"}
-    figures = {"groups": groups, "chance_ratio": chance_ratio(groups), "people_held_in_time": in_time}
+    figures = {
+        "groups": groups,
+        "chance_ratio": chance_ratio(groups),
+        "chance_ratio_by_identity": chance_ratio(groups, "identities"),
+        "people_held_in_time": in_time,
+    }
     takers = len(visitors[PEOPLE] - changed_minds)
     return figures, list(broken(groups, in_time=in_time, seats=seats, takers=takers))
 
 
-def chance_ratio(groups: Groups) -> float | None:
-    """Divide the seats held per program by the seats held per person.
+def chance_ratio(groups: Groups, each: str = "visitors") -> float | None:
+    """Divide the seats held per program by the seats held per person; with `identities`, per identity of a program.
 
     0 when programs hold nothing; None without programs, or when people hold nothing.
     """
-    people = groups.get(PEOPLE, {"visitors": 0, "held": 0})
+    people = groups.get(PEOPLE, {each: 0, "held": 0})
     programs = [figures for group, figures in groups.items() if group != PEOPLE]
     if not programs:
         return None
@@ -57,8 +67,8 @@ def chance_ratio(groups: Groups) -> float | None:
         return 0.0
     if not people["held"]:
         return None
-    visitors = sum(figures["visitors"] for figures in programs)
-    return float(f"{held / visitors / (people['held'] / people['visitors']):.3g}")
+    number = sum(figures[each] for figures in programs)
+    return float(f"{held / number / (people['held'] / people[each]):.3g}")
 
 
 def broken(groups: Groups, *, in_time: int, seats: int, takers: int) -> Iterator[str]:
@@ -74,13 +84,14 @@ def broken(groups: Groups, *, in_time: int, seats: int, takers: int) -> Iterator
 
 def lines(figures: Mapping[str, Any]) -> Iterator[str]:
     """Return the lines of the verdict that describe the groups."""
-    for group, visitors, of_visitors, held, of_seats, confirmed in rows(figures):
-        yield f"{group}: {visitors} visitors ({of_visitors}), held {held} seats ({of_seats}), confirmed {confirmed}"
-    ratio = figures["chance_ratio"]
+    for group, visitors, of_visitors, identities, held, of_seats, confirmed in rows(figures):
+        who = f"{visitors} visitors ({of_visitors})" + (f" with {identities} identities" * (identities != visitors))
+        yield f"{group}: {who}, held {held} seats ({of_seats}), confirmed {confirmed}"
+    ratio, by_identity = figures["chance_ratio"], figures["chance_ratio_by_identity"]
     chance = (
         "unknown, because there were no programs or people held no seat"
         if ratio is None
-        else f"{ratio:g} times that of a person"
+        else f"{ratio:g} times that of a person" + (f", {by_identity:g} times by identity" * (by_identity != ratio))
     )
     yield f"chance of a program to get a seat: {chance}"
 
@@ -89,7 +100,7 @@ def table(figures: Mapping[str, Any]) -> str:
     """Return the groups as an HTML table."""
     body = "".join("<tr><td>" + "<td>".join(row) for row in rows(figures))
     return (
-        "<table><tr><th>group<th>visitors<th>of all visitors<th>seats held<th>of all seats<th>confirmed"
+        "<table><tr><th>group<th>visitors<th>of all visitors<th>identities<th>seats held<th>of all seats<th>confirmed"
         + body
         + "</table>"
     )
@@ -101,4 +112,4 @@ def rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, group in figures["groups"].items():
         visitors, held, confirmed = group["visitors"], group["held"], group["confirmed"]
         shares = f"{visitors / total_visitors:.1%}", f"{held / figures['seats']:.1%}"
-        yield name, f"{visitors:,}", shares[0], f"{held:,}", shares[1], f"{confirmed:,}"
+        yield name, f"{visitors:,}", shares[0], f"{group['identities']:,}", f"{held:,}", shares[1], f"{confirmed:,}"

@@ -43,6 +43,7 @@ PROGRAMS = [
     "tests.load.outbox",
     "tests.load.peer",
     "tests.load.rush",
+    "tests.load.rush.table",
     "tests.load.simulation",
     "tests.load.units",
 ]
@@ -77,6 +78,7 @@ def test_the_list_of_programs_is_complete() -> None:
         "infra.local.emulator",
         "infra.local.process_guard",
         "tests.load.rush.crowd",
+        "tests.load.rush.fast",
         "tests.load.peerevent",
         "tests.load.simulation.measure",
     }
