@@ -468,8 +468,9 @@ def release(_event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="expiry")
 def expiry(_event: CloudWatchEvent) -> None:
-    """End the holds and requests that have expired."""
+    """End the holds and requests that have expired, and give the mailer a change to report."""
     schedule.end_expired(clock.now())
+    schedule.beat(clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="draw")

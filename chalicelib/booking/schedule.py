@@ -12,7 +12,7 @@ from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.seat_changes import ChangeKind, SeatChange
 from chalicelib.domain.service import Service
-from chalicelib.storage import draw_store, seat_maintenance, seat_store, service_store
+from chalicelib.storage import draw_store, pulse_store, seat_maintenance, seat_store, service_store
 
 SEATS_DUE = timedelta(hours=15)
 """How long before a release, or a window, its seats must exist: on Sunday at 18:00 for Monday at 09:00."""
@@ -97,6 +97,11 @@ def end_expired(now: datetime, *, random_fraction: Callable[[], float] = RNG.ran
         log.event("seats", {"SeatsFree": free, "SeatsMissing": int(is_missing)}, {"Service": service.id})
     log.event("expiry", **counts)
     return counts
+
+
+def beat(now: datetime) -> None:
+    """Change an item of the table. The mailer reads the change and reports its age, or an alarm rings."""
+    pulse_store.beat(now)
 
 
 def _seats_needed(service: Service, now: datetime) -> tuple[datetime | None, str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chalicelib.domain.tokens import Keys
-from infra.deploy import rotation, smoke
+from infra.deploy import alarms, rotation, smoke
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.checks import check_account, check_sender, read_secret
 from infra.deploy.cloudformation import Plan
@@ -27,10 +27,13 @@ def deploy(stage: Stage, deployment: Deployment, cdn: Deployment, *, ask: Ask, n
     is the same stage in us-east-1.
     """
     check_account(stage, deployment)
+    alarms.check_topic(stage, deployment)
     apply(deployment, deployment.plan_data(stage.data), ask)
     deployment.stacks.protect(deployment.data_stack, enabled=True)
     check_sender(deployment)
     read_secret(deployment)
+    if log_role := deployment.plan_account():
+        apply(deployment, log_role, ask)
     deploy_functions(stage, deployment, ask)
     if rotation.promote(deployment, now().date()):
         deploy_functions(stage, deployment, ask)
@@ -42,7 +45,8 @@ def deploy(stage: Stage, deployment: Deployment, cdn: Deployment, *, ask: Ask, n
         say(f"  ok: {step}")
     page = stage.app.get("PublicUrl", api)
     desk = f"{page}/desk" if stage.app.get("DeskIssuer") else "none, because the settings have no DeskIssuer"
-    say(f"page: {page}/", f"api: {page}", f"desk: {desk}", operator_command(stage))
+    say(f"page: {page}/", f"api: {page}", f"desk: {desk}", *alarms.audience(stage, deployment, cdn))
+    say(operator_command(stage))
     if host:
         say(f"DNS: the CNAME of {stage.cdn['Domain']} must be {host}")
 

@@ -3,6 +3,7 @@
 guichet-STAGE-data    infra/deploy/templates/data.yaml: table, key, secret, sender. They outlive every deployment
 guichet-STAGE         the application: `chalice package` merged with infra/deploy/templates/app.yaml
 guichet-STAGE-edge    infra/deploy/templates/cdn.yaml, in us-east-1: the CDN, only for a stage with a domain
+guichet-account       infra/deploy/templates/account.yaml: what an account needs once for the logs of API Gateway
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from typing import Any
 
 from infra.deploy.aws import CannotDeploy, Client
 from infra.deploy.bucket import Bucket
-from infra.deploy.cloudformation import CDN, DATA, Plan, Stacks, read_template
+from infra.deploy.cloudformation import ACCOUNT, CDN, DATA, Plan, Stacks, read_template
 from infra.deploy.versions import LIVE, Versions
 
 
@@ -64,6 +65,12 @@ class Deployment:
     def plan_cdn(self, parameters: Mapping[str, str]) -> Plan | None:
         """Plan the CDN stack. Return None if nothing changes. This deployment must be one in us-east-1."""
         return self._plan(self.cdn_stack, read_template(CDN), parameters)
+
+    def plan_account(self) -> Plan | None:
+        """Plan the role with which API Gateway writes logs. Return None if the account has one in this region."""
+        if self.client("apigateway").get_account().get("cloudwatchRoleArn"):
+            return None
+        return self._plan("guichet-account", read_template(ACCOUNT), {})
 
     def plan_app(self, package: Path, parameters: Mapping[str, str]) -> Plan | None:
         """Upload the functions with their layers and plan the application stack. Return None if nothing changes.

@@ -76,7 +76,7 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
         if settings.has("PublicUrl"):
             settings.fail("PublicUrl follows from Domain: remove it")
         app["PublicUrl"] = f"https://{cdn['Domain']}"
-    elif settings.has(*(templates[CDN].keys() - NOT_SETTINGS)):
+    elif settings.has(*(templates[CDN].keys() - templates[APP].keys() - NOT_SETTINGS)):
         settings.fail("limits of the CDN need Domain and Certificate")
     return Stage(name, account, region, settings.services(today), data, app, cdn)
 

@@ -1,4 +1,4 @@
-"""Run MiniStack with two corrections that bring it closer to AWS.
+"""Run MiniStack with corrections that bring it closer to AWS.
 
 1. A function that reads a stream may answer `batchItemFailures`: "retry from this record on". MiniStack 1.5 reads this
    answer for queues only, so a letter that the mailer postpones would be lost. Here such an answer counts as an error,
@@ -6,33 +6,78 @@
    the mailer marks each letter that it has sent.
 2. MiniStack starts one process for each notice of a topic, where AWS has a queue. SES sends one notice for each letter,
    so a rush would start 40 processes and starve the visitors. Here notices are handled one at a time.
+3. MiniStack runs what a schedule calls once. Here a failed run is repeated twice, and then goes to the destination of
+   the function's alias, as on AWS.
+4. MiniStack counts only the runs that its own API starts. Here schedules, the stream and notices write the metrics
+   `Invocations`, `Errors` and `IteratorAge` too. Visitors do not, so that a rush does not fill the memory.
+5. MiniStack does not create the delivery of an access log from a template. Here the resource types are accepted, and
+   nothing is delivered.
 
 Run it as `python infra/local/emulator.py` in place of `python -m ministack`.
 """
 
+import json
+import time
 from threading import Lock
 from typing import Any
 
 from ministack import app
-from ministack.services import lambda_svc
+from ministack.services import cloudwatch, eventbridge, lambda_svc
+from ministack.services.cloudformation import provisioners
 
 execute = lambda_svc._execute_function  # noqa: SLF001 - every invocation goes through it
+repeat = lambda_svc.invoke_async_with_retry
 notices = Lock()
 
 
 def execute_function(function: dict[str, Any], event: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Invoke a function as MiniStack does, with the two corrections."""
+    """Invoke a function as MiniStack does, with corrections 1, 2 and 4."""
     records = event.get("Records") if isinstance(event, dict) else None
     if records and "Sns" in records[0]:
         with notices:
-            return dict(execute(function, event))
-    result: dict[str, Any] = execute(function, event)
+            return measured(function, event, dict(execute(function, event)))
+    result: dict[str, Any] = measured(function, event, execute(function, event))
     body = result.get("body")
     if records and "dynamodb" in records[0] and isinstance(body, dict) and body.get("batchItemFailures"):
         return result | {"error": True}
     return result
 
 
+def measured(function: dict[str, Any], event: Any, result: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Record the metrics of a run that no visitor has caused, and return its result."""
+    if isinstance(event, dict) and "httpMethod" not in event and not result.get("throttle"):
+        metrics: dict[str, float] = {"Invocations": 1, "Errors": 1 if result.get("error") else 0}
+        if (records := event.get("Records")) and "dynamodb" in records[0]:
+            oldest = min(float(record["dynamodb"]["ApproximateCreationDateTime"]) for record in records)
+            metrics["IteratorAge"] = max(0.0, time.time() - oldest) * 1000
+        config = function.get("config") or function
+        lambda_svc._run_with_function_config_scope(config, record, config["FunctionName"], metrics)  # noqa: SLF001 - sets account and region
+    return result
+
+
+def record(function: str, metrics: dict[str, float]) -> None:
+    """Write metrics of a function."""
+    for name, value in metrics.items():
+        cloudwatch.record_metric("AWS/Lambda", name, value, dimensions={"FunctionName": function})
+
+
+def call_of_schedule(arn: str, payload: str) -> None:
+    """Call the function of a schedule, with correction 3."""
+    function, config, _ = lambda_svc._get_func_record_for_ref(arn)  # noqa: SLF001 - as MiniStack does
+    target = lambda_svc._execution_record_for_config(function, config)  # noqa: SLF001 - as MiniStack does
+    destination = (function.get("event_invoke_configs") or {}).get(arn.rpartition(":")[2])
+    repeat({**target, "event_invoke_config": destination}, json.loads(payload))
+
+
+LOG_DELIVERY = {
+    "create": lambda name, _properties, _stack: (name, {"Arn": f"arn:aws:logs:us-east-1:000000000000:delivery:{name}"}),
+    "delete": lambda _name, _properties: None,
+}
+
+
 if __name__ == "__main__":
     lambda_svc._execute_function = execute_function  # noqa: SLF001 - the poller looks it up for each batch
+    eventbridge._dispatch_to_lambda = call_of_schedule  # noqa: SLF001 - looked up for each event
+    for kind in ("DeliverySource", "DeliveryDestination", "Delivery"):
+        provisioners._RESOURCE_HANDLERS[f"AWS::Logs::{kind}"] = LOG_DELIVERY  # noqa: SLF001 - the table of all types
     app.main()

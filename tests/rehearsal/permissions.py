@@ -379,7 +379,8 @@ NOT_CHECKED = {
         for action in _STREAM
     },
     "dynamodb:ConditionCheckItem": "only a stage whose secret was rotated needs it",
-    "sqs:SendMessage": "Lambda fills the queue of unsent letters with the mailer's role; the emulator does it without",
+    "sqs:SendMessage": "Lambda fills the queues of unsent letters and of undone runs with the function's role; the "
+    "emulator does it without",
 }
 """Permissions that AWS checks and the emulator does not. Only a real account can show that they are needed."""
 

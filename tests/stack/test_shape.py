@@ -103,13 +103,15 @@ ACTIONS = {
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
     },
     "feedback": {*LOGS, *READ, "dynamodb:UpdateItem"},
-    "release": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem"},
-    "expiry": {*LOGS, "dynamodb:Query", "dynamodb:UpdateItem"},
-    "draw": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem"},
+    "release": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
+    "expiry": {*LOGS, "dynamodb:Query", "dynamodb:UpdateItem", "sqs:SendMessage"},
+    "draw": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
     "office": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem"},
 }
 DENIED_KEYS = {"draw": [["DESK*"]], "desk": [["DRAWSEED#*"], ["DESKAUDIT#*"]]}
 """The keys that a role is denied; those of all other roles are the seeds of draws and everything of the desk."""
+QUEUES = {"mailer": "unsent", "release": "undone", "expiry": "undone", "draw": "undone"}
+"""The queue of each function that has one: where what it could not do ends."""
 FIGURES = ("holds_had", "first_at", "expired")
 FUNCTIONS = sorted(ACTIONS)
 DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -275,7 +277,7 @@ def test_a_role_allows_what_the_design_says_and_nothing_else(stack: Stack, name:
         for resource in listed(statement["Resource"]):
             services = {action.partition(":")[0] for action in listed(statement["Action"])}
             if services == {"sqs"}:
-                assert resource == f"arn:aws:sqs:{REGION}:{ACCOUNT}:guichet-laptop-unsent"
+                assert resource == f"arn:aws:sqs:{REGION}:{ACCOUNT}:guichet-laptop-{QUEUES[name]}"
             elif services == {"ses"}:
                 assert resource == "*"  # only here; see test_policies.py for AWS
             else:
@@ -313,17 +315,18 @@ CALLS: dict[str, tuple[str, Call]] = {
             Source="rendez-vous@guichet.example", Destinations=["role@example.org"], RawMessage={"Data": MAIL}
         ),
     ),
-    "sqs:SendMessage": (
-        "sqs",
-        lambda client, _table: client.send_message(
-            QueueUrl=f"{client.meta.endpoint_url}/{ACCOUNT}/guichet-laptop-unsent", MessageBody="test"
-        ),
-    ),
+    "sqs:SendMessage": ("sqs", lambda client, _table: send(client, "unsent")),
     "lambda:InvokeFunction": (
         "lambda",
         lambda client, _table: client.invoke(FunctionName="guichet-laptop-page", Payload=b"{}")["Payload"].read(),
     ),
 }
+
+
+def send(client: Any, queue: str) -> object:
+    """Send a message to a queue of the stage."""
+    url = f"{client.meta.endpoint_url}/{ACCOUNT}/guichet-laptop-{queue}"
+    return client.send_message(QueueUrl=url, MessageBody="test")
 
 
 def role_client(stack: Stack, name: str, service: str) -> Any:
@@ -353,7 +356,8 @@ def is_allowed(call: Call, client: Any, table: str) -> bool:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_emulator_allows_a_function_its_own_calls_and_no_others(stack: Stack, name: str) -> None:
     clients = {service: role_client(stack, name, service) for service in {service for service, _ in CALLS.values()}}
-    allowed = {action for action, (service, call) in CALLS.items() if is_allowed(call, clients[service], stack.table)}
+    calls = {**CALLS, "sqs:SendMessage": ("sqs", lambda client, _table: send(client, QUEUES.get(name, "undone")))}
+    allowed = {action for action, (service, call) in calls.items() if is_allowed(call, clients[service], stack.table)}
     assert allowed == ACTIONS[name] & set(CALLS)
     assert not is_allowed(CALLS["dynamodb:Query"][1], clients["dynamodb"], "guichet-other")
 

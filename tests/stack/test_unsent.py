@@ -8,7 +8,7 @@ import pytest
 
 from infra.local.stack import Stack
 from infra.ops import redrive
-from tests.stack.visitor import Visitor, answered, key_of, person, until
+from tests.stack.visitor import Visitor, answered, person, set_email, until
 
 
 @pytest.fixture
@@ -20,20 +20,6 @@ def impatient(stack: Stack) -> Iterator[Stack]:
     client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=1)
     yield stack
     client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=-1)
-
-
-def set_email(stack: Stack, link: str, email: str | int) -> None:
-    """Set the e-mail address in the person item of a request."""
-    table = stack.client("dynamodb")
-    seat = table.get_item(TableName=stack.table, Key=key_of(link))["Item"]
-    key = {"pk": {"S": f"PERSON#{seat['person']['S']}"}, "sk": {"S": "SERVICE#aes"}}
-    details = json.loads(table.get_item(TableName=stack.table, Key=key)["Item"]["details"]["S"])
-    table.update_item(
-        TableName=stack.table,
-        Key=key,
-        UpdateExpression="SET details = :new",
-        ExpressionAttributeValues={":new": {"S": json.dumps(details | {"email": email})}},
-    )
 
 
 def given_up(stack: Stack) -> dict[str, Any] | None:

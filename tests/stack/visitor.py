@@ -1,6 +1,7 @@
 """A client that books over HTTP as the contract describes, and the invented applicants that it books for."""
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -142,6 +143,20 @@ def restart(stack: Stack, *names: str) -> None:
         functions.update_function_configuration(FunctionName=function, Description=uuid4().hex)
         version = functions.publish_version(FunctionName=function)["Version"]
         functions.update_alias(FunctionName=function, Name="live", FunctionVersion=version)
+
+
+def set_email(stack: Stack, link: str, email: str | int) -> None:
+    """Set the e-mail address in the person item of a request. A number makes it an item that the mailer cannot use."""
+    table = stack.client("dynamodb")
+    seat = table.get_item(TableName=stack.table, Key=key_of(link))["Item"]
+    key = {"pk": {"S": f"PERSON#{seat['person']['S']}"}, "sk": {"S": "SERVICE#aes"}}
+    details = json.loads(table.get_item(TableName=stack.table, Key=key)["Item"]["details"]["S"])
+    table.update_item(
+        TableName=stack.table,
+        Key=key,
+        UpdateExpression="SET details = :new",
+        ExpressionAttributeValues={":new": {"S": json.dumps(details | {"email": email})}},
+    )
 
 
 def answered(response: requests.Response, status: int) -> dict[str, Any]:

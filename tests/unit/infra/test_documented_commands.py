@@ -170,7 +170,7 @@ def test_a_command_named_in_a_sentence_exists(group: str, command: str) -> None:
 
 def test_a_document_that_an_alarm_or_a_program_names_exists() -> None:
     names = {name for path in PROGRAMS for name in RELATIVE.findall(path.read_text("utf-8"))}
-    assert "docs/operations.md" in names
+    assert "docs/runbook/failures.md" in names
     assert [name for name in sorted(names) if not (ROOT / name).is_file()] == []
 
 

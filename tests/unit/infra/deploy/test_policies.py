@@ -33,6 +33,7 @@ RESOURCES: dict[str, Any] = {
     "stream": {"Fn::ImportValue": {"Fn::Sub": "guichet-${Stage}-StreamArn"}},
     "streams of the table": {"Fn::Sub": ["${Table}/stream/*", {"Table": TABLE}]},
     "queue": {"Fn::ImportValue": {"Fn::Sub": "guichet-${Stage}-UnsentArn"}},
+    "queue of undone runs": {"Fn::Sub": f"{ARN}sqs:{HERE}:guichet-${{Stage}}-undone"},
     "sender and configuration set": {
         "Fn::If": [
             "OnLaptop",
@@ -93,7 +94,7 @@ def test_seeds_are_for_the_draw_only_agents_for_the_desk_only_and_the_audit_can_
 
 def test_each_permission_is_revoked_in_the_rehearsal_or_is_one_that_the_emulator_does_not_check() -> None:
     rows = documented()
-    assert len(rows) == 51
+    assert len(rows) == 54
     revoked = {(who, action) for who, action, _, fails in rows if not fails.endswith("(AWS)")}
     assert revoked == set(NEEDED)
     assert {action for _, action, _, fails in rows if fails.endswith("(AWS)")} == set(NOT_CHECKED)

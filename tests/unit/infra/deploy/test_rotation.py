@@ -103,7 +103,8 @@ def test_a_deployment_with_a_rotated_secret_deploys_the_functions_twice(monkeypa
 
     for name in ("check_account", "check_sender", "apply"):
         monkeypatch.setattr(rollout, name, lambda *_: None)
-    monkeypatch.setattr(Deployment, "plan_data", lambda *_: None)
+    for plan in ("plan_data", "plan_account"):
+        monkeypatch.setattr(Deployment, plan, lambda *_: None)
     monkeypatch.setattr(Deployment, "stacks", type("Stacks", (), {"protect": lambda *_, **__: None})())
     monkeypatch.setattr(rollout, "deploy_functions", lambda *_: deployed.append(StageSecret.parse(aws.stored).current))
     monkeypatch.setattr(rollout, "put_services", stop)

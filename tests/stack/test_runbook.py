@@ -1,0 +1,41 @@
+"""Each command of the runbook runs on the service, as an operator types it."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.deploy.package import ROOT
+from infra.local.settings import KEYS, REGION
+from infra.local.stack import Stack
+from tests.long import LONG
+
+PAGES = sorted((ROOT / "docs" / "runbook").glob("*.md"))
+PROGRAMS = ("aws ", ".venv/bin/python -m ")
+NOT_RUN = ("make rollback",)
+"""On the local stack nothing was deployed before. `make rehearse` runs it."""
+
+
+def commands() -> list[str]:
+    """Return each command of the pages once."""
+    lines = {line.strip() for page in PAGES for line in page.read_text("utf-8").splitlines() if re.match(" {8}", line)}
+    assert all(line.startswith((*PROGRAMS, *NOT_RUN)) for line in lines)
+    return sorted(line for line in lines if line.startswith(PROGRAMS))
+
+
+@LONG
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_the_runbook_runs(stack: Stack, tmp_path: Path, command: str) -> None:
+    (rule, *_) = stack.client("events").list_rules(NamePrefix="guichet-laptop-")["Rules"]
+    line = command.replace("STAGE", "laptop").replace("--name RULE", f"--name {rule['Name']}")
+    line = line.replace(".venv/bin/python", shlex.quote(sys.executable))
+    line = line.replace("aws ", f"{shlex.quote(str(Path(sys.executable).with_name('aws')))} ")
+    region = {} if "--region" in line else {"AWS_DEFAULT_REGION": REGION}
+    files = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    env = {**files, **KEYS, **region, "AWS_ENDPOINT_URL": stack.endpoint, "AWS_PAGER": ""}
+    ran = subprocess.run(["bash", "-ec", line], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode in ({0, 1} if "status" in line and "infra.ops" in line else {0}), ran.stdout + ran.stderr
