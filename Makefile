@@ -59,6 +59,7 @@ test-long: lint  ## run the long tests: coverage, proofs and pages at full size,
 	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py tests/security/test_fuzz.py \
 	  tests/unit/web tests/unit/infra
 	@GUICHET_LONG=1 $(BIN)/pytest tests/browser/test_everyone.py tests/browser/test_script.py
+	@$(MAKE) --no-print-directory scan drill-alarms
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py tests/stack/test_office.py
 
 check: lint  ## check format, lint, types and the service's fast unit tests, in under a minute
@@ -97,6 +98,9 @@ destroy: setup  ## delete STAGE=...; its table stays (docs/deploy.md)
 rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (15 minutes)
 	@$(BIN)/pytest tests/rehearsal
 
+drill-alarms: setup  ## make each alarm ring on a local stack, and run the commands of the runbook (15 minutes)
+	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_alarms.py tests/stack/test_runbook.py
+
 architecture: setup  ## draw the packages and their imports into docs/architecture.svg
 	@$(BIN)/python -m infra.tools.architecture
 
@@ -128,7 +132,7 @@ bench-draw: setup  ## measure a draw of ENTRIES=100000 on the emulator, with 60 
 	@$(BIN)/python -m tests.load.draw --entries $(or $(ENTRIES),100000)
 
 pins: setup  ## renew requirements*.txt, with hashes, from requirements*.in
-	@for list in requirements requirements-ops requirements-draw requirements-desk requirements-dev; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+	@for list in requirements requirements-ops requirements-draw requirements-desk requirements-dev requirements-scan; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
 	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
 
 audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
@@ -139,10 +143,19 @@ audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
 	  *) printf '%s\n' "$$report"; exit $$code;; \
 	esac
 
-sbom: setup  ## write the bill of materials of the Lambda zip and its layers to build/sbom.json (CycloneDX)
+scan: setup build/scan/ready  ## check the templates as they are deployed with cfn-lint and checkov (a minute)
+	@$(BIN)/python -m infra.deploy.scan
+
+build/scan/ready: requirements-scan.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/scan
+	@$(BIN)/uv pip install --quiet --require-hashes --python build/scan/bin/python -r requirements-scan.txt
+	@touch $@
+
+sbom: setup  ## write the bill of materials of the Lambda zip and its layers, with licences, to build/sbom.json (CycloneDX)
 	@mkdir -p build
 	@{ sed '/^ *#/d' requirements.txt requirements-draw.txt requirements-desk.txt; sed -n '/^chalice==/,/# via/p' requirements-dev.txt; } | PYTHONWARNINGS=ignore \
 	  $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --validate -o build/sbom.json
+	@$(BIN)/python -m infra.tools.licences build/sbom.json
 
 clean:  ## remove everything that make creates
 	@rm -rf .venv build .chalice/deployments .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
