@@ -10,7 +10,9 @@
    the function's alias, as on AWS.
 4. MiniStack counts only the runs that its own API starts. Here schedules, the stream and notices write the metrics
    `Invocations`, `Errors` and `IteratorAge` too. Visitors do not, so that a rush does not fill the memory.
-5. MiniStack does not create the delivery of an access log from a template. Here the resource types are accepted, and
+5. MiniStack keeps the concurrency of a function from its versions. Here a function without concurrency is throttled
+   through its alias as well.
+6. MiniStack does not create the delivery of an access log from a template. Here the resource types are accepted, and
    nothing is delivered.
 
 Run it as `python infra/local/emulator.py` in place of `python -m ministack`.
@@ -31,7 +33,9 @@ notices = Lock()
 
 
 def execute_function(function: dict[str, Any], event: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Invoke a function as MiniStack does, with corrections 1, 2 and 4."""
+    """Invoke a function as MiniStack does, with corrections 1, 2, 4 and 5."""
+    if base_of(function).get("concurrency") == 0:
+        function = {**function, "concurrency": 0}
     records = event.get("Records") if isinstance(event, dict) else None
     if records and "Sns" in records[0]:
         with notices:
@@ -41,6 +45,13 @@ def execute_function(function: dict[str, Any], event: Any) -> dict[str, Any]:  #
     if records and "dynamodb" in records[0] and isinstance(body, dict) and body.get("batchItemFailures"):
         return result | {"error": True}
     return result
+
+
+def base_of(function: dict[str, Any]) -> dict[str, Any]:
+    """Return the function to which a version belongs: it has the settings that versions share."""
+    config = function.get("config") or function
+    base, *_ = lambda_svc._get_base_func_record_for_ref(config["FunctionArn"])  # noqa: SLF001 - as MiniStack does
+    return base or {}
 
 
 def measured(function: dict[str, Any], event: Any, result: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - any JSON
@@ -65,7 +76,7 @@ def call_of_schedule(arn: str, payload: str) -> None:
     """Call the function of a schedule, with correction 3."""
     function, config, _ = lambda_svc._get_func_record_for_ref(arn)  # noqa: SLF001 - as MiniStack does
     target = lambda_svc._execution_record_for_config(function, config)  # noqa: SLF001 - as MiniStack does
-    destination = (function.get("event_invoke_configs") or {}).get(arn.rpartition(":")[2])
+    destination = (base_of(target).get("event_invoke_configs") or {}).get(arn.rpartition(":")[2])
     repeat({**target, "event_invoke_config": destination}, json.loads(payload))
 
 

@@ -21,6 +21,7 @@ SETTINGS = {
     "region": REGION,
     "services": "[infra/services/aes.yaml]",
     "MailFrom": "rendez-vous@prefecture.example.org",
+    "AlarmEmail": "on-call@example.org",
     "Reserve": '"no"',  # the emulator has no concurrency to reserve
     "Domain": "rendez-vous.prefecture.example.org",
     "Certificate": f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/11111111-2222-3333-4444-555555555555",

@@ -66,6 +66,37 @@ def test_a_stage_is_deployed_and_tested(operator: Operator) -> None:
     assert operator.smoke_items() == []
 
 
+def test_the_stage_makes_topics_for_its_alarms_and_says_that_nobody_has_confirmed(operator: Operator) -> None:
+    lines = [line for line in operator.run("deploy") if line.startswith("alarms")]
+    assert [line.partition(" has no confirmed subscription")[0] for line in lines] == [
+        f"alarms: nobody hears them: arn:aws:sns:{REGION}:{ACCOUNT}:guichet-trial-alarms",
+        f"alarms of the CDN: nobody hears them: arn:aws:sns:us-east-1:{ACCOUNT}:guichet-trial-alarms",
+    ]
+    for region, count in ((REGION, 25), ("us-east-1", 1)):
+        topic = f"arn:aws:sns:{region}:{ACCOUNT}:guichet-trial-alarms"
+        alarms = operator.client("cloudwatch", region).describe_alarms(AlarmNamePrefix="guichet-trial-")["MetricAlarms"]
+        assert (len(alarms), {tuple(alarm["AlarmActions"]) for alarm in alarms}) == (count, {(topic,)})
+
+
+def test_an_alarm_reaches_who_has_subscribed(operator: Operator) -> None:
+    queues, topic = operator.client("sqs"), f"arn:aws:sns:{REGION}:{ACCOUNT}:guichet-trial-alarms"
+    url = queues.create_queue(QueueName="on-call")["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:on-call"
+    operator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    operator.client("cloudwatch").set_alarm_state(
+        AlarmName="guichet-trial-failures", StateValue="ALARM", StateReason="drill"
+    )
+    (message,) = queues.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    assert "docs/runbook/failures.md" in message["Body"]
+    assert f"alarms: {topic}" in operator.run("deploy")
+
+
+def test_the_account_can_write_access_logs_and_keeps_its_role(operator: Operator) -> None:
+    role = operator.client("apigateway").get_account()["cloudwatchRoleArn"]
+    assert "guichet-account" in role
+    assert operator.deployment.plan_account() is None
+
+
 def test_a_second_run_changes_nothing(operator: Operator) -> None:
     live = operator.deployment.versions.live()
     lines = operator.run("deploy")

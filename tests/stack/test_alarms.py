@@ -372,7 +372,7 @@ DRILLS: dict[str, Callable[[Drill], None]] = {
     "draw-overdue": draw_overdue,
     "draw-void": draw_void,
     "bounces": reputation("bounce", "mail-bounced", "Reputation.BounceRate", "bounces"),
-    "complaints": reputation("complaint", "mail-complaint", "Reputation.ComplaintRate", "complaints"),
+    "complaints": reputation("complaint", "mail-complained", "Reputation.ComplaintRate", "complaints"),
     "mailer-lag": mailer_lag,  # last: the stack is old enough by then
 }
 TOGETHER = {f"{name}-failures" for name in CALLED_EACH_MINUTE} | {"release-stopped"}

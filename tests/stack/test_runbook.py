@@ -33,7 +33,8 @@ def test_a_command_of_the_runbook_runs(stack: Stack, tmp_path: Path, command: st
     (rule, *_) = stack.client("events").list_rules(NamePrefix="guichet-laptop-")["Rules"]
     line = command.replace("STAGE", "laptop").replace("--name RULE", f"--name {rule['Name']}")
     line = line.replace(".venv/bin/python", shlex.quote(sys.executable))
-    line = line.replace("aws ", f"{shlex.quote(str(Path(sys.executable).with_name('aws')))} ")
+    aws = shlex.quote(str(Path(sys.executable).with_name("aws")))  # it ignores AWS_ENDPOINT_URL for queues
+    line = re.sub(r"\baws (?=[a-z0-9]+ )", f"{aws} --endpoint-url {stack.endpoint} ", line)
     region = {} if "--region" in line else {"AWS_DEFAULT_REGION": REGION}
     files = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     env = {**files, **KEYS, **region, "AWS_ENDPOINT_URL": stack.endpoint, "AWS_PAGER": ""}
