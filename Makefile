@@ -56,6 +56,7 @@ test-browser: setup  ## test the pages in Chromium, a part of `make test`
 test-long: lint  ## run the long tests: coverage, proofs and pages at full size, faults, the history check on every broken copy
 	@$(BIN)/pytest $(SERVICE_TESTS) --cov
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
+	@$(BIN)/python -m tests.load.calls
 	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py tests/security/test_fuzz.py \
 	  tests/unit/web tests/unit/infra
 	@GUICHET_LONG=1 $(BIN)/pytest tests/browser/test_everyone.py tests/browser/test_script.py

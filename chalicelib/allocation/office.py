@@ -20,7 +20,8 @@ from chalicelib.domain.refusals import AlreadyRequested, HoldExpired
 from chalicelib.domain.seat import EntryKey, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import entry_store, person_store, request_store, seat_store, service_store
+from chalicelib.storage import entry_store, lock_store, person_store, request_store, seat_store, service_store
+from chalicelib.storage.items import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,22 @@ class PaperForm:
     preferences: Sequence[str]
 
 
-def enter(service_id: str, form: PaperForm, *, secret: str, now: datetime) -> Request:
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """The agent who enters somebody, and what is written in the same transaction."""
+
+    account: str
+    records: Sequence[Item] = ()
+    updates: Sequence[lock_store.Update] = ()
+
+
+def enter(service_id: str, form: PaperForm, *, secret: str, now: datetime, by: Clerk | None = None) -> Request:
     """Enter somebody in the draws of a service. Idempotent for the same `secret`, which the caller makes.
 
     Without an e-mail address, the entry takes part at once. With one, it waits for its proof as any other entry does.
+    `by` is None for an operator. An agent's entry does not lock the e-mail address: helpers have one for many people.
     Raises WrongAllocation, NotInWindow, InvalidFields for the preferences, or AlreadyRequested, and leaves nothing.
+    Raises HoldExpired if the time for the form is over, or the condition of an update of the agent fails.
     """
     service = service_store.read(service_id, now)
     hold, details = tokens.digest(secret), form.details
@@ -51,19 +63,26 @@ def enter(service_id: str, form: PaperForm, *, secret: str, now: datetime) -> Re
         details=details,
         reference=keys().reference(service.id, hold),
         filed_at=now,
+        booked_by=by.account if by else "",
+        unlocked_email=by is not None,
     )
     try:
-        _file(service, key, person, now)
+        _file(service, key, person, now, by or Clerk(""))
     except AlreadyRequested:
-        seat_store.give_back(key, hold, now)
+        if by:
+            entry_store.discard(key, hold)
+        else:
+            seat_store.give_back(key, hold, now)
         raise
     stored = seat_store.read(key)
     if not stored.carries(hold, person.key):
+        if by:
+            entry_store.discard(key, hold)
         raise HoldExpired
     return requests.request_of(service, stored)
 
 
-def _file(service: Service, key: EntryKey, person: Person, now: datetime) -> None:
+def _file(service: Service, key: EntryKey, person: Person, now: datetime, by: Clerk) -> None:
     """File the request of an entry, unless an earlier call has."""
     email = person.details.email
     filed = Entry(key, State.PENDING if email else State.CONFIRMED)
@@ -77,6 +96,8 @@ def _file(service: Service, key: EntryKey, person: Person, now: datetime) -> Non
         is_live=lock_rule(service, now),
         receipt="" if email else tokens.new_receipt(),
         other_keys=other_keys(keys(), person.details),
+        records=by.records,
+        updates=by.updates,
     )
 
 

@@ -12,7 +12,7 @@ from chalicelib.domain.refusals import InvalidFields, NotFound, NotFull, Refusal
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import attestation_keys
-from chalicelib.storage import seat_store, service_store
+from chalicelib.storage import service_store
 
 NOT_OURS = N_("Un de ces codes n’est pas valable. Vérifiez-le, ou effacez-le.")
 OTHER_SERVICE = N_("Un de ces codes est celui d’un autre type de rendez-vous. Effacez-le.")
@@ -92,7 +92,7 @@ def _read_earlier(code: str, service: Service, now: datetime) -> Attestation:
 def _outcome(service: Service, now: datetime) -> Outcome:
     """Tell whether the open weeks have seats, all taken, or no seat that is open to booking."""
     for week in timetable.open_weeks(service, now):
-        for seat in seat_store.cached_week(service.id, week, now):
+        for seat in availability.public_seats(service, week, now):
             if seat.state is not State.CLOSED and not seat.is_coming(now) and service.start_of(seat.key) > now:
                 return Outcome.FULL
     return Outcome.NOT_OPEN

@@ -8,7 +8,7 @@ from datetime import datetime
 from chalicelib.booking.hold import Waiting
 from chalicelib.domain import calendar, timetable
 from chalicelib.domain.refusals import NotFound, NothingFree, NotOpenYet, SlotTaken, TooManyRequests, Unavailable
-from chalicelib.domain.seat import SeatKey, week_of
+from chalicelib.domain.seat import Seat, SeatKey, week_of
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import TokenKind
 from chalicelib.storage import recent, seat_store, service_store
@@ -17,6 +17,12 @@ from chalicelib.storage import recent, seat_store, service_store
 def weeks_shown(service: Service, now: datetime) -> list[str]:
     """Return the weeks that have a calendar."""
     return timetable.weeks_to_create(service, now)
+
+
+def public_seats(service: Service, week: str, now: datetime) -> list[Seat]:
+    """Return the seats of a week that the public may know of: without those that only the desk gives."""
+    seats = seat_store.cached_week(service.id, week, now)
+    return [seat for seat in seats if not timetable.is_internal(service, seat, now)] if service.internal else seats
 
 
 def open_weeks(service: Service, now: datetime) -> tuple[calendar.WeekCount, ...]:
@@ -40,7 +46,7 @@ def _count(service: Service, week: str, now: datetime) -> calendar.WeekCount:
         seats = seat_store.cached_week(service.id, week, now)
     except (TooManyRequests, Unavailable):
         return calendar.WeekCount(week, None)
-    count = calendar.count_week(service, week, seats, now)
+    count = calendar.count_week(service, week, public_seats(service, week, now), now)
     recent.SEATS.record_week_count(service.id, count, seats, now)
     return count
 
@@ -72,7 +78,7 @@ def seats_of_slot(service: Service, start: datetime, now: datetime) -> list[Seat
     Raises NotFound when there is no such slot, NotOpenYet before its release, SlotTaken or NothingFree.
     """
     week = week_of(start.date())
-    seats = seat_store.cached_week(service.id, week, now) if week in weeks_shown(service, now) else []
+    seats = public_seats(service, week, now) if week in weeks_shown(service, now) else []
     seats_of_slot = [seat for seat in seats if service.start_of(seat.key) == start]
     if not seats_of_slot:
         raise NotFound
@@ -151,7 +157,7 @@ def week_calendar(service_id: str, week: str | None, now: datetime) -> calendar.
     free = first_free(service, now) if week is None else []
     weeks = open_weeks(service, now)
     week = week or (free[0].week if free else _first_week(service, weeks, now))
-    shown = calendar.week_calendar(service, week, seat_store.cached_week(service_id, week, now), now)
+    shown = calendar.week_calendar(service, week, public_seats(service, week, now), now)
     exact = [replace(count, free=shown.free) if count.week == week else count for count in weeks]
     return replace(shown, weeks=tuple(exact))
 

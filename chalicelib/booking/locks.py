@@ -1,5 +1,6 @@
 """When the lock of a person or of an e-mail address keeps others out."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from chalicelib.domain.person import Details
@@ -8,7 +9,7 @@ from chalicelib.domain.seat import EntryKey, Key
 from chalicelib.domain.service import Allocation, Service
 from chalicelib.domain.tokens import Keys
 from chalicelib.keys import keys
-from chalicelib.storage import lock_store, seat_store
+from chalicelib.storage import lock_store, person_store, seat_store
 
 
 def person_keys(details: Details) -> list[str]:
@@ -43,3 +44,14 @@ def lock_rule(service: Service, now: datetime) -> lock_store.LockRule:
             return False
 
     return lock_store.LockRule(counts, now + service.limits.erase_after)
+
+
+def is_email_in_use(service: Service, email: str, by_others_than: Collection[str], now: datetime) -> bool:
+    """Tell whether an e-mail address has a live request of somebody whose person key is not one of these."""
+    rule = lock_rule(service, now)
+    email_keys = [locker.email_key(email) for locker in keys().lockers] if email else []
+    known = [stored for key in email_keys for stored in person_store.requests_of_email(key, service.id)]
+    return any(
+        request.person not in by_others_than and rule.counts(request.seat, request.hold, request.person)
+        for request in known
+    )

@@ -38,14 +38,20 @@ def _check_movable(request: Request) -> Person:
 def _free_seats(request: Request, now: datetime) -> list[SeatKey]:
     """Return the seats of other slots that look free, and those that the operator has set aside for this request."""
     seats = availability.free_seats(request.service, now)
-    if request.state is State.DISPLACED:
-        seats += [
-            seat.key
-            for _, seats_of_week in weeks_with_seats(request.service, now)
-            for seat in seats_of_week
-            if seat.reserve == request.seat.reserve and seat.is_set_aside(now)
-        ]
+    seats += set_aside_for(request, now)
     return [key for key in seats if request.service.start_of(key) != request.start]
+
+
+def set_aside_for(request: Request, now: datetime) -> list[SeatKey]:
+    """Return the seats that were set aside for a displaced request; none for any other."""
+    if request.state is not State.DISPLACED:
+        return []
+    return [
+        seat.key
+        for _, seats in weeks_with_seats(request.service, now)
+        for seat in seats
+        if seat.reserve == request.seat.reserve and seat.is_set_aside(now)
+    ]
 
 
 def move(request: Request, start: datetime, *, now: datetime, rng: random.Random = RNG) -> Request:

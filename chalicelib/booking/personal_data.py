@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib import log
-from chalicelib.booking import ending, requests
+from chalicelib.booking import ending, families, requests
 from chalicelib.booking.locks import lock_rule, other_keys
 from chalicelib.booking.requests import LIVE, Request
 from chalicelib.domain import codec, entry, names
@@ -79,6 +79,7 @@ def correct(request: Request, first_name: str, last_name: str, phone: str, *, no
     if corrected == person.details:
         return request
     renamed = _name(corrected) != _name(person.details)
+    sends = renamed and request.state is State.CONFIRMED and not request.is_entry
     own = keys_of(person)
     try:
         is_done = request_store.correct(
@@ -87,7 +88,7 @@ def correct(request: Request, first_name: str, last_name: str, phone: str, *, no
             own.person_key(first_name, last_name, corrected.birth_date),
             now=now,
             erase_at=entry.erase_at(request.service, request.carrier, request.carrier.until),
-            send=renamed and request.state is State.CONFIRMED and not request.is_entry,
+            send=sends and families.is_recipient(replace(person, details=corrected)),
             is_live=lock_rule(request.service, now),
             other_keys=lock_store.OtherKeys(other_keys(own, corrected).people),
         )
@@ -96,6 +97,8 @@ def correct(request: Request, first_name: str, last_name: str, phone: str, *, no
         raise
     if is_done:
         log.event("corrected", seat=request.carrier.key.ref, renamed=renamed)
+        if sends:
+            families.send_convocations(person, now, but=person.key)
     return requests.view(request.token, now)
 
 
@@ -140,6 +143,8 @@ def document_of(service: Service, person: Person, state: State | None, seat: Car
         "filed_at": person.filed_at.astimezone(service.zone).isoformat(timespec="seconds"),
         "details": codec.details_to_document(person.details),
         "details_as_filed": codec.details_to_document(person.as_filed) if person.as_filed else None,
+        "booked_by_office": bool(person.booked_by),
+        "booked_together": len(person.family),
         "corrections": person.corrected,
         "moves": person.moves,
         "letters_sent": sorted({mark.partition(":")[0] for mark in person.sent}),
@@ -169,10 +174,14 @@ def erase(
     if request.state is State.MOVED:
         raise LinkExpired
     person = request.person or _person_of_ended(request)
+    if person:
+        families.forget(person)
     if not _erase(request, person, now, random_fraction):
         return erase(link, now, random_fraction=random_fraction)  # it changed since it was read
     if person:
         log.event("erased", seat=request.carrier.key.ref)
+        if request.state in LIVE:  # otherwise the others were told when the request ended
+            families.send_convocations(person, now)
     seat_store.remove_person(request.carrier.key, _hold(request))
     return replace(request, state=State.CANCELLED, person=None, confirm_before=None)
 

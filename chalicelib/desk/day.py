@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -29,6 +29,7 @@ STATE_NAMES = {
     State.PENDING: "à confirmer",
     State.CONFIRMED: "attendu",
     State.ARRIVED: "arrivé",
+    State.CALLED: "appelé",
     State.SEEN: "reçu",
     State.MISSED: "absent",
     State.INCOMPLETE: "dossier incomplet",
@@ -54,6 +55,13 @@ class Row:
         """The state to show. DISPLACED: the seat was closed, and its applicant may come all the same."""
         is_displaced = self.seat.past_state is State.DISPLACED and bool(self.seat.person)
         return State.DISPLACED if is_displaced and self.seat.state is State.CLOSED else self.seat.state
+
+    @property
+    def state_name(self) -> str:
+        """The state as agents read it: of who was called, to which desk."""
+        if self.state is State.CALLED:
+            return f"{STATE_NAMES[State.CALLED]} au guichet {self.seat.called_to}"
+        return STATE_NAMES.get(self.state, "sans rendez-vous")
 
     @property
     def is_listed(self) -> bool:
@@ -84,7 +92,9 @@ class Totals:
     booked: int
     """The appointments, whatever became of them."""
     arrived: int
-    """The applicants who wait now: arrived, without an outcome."""
+    """The applicants who wait now: arrived or put aside, without an outcome."""
+    called: int
+    """The applicants who are at a desk now: called, without an outcome."""
     seen: int
     missed: int
     incomplete: int
@@ -97,7 +107,7 @@ def read_day(service: Service, day: date, now: datetime) -> list[Row]:
 
     One consistent Query, and one BatchGet for 100 applicants.
     """
-    return _rows(service, seat_store.read_day(service.id, day), now)
+    return with_people(service, seat_store.read_day(service.id, day), now)
 
 
 def read_row(service: Service, ref: str, now: datetime) -> Row:
@@ -108,14 +118,14 @@ def read_row(service: Service, ref: str, now: datetime) -> Row:
         raise NotFound from error
     if key.service != service.id:
         raise NotFound
-    (row,) = _rows(service, [seat_store.read(key)], now)
+    (row,) = with_people(service, [seat_store.read(key)], now)
     if not row.is_listed:
         raise NotFound
     return row
 
 
-def _rows(service: Service, seats: Sequence[Seat], now: datetime) -> list[Row]:
-    """Return the rows of seats, with the applicants whose data are not due for erasure."""
+def with_people(service: Service, seats: Iterable[Seat], now: datetime) -> list[Row]:
+    """Return the rows of seats, in order, with the applicants whose data are not due for erasure."""
     rows = [Row(seat, None) for seat in sorted(seats, key=lambda seat: seat.key)]
     requests = {row.seat.key: row.request for row in rows if row.is_listed and service.erase_at(row.seat.key) > now}
     people = person_store.read_many(service.id, requests.values())
@@ -209,7 +219,7 @@ class _Search:
         listed = [seat for seat in seats if Row(seat, None).is_listed]
         if self.reference:
             listed = [seat for seat in listed if self._has_reference(seat)]
-        rows = _rows(self._service, listed, self._now)
+        rows = with_people(self._service, listed, self._now)
         self._people += len(rows)
         matching = rows if self.reference else [row for row in rows if self._matches(row.person)]
         self._found += matching
@@ -241,6 +251,7 @@ def totals(rows: Iterable[Row]) -> Totals:
         planned=counts.total() - counts[State.CLOSED],
         booked=booked,
         arrived=counts[State.ARRIVED],
+        called=counts[State.CALLED],
         seen=counts[State.SEEN],
         missed=counts[State.MISSED],
         incomplete=counts[State.INCOMPLETE],
@@ -258,7 +269,7 @@ def _line(row: Row) -> tuple[str, ...]:
     key, details = row.seat.key, row.person.details if row.person else None
     name = (details.last_name, details.first_name) if details else ("", "")
     reference = row.person.reference if row.person else ""
-    return (f"{key.start:%H:%M}", row.number, str(key.unit), *name, reference, STATE_NAMES[row.state])
+    return (f"{key.start:%H:%M}", row.number, str(key.unit), *name, reference, row.state_name)
 
 
 def note_search(service: Service, result: SearchResult, agent_id: str, now: datetime) -> None:

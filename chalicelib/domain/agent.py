@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What an agent may do in a service. Each role includes those before it."""
+    """What an agent may do in a service. Each role but the last includes those before it."""
 
     VIEWER = "viewer"
     """Reads the list of the day."""
@@ -17,9 +17,13 @@ class Role(StrEnum):
     """Closes days and adds seats."""
     ADMINISTRATOR = "administrator"
     """Manages the accounts."""
+    ASSOCIATION = "association"
+    """Books for others, up to a ceiling, and sees nothing else. It is not in the order of the others."""
 
     def includes(self, needed: "Role") -> bool:
         """Tell whether this role is the needed one or a higher one."""
+        if Role.ASSOCIATION in {self, needed}:
+            return self is needed
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
@@ -47,3 +51,7 @@ class Account:
         """Return the role in a service; None if there is none, or a lower one than needed."""
         role = self.roles.get(service_id)
         return role if role and role.includes(needed) else None
+
+    def booking_role(self, service_id: str) -> Role | None:
+        """Return the role with which the account books for others in a service; None if it may not."""
+        return self.role_in(service_id, Role.AGENT) or self.role_in(service_id, Role.ASSOCIATION)

@@ -11,6 +11,7 @@ from chalicelib.domain.service import (
     Beacon,
     Closure,
     DrawRules,
+    InternalSeats,
     Limits,
     Opening,
     Release,
@@ -47,7 +48,9 @@ def service_from_document(document: Mapping[str, Any]) -> Service:
     try:
         limits = _limits(document.get("times", {}), document.get("limits", {}))
         part = "plannings"
-        openings = tuple(opening for planning in document["plannings"] for opening in _openings(planning))
+        plannings = [(planning, tuple(_openings(planning))) for planning in document["plannings"]]
+        openings = tuple(opening for _, of_planning in plannings for opening in of_planning)
+        internal = tuple(_internal(*planning) for planning in plannings if "internal" in planning[0])
         part = "closures"
         closures = tuple(_closure(closure) for closure in document.get("closures", ()))
         part = "draw"
@@ -73,6 +76,7 @@ def service_from_document(document: Mapping[str, Any]) -> Service:
             documents_note=tuple(_text(line) for line in document["documents_note"]),
             otherwise=tuple(_text(line) for line in document["otherwise"]),
             limits=limits,
+            internal=internal,
             closures=closures,
             holidays=frozenset(date.fromisoformat(day) for day in document.get("holidays", ())),
             hidden=document.get("listing") == "hidden",
@@ -104,6 +108,7 @@ def _limits(times: Mapping[str, Any], limits: Mapping[str, Any]) -> Limits:
         erase_after=timedelta(days=int(times.get("erase_days", default.erase_after.days))),
         choice=timedelta(days=int(times.get("choice_days", default.choice.days))),
         moves=int(limits.get("moves", default.moves)),
+        association_bookings=int(limits.get("association_bookings", default.association_bookings)),
         domain_requests=int(limits.get("domain_requests", default.domain_requests)),
         ipv6_48_requests=int(limits.get("ipv6_48_requests", default.ipv6_48_requests)),
         ipv6_32_requests=int(limits.get("ipv6_32_requests", default.ipv6_32_requests)),
@@ -124,6 +129,14 @@ def _openings(planning: Mapping[str, Any]) -> Iterator[Opening]:
         for day in rule["days"]:
             for start, end in zip(starts, ends, strict=True):
                 yield Opening(WEEKDAYS.index(day) + 1, start, end, desks)
+
+
+def _internal(planning: Mapping[str, Any], openings: tuple[Opening, ...]) -> InternalSeats:
+    until = planning.get("internal_until")
+    if not until:
+        return InternalSeats(openings, int(planning["internal"]))
+    moment = time.fromisoformat(until["at"])
+    return InternalSeats(openings, int(planning["internal"]), int(until["days_before"]), moment)
 
 
 def _closure(closure: Mapping[str, Any]) -> Closure:

@@ -61,7 +61,7 @@ def of_week(service: Service, week: str, seats: Sequence[Seat], draw: DrawCounts
     return {
         "week": week,
         "allocation": str(Allocation.DRAW if draw else Allocation.FIRST_COME),
-        "opened": sum(_was_open(seat) for seat in seats),
+        "opened": sum(_could_be_taken(service, seat) for seat in seats),
         "held": rounded(sum(seat.holds_had for seat in seats)),
         "confirmed": rounded(len(appointments)),
         "freed": rounded(sum(seat.freed for seat in seats)),
@@ -69,6 +69,8 @@ def of_week(service: Service, week: str, seats: Sequence[Seat], draw: DrawCounts
         "recorded": rounded(len(recorded)) if recorded else None,
         "honoured": rounded(came) if recorded else None,
         "days_waited": spread(_days_waited(service, seat) for seat in appointments if seat.filed_at),
+        "walk_ins": rounded(sum(is_walk_in(service, seat) for seat in appointments)),
+        "waiting_minutes": spread(minutes for seat in appointments if (minutes := minutes_waited(seat)) is not None),
         "draw": draw and _draw_figures(draw),
         "releases": [] if draw or service.draw else _releases(service, week, seats),
     }
@@ -92,6 +94,21 @@ def spread(values: Iterable[int]) -> dict[str, int | None] | None:
     }
 
 
+def is_walk_in(service: Service, seat: Seat) -> bool:
+    """Tell whether the desk booked an appointment for somebody who had come: on its day, too late for the public."""
+    if seat.state not in APPOINTMENT or seat.filed_at is None:
+        return False
+    filed_at, start = seat.filed_at.astimezone(service.zone), service.start_of(seat.key)
+    return filed_at.date() == seat.key.day and start - filed_at < service.limits.notice
+
+
+def minutes_waited(seat: Seat) -> int | None:
+    """Return the whole minutes from the arrival of an applicant to the first call; None if one was not recorded."""
+    if seat.state not in APPOINTMENT or seat.arrived_at is None or seat.called_at is None:
+        return None
+    return max(0, int((seat.called_at - seat.arrived_at).total_seconds() // 60))
+
+
 def seconds_until_full(opened: datetime, seats: Sequence[Seat]) -> float | None:
     """Return the seconds from the opening of these seats until each of them had been held; None if one never was."""
     first_holds = [seat.first_at for seat in seats if seat.first_at]
@@ -100,9 +117,17 @@ def seconds_until_full(opened: datetime, seats: Sequence[Seat]) -> float | None:
     return max((first - opened).total_seconds() for first in first_holds)
 
 
-def _was_open(seat: Seat) -> bool:
-    """Tell whether somebody could get the seat. A closed seat tells it only if somebody took it."""
-    return seat.state is not State.CLOSED or seat.holds_had > 0
+def _could_be_taken(service: Service, seat: Seat) -> bool:
+    """Tell whether the public could take the seat. A closed seat tells it only if somebody took it."""
+    return (seat.state is not State.CLOSED or seat.holds_had > 0) and not is_desk_only(service, seat)
+
+
+def is_desk_only(service: Service, seat: Seat) -> bool:
+    """Tell whether a seat never opened to the public: the desk gave it first, or it opened when its slot began."""
+    is_internal = seat.extra or seat.key in timetable.internal_seats(service, seat.key.week)
+    if not is_internal or seat.holds_had:
+        return False
+    return bool(seat.filed_at and seat.filed_at < seat.opens_at) or seat.opens_at >= service.start_of(seat.key)
 
 
 def _days_waited(service: Service, seat: Seat) -> int:
@@ -132,7 +157,7 @@ def _releases(service: Service, week: str, seats: Sequence[Seat]) -> list[Figure
     planned = timetable.plan(service, week)
     opened: dict[datetime, list[Seat]] = {}
     for seat in seats:
-        if seat.key in planned and not seat.extra and _was_open(seat):
+        if seat.key in planned and not seat.extra and _could_be_taken(service, seat):
             opened.setdefault(planned[seat.key], []).append(seat)
     return [
         {

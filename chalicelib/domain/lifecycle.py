@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from chalicelib.domain import timetable
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 
@@ -18,8 +19,32 @@ def return_moment(service: Service, key: SeatKey, now: datetime, fraction: float
     """Return when a freed seat opens again, in UTC: `fraction` (0 to 1) of the way through the return window.
 
     The window ends a day and the service's notice before the slot. A seat that is freed too late for that opens at the
-    start of its slot, when nobody can take it. So does each seat of a draw, which offers it to somebody else.
+    start of its slot, when nobody can take it. So does each seat of a draw, which offers it to somebody else. An
+    internal seat opens no sooner than its release to the public; until then the desk can give it again.
     """
+    moment = _return_moment(service, key, now, fraction)
+    if key in timetable.internal_seats(service, key.week):
+        return max(moment, timetable.public_at(service, key))
+    return moment
+
+
+def longest_return(service: Service) -> timedelta:
+    """Return how long after it was freed a public seat opens again at the latest, or its slot begins."""
+    limits = service.limits
+    return max(limits.return_before, limits.return_after + max(limits.notice, BACK_BEFORE))
+
+
+def returned_to_desk(service: Service, seat: Seat, now: datetime) -> bool:
+    """Tell whether a seat was given back before its release to the public: no other one opens again so late.
+
+    Only for a service whose file speaks of internal seats: one that stopped drawing has freed seats that stay closed.
+    """
+    if not service.internal or service.draw or seat.returns_at is None:
+        return False
+    return seat.returns_at > now + longest_return(service)
+
+
+def _return_moment(service: Service, key: SeatKey, now: datetime, fraction: float) -> datetime:
     limits = service.limits
     first, last = now + limits.return_after, now + limits.return_before
     start = service.start_of(key).astimezone(UTC)

@@ -49,5 +49,13 @@ class Person:
     """How often the e-mail address was corrected."""
     replaced: bool = False
     """Whether this is the copy that is kept for the last letters of an ended request."""
+    booked_by: str = ""
+    """The account id of the agent who booked for the person; empty if they booked themselves."""
+    family: tuple[str, ...] = ()
+    """The person keys of all who were booked together, in the order of their seats. The first one receives the
+    convocation of all. Empty for a person alone."""
+    unlocked_email: bool = False
+    """Whether an agent typed the e-mail address: other requests may have it too. Its item has the reference in its key.
+    """
     wanted_3: datetime | None = None
     """When the convocation was sent on demand, the third time counted back from the latest."""

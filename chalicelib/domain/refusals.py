@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import Key, Seat, State
 
 
 class Refusal(Exception):
@@ -100,8 +100,19 @@ class HoldExpired(Refusal):
     """The hold has expired, was given back, or never existed."""
 
 
+@dataclass(slots=True)
 class AlreadyRequested(Refusal):
-    """The person or the e-mail address has a live request for the same service."""
+    """The person or the e-mail address has a live request for the same service.
+
+    Only an agent learns more.
+    """
+
+    seat: Key | None = None
+    """The seat or the entry that has the request."""
+    lock: str = ""
+    """The key of the person or of the e-mail address that is locked."""
+    index: int = 0
+    """Which of the people of an order it is about."""
 
 
 class AppointmentBegun(Refusal):
@@ -162,6 +173,52 @@ class NotDue(Refusal):
     """An arrival was recorded on another day than that of the appointment, or an outcome too early."""
 
     start: datetime
+
+
+class NotArrived(Refusal):
+    """An applicant was called whose arrival is not recorded. Nothing was changed."""
+
+
+class NobodyWaits(Refusal):
+    """The next applicant was called, and nobody waits but those who were put aside."""
+
+
+@dataclass(slots=True)
+class DeskBusy(Refusal):
+    """An applicant was called to a desk that has called somebody else and not finished. Nothing was changed."""
+
+    seat: Seat
+    """The seat of whom the desk has called."""
+
+
+@dataclass(slots=True)
+class EmailInUse(Refusal):
+    """The e-mail address has another live request. An agent may book all the same (`share_email`).
+
+    `index` is which of the people of an order it is about.
+    """
+
+    index: int = 0
+
+
+@dataclass(slots=True)
+class CeilingReached(Refusal):
+    """The association has booked for as many people this week as the service allows: `most`."""
+
+    most: int
+    left: int = 0
+    """For how many people it may still book this week, if the order is for more."""
+
+
+@dataclass(slots=True)
+class ApplicantsPresent(Refusal):
+    """Desks were to be closed while applicants wait or are called there. `numbers` are theirs. Nothing was changed."""
+
+    numbers: Sequence[str]
+
+
+class PreviewOutdated(Refusal):
+    """Who is booked has changed since the preview of a closing. Nothing was changed."""
 
 
 class ProviderAway(Refusal):

@@ -19,6 +19,7 @@ class State(StrEnum):
     CLOSED = "closed"
     # What the desk records on the day:
     ARRIVED = "arrived"
+    CALLED = "called"
     SEEN = "seen"
     MISSED = "missed"
     INCOMPLETE = "incomplete"
@@ -32,7 +33,7 @@ class State(StrEnum):
 
 OUTCOMES = frozenset({State.SEEN, State.MISSED, State.INCOMPLETE})
 """What can become of an appointment. INCOMPLETE: the applicant came, and documents were missing."""
-RECORDED = OUTCOMES | {State.ARRIVED}
+RECORDED = OUTCOMES | {State.ARRIVED, State.CALLED}
 """The states that the desk records. The applicant can then change nothing any more."""
 APPOINTMENT = RECORDED | {State.CONFIRMED}
 """The states of a seat with an appointment, past or to come."""
@@ -189,6 +190,16 @@ class Seat:
     """When the desk recorded the arrival, if it did. The state may be a later one."""
     arrived_by: str = ""
     """The account id of the agent who recorded the arrival."""
+    called_at: datetime | None = None
+    """When the applicant was called for the first time. The wait from the arrival ends then."""
+    called_by: str = ""
+    """The account id of the agent who called the applicant last."""
+    called_to: int = 0
+    """The desk to which the applicant was called last; 0 if nobody called."""
+    calls: int = 0
+    """How often the applicant was called."""
+    parked: bool = False
+    """Whether the applicant was called and then put aside. From then on only an agent who asks for them calls them."""
     outcome_at: datetime | None = None
     """When the desk recorded the outcome."""
     outcome_by: str = ""
@@ -218,12 +229,14 @@ class Seat:
     @property
     def recorded_at(self) -> datetime | None:
         """When the desk recorded its state; None if it did not."""
-        return self.arrived_at if self.state is State.ARRIVED else self.outcome_at
+        moments = {State.ARRIVED: self.arrived_at, State.CALLED: self.called_at}
+        return moments.get(self.state, self.outcome_at)
 
     @property
     def recorded_by(self) -> str:
         """The account id of the agent who recorded its state; empty if nobody did."""
-        return self.arrived_by if self.state is State.ARRIVED else self.outcome_by
+        agents = {State.ARRIVED: self.arrived_by, State.CALLED: self.called_by}
+        return agents.get(self.state, self.outcome_by)
 
     def holds(self, hold: str, now: datetime) -> bool:
         """Tell whether this hold has the seat, and is not over: held or filed and in time, or an appointment."""

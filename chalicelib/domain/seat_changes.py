@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from itertools import islice
 
-from chalicelib.domain import timetable
+from chalicelib.domain import lifecycle, timetable
 from chalicelib.domain.seat import BY_RULES, Seat, SeatKey, State
 from chalicelib.domain.service import Service
 
@@ -67,7 +67,8 @@ def changes_of_week(
     """Yield the changes that make the seats of a week agree with the rules. No applicant loses a seat by them.
 
     - A seat outside the hours is closed once nobody has it.
-    - A seat that has not opened yet opens when the rules now say. A seat that has opened stays open.
+    - A seat that has not opened yet opens when the rules now say. A seat that has opened stays open. One that came back
+      to the desk before its release to the public follows the rules too, after the time in which a freed seat returns.
     - In a draw, a seat that nobody has opens at its start, also if it had opened before the service had a draw.
     - Until the first seats of the week open, seats come and go with the plan. Later, seats are added only while there
       are fewer than the plan has.
@@ -105,10 +106,14 @@ def _changes_of_existing(
         in_rules = in_rules and (_stays(seat, now) or staying.overlapped(seat.key) is None)
         if not in_rules and seat.state in {State.OPEN, State.HELD} and service.start_of(seat.key) > now:
             yield SeatChange(ChangeKind.CLOSE, seat)
-        elif seat.is_coming(now) or (service.draw and seat.state is State.OPEN):
-            moved = replace(seat, opens_at=planned.get(seat.key, seat.opens_at))
-            if moved != seat:
-                yield SeatChange(ChangeKind.MOVE, moved)
+            continue
+        opens_at = planned.get(seat.key, seat.opens_at)
+        if lifecycle.returned_to_desk(service, seat, now):
+            opens_at = max(opens_at, now + service.limits.return_before)
+        elif not seat.is_coming(now) and not (service.draw and seat.state is State.OPEN):
+            continue
+        if opens_at != seat.opens_at:
+            yield SeatChange(ChangeKind.MOVE, replace(seat, opens_at=opens_at))
 
 
 def _additions(

@@ -52,6 +52,20 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class InternalSeats:
+    """Seats of a planning that only the desk gives, until those still free are released to the public."""
+
+    openings: tuple[Opening, ...]
+    """The openings of the planning."""
+    seats: int
+    """How many of the seats of each day."""
+    days_before: int | None = None
+    """How many days before the appointment they are released to the public; None: never."""
+    at: time = time.min
+    """The local time of the release to the public."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closure:
     """Desks that are closed from `first` to `last`, each day between `start` and `end`. No desks: all of them."""
 
@@ -138,6 +152,8 @@ class Limits:
     """How long before the appointment the reminder is sent."""
     moves: int = 2
     """How often an applicant may move a request."""
+    association_bookings: int = 20
+    """For how many people each association may book in a week."""
     domain_requests: int = 10
     """Requests a day from one e-mail domain before another captcha is due. Well-known providers are not counted."""
     ipv6_48_requests: int = 30
@@ -181,6 +197,7 @@ class Service:
     documents_note: tuple[Text, ...]
     otherwise: tuple[Text, ...]
     limits: Limits = field(default_factory=Limits)
+    internal: tuple[InternalSeats, ...] = ()
     closures: tuple[Closure, ...] = ()
     holidays: frozenset[date] = frozenset()
     hidden: bool = False

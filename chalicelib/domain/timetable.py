@@ -1,14 +1,16 @@
 """Which seats the rules of a service give each week, and when they open."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
 from types import MappingProxyType
 
 from chalicelib.domain import draw_window
 from chalicelib.domain.draw import half_day
-from chalicelib.domain.seat import SeatKey, monday_of, week_of
-from chalicelib.domain.service import ReleaseMoment, Service
+from chalicelib.domain.seat import Seat, SeatKey, monday_of, week_of
+from chalicelib.domain.service import InternalSeats, Opening, ReleaseMoment, Service
 
 WEEK = timedelta(days=7)
 MOST_WEEKS_AHEAD = 53
@@ -20,29 +22,101 @@ BEFORE_RELEASE, AFTER_OPENING = timedelta(minutes=1), timedelta(minutes=15)
 
 def planned_seats(service: Service, week: str) -> list[SeatKey]:
     """Return every seat that the opening rules give a week, in order, without closures and public holidays."""
-    monday = monday_of(week)
+    keys = _seats_of(service, service.openings, week)
+    return sorted(key for key in keys if not _is_closed(service, key))
+
+
+def _seats_of(service: Service, openings: Iterable[Opening], week: str) -> list[SeatKey]:
+    """Return the seats of these openings, those in closures and on public holidays included."""
     keys = []
-    for opening in service.openings:
-        day = monday + timedelta(days=opening.weekday - 1)
-        if day in service.holidays:
-            continue
+    for opening in openings:
+        day = monday_of(week) + timedelta(days=opening.weekday - 1)
         start, end = datetime.combine(day, opening.start), datetime.combine(day, opening.end)
         while start + service.slot <= end:
             keys += [SeatKey(day, start.time(), desk, service.id) for desk in opening.desks]
             start += service.slot
-    return sorted(key for key in keys if not any(closure.covers(key, service.slot) for closure in service.closures))
+    return keys
+
+
+def _is_closed(service: Service, key: SeatKey) -> bool:
+    return key.day in service.holidays or any(closure.covers(key, service.slot) for closure in service.closures)
+
+
+@lru_cache(maxsize=128)
+def internal_plan(service: Service, week: str) -> Mapping[SeatKey, datetime]:
+    """Return the seats of a week that only the desk gives, and when each is released to the public. None in a draw.
+
+    The moment is in UTC: never before the first seats of the week open, and at the start of the slot at the latest. On
+    a day that is closed in part, an internal share of the remaining seats is kept, rounded down.
+    """
+    internal: dict[SeatKey, datetime] = {}
+    for rule in () if service.draw else service.internal:
+        by_day = groupby(sorted(_seats_of(service, rule.openings, week)), key=lambda key: key.day)
+        for _, of_day in by_day:
+            planned = list(of_day)
+            remaining = [key for key in planned if not _is_closed(service, key)]
+            chosen = _spread(remaining, rule.seats * len(remaining) // len(planned))
+            internal |= {key: _public_at(service, rule, key) for key in chosen}
+    return MappingProxyType(internal)
+
+
+@lru_cache(maxsize=128)
+def internal_seats(service: Service, week: str) -> frozenset[SeatKey]:
+    """Return the seats of a week that only the desk gives until their release to the public."""
+    return frozenset(internal_plan(service, week))
+
+
+def _public_at(service: Service, rule: InternalSeats, key: SeatKey) -> datetime:
+    start = service.start_of(key).astimezone(UTC)
+    if rule.days_before is None:
+        return start
+    moment = datetime.combine(key.day - timedelta(days=rule.days_before), rule.at, service.zone).astimezone(UTC)
+    return min(max(moment, opens_at(service, key.week)), start)
+
+
+def _spread(keys: Sequence[SeatKey], count: int) -> set[SeatKey]:
+    """Return so many of the seats of a day, spread evenly over its hours and taken from its desks in turn."""
+    chosen: set[SeatKey] = set()
+    for number in range(count):
+        start = keys[(2 * number + 1) * len(keys) // (2 * count)].start
+        desks = [key for key in keys if key.start == start and key not in chosen]
+        chosen.add(desks[number % len(desks)])
+    return chosen
+
+
+def is_internal(service: Service, seat: Seat, now: datetime) -> bool:
+    """Tell whether only the desk may give a seat: it is internal, and has never opened to the public.
+
+    False for a seat that was open before the rules made it internal, and for one that is set aside.
+    """
+    if seat.opens_at <= now or seat.reserve or seat.key not in internal_seats(service, seat.key.week):
+        return False
+    return public_at(service, seat.key) > now
+
+
+def public_at(service: Service, key: SeatKey) -> datetime:
+    """Return when an internal seat is released to the public, in UTC. Raise KeyError for any other seat."""
+    return internal_plan(service, key.week)[key]
 
 
 @lru_cache(maxsize=32)
 def plan(service: Service, week: str) -> Mapping[SeatKey, datetime]:
-    """Return when each seat of a week opens, in UTC. The seats of each release moment are spread evenly over the week.
+    """Return when each seat of a week opens to the public, in UTC, in the order of the seats.
 
-    Each seat goes to the moment that is furthest behind its share so far. Seats beyond all shares open by hand only and
-    are not in the result. The seats of a draw open at their own start: nobody can hold one.
+    The seats of each release moment are spread evenly over the week: each seat goes to the moment that is furthest
+    behind its share so far. Seats beyond all shares open by hand only and are not in the result. Internal seats are in
+    no share. The seats of a draw open at their own start: nobody can hold one.
     """
     keys = planned_seats(service, week)
     if service.draw:
         return MappingProxyType({key: service.start_of(key).astimezone(UTC) for key in keys})
+    internal = internal_plan(service, week)
+    planned = {**internal, **_released(service, week, [key for key in keys if key not in internal])}
+    return MappingProxyType({key: planned[key] for key in keys if key in planned})
+
+
+def _released(service: Service, week: str, keys: Sequence[SeatKey]) -> dict[SeatKey, datetime]:
+    """Return when each of these seats opens by a release moment."""
     left, opens = len(keys), []
     for at, seats in sorted(_moments(service, week), key=lambda moment: (moment[1] is None, moment[0])):
         share = left if seats is None else min(seats, left)
@@ -57,7 +131,7 @@ def plan(service: Service, week: str) -> Mapping[SeatKey, datetime]:
         if moment < len(opens):
             assigned[moment] += 1
             planned[key] = opens[moment][0]
-    return MappingProxyType(planned)
+    return planned
 
 
 def _moments(service: Service, week: str) -> list[tuple[datetime, int | None]]:
@@ -78,13 +152,12 @@ def _at(service: Service, monday: date, moment: ReleaseMoment) -> datetime:
 def releases(service: Service, week: str) -> tuple[tuple[datetime, int], ...]:
     """Return the moments that open a week, in order, each with its number of seats.
 
-    Empty for a week without seats, and for a draw, which opens none.
+    Without internal seats. Empty for a week without seats, and for a draw, which opens none.
     """
     if service.draw:
         return ()
-    opened: dict[datetime, int] = {}
-    for at in plan(service, week).values():
-        opened[at] = opened.get(at, 0) + 1
+    internal = internal_seats(service, week)
+    opened = Counter(at for key, at in plan(service, week).items() if key not in internal)
     return tuple(sorted(opened.items()))
 
 

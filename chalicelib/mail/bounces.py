@@ -82,11 +82,11 @@ def handle(message: str, now: datetime, *, random_fraction: Callable[[], float] 
     if feedback.stops:
         email_keys = [locker.email_key(feedback.email) for locker in keys().lockers]
         for service, email_key in product(service_store.read_all(now), email_keys):
-            request = person_store.request_of_email(email_key, service.id)
-            if request and person_store.stop_letters(request, service.id, feedback.kind):
-                stopped += 1
-                if feedback.kind == BOUNCED:
-                    freed += _end_pending(service, request.seat, request.hold, now, random_fraction)
+            for request in person_store.requests_of_email(email_key, service.id):
+                if person_store.stop_letters(request, service.id, feedback.kind):
+                    stopped += 1
+                    if feedback.kind == BOUNCED:
+                        freed += _end_pending(service, request.seat, request.hold, now, random_fraction)
     log.event(f"mail-{feedback.kind}", stops=feedback.stops, requests=stopped, freed=freed)
 
 

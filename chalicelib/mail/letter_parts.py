@@ -1,5 +1,6 @@
 """A letter before its layout, and the parts that all letters share: sender, facts of the appointment, links."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.person import Person
@@ -59,17 +60,23 @@ def sender_name(service: Service, locale: Locale) -> str:
     return locale._("{office} – rendez-vous").format(office=service.office.partition(",")[0])
 
 
-def facts(service: Service, person: Person, locale: Locale) -> tuple[tuple[str, str], ...]:
-    """Return the facts of an appointment: a label and a value each; the first two are the date and the time."""
+def facts(
+    service: Service, person: Person, locale: Locale, others: Sequence[tuple[str, str]] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Return the facts of an appointment: a label and a value each; the first two are the date and the time.
+
+    With `others`, it is that of several people: each of them with time and reference.
+    """
     _ = locale._
     start, filed = service.start_of(person.seat), person.filed_at.astimezone(service.zone)
     duration = locale.ngettext("%(num)s minute", "%(num)s minutes", service.minutes) % {"num": service.minutes}
     return (
         (_("Date"), locale.full_date(start.date())),
         (_("Heure"), locale.time_of_day(start)),
+        *others,
         (_("Durée"), duration),
         (_("Nature"), locale.text(service.name)),
         (_("Lieu"), ", ".join((service.office, *service.postal_address))),
-        (_("Référence"), person.reference),
+        *([] if others else [(_("Référence"), person.reference)]),
         (_("Déposée le"), f"{locale.full_date(filed.date())}, {locale.time_of_day(filed)}"),
     )

@@ -3,44 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from chalicelib.domain import names
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Person
 from chalicelib.domain.seat import week_of
 from chalicelib.domain.service import Service
-from chalicelib.mail import draw_letters, letter_parts
+from chalicelib.mail import draw_letters, family_letters, letter_parts
 from chalicelib.mail.draw_letters import EntryFacts, Notice
+from chalicelib.mail.family_letters import ALONE, Family
+from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.mail.letter_parts import Action, Body, Content
 from chalicelib.rendering.i18n import Locale
-
-
-class LetterKind(StrEnum):
-    """What a letter is about. The values are stored in the marks of person items, and logged."""
-
-    CONFIRM = "confirm"
-    CONVOCATION = "convocation"
-    REMINDER = "reminder"
-    LINK = "link"
-    CANCELLED = "cancelled"
-    DELETED = "deleted"
-    """A request that was cancelled before its confirmation."""
-    EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
-    DISPLACED = "displaced"
-    MOVED = "moved"
-    ATTEMPT = "attempt"
-    DRAWN = "drawn"
-    OFFERED = "offered"
-    ENTRY = "entry"
-    """An entry in the draws, to be confirmed; the next ones are about an entry too."""
-    ENTERED = "entered"
-    NOT_DRAWN = "not-drawn"
-    ENDS_SOON = "ends-soon"
-    LEFT = "left"
-    ENDED = "ended"
-
 
 # A lock screen shows the subject, so it does not say what the appointment is about.
 SUBJECTS = {
@@ -113,10 +87,12 @@ def compose(
     *,
     until: datetime | None = None,
     entry: EntryFacts | None = None,
+    family: Family = ALONE,
 ) -> Content:
     """Compose a letter about one request, in the person's language. `link` is the absolute URL of the request.
 
-    `until` is when the time to confirm, or to choose again, ends. `entry` is there if the request is an entry.
+    `until` is when the time to confirm, or to choose again, ends. `entry` is there if the request is an entry. `family`
+    has all who were booked together.
     """
     _, details = locale._, person.details
     notice = Notice(service, link, locale, entry) if entry else None
@@ -124,6 +100,9 @@ def compose(
         lines, actions = draw_letters.BODIES[kind](notice)
     else:
         lines, actions = _BODIES[kind](Topic(service, person, link, locale, until))
+        lines = [*lines, *_lines_of_office(kind, person, family, locale)]
+    others = family_letters.facts(service, family, locale) if family.is_several and kind in _APPOINTMENT else ()
+    managed = family_letters.links(person, family, locale) if others else ()
     facts_title = _("Votre inscription") if notice else _facts_title(kind, locale)
     steps_title, steps = _steps(kind, locale)
     lists_documents = kind in _APPOINTMENT
@@ -137,13 +116,13 @@ def compose(
         greeting=_("Bonjour {name},").format(name=names.full_name(details.first_name, details.last_name)),
         lines=tuple(lines),
         facts_title=facts_title,
-        facts=draw_letters.facts_of(notice, person) if notice else letter_parts.facts(service, person, locale),
+        facts=draw_letters.facts_of(notice, person) if notice else letter_parts.facts(service, person, locale, others),
         actions=tuple(actions),
         steps_title=steps_title,
         steps=steps,
         documents=tuple(locale.text(text) for text in service.documents) if lists_documents else (),
         notes=tuple(locale.text(text) for text in service.documents_note) if lists_documents else (),
-        links=of_draw if notice or kind in _ENDED else (*letter_parts.links(service, link, locale), *of_draw),
+        links=of_draw if notice or kind in _ENDED else (*managed, *letter_parts.links(service, link, locale), *of_draw),
         signature=(service.office, *service.postal_address),
         closing=(
             _("Une question ? {contact}").format(contact=locale.text(service.contact)),
@@ -151,6 +130,28 @@ def compose(
         ),
         codes=(person.reference, *(draw_letters.codes_of(entry) if entry else ())),
     )
+
+
+def _lines_of_office(kind: LetterKind, person: Person, family: Family, locale: Locale) -> list[str]:
+    """Return what a letter about an appointment adds if an agent booked it, for one person or for several."""
+    _, lines = locale._, []
+    if kind not in _APPOINTMENT:
+        return []
+    if family.renewed:
+        lines.append(
+            _("Le rendez-vous d’une personne de votre groupe a changé. Cette convocation remplace la précédente.")
+        )
+    if family.is_several:
+        lines.append(
+            _("Ce rendez-vous est pour {number} personnes. Chacune a son heure et sa référence.").format(
+                number=locale.number(len(family.members))
+            )
+        )
+    if person.booked_by and kind is LetterKind.CONVOCATION:
+        lines.append(
+            _("Ce rendez-vous a été pris pour vous, à votre demande. Vous n’avez rien demandé ? Écrivez-nous.")
+        )
+    return lines
 
 
 def _facts_title(kind: LetterKind, locale: Locale) -> str:

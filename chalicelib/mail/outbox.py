@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib import log, settings
 from chalicelib.allocation import publication, result_letters
+from chalicelib.booking import families
 from chalicelib.domain import draw_window
 from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Person
@@ -18,11 +19,12 @@ from chalicelib.domain.refusals import NotFound, TooManyRequests, Unavailable
 from chalicelib.domain.seat import RECORDED, EntryKey, Key, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.mail import letters, ses, witnesses
+from chalicelib.mail import attachments, family_letters, letters, ses, witnesses
 from chalicelib.mail.draw_letters import EntryFacts
-from chalicelib.mail.letters import LetterKind
+from chalicelib.mail.family_letters import Family
+from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.rendering import convocation, templates
-from chalicelib.rendering.i18n import Locale, locale_for
+from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import draw_store, entry_store, person_store, seat_store, service_store
 
 Image = Mapping[str, Any]
@@ -42,9 +44,6 @@ ENTRY_ENDINGS = {
 }
 """The letter about the end of an entry. One that was drawn has moved: the letter about its seat is another one."""
 OF_A_DRAW = {"drawn": LetterKind.DRAWN, "offered": LetterKind.OFFERED}
-WITH_CONVOCATION = {LetterKind.CONVOCATION, LetterKind.MOVED}
-CANCELS_EVENT = {LetterKind.CANCELLED, LetterKind.WITHDRAWN, LetterKind.DISPLACED}
-"""Letters that take the appointment out of the calendar of a person who got a convocation."""
 MARKED_PER_SEAT = {LetterKind.DRAWN, LetterKind.OFFERED, LetterKind.MOVED, LetterKind.DISPLACED, LetterKind.REMINDER}
 """Letters that may be due once for each seat that a request has had."""
 REQUIRED_STATES = {
@@ -197,8 +196,8 @@ def deliver(
     for number, old, new in records:
         due = letter_due(old, new)
         try:
-            if due:
-                _deliver(due, now, send)
+            for letter in _all_due(due) if due else ():
+                _deliver(letter, now, send)
             for result in results_due(old, new):
                 _deliver(result, now, send)
             if new and (draw := draw_store.frozen(old, new)):
@@ -207,6 +206,23 @@ def deliver(
             log.event("mail-later", letter=due.kind if due else None, reason=type(reason).__name__)
             return [number]
     return []
+
+
+def _all_due(due: LetterDue) -> Iterator[LetterDue]:
+    """Yield the letters that a change calls for: several, or for somebody else, if people were booked together."""
+    person = _person(due)
+    if person is None or due.hold is None:
+        yield due
+        return
+    if due.kind is LetterKind.MOVED and person.booked_by and not person.sequence:  # it was booked, not moved
+        due = replace(due, kind=LetterKind.CONVOCATION, mark=str(LetterKind.CONVOCATION))
+    if not person.family:
+        yield due
+        return
+    if due.kind not in family_letters.TO_ALL:
+        yield due
+    for kind, mark, to in family_letters.also_due(due.kind, due.mark, person, families.members(person)):
+        yield LetterDue(kind, mark, to.key, due.service, to.hold, to.seat)
 
 
 def _deliver(due: LetterDue, now: datetime, send: Callable[..., str]) -> None:
@@ -223,7 +239,8 @@ def _deliver(due: LetterDue, now: datetime, send: Callable[..., str]) -> None:
     try:
         key = f"{person.reference}.{due.mark}".replace(":", ".")
         entry = _entry_facts(due, service, person, now)
-        letter = write_letter(due.kind, service, person, now, until=due.until, entry=entry)
+        renewed = family_letters.is_renewed(due.mark) and due.hold is not None
+        letter = write_letter(due.kind, service, person, now, until=due.until, entry=entry, renewed=renewed)
         send(letter, key, reply_to=service.reply_to)
     except ses.MailRefused as reason:
         log.event("mail-refused", {"MailsRefused": 1}, letter=due.kind, reason=str(reason))
@@ -284,12 +301,22 @@ def write_letter(
     *,
     until: datetime | None = None,
     entry: EntryFacts | None = None,
+    renewed: bool = False,
 ) -> ses.Letter:
-    """Write a letter in the person's language, with its attachments."""
+    """Write a letter in the person's language, with its attachments. `renewed` as `letters.compose` has it."""
     locale = locale_for(person.details.language)
-    token = keys().link_token(person.seat, person.hold, person.generation)
-    link = f"{settings.current().public_url}/requests/{token}"
-    content = letters.compose(kind, service, person, link, locale, until=until, entry=entry)
+    family = families.members(person)
+    links = {member.key: _link(member) for member in (person, *family)}
+    content = letters.compose(
+        kind,
+        service,
+        person,
+        links[person.key],
+        locale,
+        until=until,
+        entry=entry,
+        family=Family(family, links, renewed=renewed),
+    )
     return ses.Letter(
         to=person.details.email,
         sender_name=content.sender_name,
@@ -299,29 +326,11 @@ def write_letter(
         language=locale.language,
         attachments=()
         if entry
-        else _attachments(kind, convocation.convocation_of(service, person), person, locale, now),
+        else attachments.of(kind, convocation.convocation_of(service, person, family), person, locale, now),
     )
 
 
-def _attachments(
-    kind: LetterKind, appointment: convocation.Convocation, person: Person, locale: Locale, now: datetime
-) -> tuple[ses.Attachment, ...]:
-    if kind in WITH_CONVOCATION:
-        from chalicelib.rendering import pdf  # noqa: PLC0415  # heavy, and few letters need it
-
-        copy = ses.Attachment("convocation.pdf", "application/pdf", pdf.render(appointment, locale, now=now))
-        return (copy, _calendar_file(appointment, locale, now))
-    if kind in CANCELS_EVENT and WITH_CONVOCATION & {mark.partition(":")[0] for mark in person.sent}:
-        # A calendar keeps the event with the highest sequence number that it knows.
-        cancelled = replace(appointment, sequence=appointment.sequence + 1)
-        return (_calendar_file(cancelled, locale, now, cancelled=True),)
-    return ()
-
-
-def _calendar_file(
-    appointment: convocation.Convocation, locale: Locale, now: datetime, *, cancelled: bool = False
-) -> ses.Attachment:
-    """Return the file that adds the appointment to a calendar or, when it is cancelled, removes it."""
-    content = convocation.calendar_file(appointment, locale, now=now, cancelled=cancelled)
-    method = "CANCEL" if cancelled else "PUBLISH"
-    return ses.Attachment(convocation.CALENDAR_NAME, convocation.CALENDAR_TYPE.format(method=method), content)
+def _link(person: Person) -> str:
+    """Return the absolute URL of a person's request."""
+    token = keys().link_token(person.seat, person.hold, person.generation)
+    return f"{settings.current().public_url}/requests/{token}"

@@ -1,7 +1,7 @@
 """Functions of templates that write a text twice: in French, which is authentic, then in the language of the page.
 
 Each is an element with its language and its direction. A French page has the French one only, and so has a page in easy
-French where both are equal.
+French where both are equal. The display of a waiting room has a text in all languages.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from chalicelib.domain.languages import SOURCE
+from chalicelib.domain.languages import SOURCE, TABLE
 from chalicelib.domain.service import Text
 from chalicelib.rendering.i18n import Locale, locale_for
 
@@ -59,12 +59,24 @@ def _minutes(context: Context, minutes: int) -> Markup:
     )
 
 
+def _in_all(message: str) -> Markup:
+    """Write a message that is marked with `N_` in French and in each other language, one paragraph each."""
+    locales = [locale_for(code) for code in TABLE]
+    paragraph = Markup('<p lang="{}" dir="{}">{}</p>\n')
+    return Markup().join(
+        paragraph.format(locale.language, locale.direction, _fill(locale, message, {}))
+        for locale in locales
+        if locale.is_source or not locale.is_french
+    )
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "both": _message,
     "both_texts": _text,
     "both_full_dates": _full_date,
     "both_values": _value,
     "both_minutes": _minutes,
+    "in_all": _in_all,
 }
 """The functions by the names that they have in templates."""
 

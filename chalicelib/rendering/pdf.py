@@ -15,7 +15,7 @@ from reportlab.platypus import BaseDocTemplate, Flowable, Frame, NextPageTemplat
 
 from chalicelib.rendering import pdf_layout
 from chalicelib.rendering.bidi import isolate, shape, visual_order
-from chalicelib.rendering.convocation import Convocation
+from chalicelib.rendering.convocation import MEMBER, Convocation, Member
 from chalicelib.rendering.i18n import Locale, french_and
 from chalicelib.rendering.pdf_layout import (
     DOCUMENT,
@@ -33,6 +33,7 @@ from chalicelib.rendering.pdf_layout import (
 TOP, BOTTOM = 15 * MILLIMETRE, 16 * MILLIMETRE
 BODY = 10
 """The size of sentences and lists, in points: a rule about the documents is as large as the documents."""
+SMALL_QR_SIDE = 15 * MILLIMETRE
 QR_MARGIN = 5 * MILLIMETRE  # scanners need white around a code
 
 
@@ -139,15 +140,23 @@ class _Sheet:
     def time(self) -> Flowable:
         """Return the box with the day, the time and the duration of the appointment."""
         layout, locale, _ = self.layout, self.locale, self.locale._
-        start, minutes = self.convocation.start, self.convocation.minutes
+        start, minutes = self.convocation.begins, self.convocation.whole_minutes
         day = locale.full_date(start.date())
+        number = f" – {layout.label(_('Numéro d’appel'))} {isolate(self.convocation.number)}"
+        if self.convocation.family or not self.convocation.number:  # each of a family has their own
+            number = ""
         duration = locale.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
         early = _("Venez 10 minutes en avance, à %(time)s, avec cette convocation imprimée et une pièce d’identité.")
+        if self.convocation.family:
+            early = _(
+                "Venez tous 10 minutes en avance, à %(time)s, avec cette convocation imprimée et une pièce d’identité "
+                "pour chaque personne."
+            )
         lines = [
             layout.line(day[0].upper() + day[1:], 18, bold=True),
             layout.line(isolate(locale.time_of_day(start)), 26, bold=True, after=4),
             layout.line(layout.sentence(early, time=isolate(locale.time_of_day(self.convocation.early))), 11),
-            layout.line(f"{layout.label(_('Durée'))} {duration}", 11),
+            layout.line(f"{layout.label(_('Durée'))} {duration}{number}", 11),
         ]
         box = [
             ("BOX", (0, 0), (-1, -1), 1.5, INK),
@@ -161,6 +170,8 @@ class _Sheet:
     def person(self) -> list[Flowable]:
         """Return who is summoned. The convocation is void for anybody else."""
         layout, _, convocation = self.layout, self.locale._, self.convocation
+        if convocation.family:
+            return self.family()
         birth_date = self.locale.long_date(convocation.birth_date)
         birth_name = [layout.fact(_("Nom de naissance"), convocation.birth_name)] if convocation.birth_name else []
         return [
@@ -182,6 +193,35 @@ class _Sheet:
             ),
         ]
 
+    def family(self) -> list[Flowable]:
+        """Return who is summoned together, each with a time and a code to scan."""
+        layout, _ = self.layout, self.locale._
+        void = _(
+            "Cette convocation est valable uniquement pour les personnes qui y sont nommées. Elle est nulle pour toute "
+            "autre personne : elle ne peut être ni cédée ni vendue."
+        )
+        members = [self.member(member) for member in self.convocation.family]
+        return [*layout.section(_("Personnes convoquées")), *members, layout.line(layout.sentence(void), BODY)]
+
+    def member(self, member: Member) -> Flowable:
+        """Return one of several people: when, who, and what the desk needs."""
+        layout, locale, _ = self.layout, self.locale, self.locale._
+        when = isolate(locale.time_of_day(member.start))
+        if member.start.date() != self.convocation.start.date():
+            when = _("%(day)s à %(time)s") % {"day": locale.full_date(member.start.date()), "time": when}
+        facts = layout.sentence(
+            _(MEMBER),
+            birth=locale.long_date(member.birth_date),
+            number=isolate(member.number),
+            reference=isolate(member.reference),
+        )
+        lines = [layout.line(f"{when} – {isolate(member.person)}", 12, bold=True)]
+        if member.birth_name:
+            lines.append(layout.line(f"{layout.label(_('Nom de naissance'))} {isolate(member.birth_name)}", BODY))
+        lines.append(layout.line(facts, BODY))
+        widths = [WIDTH - SMALL_QR_SIDE, SMALL_QR_SIDE]
+        return layout.table([lines, [QrCode(member.reference, SMALL_QR_SIDE)]], widths, gap=12, after=QR_MARGIN)
+
     def body(self) -> list[Flowable]:
         """Return the postal address, the documents to bring, and what to do if the applicant cannot come."""
         layout, _, convocation = self.layout, self.locale._, self.convocation
@@ -190,20 +230,23 @@ class _Sheet:
             "Si vous ne pouvez pas venir, annulez votre rendez-vous avec le lien de votre e-mail : "
             "il servira à une autre personne."
         )
+        if not convocation.has_email:
+            cancel = _("Si vous ne pouvez pas venir, dites-le-nous : votre rendez-vous servira à une autre personne.")
         twin = _("La même convocation existe en page web accessible : ouvrez le lien de votre e-mail.")
         contact = layout.text(convocation.contact)
         if self.locale.language not in convocation.contact:  # French among other words
             contact = isolate(contact)
+        documents = _("Documents à apporter, pour chaque personne") if convocation.family else _("Documents à apporter")
         question = layout.sentence(_("Une question ? %(contact)s"), contact=contact)
         return [
             *layout.section(_("Lieu")),
             layout.line(isolate(", ".join(convocation.postal_address)), BODY),
             layout.line(layout.sentence(find), BODY),
-            *layout.section(_("Documents à apporter")),
+            *layout.section(documents),
             *(layout.checkbox(document, BODY) for document in convocation.documents),
             *(layout.line(layout.text(note), BODY, before=2) for note in convocation.notes),
             *layout.section(_("Un empêchement, une question ?")),
             layout.line(layout.sentence(cancel), BODY),
             layout.line(question, BODY),
-            layout.line(layout.sentence(twin), BODY),
+            *([layout.line(layout.sentence(twin), BODY)] if convocation.has_email else []),
         ]

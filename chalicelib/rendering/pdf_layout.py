@@ -142,19 +142,20 @@ class _BidiParagraph(Paragraph):  # type: ignore[misc]  # reportlab has no types
 class QrCode(Flowable):  # type: ignore[misc]  # reportlab has no types
     """A reference as a QR code."""
 
-    def __init__(self, reference: str) -> None:
+    def __init__(self, reference: str, side: float = QR_SIDE) -> None:
         super().__init__()
         self.modules = segno.make_qr(reference, error="m").matrix
+        self.side = side
 
     def wrap(self, *_available: float) -> tuple[float, float]:
-        return QR_SIDE, QR_SIDE
+        return self.side, self.side
 
     def draw(self) -> None:
         self.canv.setFillColor("#000000")
-        side = QR_SIDE / len(self.modules)
+        side = self.side / len(self.modules)
         for row, modules in enumerate(self.modules, start=1):
             for column, length in _dark_runs(modules):
-                self.canv.rect(column * side, QR_SIDE - row * side, length * side, side, stroke=0, fill=1)
+                self.canv.rect(column * side, self.side - row * side, length * side, side, stroke=0, fill=1)
 
 
 def _dark_runs(row: bytearray) -> list[tuple[int, int]]:

@@ -14,9 +14,10 @@ from markupsafe import Markup
 from chalicelib.domain import languages
 from chalicelib.domain.calendar import Calendar, Slot, slots_by_day
 from chalicelib.domain.messages import N_
+from chalicelib.domain.names import full_name
 from chalicelib.domain.seat import monday_of
 from chalicelib.rendering import bilingual, half_days
-from chalicelib.rendering.convocation import map_url
+from chalicelib.rendering.convocation import MEMBER, map_url, qr_svg
 from chalicelib.rendering.i18n import WEEKDAYS, Locale
 
 HERE = Path(__file__).parent.parent
@@ -115,8 +116,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     jinja.globals.update(_=_translate, ngettext=_translate_count, asset=asset, week=_week)
-    jinja.globals.update(N_=N_, map_url=map_url, **bilingual.FUNCTIONS)
-    jinja.globals.update(weekdays=WEEKDAYS, half_day_name=half_days.name, monday_of=monday_of)
+    jinja.globals.update(N_=N_, map_url=map_url, qr=qr_svg, convocation_member=MEMBER, **bilingual.FUNCTIONS)
+    jinja.globals.update(weekdays=WEEKDAYS, half_day_name=half_days.name, monday_of=monday_of, full_name=full_name)
     return jinja
 
 

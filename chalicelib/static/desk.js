@@ -1,6 +1,18 @@
-// The script of the desk's list. Every page works without it. It selects the words in the search box, so that the next
+// The script of the desk's list and of the calls. Every page works without it. It selects the words in the search box, so that the next
 // scan replaces them; ticks all rows; and shows what colleagues note. It never moves the focus or a row (a click would
 // hit another one), never changes a row that has the focus or is ticked, and never touches what was typed.
+
+// The button that prints the page. Without script, the menu of the browser prints it. What nobody gets by e-mail is
+// printed at once, but not again on the way back or after a reload.
+
+const printing = document.querySelector("#print");
+if (printing) {
+  printing.hidden = false;
+  printing.addEventListener("click", () => print());
+  const [arrival] = performance.getEntriesByType("navigation");
+  if (printing.autofocus) printing.focus(); // it was hidden when the browser looked for it
+  if (printing.dataset.now && arrival.type === "navigate") print();
+}
 
 const REFRESH_INTERVAL = 15_000; // milliseconds
 const find = (selector, within = document) => within.querySelector(selector);
@@ -29,6 +41,11 @@ addBox();
 // The rows that colleagues change. The request does not prolong the session, and stops when that has ended.
 
 const kept = (row) => row.contains(document.activeElement) || find(":checked", row);
+// Somebody who is no longer in the waiting room. The row stays where it is.
+const leave = (row) => {
+  row.classList.add("gu-gone");
+  for (const button of row.querySelectorAll("button")) button.disabled = true;
+};
 const place = (fresh) => {
   let more = 0;
   for (const row of fresh.querySelectorAll("#list tbody tr")) {
@@ -36,10 +53,17 @@ const place = (fresh) => {
     if (!same) more += 1;
     else if (!kept(same) && same.textContent !== row.textContent) same.replaceWith(row);
   }
+  const queue = find("#list[data-live=queue]");
+  if (queue) for (const row of queue.querySelectorAll("tbody tr")) if (!fresh.getElementById(row.id)) leave(row);
+  for (const part of document.querySelectorAll("[data-fresh]")) {
+    const same = fresh.getElementById(part.id);
+    if (same && same.textContent !== part.textContent) part.replaceChildren(...same.childNodes);
+  }
+  const other = find("#counter")?.dataset.seat !== find("#counter", fresh)?.dataset.seat;
   const news = find("#news");
-  const text = more ? `${more} de plus\u00a0: ` : "";
+  const text = other ? "Un collègue a changé ce guichet\u00a0: " : more ? `${more} de plus\u00a0: ` : "";
   if (find("span", news).textContent !== text) find("span", news).textContent = text;
-  find("a", news).hidden = !more;
+  find("a", news).hidden = !text;
   const counts = [...fresh.querySelectorAll(".gu-filters b")];
   document.querySelectorAll(".gu-filters b").forEach((count, n) => (count.textContent = counts[n].textContent));
 };

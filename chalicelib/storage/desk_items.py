@@ -5,7 +5,7 @@ from typing import Any
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
-from chalicelib.storage.items import Item, TimestampAttribute
+from chalicelib.storage.items import CounterItem, Item, TimestampAttribute
 
 
 class AgentItem(Item):
@@ -61,6 +61,37 @@ class DeskAuditItem(Item):
     erase_at = NumberAttribute()
 
 
+class DeskCallItem(Item):
+    """Whom a desk has called and not finished with. While it is there, the desk calls nobody else."""
+
+    seat = UnicodeAttribute()
+    number = UnicodeAttribute()
+    agent = UnicodeAttribute()
+    at = TimestampAttribute()
+    calls = NumberAttribute()
+    erase_at = NumberAttribute()
+
+
+class DisplayItem(Item):
+    """The link of a screen in the waiting room; `chalicelib.domain.display.Display` describes the attributes."""
+
+    place = UnicodeAttribute()
+    made_by = UnicodeAttribute()
+    made_at = TimestampAttribute()
+    until = TimestampAttribute()
+    erase_at = NumberAttribute()
+
+
+class HistoryItem(Item):
+    """A change of the opening hours of a service; `chalicelib.desk.history.Change` describes the attributes."""
+
+    who = UnicodeAttribute()
+    act = UnicodeAttribute()
+    facts = JSONAttribute()
+    counts = JSONAttribute(null=True)
+    erase_at = NumberAttribute()
+
+
 AGENTS = "DESKAGENTS"
 """The partition of all accounts."""
 
@@ -98,3 +129,34 @@ def audit_item(service_id: str, day: date, key: str, **attributes: Any) -> DeskA
 
 def audit_partition(service_id: str, day: date) -> str:
     return f"DESKAUDIT#{service_id}#{day.isoformat()}"
+
+
+def call_item(service_id: str, day: date, desk: int, **attributes: Any) -> DeskCallItem:
+    return DeskCallItem(calls_partition(service_id, day), f"{desk:03}", **attributes)
+
+
+def calls_partition(service_id: str, day: date) -> str:
+    """Return the partition of the calls of a service on a day. Policies name it."""
+    return f"DESKCALLS#{service_id}#{day.isoformat()}"
+
+
+def ceiling_item(service_id: str, week: str, account_id: str) -> CounterItem:
+    """Return the counter of the people for whom an association has booked in a week."""
+    return CounterItem(f"DESKCEILING#{service_id}#{week}", account_id)
+
+
+def display_item(service_id: str, digest: str, **attributes: Any) -> DisplayItem:
+    return DisplayItem(displays_partition(service_id), digest, **attributes)
+
+
+def displays_partition(service_id: str) -> str:
+    return f"DESKDISPLAYS#{service_id}"
+
+
+def history_item(service_id: str, key: str, **attributes: Any) -> HistoryItem:
+    """Return an item of the history. Policies name its partition."""
+    return HistoryItem(history_partition(service_id), key, **attributes)
+
+
+def history_partition(service_id: str) -> str:
+    return f"DESKHISTORY#{service_id}"

@@ -88,6 +88,13 @@ def create(key: EntryKey, hold: str, preferences: Sequence[str], until: datetime
     return seat_store.update(key, actions, SeatItem.pk.does_not_exist())
 
 
+def discard(key: EntryKey, hold: str) -> None:
+    """Delete an entry that is held and not filed, so that the same hold can make it again."""
+    held = (SeatItem.hold == hold) & (SeatItem.state == State.HELD)
+    row = items.seat_item(key)
+    dynamodb.try_write(lambda: row.delete(held))
+
+
 def confirm(entry: Entry, receipt: str, until: datetime, now: datetime) -> bool:
     """Record the proof of the e-mail address: the entry gets its receipt, and takes part in draws until `until`.
 

@@ -106,6 +106,11 @@ class SeatItem(Item):
     by_draw = UnicodeAttribute(null=True)
     arrived_at = TimestampAttribute(null=True)
     arrived_by = UnicodeAttribute(null=True)
+    called_at = TimestampAttribute(null=True)
+    called_by = UnicodeAttribute(null=True)
+    called_to = NumberAttribute(null=True)
+    calls = NumberAttribute(null=True)
+    parked = BooleanAttribute(null=True)
     outcome_at = TimestampAttribute(null=True)
     outcome_by = UnicodeAttribute(null=True)
     preferences = UnicodeAttribute(null=True)
@@ -120,8 +125,8 @@ class LockItem(Item):
 
     There is one for each e-mail address, one for each further name under which a person corrected a request, and the
     person item itself, which has no `person`. The lock of an e-mail address also records the last three times at which
-    a link was asked for: `asked_at` (the newest), `asked_2` and `asked_3`. The one live hold of a visitor token is a
-    lock too.
+    a link was asked for: `asked_at` (the newest), `asked_2` and `asked_3`. The item of an e-mail address that an agent
+    typed has the reference in its key, so that it locks nothing. The one live hold of a visitor token is a lock too.
     """
 
     seat = UnicodeAttribute()
@@ -179,6 +184,9 @@ class PersonItem(LockItem):
     wanted_3 = TimestampAttribute(null=True)
     sent = UnicodeAttribute(null=True)
     stopped = UnicodeAttribute(null=True)
+    booked_by = UnicodeAttribute(null=True)
+    family = UnicodeAttribute(null=True)
+    unlocked_email = BooleanAttribute(null=True)
 
 
 class ServiceItem(Item):
@@ -264,9 +272,25 @@ def name_lock(key: str, service_id: str) -> LockItem:
     return LockItem(person_partition(key), f"{_SERVICE}{service_id}")
 
 
-def email_lock(key: str, service_id: str) -> LockItem:
-    """Return the lock of an e-mail address, with its key only."""
-    return LockItem(f"{_EMAIL}{key}", f"{_SERVICE}{service_id}")
+def email_lock(key: str, service_id: str, reference: str = "") -> LockItem:
+    """Return the lock of an e-mail address, with its key only.
+
+    With a reference it locks nothing: several requests can have such an item of the same e-mail address.
+    """
+    return LockItem(f"{_EMAIL}{key}", f"{_SERVICE}{service_id}{'#' if reference else ''}{reference}")
+
+
+def email_partition(key: str) -> str:
+    """Return the partition of an e-mail address: its lock for each service, and its items with a reference."""
+    return f"{_EMAIL}{key}"
+
+
+def is_of_service(service_id: str) -> Condition:
+    """Return the condition that an item of an e-mail address may be of this service, for a Query.
+
+    It is also true for a service whose id only begins the same: `LockItem.service_id` decides.
+    """
+    return LockItem.sk.startswith(f"{_SERVICE}{service_id}")
 
 
 def replaced_person_item(key: str, service_id: str, hold: str) -> PersonItem:
@@ -311,7 +335,7 @@ def _key_and_service(image: Image, kind: str) -> tuple[str, str] | None:
     pk, sk = image["pk"]["S"], image["sk"]["S"]
     if not pk.startswith(kind) or not sk.startswith(_SERVICE):
         return None
-    return pk.removeprefix(kind), sk.removeprefix(_SERVICE)
+    return pk.removeprefix(kind), sk.split("#")[1]
 
 
 # Visitors, their holds, and counters

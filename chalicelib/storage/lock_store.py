@@ -3,7 +3,7 @@
 Locks change in one transaction with the items of their request. Each item costs two write units.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -57,7 +57,10 @@ NO_OTHER_KEYS = OtherKeys()
 
 @dataclass(frozen=True, slots=True)
 class LockChange:
-    """Locks to write or to delete (`freed`) for a hold, and the updates of the same transaction."""
+    """Locks to write or to delete (`freed`) for a hold, and the updates of the same transaction.
+
+    The locks of people who are booked together have a hold each; `hold` is one of them.
+    """
 
     locks: Sequence[LockItem]
     updates: Sequence[Update]
@@ -65,6 +68,13 @@ class LockChange:
     freed: Sequence[LockItem] = ()
     twins: Sequence[LockItem] = ()
     """The same locks under the keys of other secrets. Nothing is written to them, and none may keep others out."""
+    records: Sequence[Item] = ()
+    """Items that are put with the locks, without a condition."""
+
+    @property
+    def holds(self) -> set[str]:
+        """The holds that the locks are for."""
+        return {self.hold, *(row.hold for row in self.locks)}
 
 
 def change(change: LockChange, is_live: LockRule, now: datetime) -> bool:
@@ -94,15 +104,17 @@ def change(change: LockChange, is_live: LockRule, now: datetime) -> bool:
             return False
         are_taken = (*failed[: len(twins)], *failed[start:end])
         for lock, is_taken in zip((*twins, *change.locks), are_taken, strict=True):
-            if is_taken and _check_other(lock, change.hold, others, is_live, now) == change.hold:
+            if is_taken and _check_other(lock, change.holds, others, is_live, now) in change.holds:
                 return False  # the same form was sent a moment ago
     raise TooManyRequests
 
 
-def _check_other(lock: LockItem, hold: str, others: dict[str, LockItem], is_live: LockRule, now: datetime) -> str:
+def _check_other(
+    lock: LockItem, holds: Collection[str], others: dict[str, LockItem], is_live: LockRule, now: datetime
+) -> str:
     """Read the stored lock and return its hold; empty if it is gone. Add it to `others`, the locks that do not count.
 
-    Raise AlreadyRequested if the request of another hold than `hold` is live.
+    Raise AlreadyRequested if the request of another hold than `holds` is live.
     """
     stored = PersonItem(lock.pk, lock.sk)
     others.pop(lock.pk, None)
@@ -112,9 +124,9 @@ def _check_other(lock: LockItem, hold: str, others: dict[str, LockItem], is_live
         except DoesNotExist:  # erased a moment ago
             return ""
     owner = stored.person or stored.key
-    if stored.hold != hold and is_live.counts(parse_key(stored.seat), stored.hold, owner):
+    if stored.hold not in holds and is_live.counts(parse_key(stored.seat), stored.hold, owner):
         person_store.note_attempt(owner, stored.service_id, stored.hold, now)
-        raise AlreadyRequested
+        raise AlreadyRequested(parse_key(stored.seat), lock.key)
     others[lock.pk] = stored
     return str(stored.hold)
 
@@ -156,6 +168,8 @@ def _write(writes: TransactWrite, change: LockChange, others: dict[str, LockItem
     for stored in (others.get(lock.pk) for lock in change.locks):
         if isinstance(stored, PersonItem) and stored.details is not None:
             writes.save(_copy(stored, now))
+    for record in change.records:
+        writes.save(record)
     for row, actions, condition in change.updates:
         writes.update(row, actions, condition)
 

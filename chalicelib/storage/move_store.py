@@ -30,6 +30,10 @@ class Move:
     erase_at: datetime
     most_moves: int | None
     """How often the applicant may move the request; None if this move does not count."""
+    kept: Seat | None = None
+    """The new seat as an agent read it, who may take it before it opens; None for an applicant."""
+    records: Sequence[Item] = ()
+    """Items that are put with the move."""
 
 
 class MoveResult(StrEnum):
@@ -61,7 +65,9 @@ def move(move: Move, now: datetime) -> MoveResult:
     lock_actions: list[Action] = [LockItem.seat.set(move.to.ref), LockItem.erase_at.set(erase_at)]
 
     def write(writes: TransactWrite) -> None:
-        writes.update(items.seat_item(move.to), _arrive(move, now), _may_take(move.seat, now))
+        for record in move.records:
+            writes.save(record)
+        writes.update(items.seat_item(move.to), _arrive(move, now), _may_take(move, now))
         writes.update(items.seat_item(move.seat.key), *_leave(move, now))
         writes.update(items.person_item(person.key, person.service), person_actions, unchanged)
         for lock in person_store.locks_of_person(person, move.email_keys):
@@ -71,7 +77,7 @@ def move(move: Move, now: datetime) -> MoveResult:
         failed = dynamodb.transact(write)
     except dynamodb.TransactionConflict as conflict:
         raise TooManyRequests from conflict
-    if any(failed[1:]):
+    if any(failed[len(move.records) + 1 :]):
         return MoveResult.REQUEST_CHANGED
     return MoveResult.SEAT_TAKEN if any(failed) else MoveResult.DONE
 
@@ -154,9 +160,11 @@ def _arrive(move: Move, now: datetime) -> list[Action]:
     ]
 
 
-def _may_take(old: Seat, now: datetime) -> Condition:
+def _may_take(move: Move, now: datetime) -> Condition:
     """Return the condition of the new seat: it is free, or set aside for the applicants displaced from the old one."""
-    condition = seat_expressions.is_free(now)
+    if move.kept:
+        return seat_expressions.is_unused(move.kept, now)
+    old, condition = move.seat, seat_expressions.is_free(now)
     if old.past_state is State.DISPLACED:
         condition |= (SeatItem.state == State.OPEN) & (SeatItem.reserve == old.reserve) & (SeatItem.opens_at > now)
     return condition

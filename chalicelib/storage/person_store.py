@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -135,6 +134,22 @@ def ask_convocation(person: Person, now: datetime, *, pause: timedelta) -> bool:
     return sent or person.wanted_3 is None or person.wanted_3 < now - DAY
 
 
+def renew_convocation(person: Person, now: datetime) -> bool:
+    """Ask the mailer to send the convocation again after a change, however often it was sent before.
+
+    Return False if another request has replaced the one that was read.
+    """
+    row = items.person_item(person.key, person.service)
+    return dynamodb.try_write(lambda: row.update(record_time(CONVOCATION_TIMES, now), PersonItem.hold == person.hold))
+
+
+def replace_family(person: Person, family: Sequence[str]) -> bool:
+    """Replace the keys of those with whom a person was booked. Return False if the item changed since it was read."""
+    row = items.person_item(person.key, person.service)
+    unchanged = (PersonItem.hold == person.hold) & (PersonItem.family == " ".join(person.family))
+    return dynamodb.try_write(lambda: row.update([PersonItem.family.set(" ".join(family))], unchanged))
+
+
 def erase(person: Person, email_keys: Sequence[str]) -> None:
     """Delete the person item and the locks of a request that has ended. Items of a newer request stay."""
     of_request = (LockItem.hold == person.hold) & (LockItem.seat == person.seat.ref)
@@ -147,7 +162,12 @@ def erase(person: Person, email_keys: Sequence[str]) -> None:
 def locks_of_person(person: Person, email_keys: Sequence[str]) -> list[LockItem]:
     """Return the locks of a request besides the person item, with their keys only: of e-mail addresses and names."""
     names = [items.name_lock(name, person.service) for name in person.names]
-    return [*(items.email_lock(key, person.service) for key in email_keys), *names]
+    return [*(email_item(person, key) for key in email_keys), *names]
+
+
+def email_item(person: Person, email_key: str) -> LockItem:
+    """Return the item of a person's e-mail address, with its key only: a lock, unless an agent typed the address."""
+    return items.email_lock(email_key, person.service, person.reference if person.unlocked_email else "")
 
 
 def delete_replaced(person: Person) -> None:
@@ -159,7 +179,7 @@ def delete_replaced(person: Person) -> None:
 
 
 class EmailRequest(NamedTuple):
-    """The newest request of an e-mail address, ended or not. `generation` counts the corrections that led to it."""
+    """A request of an e-mail address, ended or not. `generation` counts the corrections that led to the address."""
 
     person: str
     seat: Key
@@ -167,15 +187,16 @@ class EmailRequest(NamedTuple):
     generation: int
 
 
-def request_of_email(email_key: str, service_id: str) -> EmailRequest | None:
-    """Read the newest request of an e-mail address; None if there is none."""
-    row = items.email_lock(email_key, service_id)
+def requests_of_email(email_key: str, service_id: str) -> list[EmailRequest]:
+    """Read the requests of an e-mail address consistently: the newest that locks it, and those made by agents."""
+    partition, of_service = items.email_partition(email_key), items.is_of_service(service_id)
     with dynamodb.translated_errors():
-        try:
-            row.refresh(consistent_read=True)
-        except DoesNotExist:
-            return None
-    return EmailRequest(row.person, parse_key(row.seat), row.hold, int(row.generation or 0)) if row.person else None
+        rows = list(LockItem.query(partition, of_service, consistent_read=True))
+    return [
+        EmailRequest(row.person, parse_key(row.seat), row.hold, int(row.generation or 0))
+        for row in rows
+        if row.person and row.service_id == service_id
+    ]
 
 
 def stop_letters(request: EmailRequest, service_id: str, why: str) -> bool:
@@ -195,11 +216,13 @@ def stop_letters(request: EmailRequest, service_id: str, why: str) -> bool:
 def ask_link(email_key: str, service_id: str, reference: str, now: datetime, *, pause: timedelta) -> bool:
     """Ask the mailer to send the link of a request. Return False within `pause` of the last time, or after three a day.
 
-    Costs one write unit, whether the request exists or not.
+    Costs two write units, whether the request exists or not: the address may be locked, or have its reference in the
+    key of its item.
     """
     allowed = (LockItem.reference == reference) & _may_repeat(LINK_TIMES, now, pause)
-    row = items.email_lock(email_key, service_id)
-    return dynamodb.try_write(lambda: row.update(record_time(LINK_TIMES, now), allowed))
+    rows = [items.email_lock(email_key, service_id), items.email_lock(email_key, service_id, reference)]
+    asked = [dynamodb.try_write(partial(row.update, record_time(LINK_TIMES, now), allowed)) for row in rows]
+    return any(asked)
 
 
 def link_asked(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[str, str, str] | None:

@@ -16,7 +16,7 @@ from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import EntryKey, State
 from chalicelib.storage import dynamodb, items, lock_store, person_store, seat_expressions
-from chalicelib.storage.items import LockItem, PersonItem, SeatItem
+from chalicelib.storage.items import Item, LockItem, PersonItem, SeatItem
 
 TRIES = 3
 
@@ -31,29 +31,54 @@ def file(
     is_live: lock_store.LockRule,
     receipt: str = "",
     other_keys: lock_store.OtherKeys = lock_store.NO_OTHER_KEYS,
+    records: Sequence[Item] = (),
+    updates: Sequence[lock_store.Update] = (),
 ) -> bool:
     """File a request, to be confirmed before `until`, and write its two locks. Costs 6 write units, and 2 for each
     of the other keys.
 
     `email_key` is empty for a person without an e-mail address. An entry with a `receipt` needs no proof.
-    Return False when the hold has expired, was filed already, or its captcha is not passed. Raise AlreadyRequested when
+    `records` and `updates` are written in the same transaction.
+    Return False when the hold has expired, was filed already, or its captcha is not passed, or the condition of one of
+    the updates fails. Raise AlreadyRequested when
     the person or the e-mail address has another live request. A refusal changes nothing.
     """
+    row = person_row(person, erase_at)
+    actions, condition = seat_expressions.file_request(person.hold, person.key, until, now, receipt)
+    if isinstance(person.seat, EntryKey):
+        actions.append(SeatItem.erase_at.set(row.erase_at))
+    locks = [email_row(person, email_key, erase_at)] if email_key else []
+    change = lock_store.LockChange(
+        [*locks, row],
+        [(items.seat_item(person.seat), actions, condition), *updates],
+        person.hold,
+        twins=(lock_store.OtherKeys(other_keys.people) if person.unlocked_email else other_keys).locks(person.service),
+        records=records,
+    )
+    return lock_store.change(change, is_live, now)
+
+
+def person_row(person: Person, erase_at: datetime) -> PersonItem:
+    """Return the person item of a new request."""
     row = items.person_item(person.key, person.service)
     row.seat, row.hold, row.reference = person.seat.ref, person.hold, person.reference
     row.filed_at, row.erase_at = person.filed_at, int(erase_at.timestamp())
     row.details = codec.details_to_document(person.details)
-    actions, condition = seat_expressions.file_request(person.hold, person.key, until, now, receipt)
-    if isinstance(person.seat, EntryKey):
-        actions.append(SeatItem.erase_at.set(row.erase_at))
-    locks = [_lock(items.email_lock(email_key, person.service), person, erase_at)] if email_key else []
-    change = lock_store.LockChange(
-        [*locks, row],
-        [(items.seat_item(person.seat), actions, condition)],
-        person.hold,
-        twins=other_keys.locks(person.service),
-    )
-    return lock_store.change(change, is_live, now)
+    row.booked_by, row.family = person.booked_by or None, " ".join(person.family) or None
+    row.unlocked_email = person.unlocked_email or None
+    return row
+
+
+def email_row(person: Person, email_key: str, erase_at: datetime) -> LockItem:
+    """Return a new item of a person's e-mail address."""
+    row = _lock(person_store.email_item(person, email_key), person, erase_at)
+    row.generation = person.generation or None
+    return row
+
+
+def name_row(person: Person, name: str, erase_at: datetime) -> LockItem:
+    """Return the lock of a further name of a person."""
+    return _lock(items.name_lock(name, person.service), person, erase_at)
 
 
 def _lock(row: LockItem, person: Person, erase_at: datetime) -> LockItem:
@@ -86,7 +111,7 @@ def correct(
     new: list[LockItem] = []
     if name not in {person.key, *person.names}:
         actions.append(PersonItem.names.set(" ".join((*person.names, name))))
-        new = [_lock(items.name_lock(name, person.service), person, erase_at)]
+        new = [name_row(person, name, erase_at)]
     not_corrected = (
         PersonItem.corrected == person.corrected if person.corrected else PersonItem.corrected.does_not_exist()
     )
@@ -127,7 +152,7 @@ def change_email(
     actions: list[Action] = [PersonItem.details.set(codec.details_to_document(details)), PersonItem.stopped.remove()]
     actions.append(PersonItem.generation.set(generation))
     unchanged = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref)
-    new = items.email_lock(email.new_key, person.service)
+    new = person_store.email_item(person, email.new_key)
     updates: list[lock_store.Update] = [
         (items.seat_item(seat.key), *seat_expressions.change_email(seat, until, now)),
         (items.person_item(person.key, person.service), actions, unchanged),
@@ -141,7 +166,7 @@ def change_email(
         [_lock(new, person, erase_at)] if is_other_mailbox else [],
         updates,
         person.hold,
-        [items.email_lock(email.old_key, person.service)] if is_other_mailbox else (),
+        [person_store.email_item(person, email.old_key)] if is_other_mailbox else (),
         lock_store.OtherKeys(emails=email.other_keys).locks(person.service) if is_other_mailbox else (),
     )
     return lock_store.change(change, is_live, now)

@@ -67,6 +67,11 @@ def seat_from(document: Document) -> Seat:
         by_draw=values.text("by_draw"),
         arrived_at=values.moment("arrived_at"),
         arrived_by=values.text("arrived_by"),
+        called_at=values.moment("called_at"),
+        called_by=values.text("called_by"),
+        called_to=values.number("called_to"),
+        calls=values.number("calls"),
+        parked=bool(values.get("parked")),
         outcome_at=values.moment("outcome_at"),
         outcome_by=values.text("outcome_by"),
     )
@@ -94,6 +99,9 @@ def person_from(document: Document) -> Person | None:
         names=tuple(values.text("names").split()),
         generation=values.number("generation"),
         wanted_3=values.moment("wanted_3"),
+        booked_by=values.text("booked_by"),
+        family=tuple(values.text("family").split()),
+        unlocked_email=bool(values.get("unlocked_email")),
     )
 
 

@@ -8,7 +8,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.entry import Carrier, Entry
-from chalicelib.domain.seat import CLOCK_SKEW, State
+from chalicelib.domain.seat import CLOCK_SKEW, Seat, State
 from chalicelib.storage.items import SeatItem
 
 _HOLD: list[Attribute[Any]] = [SeatItem.hold, SeatItem.until, SeatItem.filed_at, SeatItem.brief, SeatItem.by_draw]
@@ -51,6 +51,16 @@ def is_free(now: datetime) -> Condition:
     """
     over = (SeatItem.state == State.HELD) & (SeatItem.until < now - CLOCK_SKEW)
     condition: Condition = SeatItem.pk.exists() & (SeatItem.opens_at <= now) & ((SeatItem.state == State.OPEN) | over)
+    return condition
+
+
+def is_unused(seat: Seat, now: datetime) -> Condition:
+    """Return the condition that nobody has a seat, and that it opens when it did as it was read.
+
+    For a seat that the desk gives, before it opens to the public. A seat that was set aside since opens later.
+    """
+    over = (SeatItem.state == State.HELD) & (SeatItem.until < now - CLOCK_SKEW)
+    condition: Condition = (SeatItem.opens_at == seat.opens_at) & ((SeatItem.state == State.OPEN) | over)
     return condition
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib.domain import lifecycle
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, CLOCK_SKEW, Seat, SeatKey, State
 from chalicelib.domain.seat_changes import ChangeKind, SeatChange
 from chalicelib.domain.service import Service
@@ -26,7 +27,8 @@ def apply(change: SeatChange, service: Service, now: datetime) -> bool:
         return reopen(seat.key, BY_RULES, seat.opens_at)
     unused = (SeatItem.state == State.OPEN) & SeatItem.reserve.does_not_exist()
     if not service.draw:  # a seat that has opened, or that was given back, keeps its moment
-        unused &= (SeatItem.opens_at > now) & SeatItem.past_state.does_not_exist()
+        returned_to_desk = SeatItem.opens_at > now + lifecycle.longest_return(service)
+        unused &= returned_to_desk | ((SeatItem.opens_at > now) & SeatItem.past_state.does_not_exist())
     return seat_store.update(seat.key, [SeatItem.opens_at.set(seat.opens_at)], unused)
 
 

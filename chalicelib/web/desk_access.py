@@ -1,7 +1,8 @@
 """The guard of the desk: which agent asks, with which role, and whether the form that came is one of this session."""
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from chalicelib.domain.refusals import (
     SignInRequired,
 )
 from chalicelib.keys import keys
-from chalicelib.web import drafts
+from chalicelib.web import drafts, forms
 from chalicelib.web.reply import Page, RefusalPage
 from chalicelib.web.visit import Visit
 
@@ -31,6 +32,7 @@ ROLE_NAMES = {
     Role.AGENT: "Agent",
     Role.PLANNER: "Planificateur",
     Role.ADMINISTRATOR: "Administrateur",
+    Role.ASSOCIATION: "Association",
 }
 
 
@@ -76,6 +78,15 @@ def agent_of(visit: Visit, service_id: str = "", needed: Role = Role.VIEWER) -> 
     return Agent(account, csrf, service_id, role)
 
 
+def booker_of(visit: Visit, service_id: str) -> Agent:
+    """Return the agent who asks, or the association: both book for others. Raise as `agent_of` does."""
+    agent = agent_of(visit)
+    role = agent.account.booking_role(service_id)
+    if role is None:
+        raise NotAllowed
+    return replace(agent, service_id=service_id, role=role)
+
+
 def require_desk() -> settings.Provider:
     """Return the identity provider. Raise NotFound on a stage without a desk."""
     provider = settings.current().provider
@@ -90,21 +101,34 @@ def page_after_refusal(visit: Visit, refusal: Refusal, **_ids: str) -> RefusalPa
     return refusal_page(refusal, f"{visit.path}?{query}" if query else visit.path)
 
 
-def form_after_refusal(visit: Visit, refusal: Refusal, page: str, *names: str) -> RefusalPage:
-    """Return the page of a refusal of a form on `page`. What was typed into these fields waits there in a cookie."""
-    keeps = isinstance(refusal, SignInRequired | FormOutdated) and names and sign_in.PAGE.fullmatch(page)
-    cookies = drafts.keep_typed(visit, page, names) if keeps else None
-    return refusal_page(refusal, page, kept=cookies is not None, cookies=cookies or ())
+def form_after_refusal(visit: Visit, refusal: Refusal, page: str, *names: str, must_keep: bool = False) -> RefusalPage:
+    """Return the page of a refusal of a form on `page`. What was typed into these fields waits there in a cookie.
+
+    With `must_keep` it waits after any refusal, and in this page itself if it is too long for a cookie.
+    """
+    keeps = must_keep or isinstance(refusal, SignInRequired | FormOutdated)
+    if not keeps or not names or not sign_in.PAGE.fullmatch(page):
+        return refusal_page(refusal, page)
+    cookies = drafts.keep_typed(visit, page, names)
+    carried = forms.typed(visit.body(), names) if must_keep and cookies is None else {}
+    return refusal_page(refusal, page, kept=cookies is not None, cookies=cookies or (), carried=carried)
 
 
-def refusal_page(refusal: Refusal, page: str, *, kept: bool = False, cookies: tuple[str, ...] = ()) -> RefusalPage:
+def refusal_page(
+    refusal: Refusal,
+    page: str,
+    *,
+    kept: bool = False,
+    cookies: tuple[str, ...] = (),
+    carried: Mapping[str, str] | None = None,
+) -> RefusalPage:
     """Return the page of a refusal, with the way on: sign in, or go back to `page`."""
     if isinstance(refusal, NotFound):
         return None
     reason = refusal.reason if isinstance(refusal, SignInRefused) else None
     to = page if sign_in.PAGE.fullmatch(page) else sign_in.HOME
     context = {"to": to, "reason": reason, "kept": kept, "agent": None, "csrf": "", "service_id": ""}
-    return Page("desk/refused.html", context, cookies=cookies)
+    return Page("desk/refused.html", {**context, "carried": carried or {}}, cookies=cookies)
 
 
 def cookie_header(name: str, value: str, seconds: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The list of the day at the desk, with its buttons, and what follows from it: sheet, file and figures."""
+"""The list of the day at the desk, with its buttons, and what follows from it: sheet and file."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ CSV = "text/csv; charset=utf-8"
 def show(service_id: str, visit: Visit) -> Page:
     """Show the list of a day: today's, unless the query has a date."""
     agent = desk_access.agent_of(visit, service_id)
-    service, when = _service_and_day(service_id, visit)
+    service, when = service_and_day(service_id, visit)
     return list_page(visit, agent, service, when)
 
 
@@ -94,7 +94,7 @@ def page_after_refusal(visit: Visit, refusal: Refusal, service: str, **_ids: str
 def sheet(service_id: str, visit: Visit) -> Page:
     """Show the day by desk, to print on one sheet."""
     agent = desk_access.agent_of(visit, service_id)
-    service, when = _service_and_day(service_id, visit)
+    service, when = service_and_day(service_id, visit)
     audit.record_view(service_id, agent.account.id, f"print {when}", visit.now)
     rows = [row for row in day.read_day(service, when, visit.now) if row.is_listed]
     rows.sort(key=lambda row: (row.seat.key.unit, row.seat.key.start))
@@ -105,18 +105,9 @@ def sheet(service_id: str, visit: Visit) -> Page:
 def export(service_id: str, visit: Visit) -> File:
     """Return the day as a file for a spreadsheet."""
     agent = desk_access.agent_of(visit, service_id, Role.AGENT)
-    service, when = _service_and_day(service_id, visit)
+    service, when = service_and_day(service_id, visit)
     audit.record_view(service_id, agent.account.id, f"export {when}", visit.now)
     return File(day.csv_text(day.read_day(service, when, visit.now)), CSV, download=f"{service.id}-{when}.csv")
-
-
-def evening(service_id: str, visit: Visit) -> Page:
-    """Show the figures of a day: planned, booked, seen, missed."""
-    agent = desk_access.agent_of(visit, service_id)
-    service, when = _service_and_day(service_id, visit)
-    audit.record_view(service_id, agent.account.id, f"evening {when}", visit.now)
-    totals = day.totals(day.read_day(service, when, visit.now))
-    return Page("desk/evening.html", {**context(agent, service, when, visit), "totals": totals})
 
 
 def context(agent: Agent, service: Service, when: date, visit: Visit) -> dict[str, Any]:
@@ -197,7 +188,8 @@ def _done(query: Mapping[str, str]) -> tuple[State, int] | None:
     return State(state), int(count)
 
 
-def _service_and_day(service_id: str, visit: Visit) -> tuple[Service, date]:
+def service_and_day(service_id: str, visit: Visit) -> tuple[Service, date]:
+    """Return the service, and the day of the query or today. Raise InvalidFields."""
     service = availability.service(service_id, visit.now)
     return service, desk_rows.read_day(visit.query.get("date", ""), _today(service, visit))
 

@@ -5,11 +5,21 @@ from functools import partial
 from chalice.app import Blueprint
 
 from chalicelib.web import (
+    desk_absence_views,
     desk_access,
     desk_account_views,
+    desk_booking_views,
+    desk_call_views,
+    desk_change_views,
     desk_day_views,
+    desk_display_views,
+    desk_figure_views,
+    desk_history_views,
+    desk_paper_views,
     desk_search_views,
     desk_views,
+    desk_walk_in_views,
+    display_views,
     handler,
     signin_views,
 )
@@ -62,6 +72,18 @@ def record_rows(visit: Visit, service: str) -> Reply:
     return desk_day_views.act(service, visit)
 
 
+@reads("/desk/{service}/call", refusal_page=desk_call_views.page_after_refusal)
+def show_calls(visit: Visit, service: str) -> Reply:
+    """Show an agent whom their desk has called, and who waits."""
+    return desk_call_views.show(service, visit)
+
+
+@sends("/desk/{service}/call", refusal_page=desk_call_views.page_after_refusal)
+def call_person(visit: Visit, service: str) -> Reply:
+    """Call an applicant to a desk, put them aside, or record what became of the appointment."""
+    return desk_call_views.act(service, visit)
+
+
 @sends("/desk/{service}/search", refusal_page=desk_day_views.page_after_refusal)
 def search_people(visit: Visit, service: str) -> Reply:
     """Find an applicant by name, reference or scan."""
@@ -80,6 +102,72 @@ def record_person(visit: Visit, service: str, seat: str) -> Reply:
     return desk_search_views.act(service, seat, visit)
 
 
+@reads("/desk/{service}/walk-in", refusal_page=desk_access.page_after_refusal)
+def show_walk_in(visit: Visit, service: str) -> Reply:
+    """Show the seats of today for somebody without an appointment."""
+    return desk_walk_in_views.show(service, visit)
+
+
+@reads("/desk/{service}/book", refusal_page=desk_booking_views.page_after_refusal)
+def show_booking(visit: Visit, service: str) -> Reply:
+    """Show the free seats to who books for somebody, or the form for one of them."""
+    return desk_booking_views.show(service, visit)
+
+
+@sends("/desk/{service}/book", refusal_page=desk_booking_views.page_after_refusal)
+def book_for_people(visit: Visit, service: str) -> Reply:
+    """Book for people, or go back to another step of it."""
+    return desk_booking_views.act(service, visit)
+
+
+@reads("/desk/{service}/seats/{seat}/convocation", refusal_page=desk_access.page_after_refusal)
+def print_convocation(visit: Visit, service: str, seat: str) -> Reply:
+    """Show the convocation of an appointment, to print."""
+    return desk_paper_views.convocation(service, seat, visit)
+
+
+@reads("/desk/{service}/seats/{seat}/label", refusal_page=desk_access.page_after_refusal)
+def print_label(visit: Visit, service: str, seat: str) -> Reply:
+    """Show the number of an appointment, to print on a label."""
+    return desk_paper_views.label(service, seat, visit)
+
+
+@reads("/desk/{service}/seats/{seat}/details", refusal_page=desk_change_views.details_after_refusal)
+def show_person_details(visit: Visit, service: str, seat: str) -> Reply:
+    """Show the form with the details of an applicant."""
+    return desk_change_views.details(service, seat, visit)
+
+
+@sends("/desk/{service}/seats/{seat}/details", refusal_page=desk_change_views.details_after_refusal)
+def change_person_details(visit: Visit, service: str, seat: str) -> Reply:
+    """Replace the details of an applicant."""
+    return desk_change_views.change_details(service, seat, visit)
+
+
+@reads("/desk/{service}/seats/{seat}/move", refusal_page=desk_change_views.move_after_refusal)
+def show_person_moves(visit: Visit, service: str, seat: str) -> Reply:
+    """Show the seats to which an appointment can move."""
+    return desk_change_views.move(service, seat, visit)
+
+
+@sends("/desk/{service}/seats/{seat}/move", refusal_page=desk_change_views.move_after_refusal)
+def move_person(visit: Visit, service: str, seat: str) -> Reply:
+    """Move an appointment."""
+    return desk_change_views.move_to(service, seat, visit)
+
+
+@reads("/desk/{service}/seats/{seat}/cancellation", refusal_page=desk_access.page_after_refusal)
+def show_person_cancellation(visit: Visit, service: str, seat: str) -> Reply:
+    """Ask whether to cancel an appointment, or say that it is cancelled."""
+    return desk_change_views.cancellation(service, seat, visit)
+
+
+@sends("/desk/{service}/seats/{seat}/cancellation", refusal_page=desk_access.page_after_refusal)
+def cancel_person(visit: Visit, service: str, seat: str) -> Reply:
+    """Cancel an appointment."""
+    return desk_change_views.cancel(service, seat, visit)
+
+
 @reads("/desk/{service}/print", refusal_page=desk_day_views.page_after_refusal)
 def show_sheet(visit: Visit, service: str) -> Reply:
     """Show the list of a day by desk, to print."""
@@ -95,7 +183,31 @@ def export_day(visit: Visit, service: str) -> Reply:
 @reads("/desk/{service}/evening", refusal_page=desk_day_views.page_after_refusal)
 def show_evening(visit: Visit, service: str) -> Reply:
     """Show the figures of a day."""
-    return desk_day_views.evening(service, visit)
+    return desk_figure_views.evening(service, visit)
+
+
+@reads("/desk/{service}/week", refusal_page=desk_day_views.page_after_refusal)
+def show_week(visit: Visit, service: str) -> Reply:
+    """Show the figures of a week."""
+    return desk_figure_views.week(service, visit)
+
+
+@reads("/desk/{service}/absence", refusal_page=desk_absence_views.page_after_refusal)
+def show_absence(visit: Visit, service: str) -> Reply:
+    """Show the form of a closing to a planner, or who is booked in the hours that it names."""
+    return desk_absence_views.show(service, visit)
+
+
+@sends("/desk/{service}/absence", refusal_page=desk_absence_views.page_after_refusal)
+def close_desks(visit: Visit, service: str) -> Reply:
+    """Close days, hours or desks that were previewed."""
+    return desk_absence_views.act(service, visit)
+
+
+@reads("/desk/{service}/history", refusal_page=desk_access.page_after_refusal)
+def show_history(visit: Visit, service: str) -> Reply:
+    """Show a planner who changed the opening hours."""
+    return desk_history_views.show(service, visit)
 
 
 @reads("/desk/{service}/accounts", refusal_page=desk_access.page_after_refusal)
@@ -114,3 +226,21 @@ def invite_agent(visit: Visit, service: str) -> Reply:
 def change_agent(visit: Visit, service: str, agent: str) -> Reply:
     """Change the role of an agent in a service, or take it away."""
     return desk_account_views.change(service, agent, visit)
+
+
+@reads("/desk/{service}/displays", refusal_page=desk_display_views.page_after_refusal)
+def show_displays(visit: Visit, service: str) -> Reply:
+    """Show the links of the screens in the waiting room to the planners of a service."""
+    return desk_display_views.show(service, visit)
+
+
+@sends("/desk/{service}/displays", refusal_page=desk_display_views.page_after_refusal)
+def change_displays(visit: Visit, service: str) -> Reply:
+    """Make or revoke the link of a screen in the waiting room."""
+    return desk_display_views.act(service, visit)
+
+
+@reads("/display/{token}", refusal_page=display_views.page_after_refusal)
+def show_display(visit: Visit, token: str) -> Reply:
+    """Show whom the desks call, on a screen in the waiting room."""
+    return display_views.show(token, visit)

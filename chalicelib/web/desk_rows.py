@@ -11,7 +11,7 @@ from chalicelib.desk import accounts
 from chalicelib.desk.day import STATE_NAMES, Row
 from chalicelib.domain import names
 from chalicelib.domain.agent import Role
-from chalicelib.domain.person import Details
+from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import InvalidFields
 from chalicelib.domain.seat import APPOINTMENT, OUTCOMES, SeatKey, State
 from chalicelib.domain.service import Service
@@ -25,6 +25,7 @@ FILTERS = {
     OPEN: ("À traiter", APPOINTMENT - OUTCOMES),
     "planned": ("Attendus", {State.CONFIRMED}),
     "arrived": ("Arrivés", {State.ARRIVED}),
+    "called": ("Appelés", {State.CALLED}),
     "done": ("Terminés", OUTCOMES),
     "all": ("Tous", set(STATE_NAMES)),
     "seen": ("Reçus", {State.SEEN}),
@@ -32,13 +33,15 @@ FILTERS = {
     "incomplete": ("Dossiers incomplets", {State.INCOMPLETE}),
 }
 """The filters of the list: their names, and the states that they show."""
-MAIN_FILTERS = list(FILTERS)[:5]
+MAIN_FILTERS = list(FILTERS)[:6]
 """The filters that the list always offers. The figures of the evening link to the others."""
 NONE_TICKED = "Cochez au moins une ligne."
 BAD_DAY = "Écrivez une date, par exemple 2026-12-03."
 YEARS = range(2000, 2200)
-_SEAT = r"[0-9]{8}\.[0-9]{4}\.[1-9][0-9]{0,2}"
-_DO = re.compile(rf"(undo-)?(arrived|seen|missed|incomplete)(?:\.({_SEAT}))?")
+SEAT = r"[0-9]{8}\.[0-9]{4}\.[1-9][0-9]{0,2}"
+"""The key of a seat as the forms send it."""
+NO_BUTTON = "Choisissez un bouton de la page."
+_DO = re.compile(rf"(undo-)?(arrived|(?<=undo-)called|seen|missed|incomplete)(?:\.({SEAT}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +68,27 @@ def row_id(key: SeatKey) -> str:
 def key_of(service_id: str, text: str) -> SeatKey | None:
     """Read what `row_id` returns; None for any other text."""
     try:
-        return SeatKey.parse(f"{service_id}.{text}") if re.fullmatch(_SEAT, text) else None
+        return SeatKey.parse(f"{service_id}.{text}") if re.fullmatch(SEAT, text) else None
     except ValueError:
         return None
 
 
 def ticked(body: Mapping[str, Any]) -> list[str]:
     """Return the names of the ticked boxes of a form."""
-    return [name for name in body if re.fullmatch(_SEAT, name)]
+    return [name for name in body if re.fullmatch(SEAT, name)]
 
 
 def read_act(service_id: str, body: Mapping[str, Any]) -> Act:
     """Read which button was pressed, and for which rows. Raise InvalidFields if none is ticked, or for another form."""
     match = _DO.fullmatch(str(body.get("do", "")))
     if not match:
-        raise InvalidFields({"do": "Choisissez un bouton de la page."})
+        raise InvalidFields({"do": NO_BUTTON})
     texts = [match[3]] if match[3] else ticked(body)
     if not texts:
         raise InvalidFields({"list": NONE_TICKED})
     keys = [key_of(service_id, text) for text in texts]
     if None in keys:
-        raise InvalidFields({"do": "Choisissez un bouton de la page."})
+        raise InvalidFields({"do": NO_BUTTON})
     return Act(State(match[2]), bool(match[1]), tuple(key for key in keys if key), ticked=not match[3])
 
 
@@ -122,10 +125,20 @@ def can_undo(row: Row, agent: Agent) -> bool:
     return agent.may(Role.AGENT) and row.seat.recorded_by == agent.account.id
 
 
+def minutes_waited(row: Row, now: datetime) -> int:
+    """Return how many minutes ago the applicant arrived."""
+    return int((now - (row.seat.arrived_at or now)).total_seconds() // 60)
+
+
 def by_whom(row: Row, agent: Agent) -> str:
     """Return who recorded the state of a row, as a sentence begins."""
     account_id = row.seat.recorded_by
     return "Vous" if account_id == agent.account.id else accounts.name_of(account_id) or "Un collègue"
+
+
+def booked_by(person: Person) -> str:
+    """Return the name of who booked for a person."""
+    return accounts.name_of(person.booked_by) or "Un ancien compte"
 
 
 def shown(rows: Iterable[Row], show: str, key: SeatKey | None) -> list[Row]:

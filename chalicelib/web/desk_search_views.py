@@ -8,7 +8,7 @@ from chalicelib.desk.day import Row
 from chalicelib.domain import tokens
 from chalicelib.domain.agent import Role
 from chalicelib.domain.refusals import AlreadyRecorded, InvalidFields, NotDue, NotFound, Refusal
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import APPOINTMENT, State
 from chalicelib.domain.service import Service
 from chalicelib.web import desk_access, desk_day_views, desk_rows, fields
 from chalicelib.web.desk_access import CSRF, Agent
@@ -17,6 +17,14 @@ from chalicelib.web.visit import Visit
 
 WORDS_LENGTH = 200
 """The longest search: a scanned code is a URL at most."""
+PERSON_PAGES = (
+    ("convocation", "Réimprimer la convocation", APPOINTMENT),
+    ("label", "Étiquette", APPOINTMENT),
+    ("details", "Modifier", {State.CONFIRMED, State.PENDING}),
+    ("move", "Déplacer", {State.CONFIRMED, State.DISPLACED}),
+    ("cancellation", "Annuler le rendez-vous", {State.CONFIRMED, State.PENDING}),
+)
+"""The pages of an appointment: their names, and in which states they can be opened."""
 NO_WORDS = "Écrivez un nom ou une référence, ou scannez une convocation."
 
 
@@ -84,5 +92,5 @@ def _person_page(service: Service, ref: str, agent: Agent, visit: Visit, refusal
     row = day.read_row(service, ref, visit.now)
     key, hold = row.seat.key, row.request[1]
     audit.record_view(service.id, agent.account.id, f"seat {key.ref}", visit.now, hold=hold)
-    values = {"row": row, "refusal": refusal}
+    values = {"row": row, "refusal": refusal, "PERSON_PAGES": PERSON_PAGES}
     return Page("desk/person.html", {**desk_day_views.context(agent, service, row.seat.key.day, visit), **values})

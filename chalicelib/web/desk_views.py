@@ -2,6 +2,7 @@
 
 from chalicelib.booking import availability
 from chalicelib.desk import audit, sessions
+from chalicelib.domain.agent import Role
 from chalicelib.domain.refusals import Refusal, SignInRequired
 from chalicelib.web import desk_access
 from chalicelib.web.reply import Page, Redirect, RefusalPage
@@ -13,7 +14,8 @@ def home(visit: Visit) -> Page | Redirect:
     agent = desk_access.agent_of(visit)
     own = [service for service in availability.services(visit.now) if service.id in agent.account.roles]
     if len(own) == 1 and "all" not in visit.query:
-        return Redirect(f"desk/{own[0].id}/day")
+        page = "book" if agent.account.roles[own[0].id] is Role.ASSOCIATION else "day"
+        return Redirect(f"desk/{own[0].id}/{page}")
     return Page("desk/home.html", {**agent.context, "services": own})
 
 

@@ -30,6 +30,7 @@ METRICS = {
     ("POST", "/requests/{token}/cancellation"): "Cancellations",
     ("POST", "/requests/{token}/move"): "Moves",
     ("GET", "/desk/callback"): "SignIns",
+    ("POST", "/desk/{service}/book"): "DeskBookings",
 }
 """The metric that counts each step of a booking."""
 

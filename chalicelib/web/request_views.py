@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from chalicelib.allocation import publication
-from chalicelib.booking import personal_data, requests
+from chalicelib.booking import families, personal_data, requests
 from chalicelib.booking.requests import Request
 from chalicelib.domain import draw_window, refusals
 from chalicelib.domain.entry import ENDS_SOON, Entry
@@ -78,7 +78,7 @@ def request_page(request: Request, template: str = "request.html") -> Result:
     """Show a request to the applicant."""
     if template == "request.html" and request.is_entry:
         return Result(Json(request_data(request)), _entry_page(request))
-    return Result(Json(request_data(request)), _page(template, request, step=FINISH))
+    return Result(Json(request_data(request)), _page(template, request, step=FINISH, family=()))
 
 
 def _entry_page(request: Request, **context: Any) -> Page:
@@ -101,7 +101,8 @@ def show(request: Request, visit: Visit) -> Result:
         soon = request.confirm_before is not None and request.confirm_before - visit.now <= ENDS_SOON
         page = _entry_page(request, window=window, ends_soon=soon, **problems.shown(refusal, visit.locale))
         return Result(Json(request_data(request)), page)
-    page = _page("request.html", request, step=FINISH, **problems.shown(refusal, visit.locale))
+    family = families.members(request.person) if request.person and request.state in APPOINTMENT else ()
+    page = _page("request.html", request, step=FINISH, family=family, **problems.shown(refusal, visit.locale))
     if (sent := visit.query.get("convocation")) in ("sent", "not-sent"):
         page = _page("sent.html", request, sent=sent == "sent")
     return Result(Json(request_data(request)), page)
@@ -151,7 +152,7 @@ def _convocation(request: Request) -> Convocation:
     """Return the convocation of an appointment, past ones included. Raise LinkExpired if it is none."""
     if request.person is None or request.state not in APPOINTMENT or request.is_entry:
         raise refusals.LinkExpired
-    return convocation.convocation_of(request.service, request.person)
+    return convocation.convocation_of(request.service, request.person, families.members(request.person))
 
 
 def convocation_page(request: Request, visit: Visit) -> Json | Page:
@@ -161,8 +162,7 @@ def convocation_page(request: Request, visit: Visit) -> Json | Page:
         from chalicelib.rendering import pdf  # noqa: PLC0415  # heavy, and no other page needs it
 
         uri = pdf.data_uri(sheet, visit.locale, now=visit.now)
-        qr = convocation.qr_svg(request.reference)
-        return _page("convocation.html", request, convocation=sheet, qr=qr, pdf=uri)
+        return _page("convocation.html", request, convocation=sheet, pdf=uri)
     data = {
         **request_data(request),
         "first_name": sheet.first_name,

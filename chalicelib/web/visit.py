@@ -58,7 +58,7 @@ def read_visit(request: Request, now: datetime) -> Visit:
         preferred_language(request.headers.get("accept-language", "")),
     )
     root, path = _root_and_path(request)
-    is_desk = path.partition("/")[0] == "desk"  # in French only
+    is_desk = path.partition("/")[0] in {"desk", "display"}  # in French only
     return Visit(
         now=now,
         method=request.method,

@@ -43,12 +43,14 @@ def count_appointments(deployment: Deployment, today: date) -> int:
         TableName=deployment.table,
         Select="COUNT",
         ConsistentRead=True,
-        FilterExpression="#state IN (:pending, :confirmed, :arrived) AND sk >= :today AND NOT begins_with(pk, :smoke)",
+        FilterExpression="#state IN (:pending, :confirmed, :arrived, :called) AND sk >= :today"
+        " AND NOT begins_with(pk, :smoke)",
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={
             ":pending": {"S": State.PENDING},
             ":confirmed": {"S": State.CONFIRMED},
             ":arrived": {"S": State.ARRIVED},
+            ":called": {"S": State.CALLED},
             ":today": {"S": today.isoformat()},
             ":smoke": {"S": items.week_partition(smoke.hidden_service().id, "")},
         },

@@ -68,11 +68,16 @@ def bookings(service: Service, keys: Keys, now: datetime) -> Iterator[SeatItem |
 
 def fill(stack: Stack, now: datetime) -> None:
     """Write today's appointments to the table of a stack."""
+    for item in items_of(stack, now):
+        stack.client("dynamodb").put_item(TableName=stack.table, Item=item.serialize())
+
+
+def items_of(stack: Stack, now: datetime) -> list[SeatItem | PersonItem]:
+    """Return the items of the appointments of a day, for the table of a stack."""
     table, functions = stack.client("dynamodb"), stack.client("lambda")
     variables = functions.get_function_configuration(FunctionName=f"{stack.table}-desk")["Environment"]["Variables"]
     keys = Keys(StageSecret.parse(variables["GUICHET_SECRET"]).current)
     row = items.service_item(SERVICE)
     stored = table.get_item(TableName=stack.table, Key={"pk": {"S": row.pk}, "sk": {"S": row.sk}}, ConsistentRead=True)
     service = codec.service_from_document(json.loads(stored["Item"]["document"]["S"]))
-    for item in bookings(service, keys, now):
-        table.put_item(TableName=stack.table, Item=item.serialize())
+    return list(bookings(service, keys, now))

@@ -61,6 +61,7 @@ PEOPLE = {
         Person("basile", "basile@example.org", "Basile Exemple", "agent"),
         Person("chloe", "chloe@example.org", "Chloé Exemple", "viewer"),
         Person("denis", "denis@example.org", "Denis Exemple", "planner"),
+        Person("gisele", "gisele@example.org", "Gisèle Exemple, d’une association", "association"),
         Person("etienne", "etienne@example.org", "Étienne Exemple, avec un seul facteur", "", ONE_FACTOR),
         Person("fanny", "fanny@example.org", "Fanny Exemple, qui n’a pas d’accès", ""),
     )

@@ -8,7 +8,9 @@ from infra.ops.agents import agents
 from infra.ops.audit import audit
 from infra.ops.close import close
 from infra.ops.day_list import day
+from infra.ops.displays import group as displays
 from infra.ops.draws import draws
+from infra.ops.history import show as history
 from infra.ops.options import StageBefore
 from infra.ops.release import release
 from infra.ops.requests import requests
@@ -31,10 +33,11 @@ def options(stage: StageBefore = None) -> None:
     """Accept `--stage` before the command too; `options.stage_of` reads it."""
 
 
-for group in (services, release, seats, requests, draws, agents):
+for group in (services, release, seats, requests, draws, agents, displays):
     app.add_typer(group)
 for command in (status, calendar, day, figures, close, audit):
     app.command()(command)
+app.command("history")(history)
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):

@@ -19,7 +19,7 @@ agents = typer.Typer(
 )
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The e-mail address that the identity provider knows.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="First and last name, as colleagues read it.")]
-RoleName = Annotated[Role, typer.Argument(metavar="ROLE", help="viewer, agent, planner or administrator.")]
+RoleName = Annotated[Role, typer.Argument(metavar="ROLE", help="viewer, agent, planner, administrator or association.")]
 Services = Annotated[list[str], typer.Option("--service", metavar="SERVICE", help="Like aes; may be repeated.")]
 
 

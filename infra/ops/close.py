@@ -1,20 +1,22 @@
 """The command `close`."""
 
-from datetime import date, time
+from datetime import time
 from typing import Annotated, Any
 
 import typer
 
+from chalicelib.desk import closing, history
+from chalicelib.desk.closing import Closing, ClosingPlan, UnknownDesk
 from chalicelib.domain.service import Service
-from infra.ops import closing, output
+from infra.ops import output
 from infra.ops.audit import audited
-from infra.ops.closing import Closing, ClosingPlan
 from infra.ops.options import (
     STAGE_DEFAULT,
     Day,
     Desks,
     DryRun,
     Json,
+    Last,
     MaybeFrom,
     MaybeTo,
     ServiceId,
@@ -22,6 +24,7 @@ from infra.ops.options import (
     Yes,
 )
 from infra.ops.session import REFUSED, Refused, open_session
+from infra.ops.stage_access import caller
 
 Short = Annotated[bool, typer.Option("--short", help="Close even if there are too few other seats to set aside.")]
 
@@ -31,6 +34,7 @@ def close(
     service_id: ServiceId,
     day: Day,
     *,
+    last: Last = None,
     start: MaybeFrom = None,
     end: MaybeTo = None,
     desks: Desks = None,
@@ -40,27 +44,39 @@ def close(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Close a day, some hours or some desks; booked applicants get a letter and may choose another seat first.
+    """Close days, some hours or some desks; booked applicants get a letter and may choose another seat first.
 
     An interrupted closing can be run again. Nobody gets a second letter.
     """
     with open_session(ctx, stage, as_json=as_json) as session:
         service = session.service(service_id)
-        request = Closing(service.id, day, start or time.min, end or time.max, tuple(sorted(set(desks or ()))))
-        plan = closing.prepare(request, session.now)
-        document, lines = _describe(service, day, plan)
+        if last and last < day:
+            raise Refused(f"the last day, {output.day(last)}, is before {output.day(day)}")
+        request = Closing(service.id, day, start or time.min, end or time.max, tuple(sorted(set(desks or ()))), last)
+        try:
+            plan = closing.prepare(request, session.now)
+        except UnknownDesk as refusal:
+            raise Refused(f"{service.id} has no such desk: it has {', '.join(map(str, refusal.desks))}") from refusal
+        document, lines = _describe(service, request, plan)
         if dry_run:
             session.show(document | {"dry_run": True}, *lines)
             return
         if not plan.seats:
-            raise Refused(f"there is no seat to close on {output.day(day)}")
+            raise Refused(f"there is no seat to close on {_days(request)}")
+        if plan.present:
+            raise Refused(f"{_present(plan)} Record what becomes of them first, or close other hours")
         if plan.missing and not short:
-            raise Refused(f"{lines[-1]} With --short, the last to choose will find no seat set aside")
+            raise Refused(f"{_missing(plan)} With --short, the last to choose will find no seat set aside")
         question = "Close? It cannot be undone for applicants who get a letter." if plan.booked else "Close?"
         session.confirm(question, *lines, yes=yes)
-        arguments = {"service": service.id, "day": day, "start": start, "end": end, "desks": request.desks}
-        with audited(session, "close", **arguments) as counts:
+        arguments = {"service": service.id, "day": day, "last": last, "start": start, "end": end}
+        who = caller(session.region)
+        with (
+            audited(session, "close", **arguments, desks=request.desks) as counts,
+            history.recorded(service.id, who, history.Act.CLOSING, session.now, **request.facts) as done,
+        ):
             counts.update(closing.close(request, plan, session.now, watch=session.progress("seats")))
+            done.update(counts)
         left = plan.seats - counts["closed"]
         lines = [f"Closed {output.count(counts['closed'], 'seat')}; {counts['written_to']} applicants get a letter."]
         if left:
@@ -70,23 +86,47 @@ def close(
             raise typer.Exit(REFUSED)
 
 
-def _describe(service: Service, day: date, plan: ClosingPlan) -> tuple[dict[str, Any], list[str]]:
+def _days(request: Closing) -> str:
+    last = request.hours.last
+    return output.day(request.day) + (f" to {output.day(last)}" if last != request.day else "")
+
+
+def _present(plan: ClosingPlan) -> str:
+    numbers = ", ".join(seat.key.number for seat in plan.present)
+    return f"{output.count(len(plan.present), 'applicant')} arrived or called: {numbers}."
+
+
+def _missing(plan: ClosingPlan) -> str:
+    return f"{output.count(plan.missing, 'other seat')} missing: open more with `seats add`."
+
+
+def _describe(service: Service, request: Closing, plan: ClosingPlan) -> tuple[dict[str, Any], list[str]]:
     """Describe what a closing would do, as a document and in lines."""
     booked, held, reserve = len(plan.booked), len(plan.held), len(plan.reserve)
     document = {
         "service": service.id,
-        "date": day,
+        "date": request.day,
+        "last": request.hours.last,
         "seats": plan.seats,
         "booked": booked,
         "held": held,
+        "present": [seat.key.number for seat in plan.present],
         "reserve": reserve,
+        "replaced": len(plan.replaced),
         "missing": plan.missing,
+        "uncreated": plan.uncreated,
         "choose_before": plan.until,
     }
-    lines = [f"{output.day(day)}: {output.count(plan.seats, 'seat')} to close, {booked} of them booked, {held} held."]
+    lines = [f"{_days(request)}: {output.count(plan.seats, 'seat')} to close, {booked} of them booked, {held} held."]
+    if plan.present:
+        lines.append(_present(plan))
     if booked:
         until = output.moment(plan.until, service.zone)
         lines.append(f"{output.count(reserve, 'other seat')} to set aside for the booked applicants until {until}.")
+    if plan.replaced:
+        lines.append(f"{output.count(len(plan.replaced), 'other seat')} to set aside again, for an earlier closing.")
     if plan.missing:
-        lines.append(f"{output.count(plan.missing, 'other seat')} missing: open more with `seats add`.")
+        lines.append(_missing(plan))
+    if plan.uncreated:
+        lines.append(f"{output.count(plan.uncreated, 'seat')} not created yet, which will open: close them later.")
     return document, lines

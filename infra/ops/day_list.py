@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,6 @@ from rich import box
 from chalicelib.desk import day as desk_day
 from chalicelib.desk import spreadsheet
 from chalicelib.desk.day import Row
-from chalicelib.domain import lifecycle
 from chalicelib.domain.person import Person
 from chalicelib.domain.seat import BOOKED, Seat
 from chalicelib.domain.service import Service, text_in
@@ -18,7 +18,7 @@ from infra.ops import output
 from infra.ops.audit import audit_reading
 from infra.ops.options import STAGE_DEFAULT, Day, Json, ServiceId, StageName
 from infra.ops.search import filed_as, full_name
-from infra.ops.seat_status import SeatStatus
+from infra.ops.seat_status import SeatStatus, seat_status
 from infra.ops.session import open_session
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet, with `;` between cells.")]
@@ -41,7 +41,7 @@ def day(
         service = session.service(service_id)
         rows = desk_day.read_day(service, date, session.now)
         kept = [row for row in rows if service.erase_at(row.seat.key) > session.now]
-        lines = [line for row in kept for line in _lines(service, row)]
+        lines = [line for row in kept for line in _lines(service, row, session.now)]
         cells = [_cells(line) for line in lines]
         audit_reading(session, "day", sum(line["name"] is not None for line in lines), service=service.id, day=date)
         if as_csv:
@@ -53,12 +53,17 @@ def day(
         session.show({"service": service.id, "date": date, "seats": lines}, title, *([table] if cells else []))
 
 
-def _lines(service: Service, row: Row) -> Iterator[dict[str, Any]]:
-    """Return the line of a seat, if it has one: a booked or displaced applicant, or a seat given back too late."""
+def _lines(service: Service, row: Row, now: datetime) -> Iterator[dict[str, Any]]:
+    """Return the line of a seat, if it has one.
+
+    It has an applicant, booked or displaced, or it is free and internal, or it was given back too late.
+    """
     if row.is_listed:
         yield _line(row.seat, row.state, row.person)
-    elif lifecycle.stays_closed(service, row.seat):
-        yield _line(row.seat, SeatStatus.LATE, None)
+        return
+    status = seat_status(service, row.seat, now)
+    if status in {SeatStatus.INTERNAL, SeatStatus.LATE}:
+        yield _line(row.seat, status, None)
 
 
 def _line(seat: Seat, state: str, person: Person | None) -> dict[str, Any]:

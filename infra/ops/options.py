@@ -52,6 +52,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
 ServiceId = Annotated[str, typer.Argument(metavar="SERVICE", help="The id of the service, like aes.")]
 Day = Annotated[date, typer.Argument(metavar="DATE", parser=_day, help="Like 2026-12-03.")]
+Last = Annotated[
+    date | None, typer.Option("--last", metavar="DATE", parser=_day, help="The last day; without it, one day.")
+]
 Since = Annotated[date | None, typer.Option("--since", metavar="DATE", parser=_day, help="Like 2026-12-03.")]
 Week = Annotated[
     str | None,

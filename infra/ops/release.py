@@ -78,7 +78,10 @@ def _coming_seats(service: Service, week: str, now: datetime) -> dict[datetime, 
         elif change.seat.opens_at > now and not change.seat.past_state:  # when a freed seat returns is a secret
             opens[change.seat.key] = change.seat.opens_at
     by_moment: dict[datetime, list[SeatKey]] = {}
+    internal = timetable.internal_seats(service, week)
     for key, moment in opens.items():
+        if key in internal:
+            continue
         by_moment.setdefault(moment, []).append(key)
     return by_moment
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from chalicelib.booking import ending, personal_data
+from chalicelib.booking import ending, families, personal_data
 from chalicelib.domain import codec
 from chalicelib.domain.refusals import InvalidFields
 from chalicelib.domain.seat import Key, Seat, SeatKey, State
@@ -273,6 +273,7 @@ def erase(
         session.confirm("Erase all data about this person? It cannot be undone.", effect, yes=yes)
         with audited(session, "requests erase", reference=person.reference) as counts:
             keys = email_lock_keys(person)
+            families.forget(person)
             if seat and request.state in LIVE:  # when the seat changes, the mailer has nobody to write to
                 if not ending.erase_request(service, seat, person, keys, State.WITHDRAWN, now=session.now):
                     raise _changed(person.reference)
@@ -283,4 +284,5 @@ def erase(
                 counts["cancelled"] += seat_maintenance.give_up_choice(seat)
             counts["erased"] += 1
             seat_store.remove_person(person.seat, person.hold)
+            families.send_convocations(person, session.now)
         session.show(document, f"{person.reference} is erased.")

@@ -1,17 +1,23 @@
 """The commands `seats add` and `seats reopen`."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 import typer
 
+from chalicelib.desk import history, manual_seats
+from chalicelib.desk.closing import Closing
+from chalicelib.desk.manual_seats import Plan, is_closed_by_operator
 from chalicelib.domain import timetable
 from chalicelib.domain.seat import Seat, SeatKey, State, week_of
 from chalicelib.domain.service import Closure, Service
 from chalicelib.storage import seat_store
-from infra.ops import manual_seats, output
+from chalicelib.storage.timetable_store import Outdated
+from infra.ops import output
 from infra.ops.audit import audited
-from infra.ops.manual_seats import Plan, is_closed_by_operator
 from infra.ops.options import (
     STAGE_DEFAULT,
     AtDesks,
@@ -28,6 +34,7 @@ from infra.ops.options import (
 )
 from infra.ops.seat_status import seat_status
 from infra.ops.session import REFUSED, Refused, Session, open_session
+from infra.ops.stage_access import caller
 
 seats = typer.Typer(
     name="seats", no_args_is_help=True, help="Add seats by hand, or reopen seats that an operator closed."
@@ -81,10 +88,13 @@ def add(
                 "opens": opens_at,
                 "forced": len(warnings) or None,
             }
-            with audited(session, "seats add", **arguments) as counts:
-                for plan in manual_seats.add(service, keys, moment):  # the last plan has what does not fit
+            with (
+                audited(session, "seats add", **arguments) as counts,
+                _recorded(session, history.Act.ADDED, Closing(service.id, day, start, end, tuple(desks))) as done,
+            ):
+                for plan in _planned_again(service, manual_seats.add(service, keys, moment)):
                     added += plan.fits
-                    counts["made"] += len(plan.fits)
+                    counts["made"] = done["made"] = len(added)
         existing = [(seat.key, seat_status(service, seat, session.now)) for seat in plan.existing]
         document = {
             "service": service.id,
@@ -110,14 +120,42 @@ def add(
 
 def _rule_warnings(session: Session, service: Service, keys: list[SeatKey], *, force: bool) -> list[str]:
     """Return a line for each seat that the service's rules never create. Raise Refused without `--force`."""
-    lines = [
-        f"{key.start:%H:%M} desk {key.unit}: {rule}" for key in keys if (rule := manual_seats.rule_broken(service, key))
-    ]
+    lines = [f"{key.start:%H:%M} desk {key.unit}: {rule}" for key in keys if (rule := rule_broken(service, key))]
     if lines and not force:
         for line in lines:
             session.note(line)
         raise Refused(f"no seat was added: {output.count(len(lines), 'seat')} of {len(keys)} would need --force")
     return lines
+
+
+def _planned_again(service: Service, plans: Iterator[Plan]) -> Iterator[Plan]:
+    """Yield the plans: the last one has what does not fit. Raise Refused when others keep changing the seats."""
+    try:
+        yield from plans
+    except Outdated as outdated:
+        message = f"another operator is changing the seats of {service.id}: try again in a minute"
+        raise Refused(message) from outdated
+
+
+def rule_broken(service: Service, key: SeatKey) -> str | None:
+    """Say why the rules of the service never create this seat; None if they can."""
+    begins = datetime.combine(key.day, key.start)
+    if not any(key.unit in opening.desks for opening in service.openings):
+        return f"the service has no desk {key.unit}"
+    if key.day in service.holidays:
+        return "the day is a public holiday"
+    if any(closure.covers(key, service.slot) for closure in service.closures):
+        return "the service is closed then"
+    hours = [
+        datetime.combine(key.day, opening.start)
+        for opening in service.openings
+        if opening.weekday == key.day.isoweekday() and key.unit in opening.desks
+        if opening.start <= key.start and begins + service.slot <= datetime.combine(key.day, opening.end)
+    ]
+    if not hours:
+        return "outside the opening hours of this desk"
+    on_grid = any((begins - opens) % service.slot == timedelta(0) for opens in hours)
+    return None if on_grid else f"off the grid of {service.minutes} minutes"
 
 
 def _overlaps(service: Service, plan: Plan, now: datetime) -> list[dict[str, Any]]:
@@ -191,9 +229,12 @@ def reopen(
         if to_reopen and not dry_run:
             session.confirm(f"Reopen {output.count(to_reopen, 'seat')}? Visitors can take them at once.", yes=yes)
             arguments = {"service": service.id, "day": day, "start": start, "end": end, "desks": desks}
-            with audited(session, "seats reopen", **arguments) as counts:
-                for plan in manual_seats.reopen(service, keys):  # the last plan has what does not fit
-                    counts["reopened"] += len(plan.fits)
+            with (
+                audited(session, "seats reopen", **arguments) as counts,
+                _recorded(session, history.Act.REOPENED, Closing(service.id, day, start, end, hours.desks)) as done,
+            ):
+                for plan in _planned_again(service, manual_seats.reopen(service, keys)):
+                    counts["reopened"] = done["reopened"] = done["reopened"] + len(plan.fits)
             reopened = counts["reopened"]
         document = {
             "service": service.id,
@@ -214,3 +255,8 @@ def reopen(
 
 def _is_choosing(seat: Seat, now: datetime) -> bool:
     return seat.past_state is State.DISPLACED and seat.until is not None and seat.until > now
+
+
+def _recorded(session: Session, act: history.Act, hours: Closing) -> AbstractContextManager[Counter[str]]:
+    """Record in the history of the opening hours what the block changes."""
+    return history.recorded(hours.service, caller(session.region), act, session.now, **hours.facts)

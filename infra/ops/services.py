@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from pynamodb.transactions import TransactWrite
 
 from chalicelib.booking import schedule
 from chalicelib.booking.weeks import weeks_with_seats
+from chalicelib.desk import history
 from chalicelib.domain import codec, timetable
 from chalicelib.domain.seat import BOOKED
 from chalicelib.domain.seat_changes import ChangeKind
@@ -21,6 +23,7 @@ from infra.ops import output, stored_services
 from infra.ops.audit import audited
 from infra.ops.options import STAGE_DEFAULT, DryRun, Json, StageName, Yes
 from infra.ops.session import REFUSED, Session, open_session
+from infra.ops.stage_access import caller
 from infra.ops.withdraw import withdraw
 from infra.servicefile import reader
 
@@ -32,6 +35,8 @@ services = typer.Typer(
 KEPT = "kept"
 SHORT = 30
 """Characters. A changed rule with longer values is printed without them."""
+HOURS = {"slot_minutes", "plannings", "closures", "public_holidays", "release", "times", "limits", "allocation", "draw"}
+"""The parts of a file of which the history keeps what they said before and after."""
 Hidden = Annotated[
     bool,
     typer.Option("--hidden", help="Leave these services off the home page until their files are put without --hidden."),
@@ -50,6 +55,8 @@ class Effect:
     seats: Counter[str]
     opens: Counter[tuple[str, datetime]]
     """New seats by their week and the moment when they open."""
+    internal: Counter[str]
+    """New seats that only the desk gives, by their week."""
     now: datetime
 
     @property
@@ -75,6 +82,8 @@ class Effect:
         for (week, moment), number in sorted(self.opens.items()):
             when = "as soon as they are created" if moment == self.now else output.moment(moment, self.service.zone)
             yield f"  week {week}: {output.count(number, 'seat')}, open {when}"
+        for week, number in sorted(self.internal.items()):
+            yield f"  week {week}: {output.count(number, 'internal seat')}, for the desk"
         if self.service.hidden:
             yield "  hidden: not on the home page; only visitors who know its URL can book"
         elif self.new or any(rule["rule"] == "listing" for rule in self.rules):
@@ -143,6 +152,7 @@ def put(
                         {"week": week, "opens_at": moment, "seats": number}
                         for (week, moment), number in sorted(effect.opens.items())
                     ],
+                    "internal": effect.internal,
                 }
                 for effect in effects
             ],
@@ -156,9 +166,12 @@ def put(
         session.confirm("Put this in place? Visitors see it within a minute.", *lines, yes=yes)
         ids = [effect.service.id for effect in changed]
         rules = sorted({rule["rule"] for effect in changed for rule in effect.rules})
-        with audited(session, "services put", services=ids, rules=rules) as counts:
+        with audited(session, "services put", services=ids, rules=rules) as counts, ExitStack() as recorded:
+            recorded_counts = [recorded.enter_context(_recorded(session, effect)) for effect in changed]
             _store([effect.document for effect in changed])
             counts["put"] = len(changed)
+            for done in recorded_counts:
+                done["put"] = 1
         lines = [*(lines if yes else ()), f"In place: {', '.join(ids)}."]
         if hidden:
             lines.append(
@@ -167,20 +180,33 @@ def put(
         session.show(document, *lines)
 
 
+def _recorded(session: Session, effect: Effect) -> AbstractContextManager[Counter[str]]:
+    """Record in the history of the opening hours what changes. Of texts and addresses it only says that they did."""
+    rules = [
+        rule if rule["rule"].partition(".")[0] in HOURS and "witnesses" not in rule["rule"] else {"rule": rule["rule"]}
+        for rule in effect.rules
+    ]
+    who = caller(session.region)
+    return history.recorded(effect.service.id, who, history.Act.SERVICE, session.now, rules=rules)
+
+
 def _effect(document: dict[str, Any], old: dict[str, Any] | None, now: datetime) -> Effect:
     service = codec.service_from_document(document)
     rules = () if old is None else tuple(_differences(old, document))
     changes = schedule.changes(service, now)
     seats = Counter(str(change.kind) for change in changes)
     created = [change.seat for change in changes if change.kind is ChangeKind.CREATE]
-    opens = Counter((seat.key.week, max(seat.opens_at, now)) for seat in created if not service.draw)
+    of_desk = [seat for seat in created if timetable.is_internal(service, seat, now)]
+    of_public = [seat for seat in created if seat not in of_desk and not service.draw]
+    opens = Counter((seat.key.week, max(seat.opens_at, now)) for seat in of_public)
+    internal = Counter(seat.key.week for seat in of_desk)
     seats[KEPT] = sum(
         seat.state in BOOKED and not seat.extra and seat.key not in planned and service.start_of(seat.key) > now
         for week, week_seats in weeks_with_seats(service, now)
         for planned in [set(timetable.planned_seats(service, week))]
         for seat in week_seats
     )
-    return Effect(service, document, old is None, rules, seats, opens, now)
+    return Effect(service, document, old is None, rules, seats, opens, internal, now)
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from chalicelib.domain import timetable
-from chalicelib.domain.figures import seconds_until_full
+from chalicelib.domain.figures import is_desk_only, seconds_until_full
 from chalicelib.domain.seat import RECORDED, Seat, State, monday_of
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_store
@@ -19,7 +19,7 @@ from infra.ops.seat_status import SeatStatus, seat_status
 from infra.ops.session import open_session
 from infra.servicefile.holidays import names_of
 
-OPENED = set(SeatStatus) - {SeatStatus.COMING, SeatStatus.SET_ASIDE, SeatStatus.CLOSED}
+OPENED = set(SeatStatus) - {SeatStatus.COMING, SeatStatus.INTERNAL, SeatStatus.SET_ASIDE, SeatStatus.CLOSED}
 """The statuses of a seat that visitors could take at some time."""
 
 
@@ -149,7 +149,8 @@ def _until_full(seconds: float | None) -> str:
 
 def _has_opened(service: Service, seat: Seat, now: datetime) -> bool:
     """Tell whether visitors could take the seat at some time. A closed seat tells it only if somebody took it."""
-    return seat_status(service, seat, now) in OPENED or seat.holds_had > 0
+    is_public = seat_status(service, seat, now) in OPENED and not is_desk_only(service, seat)
+    return is_public or seat.holds_had > 0
 
 
 def _releases(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> list[dict[str, Any]]:

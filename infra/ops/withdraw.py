@@ -12,16 +12,25 @@ from typing import Any
 import typer
 from pynamodb.transactions import TransactWrite
 
+from chalicelib.desk import history
 from chalicelib.domain import codec
 from chalicelib.domain.seat import BOOKED, BY_OPERATOR, BY_RULES, CLOCK_SKEW, Seat, State
 from chalicelib.domain.service import Service
-from chalicelib.storage import dynamodb, entry_store, items, seat_maintenance, seat_store, service_store
+from chalicelib.storage import (
+    dynamodb,
+    entry_store,
+    items,
+    seat_maintenance,
+    seat_store,
+    service_store,
+    timetable_store,
+)
 from chalicelib.storage.items import PersonItem, SeatItem, ServiceItem
 from infra.ops import output, stored_services
 from infra.ops.audit import RETENTION, audited
-from infra.ops.manual_seats import TimetableItem
 from infra.ops.options import STAGE_DEFAULT, DryRun, Json, ServiceId, StageName, Yes
 from infra.ops.session import Refused, open_session
+from infra.ops.stage_access import caller
 from infra.ops.stored_services import WithdrawnItem
 
 FOR_GOOD = "9999-12-31"
@@ -67,7 +76,10 @@ def withdraw(
             session.show(result, *lines)
             return
         session.confirm("Withdraw this service? Nobody can book it any more.", *lines, yes=yes)
-        with audited(session, "services withdraw", service=service.id) as counts:
+        with (
+            audited(session, "services withdraw", service=service.id) as counts,
+            history.recorded(service.id, caller(session.region), history.Act.WITHDRAWN, session.now) as done,
+        ):
             closed = _close_service(document, session.now.astimezone(service.zone).date().isoformat())
             for seat in session.progress("closing")(seats):
                 counts["closed"] += _close(seat, session.now)
@@ -79,6 +91,7 @@ def withdraw(
                 raise Refused(f"{output.count(len(remaining), 'seat')} changed meanwhile: run this again")
             if closed:
                 _remove(service.id, closed, max(erased_by, session.now + RETENTION))
+            done.update(counts)
         if session.stage != STAGE_DEFAULT:
             lines.append(
                 f"Remove its file from `services` in infra/stages/{session.stage}.yaml: "
@@ -165,7 +178,7 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
     def write(writes: TransactWrite) -> None:
         writes.delete(items.service_item(service_id), ServiceItem.document == closed)
         writes.save(withdrawn)
-        writes.delete(TimetableItem("TIMETABLE", service_id))
+        writes.delete(timetable_store.timetable_item(service_id))
 
     try:
         failed = dynamodb.transact(write)

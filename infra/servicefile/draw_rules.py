@@ -26,6 +26,8 @@ def mistakes(document: Document, invalid: AbstractSet[str]) -> Iterator[Finding]
         return
     if _is_draw(document):
         yield from _beside_a_draw(document)
+        if "plannings" not in invalid:
+            yield from _internal_seats(document)
     else:
         yield from _beside_a_release(document)
     if "draw" not in invalid:
@@ -62,6 +64,15 @@ def _beside_a_draw(document: Document) -> Iterator[Finding]:
     if "draw" not in document:
         expected = "the keys opens, closes, weeks_ahead, seniority_percent, preferences, beacon, witnesses"
         yield Finding(("draw",), "`draw` is missing", f"Add `draw`: {expected}")
+
+
+def _internal_seats(document: Document) -> Iterator[Finding]:
+    for number, planning in enumerate(document["plannings"]):
+        for part in ("internal", "internal_until"):
+            if part in planning:
+                problem = f"`{part}` is beside a draw, in which the desk enters people"
+                fix = f"Remove `{part}`, or set `allocation` to first_come"
+                yield Finding(("plannings", number, part), problem, fix)
 
 
 def _beside_a_release(document: Document) -> Iterator[Finding]:

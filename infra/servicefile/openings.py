@@ -66,13 +66,21 @@ def openings_of(document: Document) -> list[Opening]:
     ]
 
 
-def seats_by_day(document: Document) -> Counter[str]:
-    """Count the seats of each weekday."""
+def seats_by_day(document: Document, planning: int | None = None) -> Counter[str]:
+    """Count the seats of each weekday, of all plannings or of the one with this number."""
     seats: Counter[str] = Counter()
     for opening in filter(lambda opening: opening.is_ordered, openings_of(document)):
+        if planning not in {None, opening.path[1]}:
+            continue
         slots = sum((end - start) // document["slot_minutes"] for start, end in opening.spans)
         seats.update(dict.fromkeys(opening.days, slots * len(opening.desks)))
     return seats
+
+
+def internal_seats_a_week(document: Document) -> int:
+    """Count the seats of a week that only the desk gives."""
+    plannings = enumerate(document["plannings"])
+    return sum(planning.get("internal", 0) * len(seats_by_day(document, number)) for number, planning in plannings)
 
 
 def minutes(clock: str) -> int:

@@ -12,7 +12,16 @@ from chalicelib.domain import emails
 from chalicelib.domain.codec import WEEKDAYS
 from chalicelib.domain.service import LANGUAGES
 from infra.servicefile.holidays import DEPARTMENTS
-from infra.servicefile.openings import DAY, Document, minutes_of_week, openings_of, seats_by_day, span
+from infra.servicefile.openings import (
+    DAY,
+    Document,
+    internal_seats_a_week,
+    minutes,
+    minutes_of_week,
+    openings_of,
+    seats_by_day,
+    span,
+)
 from infra.servicefile.yaml_source import Path
 
 MOST_A_DAY = 2_000
@@ -53,6 +62,7 @@ def warnings(document: Document) -> Iterator[Finding]:
             yield Finding((key,), problem, f"Add `{key}`, which docs/service-file.md describes")
     if "release" in document:
         yield from _release_warnings(document)
+        yield from _internal_warnings(document)
 
 
 _LEGAL = {
@@ -65,7 +75,7 @@ _LEGAL = {
 
 
 def _release_warnings(document: Document) -> Iterator[Finding]:
-    release, week = document["release"], seats_by_day(document).total()
+    release, week = document["release"], _public_seats_a_week(document)
     assigned = sum(moment.get("seats", 0) for moment in release["moments"])
     rest = [n for n, moment in enumerate(release["moments"]) if "seats" not in moment]
     if not rest and assigned < week:
@@ -202,6 +212,37 @@ def _holidays_to_wait_for(document: Document) -> Iterator[Finding]:
         yield Finding(("release", "on_holiday"), problem, "Add `public_holidays`, or set `on_holiday` to same_day")
 
 
+# Internal seats
+
+
+def _internal_seats(document: Document) -> Iterator[Finding]:
+    for number, planning in enumerate(document["plannings"]):
+        internal, path = planning.get("internal", 0), ("plannings", number, "internal")
+        if "internal_until" in planning and not internal:
+            problem = "`internal_until` is there, and the planning has no internal seats"
+            fix = "Add `internal`, the number of seats a day, or remove `internal_until`"
+            yield Finding(("plannings", number, "internal_until"), problem, fix)
+        for day, seats in seats_by_day(document, number).items():
+            if internal >= seats > 0:
+                problem = f"{internal:,} internal seats a day, and the planning has {seats:,} on {day}"
+                yield Finding(path, problem, f"Set `internal` to {seats - 1:,} at most: the public needs a seat a day")
+                break
+
+
+def _internal_warnings(document: Document) -> Iterator[Finding]:
+    """Warn of internal seats that open to the public when it can no longer take them."""
+    notice = document["times"]["notice_hours"]
+    openings = openings_of(document)
+    for number, planning in enumerate(document["plannings"]):
+        if until := planning.get("internal_until"):
+            first = min(opening.start for opening in openings if opening.path[1] == number)
+            hours = (until["days_before"] * DAY + first - minutes(until["at"])) // 60
+            if hours < notice:
+                path = ("plannings", number, "internal_until")
+                problem = f"the first slot of a day is {max(hours, 0)} hours after this moment, inside `notice_hours`"
+                yield Finding(path, problem, "Raise `days_before`, so that the public can take the seats")
+
+
 # Releases, times and the rest
 
 
@@ -221,11 +262,16 @@ def _moments(document: Document) -> Iterator[Finding]:
 
 
 def _released_seats(document: Document) -> Iterator[Finding]:
-    week = seats_by_day(document).total()
+    week = _public_seats_a_week(document)
     released = sum(moment.get("seats", 0) for moment in document["release"]["moments"])
     if released > week > 0 and all(opening.is_ordered for opening in openings_of(document)):
-        problem = f"the moments open {released:,} seats, and the openings give {week:,} a week"
+        internal = " to the public" if internal_seats_a_week(document) else ""
+        problem = f"the moments open {released:,} seats, and the openings give {week:,} a week{internal}"
         yield Finding(("release", "moments"), problem, f"Set `seats` to {week:,} at most in all")
+
+
+def _public_seats_a_week(document: Document) -> int:
+    return seats_by_day(document).total() - internal_seats_a_week(document)
 
 
 def _times(document: Document) -> Iterator[Finding]:
@@ -271,6 +317,7 @@ _RULES: tuple[tuple[AbstractSet[str], Callable[[Document], Iterator[Finding]]], 
     ({"plannings"}, _overlapping_openings),
     ({"plannings", "slot_minutes"}, _slots_fill_openings),
     ({"plannings", "slot_minutes"}, _number_of_seats),
+    ({"plannings", "slot_minutes"}, _internal_seats),
     ({"closures"}, _closures),
     ({"closures", "plannings"}, _closed_desks),
     ({"public_holidays"}, _department),

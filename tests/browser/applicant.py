@@ -18,6 +18,8 @@ from tests.stackfixture import ANSWER
 
 SERVICE = "essai"
 FULL = "complet"
+DESK = "accueil"
+"""A service that only agents see, with seats that only they give."""
 NAMES = {
     SERVICE: {"fr": "Demande d’essai", "en": "Trial application", "ar": "طلب تجريبي", "tr": "Deneme başvurusu"},
     FULL: {
@@ -26,6 +28,7 @@ NAMES = {
         "ar": "طلب عليه إقبال شديد",
         "tr": "Talebi çok başvuru",
     },
+    DESK: {"fr": "Demande à l’accueil"},
 }
 """Names that differ from the real service on the first page."""
 HEIGHT = 800

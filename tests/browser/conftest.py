@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from infra.deploy.package import ROOT
 from infra.local.stack import Stack, release, warm
 from infra.tools.browser import find
-from tests.browser.applicant import FULL, HEIGHT, NAMES, SERVICE, Applicant, Becomes, Starts, Window, Witness
+from tests.browser.applicant import DESK, FULL, HEIGHT, NAMES, SERVICE, Applicant, Becomes, Starts, Window, Witness
 from tests.stack.visitor import Visitor, restart
 from tests.stackfixture import clock
 from tests.stackfixture import stack as running
@@ -37,17 +37,21 @@ PATIENCE = 15_000  # milliseconds for anything that a page should do immediately
 
 
 def write_services(folder: Path) -> list[Path]:
-    """Write a service with one desk and 54 seats a week, and one with few seats, which are all taken."""
+    """Write a service with 54 seats a week, one with few seats, which are all taken, and one for agents."""
     real = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     openings = {
         SERVICE: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:30"},
         FULL: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "09:30"},
+        DESK: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:30"},
     }
     paths = []
     for name, opening in openings.items():
         changes = {"id": name, "name": NAMES[name], "plannings": [{"desks": [1], "openings": [opening]}]}
         changes["seat_after"] = "choice"
         changes["limits"] = {**real["limits"], "domain_requests": 0}  # all applicants have one e-mail domain
+        if name == DESK:
+            changes["listing"] = "hidden"
+            changes["plannings"] = [{"desks": [1], "internal": 24, "openings": [opening]}]
         if name == FULL:
             changes["times"] = {**real["times"], "hold_seconds": 1800}
         paths.append(folder / f"{name}.yaml")
@@ -70,7 +74,7 @@ def install(stack: Stack, files: list[Path]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The running stack with the two services. The second one has no free seat."""
+    """The running stack with the three services. The second one has no free seat."""
     install(running, write_services(tmp_path_factory.mktemp("services")))
     program, everything = Visitor(running), {"first_free": True, "conditions_accepted": True}
     while program.post(f"/services/{FULL}/holds", everything).status_code == 201:

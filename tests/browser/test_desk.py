@@ -1,5 +1,6 @@
 """An agent works with the keyboard alone and without script, on pages that axe finds nothing wrong with."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -11,6 +12,9 @@ from infra.local.stack import Stack
 from tests.browser.applicant import Window, faults
 
 DAY = f"desk/{practice_day.SERVICE}/day"
+CALL = f"desk/{practice_day.SERVICE}/call"
+NOT_UNDO = re.compile("^Arrivé")
+"""The button of an arrival. The one that takes it back is called "Annuler arrivé"."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,6 +82,13 @@ def pages(page: Page, stack: Stack) -> Iterator[str]:
     for name in ("Bilan", "Feuille à imprimer", "Accès des agents"):
         page.get_by_role("link", name=name).click()
         yield name
+    for desk in (1, 3):
+        page.goto(f"{stack.api}/{CALL}?desk={desk}")
+        yield f"desk {desk}"
+        if page.get_by_role("button", name="Appeler le suivant").is_visible():
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("heading", level=2).first).to_be_visible()
+            yield f"desk {desk} after a call"
     page.goto(f"{stack.api}/{DAY}")
     page.locator(".gu-all").get_by_role("button", name="Absent").click()
     yield "nothing ticked"
@@ -107,3 +118,72 @@ def test_what_a_colleague_notes_appears_and_neither_focus_nor_words_are_lost(ope
     expect(row).to_contain_text("arrivé")
     expect(page.get_by_role("searchbox")).to_be_focused()
     expect(page.get_by_role("searchbox")).to_have_value("Exemp")
+
+
+def arrive(page: Page, count: int) -> None:
+    """Note the last ones who are expected as arrived, and return to the list."""
+    for _ in range(count):
+        page.locator("#list tbody").get_by_role("button", name=NOT_UNDO).last.click()
+        expect(page.locator("#said")).to_contain_text("arrivé")
+
+
+def boxes(page: Page, selector: str) -> list[list[float]]:
+    """Return where the buttons are: left, top, right, bottom."""
+    script = (
+        "all => all.map(one => { const r = one.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; })"
+    )
+    found: list[list[float]] = page.locator(selector).evaluate_all(script)
+    return found
+
+
+def overlap(one: list[float], other: list[float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+@pytest.mark.parametrize("width", [1280, 768])
+def test_enter_calls_the_next_one_and_no_button_takes_the_place_of_another(
+    open_page: Window, stack: Stack, width: int
+) -> None:
+    page = signed_in(open_page(script=False, width=width), stack)
+    arrive(page, 2)
+    page.goto(f"{stack.api}/{CALL}?desk=2")
+    expect(page.get_by_role("button", name="Appeler le suivant")).to_be_focused()
+    free = boxes(page, "main button")
+    page.keyboard.press("Enter")
+    person = page.locator("#counter h2")
+    expect(person).to_be_focused()
+    called = boxes(page, "#counter button")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Reçu")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Appeler le suivant")).to_be_focused()
+    expect(page.locator("#said")).to_contain_text("reçu")
+    after = [*free, *boxes(page, "main button")]
+    assert len(called) >= 5
+    assert [(one, other) for one in called for other in after if overlap(one, other)] == []
+
+
+def test_what_colleagues_do_appears_on_the_page_of_the_calls_and_no_row_moves(open_page: Window, stack: Stack) -> None:
+    page = open_page()
+    page.clock.install()
+    signed_in(page, stack)
+    arrive(page, 2)
+    page.goto(f"{stack.api}/{CALL}?desk=3")
+    colleague = signed_in(open_page(), stack, "Agnès")
+    colleague.goto(f"{stack.api}/{CALL}?desk=1")
+    if colleague.get_by_role("button", name="Mettre de côté").first.is_visible():
+        colleague.locator("#counter").get_by_role("button", name="Mettre de côté").click()
+    row = page.locator("#list tbody tr").first
+    expect(row.get_by_role("button")).to_contain_text("Appeler")
+    number = row.locator("td").nth(1).inner_text()
+    colleague.get_by_role("button", name="Appeler le suivant").click()
+    expect(colleague.locator("#counter h2")).to_contain_text(number)
+    page.clock.run_for(16_000)
+    expect(row).to_contain_text("appelé au guichet 1")
+    expect(page.locator("#next")).not_to_contain_text(number)
+    colleague.get_by_role("button", name="Dossier incomplet").click()
+    expect(colleague.locator("#said")).to_contain_text("dossier incomplet")
+    page.clock.run_for(16_000)
+    expect(row).to_have_class("gu-gone")
+    expect(row.locator("button")).to_be_disabled()

@@ -26,7 +26,7 @@ from chalicelib.domain.person import Details
 from chalicelib.domain.seat import State
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
-from chalicelib.mail.letters import LetterKind
+from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.storage import person_store, seat_store, service_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.web import clock

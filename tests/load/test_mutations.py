@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from chalicelib.storage import seat_expressions
+from tests.load import calls
 from tests.load.mutants import MUTANTS, Mutant, broken
 from tests.load.mutations import (
     Edit,
@@ -30,7 +31,7 @@ def rule(seat: Seat, now: datetime) -> bool:
 """
 
 
-@pytest.mark.parametrize("copy", MUTANTS, ids=lambda copy: copy.name)
+@pytest.mark.parametrize("copy", [*MUTANTS, *calls.MUTANTS], ids=lambda copy: copy.name)
 def test_every_broken_copy_of_the_service_applies_and_is_taken_back(copy: Mutant) -> None:
     originals = [getattr(change.owner, change.function) for change in copy.changes]
     with broken(copy):

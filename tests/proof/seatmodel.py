@@ -6,11 +6,14 @@ when a cancelled seat opens again, so the test sets `opens` of such a seat. The 
 e-mail address: its tests are in tests/unit/booking. The steps of a seat and the periods are in `seat_rules`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from chalicelib.domain.seat import SeatKey, monday_of, week_of
 from chalicelib.domain.service import Service
+from tests.proof import call_rules
+from tests.proof.call_rules import ARRIVED, CALLED, MISSED, OUTCOMES, Appointment
 from tests.proof.seat_rules import (
     BOOKED,
     CAPTCHA_LIFE,
@@ -39,7 +42,10 @@ ABOUT_WHAT_COMES = {"convocation", "moved", "reminder"}
 ABOUT_WHAT_LIVES = {"confirm", "attempt"}
 ENDED_BY = {"cancelled": "cancel", "moved": "leave", "expired": "expire"}
 """The step that ends a request with this past state."""
-OVER, LINK_OVER, TWICE = "HoldExpired", "LinkExpired", "AlreadyRequested"
+OVER, LINK_OVER, TWICE, BEGUN = "HoldExpired", "LinkExpired", "AlreadyRequested", "AppointmentBegun"
+RECORDED = {ARRIVED, CALLED, *OUTCOMES}
+"""The states that the desk records. To everybody else the appointment is confirmed, and cannot change any more."""
+LIVE = BOOKED | RECORDED
 
 
 @dataclass
@@ -63,10 +69,17 @@ class ModelSeat:
     past: str = ""
     past_state: str = ""
     reserve: str = ""
+    visit: Appointment = field(default_factory=Appointment)
+    """What the desk recorded. Its state is `state` from the confirmation on."""
 
     @property
     def step_state(self) -> str:
-        return state_of(self.state, captcha_passed=self.captcha_passed)
+        return state_of(self.shown_state, captcha_passed=self.captcha_passed)
+
+    @property
+    def shown_state(self) -> str:
+        """The state as the holder sees it."""
+        return CONFIRMED if self.state in RECORDED else self.state
 
     def enter(self, state: str) -> None:
         """Set the state. A hold or request that ends must be cleared, and a seat that is LATER needs `opens`."""
@@ -89,7 +102,7 @@ class ModelSeat:
         """Return whether this hold, or the request that it became, still has the seat."""
         if self.hold != hold:
             return False
-        return self.state == CONFIRMED or (self.until is not None and now < self.until)
+        return self.shown_state == CONFIRMED or (self.until is not None and now < self.until)
 
     def clear(self) -> None:
         """Forget the holder and everything that belongs to the hold or request."""
@@ -186,7 +199,7 @@ class Model:
 
     def view(self, key: SeatKey, hold: str, now: datetime) -> str:
         seat = self.seats[key]
-        return seat.state if seat.has(hold, now) else OVER
+        return seat.shown_state if seat.has(hold, now) else OVER
 
     def give_back(self, key: SeatKey, hold: str, now: datetime) -> str:
         seat = self.seats[key]
@@ -207,7 +220,7 @@ class Model:
             seat.enter(STEPS["extend"].next_state[seat.step_state])
             seat.until += PERIOD[seat.step_state]
             seat.extensions += 1
-        return seat.state
+        return seat.shown_state
 
     def answer(self, key: SeatKey, hold: str, made_at: int, now: datetime, *, right: bool) -> str:
         """Answer a challenge; `made_at` is its time in milliseconds since 1970."""
@@ -257,7 +270,7 @@ class Model:
     def counts(self, lock: Lock, now: datetime) -> bool:
         """Return whether a lock counts: its seat carries its request and the appointment is to come."""
         seat = self.seats[lock.seat]
-        return seat.hold == lock.hold and seat.start > now and seat.state in BOOKED and seat.person == lock.person
+        return seat.hold == lock.hold and seat.start > now and seat.state in LIVE and seat.person == lock.person
 
     def tell_owner(self, lock: Lock, now: datetime) -> None:
         """Tell the owner of a live request that somebody tried to file another one, at most once a day."""
@@ -269,7 +282,7 @@ class Model:
     def look(self, key: SeatKey, hold: str, now: datetime) -> str:
         """Return the state that a link shows."""
         seat = self.seats[key]
-        if seat.hold == hold and seat.state in BOOKED:
+        if seat.hold == hold and seat.state in LIVE:
             lapsed = seat.state == PENDING and seat.until is not None and seat.until <= now
             return "expired" if lapsed else seat.state
         return seat.past_state if hold and seat.past == hold and seat.past_state else LINK_OVER
@@ -280,14 +293,14 @@ class Model:
             self.seats[key].enter(STEPS["confirm"].next_state[state])
             self.due.append(Letter("convocation", self.seats[key].person, key, hold))
             return self.seats[key].state
-        return state if state in STEPS["confirm"].repeats else LINK_OVER
+        return state if state in STEPS["confirm"].repeats | RECORDED else LINK_OVER
 
     def cancel(self, key: SeatKey, hold: str, now: datetime) -> str:
         state = self.look(key, hold, now)
         if state in STEPS["cancel"].next_state:
             self.free(key, "cancelled", now)
             return "cancelled"
-        return state if state == "cancelled" else LINK_OVER
+        return BEGUN if state in RECORDED else state if state == "cancelled" else LINK_OVER
 
     def free(self, key: SeatKey, why: str, now: datetime) -> None:
         """End the request of a seat, which opens again later. The seat keeps the person's key, unless they moved."""
@@ -321,7 +334,7 @@ class Model:
             return CONFIRMED if new_seat and new_seat.has(hold, now) else LINK_OVER
         lock = self.owner(key, hold, now)
         if not (leaves or state == "displaced") or lock is None:
-            return LINK_OVER
+            return BEGUN if state in RECORDED else LINK_OVER
         if leaves and lock.moves >= MOVES:
             return "NoMovesLeft"
         new_seat = self.seats.get(to)
@@ -358,8 +371,8 @@ class Model:
     def erase(self, key: SeatKey, hold: str, now: datetime) -> str:
         """Erase the person of a request, however it ended. A moved request is erased by its new link."""
         seat, state = self.seats[key], self.look(key, hold, now)
-        if state in {"moved", LINK_OVER}:
-            return LINK_OVER
+        if state in {"moved", LINK_OVER} | RECORDED:
+            return BEGUN if state in RECORDED else LINK_OVER
         self.replaced.pop((seat.person, hold), None)
         lock = self.people.get(seat.person)
         if lock is not None and lock.hold == hold:
@@ -400,6 +413,7 @@ class Model:
         booked = [key for key, seat in sorted(closed.items()) if seat.state in BOOKED]
         set_aside = sum(seat.reserve == closing and seat.state == OPEN for seat in self.seats.values())
         waiting = sum(seat.reserve == closing and seat.state == "closed" for seat in closed.values())
+        self.replace_set_aside(closed, closing, now)
         others = [key for key in sorted(self.seats) if key.day != day and self.can_be_set_aside(key, until, now)]
         for key in others[: max(len(booked) + waiting - set_aside, 0)]:
             self.seats[key].reserve, self.seats[key].opens = closing, until
@@ -413,12 +427,65 @@ class Model:
                 seat.state = "closed"
                 seat.clear()
 
+    def replace_set_aside(self, closed: Iterable[SeatKey], closing: str, now: datetime) -> None:
+        """Set other seats aside for those that are closed and that displaced applicants can still choose."""
+        kept = [key for key, seat in self.seats.items() if seat.reserve and seat.state == OPEN and seat.opens > now]
+        lost: dict[str, list[SeatKey]] = {}
+        for key in sorted({*closed} & {*kept}):
+            if self.seats[key].reserve != closing:
+                lost.setdefault(self.seats[key].reserve, []).append(key)
+        for reserve, keys in lost.items():
+            until, recent = self.seats[keys[0]].opens, monday_here(now, self.service) - WEEK
+            waiting = [key for key, seat in self.seats.items() if seat.reserve == reserve and seat.state == "closed"]
+            choosing = sum(monday_of(key.week) >= recent for key in waiting)
+            left = sum(self.seats[key].reserve == reserve for key in {*kept} - {*closed})
+            days = {key.day for key in keys}
+            others = [key for key in sorted(self.seats) if key.day not in days]
+            free = [key for key in others if self.can_be_set_aside(key, until, now)]
+            for key in free[: max(min(choosing - left, len(keys)), 0)]:
+                self.seats[key].reserve, self.seats[key].opens = reserve, until
+
     def can_be_set_aside(self, key: SeatKey, until: datetime, now: datetime) -> bool:
         """Return whether nobody has or had the seat, so that a closing may set it aside."""
         seat = self.seats[key]
         unused = seat.is_coming(now) or (seat.state == OPEN and seat.opens <= now)
         recent = monday_of(key.week) >= monday_here(now, self.service) - WEEK
         return unused and recent and seat.start - until >= NOTICE
+
+    # The desk
+
+    def at_desk(self, key: SeatKey | None, step: str, agent: str, now: datetime) -> str:
+        """Take a step of an agent at the only desk. Without a key, call the next person of today."""
+        today = now.astimezone(self.service.zone).date()
+        called = [other for other, seat in self.seats.items() if other.day == today and seat.state == CALLED]
+        if key is None:
+            waiting = [other for other, seat in sorted(self.seats.items()) if other.day == today and seat.visit.waits]
+            if called or not waiting:
+                return "DeskBusy" if called else "NobodyWaits"
+            key = waiting[0]
+        seat = self.seats[key]
+        if refusal := self.why_no_step(key, seat, step, now):
+            return refusal
+        visit = call_rules.after(step, seat.visit, 1, agent)
+        if visit is None:
+            return "AlreadyRecorded"
+        if step == "call" and called and called != [key]:
+            return "DeskBusy"
+        seat.visit, seat.state = visit, visit.state
+        return f"{seat.state} {key.ref}"
+
+    def why_no_step(self, key: SeatKey, seat: ModelSeat, step: str, now: datetime) -> str:
+        """Return the refusal of a step that does not depend on what the desk recorded before."""
+        today = now.astimezone(self.service.zone).date()
+        is_other_day = step in {"arrive", "call"} and key.day != today
+        is_early = step in OUTCOMES and (key.day > today or (step == MISSED and seat.start > now))
+        if step == "call" and is_other_day:
+            return "NotDue"
+        if seat.state not in RECORDED | {CONFIRMED}:
+            return "NotFound"
+        if is_other_day or is_early:
+            return "NotDue"
+        return "NotArrived" if step in {"call", "park"} and seat.state == CONFIRMED else ""
 
     # Letters
 

@@ -19,18 +19,20 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from chalicelib.booking import captcha, filing, holds, moves, personal_data, requests, schedule
 from chalicelib.booking.hold import Hold
 from chalicelib.booking.holds import Wish
+from chalicelib.desk import calls, closing, register
 from chalicelib.domain import emails, timetable, tokens
 from chalicelib.domain.person import Details
 from chalicelib.domain.refusals import CaptchaWrong, Refusal
-from chalicelib.domain.seat import Seat, SeatKey, State
+from chalicelib.domain.seat import RECORDED, Seat, SeatKey, State
+from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import outbox
 from chalicelib.mail.ses import Letter
 from chalicelib.storage import recent, seat_store, service_store
-from infra.ops import closing
 from tests.conftest import MONDAY
 from tests.long import IS_LONG
-from tests.proof import inprocess, seatmodel
+from tests.proof import call_rules, inprocess, seatmodel
+from tests.proof.call_rules import CONFIRMED, Appointment
 from tests.proof.comparison import SMALL, alike
 from tests.proof.seat_rules import BOOKED, HELD, NOTICE, OPEN, PERIOD, READY, RETURN_FIRST, RETURN_LAST
 
@@ -418,6 +420,49 @@ class Seats(RuleBasedStateMachine):
                 moved = answer.token, to, digest
         return moved
 
+    # Agents
+
+    @rule(
+        target=requests,
+        applicant=APPLICANT,
+        steps=some.lists(some.sampled_from([*call_rules.BEFORE]), max_size=6),
+        number=some.integers(0, 20),
+        is_early=some.booleans(),
+        times=some.integers(1, 2),
+    )
+    def a_visit(self, applicant: tuple[int, int], steps: list[str], number: int, is_early: bool, times: int) -> Any:  # noqa: FBT001 - drawn
+        """Book an appointment if nobody has one. On its day, record the arrival and take other steps at the desk."""
+        request = multiple() if self.booked() else self.book([applicant], 1, confirmed=True)
+        if booked := self.booked():
+            key = booked[number % len(booked)]
+            self.t = max(self.t, self.model.seats[key].start + timedelta(minutes=-20 if is_early else 1))
+            self.agents_do(key, ["arrive", *steps], 0, times)
+        return request
+
+    @rule(
+        steps=some.lists(some.sampled_from([*call_rules.BEFORE]), min_size=1, max_size=6),
+        number=some.integers(0, 20),
+        offset=OFFSETS,
+        times=some.integers(1, 2),
+    )
+    def agents_do_anything(self, steps: list[str], number: int, offset: float, times: int) -> None:
+        """Take steps at the desk about any seat."""
+        keys = sorted(self.model.seats)
+        self.agents_do(keys[number % len(keys)], steps, offset, times)
+
+    def booked(self) -> list[SeatKey]:
+        """Return the seats with an appointment."""
+        return sorted(key for key, seat in self.model.seats.items() if seat.shown_state == CONFIRMED)
+
+    def agents_do(self, key: SeatKey, steps: list[str], offset: float, times: int) -> None:
+        """Take steps about a seat, or call the next person. Every third step is another agent's."""
+        now = self.now(offset)
+        for number, step in enumerate(step for step in steps for _ in range(times)):
+            agent = "bba"[number % 3]
+            answer = answer_of(partial(desk_step(self.service, key, step, agent), now))
+            shown = answer if isinstance(answer, str) else f"{answer.state} {answer.key.ref}"
+            self.agree(shown, self.model.at_desk(None if step == "next" else key, step, agent, now))
+
     # Operators
 
     @rule(number=some.integers(0, 20), offset=OFFSETS, times=some.integers(1, 2))
@@ -437,6 +482,20 @@ class Seats(RuleBasedStateMachine):
             self.note_promise(key, digest)
 
 
+def desk_step(service: Service, key: SeatKey, step: str, agent: str) -> Callable[[datetime], Seat]:
+    """Return the call of the use case for a step of an agent at the desk."""
+    undone = step.removeprefix("undo ")
+    if undone != step:
+        return partial(register.undo, service, key, State(undone), agent)
+    steps: dict[str, Callable[[datetime], Seat]] = {
+        "next": partial(calls.call_next, service, 1, agent),
+        "call": partial(calls.call, service, key, 1, agent),
+        "park": partial(calls.park, service, key, agent),
+        "arrive": partial(register.arrive, service, key, agent),
+    }
+    return steps.get(step) or partial(register.record, service, key, State(step), agent)
+
+
 def shape(seat: Seat) -> dict[str, Any]:
     """Return the attributes of a stored seat that the model knows."""
     return {
@@ -452,7 +511,15 @@ def shape(seat: Seat) -> dict[str, Any]:
         "past": seat.past,
         "past_state": str(seat.past_state or ""),
         "reserve": seat.reserve,
+        "visit": visit_of(seat),
     }
+
+
+def visit_of(seat: Seat) -> Appointment:
+    """Return what the desk recorded on a seat."""
+    state = str(seat.state) if seat.state in RECORDED else CONFIRMED
+    by = seat.arrived_by, seat.called_by, seat.outcome_by
+    return Appointment(state, seat.called_to, seat.calls, seat.parked, *by)
 
 
 def expected(seat: seatmodel.ModelSeat) -> dict[str, Any]:

@@ -378,7 +378,7 @@ NOT_CHECKED = {
         f"dynamodb:{action}": "Lambda reads the stream with the mailer's role; the emulator reads it without"
         for action in _STREAM
     },
-    "dynamodb:ConditionCheckItem": "only a stage whose secret was rotated needs it",
+    "dynamodb:ConditionCheckItem": "only a stage whose secret was rotated, or a seat without a rule, needs it",
     "sqs:SendMessage": "Lambda fills the queues of unsent letters and of undone runs with the function's role; the "
     "emulator does it without",
 }

@@ -20,7 +20,7 @@ from chalicelib.domain.refusals import InvalidFields
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
-from chalicelib.mail.letters import LetterKind
+from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import items, seat_store
 from chalicelib.web import forms

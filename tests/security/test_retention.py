@@ -13,13 +13,15 @@ from chalicelib import settings
 from chalicelib.booking import captcha, filing, holds, moves, personal_data, requests, schedule
 from chalicelib.booking.holds import Wish
 from chalicelib.booking.requests import Request
+from chalicelib.desk import booking, closing
+from chalicelib.desk.booking import Order
+from chalicelib.desk.closing import Closing
+from chalicelib.domain.agent import Account, Role
 from chalicelib.domain.person import Details
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import seat_store, service_store
-from infra.ops import closing
-from infra.ops.closing import Closing
 from tests.conftest import MONDAY, document
 from tests.long import IS_LONG
 from tests.unit.infra.ops.program import ops
@@ -40,6 +42,11 @@ PEOPLE = {
     "Halima": (FIRST, 20),  # erases an ended request
     "Irie": (THIRD, 5),  # cancelled by the operator
 }
+FAMILY = {
+    "Jalil": (THIRD, 15),  # booked by the desk, attends
+    "Kadi": (THIRD, 20),  # booked with Jalil, erases the data
+}
+AGENT = Account("a" * 16, "agnes@example.net", "Agnès", {"aes": Role.AGENT}, 1, 1, "operator", NOW)
 KINDS = ("PERSON#", "EMAIL#", "AUDIT#", "ORIGIN#", "VISIT#", '"person"', '"hold"', '"past"')
 """Texts in the table that show personal data or its digests."""
 
@@ -91,10 +98,33 @@ def book(service: Service, name: str, day: date, minute: int) -> Applicant:
     return Applicant(details, request, start + timedelta(days=30))
 
 
+def book_family(service: Service) -> list[Request]:
+    """Book two people together, as an agent."""
+    seats = [SeatKey(day, time(10, minute), 1, service.id) for day, minute in FAMILY.values()]
+    family = [
+        Details(
+            name,
+            f"{name}-Exemple",
+            "",
+            date(1991, 6, number),
+            f"{name.lower()}@example.org",
+            f"06 00 00 00 {number}",
+            "fr",
+        )
+        for number, name in enumerate(FAMILY, start=21)
+    ]
+    return booking.book(service, Order(seats, family, "s" * 52), AGENT, NOW)
+
+
 @pytest.fixture
 def people(aes: Service) -> dict[str, Applicant]:
     """Return one applicant for each end that a request can have."""
     applicants = {name: book(aes, name, day, minute) for name, (day, minute) in PEOPLE.items()}
+    for name, request in zip(FAMILY, book_family(aes), strict=True):
+        assert request.person
+        applicants[name] = Applicant(request.person.details, request, request.start + timedelta(days=30))
+    personal_data.erase(applicants["Kadi"].request.token, NOW)
+    applicants["Kadi"].until = NOW
     requests.cancel(applicants["Cesaria"].request.token, NOW)
     sooner = datetime.combine(FIRST, time(10, 25), aes.zone)
     assert moves.move(requests.view(applicants["Dao"].request.token, NOW), sooner, now=NOW).start == sooner
@@ -168,8 +198,10 @@ def test_personal_data_is_erased_by_its_date_and_none_is_left_after_a_year(
         "Gilberto": State.CANCELLED,
         "Halima": State.CANCELLED,
         "Irie": State.WITHDRAWN,
+        "Jalil": None,
+        "Kadi": State.CANCELLED,
     }
-    assert visible == set(PEOPLE) - {"Gilberto", "Halima"}
+    assert visible == set(people) - {"Gilberto", "Halima", "Kadi"}
     assert [kind for kind in KINDS if kind in left] == []
     assert "SEATS#aes#2027-W48" in left
     assert "SEATS#aes#2027-W40" not in left

@@ -79,8 +79,21 @@ ROUTES = {
     },
     "desk": {
         *reads("/desk", "/desk/sign-in", "/desk/callback", "/desk/{service}/accounts"),
-        *reads(*(f"/desk/{{service}}/{page}" for page in ("day", "seats/{seat}", "print", "export", "evening"))),
-        *(("POST", f"/desk/{{service}}/{page}") for page in ("day", "search", "seats/{seat}")),
+        *reads(
+            *(f"/desk/{{service}}/{page}" for page in ("day", "call", "seats/{seat}", "print", "export", "evening"))
+        ),
+        *(("POST", f"/desk/{{service}}/{page}") for page in ("day", "call", "search", "seats/{seat}")),
+        *reads("/desk/{service}/walk-in"),
+        *reads(
+            "/desk/{service}/book", *(f"/desk/{{service}}/seats/{{seat}}/{page}" for page in ("convocation", "label"))
+        ),
+        ("POST", "/desk/{service}/book"),
+        *reads(*(f"/desk/{{service}}/seats/{{seat}}/{page}" for page in ("details", "move", "cancellation"))),
+        *(("POST", f"/desk/{{service}}/seats/{{seat}}/{page}") for page in ("details", "move", "cancellation")),
+        *reads("/desk/{service}/week", "/desk/{service}/displays", "/display/{token}"),
+        ("POST", "/desk/{service}/displays"),
+        *reads("/desk/{service}/absence", "/desk/{service}/history"),
+        ("POST", "/desk/{service}/absence"),
         ("POST", "/desk/sign-out"),
         ("POST", "/desk/sign-out-everywhere"),
         ("POST", "/desk/{service}/accounts"),
@@ -97,7 +110,7 @@ ACTIONS = {
     "request": {*LOGS, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
     | {"dynamodb:ConditionCheckItem"},
     "desk": {*LOGS, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
-    | {"dynamodb:BatchGetItem"},
+    | {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"},
     "mailer": {
         *(*LOGS, *READ, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
@@ -108,7 +121,7 @@ ACTIONS = {
     "draw": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
     "office": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem"},
 }
-DENIED_KEYS = {"draw": [["DESK*"]], "desk": [["DRAWSEED#*"], ["DESKAUDIT#*"]]}
+DENIED_KEYS = {"draw": [["DESK*"]], "desk": [["DRAWSEED#*"], ["DESKAUDIT#*"], ["DESKHISTORY#*"]]}
 """The keys that a role is denied; those of all other roles are the seeds of draws and everything of the desk."""
 QUEUES = {"mailer": "unsent", "release": "undone", "expiry": "undone", "draw": "undone"}
 """The queue of each function that has one: where what it could not do ends."""
@@ -172,7 +185,7 @@ def test_this_test_lists_every_route_of_the_code() -> None:
     declared = {(method, path) for path, methods in app.routes.items() for method in methods}
     listed = [route for routes in ROUTES.values() for route in routes]
     assert declared == set(listed)
-    assert len(listed) == 115
+    assert len(listed) == 148
 
 
 def test_every_route_is_integrated_with_the_alias_of_its_function(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""Imports go one way: app -> web, mail -> allocation, desk -> booking -> storage -> domain; rendering: only domain."""
+"""Imports go one way: app -> web, mail; web -> desk; both -> allocation -> booking -> storage -> domain."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ PACKAGES = {
     "storage": {"domain"},
     "booking": {"domain", "storage"},
     "allocation": {"domain", "storage", "booking"},
-    "desk": {"domain", "storage", "booking"},
+    "desk": {"domain", "storage", "booking", "allocation"},
     "rendering": {"domain"},
     "mail": {"domain", "storage", "booking", "allocation", "rendering"},
     "web": {"domain", "storage", "booking", "allocation", "desk", "rendering"},

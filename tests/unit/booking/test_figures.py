@@ -55,6 +55,8 @@ def test_the_counts_of_a_played_week_are_right(service: Service) -> None:
         "freed": 5,  # 5 were cancelled, 1 moved away
         "expired": 5,  # 6
         "days_waited": None,
+        "walk_ins": 0,
+        "waiting_minutes": None,
         "releases": [{"opens_at": "2026-11-30T09:00:00+01:00", "seats": 58, "seconds_until_full": None}],
         "honoured": None,
         "draw": None,

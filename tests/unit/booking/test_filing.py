@@ -406,8 +406,7 @@ def test_a_bounce_leaves_the_time_of_the_form_to_correct_the_address() -> None:
 def test_a_bounce_of_the_old_address_that_was_read_before_the_correction_stops_nothing() -> None:
     hold = ready()
     send_details(hold, AWA, now=NOW)
-    request = person_store.request_of_email(keys().email_key(AWA.email), "aes")
-    assert request
+    (request,) = person_store.requests_of_email(keys().email_key(AWA.email), "aes")
     filing.change_email(hold, RIGHT, now=NOW)
     assert not person_store.stop_letters(request, "aes", "bounced")
     assert person().stopped == ""
@@ -418,8 +417,7 @@ def test_a_bounce_of_a_corrected_address_stops_its_letters(right: str) -> None:
     hold = ready()
     send_details(hold, AWA, now=NOW)
     filing.change_email(hold, right, now=NOW)
-    request = person_store.request_of_email(keys().email_key(right), "aes")
-    assert request
+    (request,) = person_store.requests_of_email(keys().email_key(right), "aes")
     assert person_store.stop_letters(request, "aes", "bounced")
 
 

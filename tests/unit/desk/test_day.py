@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.booking import personal_data, requests
+from chalicelib.desk import calls as desk_calls
 from chalicelib.desk import day, register
 from chalicelib.desk.day import Row
 from chalicelib.domain.person import Details
@@ -191,15 +192,17 @@ def test_a_search_leaves_the_seats_it_showed_in_the_audit_and_not_the_words(serv
 
 
 def test_the_figures_of_a_day(service: Service) -> None:
-    keys = [confirmed(somebody(number), START + timedelta(minutes=5 * (number // 2))).seat.key for number in range(6)]
+    keys = [confirmed(somebody(number), START + timedelta(minutes=5 * (number // 2))).seat.key for number in range(7)]
     filed(BEN, START + timedelta(minutes=20))
     seat_maintenance.close(SeatKey(TODAY, time(9, 15), 1, "aes"), "office", EARLY)
-    register.arrive(service, keys[0], AGNES, EARLY)
+    for key in (keys[0], keys[6]):
+        register.arrive(service, key, AGNES, EARLY)
+    desk_calls.call(service, keys[6], 1, AGNES, EARLY)
     late = START + timedelta(hours=1)
     for key, outcome in zip(keys[1:5], (State.SEEN, State.SEEN, State.MISSED, State.INCOMPLETE), strict=True):
         register.record(service, key, outcome, AGNES, late)
     totals = day.totals(day.read_day(service, TODAY, late))
-    assert totals == day.Totals(planned=29, booked=6, arrived=1, seen=2, missed=1, incomplete=1, open_=2)
+    assert totals == day.Totals(planned=29, booked=7, arrived=1, called=1, seen=2, missed=1, incomplete=1, open_=3)
 
 
 def test_the_file_for_a_spreadsheet_has_no_formula_and_no_birth_date(service: Service) -> None:

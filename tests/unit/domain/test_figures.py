@@ -41,6 +41,8 @@ def test_a_full_week_is_counted() -> None:
         "recorded": None,
         "honoured": None,
         "days_waited": {"median": 15, "nine_of_ten": 17},
+        "walk_ins": 0,
+        "waiting_minutes": None,
         "draw": None,
         "releases": [{"opens_at": "2026-11-30T09:00:00+01:00", "seats": 60, "seconds_until_full": 9}],
     }
@@ -67,6 +69,29 @@ def test_what_the_desk_records_later_counts_as_an_appointment_and_says_who_came(
     seats = [replace(seat, state=outcome) for seat, outcome in zip(taken(60)[:48], outcomes, strict=True)]
     week = counted([*seats, *taken(60)[48:]])
     assert (week["confirmed"], week["recorded"], week["honoured"]) == (60, 45, 40)
+
+
+def test_the_wait_on_site_ends_with_the_first_call_and_needs_ten_people() -> None:
+    arrived = MONDAY + timedelta(days=15)
+    seats = [
+        replace(seat, arrived_at=arrived, called_at=arrived + timedelta(minutes=number, seconds=59))
+        for number, seat in enumerate(taken(60, State.SEEN)[:50])
+    ]
+    assert counted(seats)["waiting_minutes"] == {"median": 24, "nine_of_ten": 44}
+    assert counted(seats[:9])["waiting_minutes"] is None
+    seen_without_a_call = [replace(seat, called_at=None) for seat in seats]
+    taken_back = [replace(seat, state=State.OPEN) for seat in seats]
+    assert counted(seen_without_a_call)["waiting_minutes"] is counted(taken_back)["waiting_minutes"] is None
+
+
+def test_a_walk_in_is_an_appointment_that_was_filed_on_its_day_and_too_late_for_the_public() -> None:
+    late = [replace(seat, filed_at=SERVICE.start_of(seat.key) - timedelta(minutes=10)) for seat in taken(60)]
+    assert (counted(late)["walk_ins"], counted(late[:9])["walk_ins"]) == (60, 5)
+    day_before = [replace(seat, filed_at=SERVICE.start_of(seat.key) - timedelta(days=1)) for seat in taken(60)]
+    assert counted(day_before)["walk_ins"] == 0
+    assert counted([replace(seat, state=State.PENDING) for seat in late])["walk_ins"] == 0
+    same_day = codec.service_from_document(document(times={"notice_hours": 0}))
+    assert figures.of_week(same_day, WEEK, late, None)["walk_ins"] == 0
 
 
 def test_no_count_of_people_tells_a_small_group_from_none_at_all() -> None:

@@ -37,7 +37,7 @@ FILLED = {
     "STAGE=STAGE": "STAGE=test",
 }
 """What stands for the words in capitals."""
-GROUPS = {"services", "release", "seats", "requests", "draws", "agents"}
+GROUPS = {"services", "release", "seats", "requests", "draws", "agents", "displays"}
 RELATIVE = re.compile(r"docs/[\w/-]+\.md")
 
 

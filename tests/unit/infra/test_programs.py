@@ -38,6 +38,8 @@ PROGRAMS = [
     "tests.security.fuzz",
     "tests.security.timing",
     "tests.load.bench",
+    "tests.load.calls",
+    "tests.load.day",
     "tests.load.draw",
     "tests.load.fairness",
     "tests.load.mutants",

@@ -20,6 +20,7 @@ from chalicelib.domain.service import LANGUAGES, Service
 from chalicelib.keys import keys
 from chalicelib.mail import draw_letters, letters, outbox, ses
 from chalicelib.mail.draw_letters import EntryFacts
+from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import items, person_store, seat_maintenance, seat_store
 from tests.unit.booking.steps import AWA, NOW, person
@@ -87,7 +88,7 @@ def test_a_request_that_is_cancelled_before_its_confirmation_is_deleted_and_afte
     confirmed = {**before, "state": {"S": str(State.CONFIRMED)}}
     due = outbox.letter_due(confirmed, deleted[2])
     assert due is not None
-    assert due.kind is letters.LetterKind.CANCELLED
+    assert due.kind is LetterKind.CANCELLED
 
 
 @pytest.mark.usefixtures("service")

@@ -9,6 +9,7 @@ import pytest
 from icalendar import Calendar
 
 from chalicelib.rendering import convocation
+from chalicelib.rendering.convocation import Member
 from chalicelib.rendering.i18n import locale_for
 from tests.unit.rendering.samples import FRENCH, PARIS, TOLD
 
@@ -125,3 +126,12 @@ def test_importing_the_service_loads_no_pdf_or_calendar_library() -> None:
         "sys.exit(bool({'reportlab', 'segno', 'icalendar', 'arabic_reshaper', 'bidi', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603  this Python
+
+
+def test_the_event_of_a_family_ends_with_the_last_appointment_of_the_day() -> None:
+    members = tuple(
+        Member("R", "Awa", "Exemple", TOLD.birth_date, TOLD.start + later, "1015A")
+        for later in (timedelta(), timedelta(minutes=10), timedelta(days=1))
+    )
+    properties = event(convocation.calendar_file(replace(TOLD, family=members), FRENCH, now=NOW))
+    assert properties["DTEND"] == "20261203T093000Z"

@@ -1,6 +1,6 @@
 import io
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -14,7 +14,7 @@ from chalicelib.domain import codec
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import SeatKey
 from chalicelib.rendering import convocation, pdf
-from chalicelib.rendering.convocation import Convocation
+from chalicelib.rendering.convocation import Convocation, Member
 from chalicelib.rendering.i18n import locale_for
 from tests.unit.rendering.samples import FRENCH, PARIS, TOLD
 
@@ -204,6 +204,42 @@ def test_the_qr_code_of_the_paper_changes_with_the_reference_alone() -> None:
 def test_a_birth_name_stands_beside_the_name_that_is_used_now() -> None:
     assert "Nom de naissance : Ñandú" in text(replace(TOLD, birth_name="Ñandú"))
     assert "Nom de naissance" not in text(TOLD)
+
+
+# Several people
+
+CHILD = Member("K7FM3R8HW4", "Nguyễn Thị", "Exemple", date(2015, 3, 4), TOLD.start + timedelta(minutes=5), "1020A")
+FAMILY = replace(TOLD, family=(Member(TOLD.reference, "Awa", "Exemple", TOLD.birth_date, TOLD.start, "1015A"), CHILD))
+
+
+def test_one_paper_names_all_who_were_booked_together_each_with_a_time_and_a_number() -> None:
+    printed = text(FAMILY)
+    for part in (
+        "10 h 15 – Awa Exemple",
+        "10 h 20 – Nguyễn Thị Exemple",
+        "Né(e) le 4 mars 2015. Numéro d’appel : 1020A. Référence : K7FM3R8HW4.",
+        "Durée : 10 minutes",
+        "uniquement pour les personnes qui y sont nommées",
+    ):
+        assert part in printed
+
+
+def test_who_moved_to_another_day_is_named_with_that_day_and_makes_nobody_stay_longer() -> None:
+    later = replace(FAMILY, family=(FAMILY.family[0], replace(CHILD, start=CHILD.start + timedelta(days=1))))
+    assert "vendredi 4 décembre 2026 à 10 h 20 – Nguyễn Thị Exemple" in text(later)
+    assert "Durée : 5 minutes" in text(later)
+
+
+def test_the_sheet_of_a_family_is_in_the_own_language_too() -> None:
+    *_, arabic = texts_of(read(FAMILY, "ar"))
+    assert "Nguyễn Thị Exemple" in arabic
+    assert "رقم النداء" in arabic
+    assert "1020A" in arabic
+
+
+def test_who_has_no_e_mail_is_not_sent_to_one() -> None:
+    assert "e-mail" not in text(replace(TOLD, has_email=False))
+    assert "dites-le-nous" in text(replace(TOLD, has_email=False))
 
 
 # The person's own language

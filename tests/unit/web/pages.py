@@ -72,6 +72,20 @@ AWA = Details("Awa", "D’Exemple", "Ñandú", date(1990, 5, 17), "awa@example.o
 PERSON = Person("p", "aes", KEY, "h", AWA, "AES-7K3M9-QXPT2", NOW)
 
 
+FAMILY = [
+    replace(
+        PERSON,
+        key=f"p{number}",
+        seat=replace(KEY, start=time(KEY.start.hour, KEY.start.minute + 5 * number)),
+        details=replace(AWA, first_name=name, birth_name=""),
+        reference=f"AES-7K3M{number}-QXPT2",
+        family=("p0", "p1", "p2"),
+        booked_by="a",
+    )
+    for number, name in enumerate(("Awa", "Moussa", "Nguyễn Thị"))
+]
+
+
 FIELDS = {
     "first_name": "Awa",
     "last_name": "D’Exemple",
@@ -115,7 +129,7 @@ def week(*free: str) -> calendar.Calendar:
 
 def request(state: State) -> Request:
     live = state in BOOKED | {State.DISPLACED}
-    ended = Request(TOKEN, AES, Seat(KEY, opens_at=NOW), state, "AES-7K3M9-QXPT2")
+    ended = Request(TOKEN, AES, Seat(KEY, opens_at=NOW, called_to=3), state, "AES-7K3M9-QXPT2")
     return replace(ended, confirm_before=NOW, filed_at=NOW, person=PERSON) if live else ended
 
 
@@ -281,6 +295,8 @@ DRAWN_WEEK: dict[str, Any] = {
     "recorded": 45,
     "honoured": 45,
     "days_waited": {"median": 12, "nine_of_ten": 19},
+    "walk_ins": 5,
+    "waiting_minutes": {"median": 11, "nine_of_ten": 34},
     "draw": {
         "seats": 60,
         "entries": 1230,
@@ -496,18 +512,19 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "values": {},
         },
     ),
-    "pending": ("request.html", {"request": request(State.PENDING)}),
-    "confirmed": ("request.html", {"request": request(State.CONFIRMED)}),
-    "arrived": ("request.html", {"request": request(State.ARRIVED)}),
-    "seen": ("request.html", {"request": request(State.SEEN)}),
-    "missed": ("request.html", {"request": request(State.MISSED)}),
-    "incomplete": ("request.html", {"request": request(State.INCOMPLETE)}),
-    "cancelled": ("request.html", {"request": request(State.CANCELLED)}),
-    "expired": ("request.html", {"request": request(State.EXPIRED)}),
-    "withdrawn": ("request.html", {"request": request(State.WITHDRAWN)}),
-    "moved": ("request.html", {"request": request(State.MOVED)}),
-    "displaced": ("request.html", {"request": request(State.DISPLACED)}),
-    "displaced, too late": ("request.html", {"request": replace(request(State.DISPLACED), person=None)}),
+    "pending": ("request.html", {"request": request(State.PENDING), "family": ()}),
+    "confirmed": ("request.html", {"request": request(State.CONFIRMED), "family": ()}),
+    "arrived": ("request.html", {"request": request(State.ARRIVED), "family": ()}),
+    "called": ("request.html", {"request": request(State.CALLED), "family": ()}),
+    "seen": ("request.html", {"request": request(State.SEEN), "family": ()}),
+    "missed": ("request.html", {"request": request(State.MISSED), "family": ()}),
+    "incomplete": ("request.html", {"request": request(State.INCOMPLETE), "family": ()}),
+    "cancelled": ("request.html", {"request": request(State.CANCELLED), "family": ()}),
+    "expired": ("request.html", {"request": request(State.EXPIRED), "family": ()}),
+    "withdrawn": ("request.html", {"request": request(State.WITHDRAWN), "family": ()}),
+    "moved": ("request.html", {"request": request(State.MOVED), "family": ()}),
+    "displaced": ("request.html", {"request": request(State.DISPLACED), "family": ()}),
+    "displaced, too late": ("request.html", {"request": replace(request(State.DISPLACED), person=None), "family": ()}),
     "move": ("move.html", {"request": request(State.CONFIRMED), "days": DAYS}),
     "move, nothing free": ("move.html", {"request": request(State.CONFIRMED), "days": []}),
     "move, displaced": ("move.html", {"request": request(State.DISPLACED), "days": DAYS}),
@@ -527,7 +544,20 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "request": request(State.CONFIRMED),
             "convocation": convocation.convocation_of(AES, PERSON),
-            "qr": PICTURE,
+            "qr": lambda _reference: PICTURE,
+            "pdf": "data:application/pdf;base64,AA==",
+        },
+    ),
+    "confirmed, family": (
+        "request.html",
+        {"request": replace(request(State.CONFIRMED), person=FAMILY[0]), "family": FAMILY},
+    ),
+    "convocation, family": (
+        "convocation.html",
+        {
+            "request": replace(request(State.CONFIRMED), person=FAMILY[0]),
+            "convocation": convocation.convocation_of(AES, FAMILY[0], FAMILY),
+            "qr": lambda _reference: PICTURE,
             "pdf": "data:application/pdf;base64,AA==",
         },
     ),

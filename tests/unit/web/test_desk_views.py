@@ -1,89 +1,20 @@
 """A day at the desk, on its pages: who may do what, what a refusal says, and what bad input leads to."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 
-from chalicelib.desk import day
 from chalicelib.domain.agent import Role
-from chalicelib.domain.seat import SeatKey, State
-from chalicelib.domain.service import Service
-from chalicelib.keys import keys
-from chalicelib.storage import seat_store
-from infra.local import practice_day
-from infra.local.provider import Provider
-from tests.client import PARIS
+from chalicelib.domain.seat import State
 from tests.conftest import Clock
-from tests.unit.desk.office import Desk, invited
+from tests.unit.web.desk_day import NAMES, SignedIn, Today, signed_in, today
 from tests.unit.web.pages import Tags, text_of
 
+__all__ = ["signed_in", "today"]
 pytestmark = pytest.mark.slow
-
-NAMES = ("Exemple", "Exemplaire", "Moussa-Exemple")
 LIST = "/desk/aes/day"
-
-
-@dataclass(frozen=True)
-class Today:
-    """Three appointments at desk 1, and it is ten past ten on their day."""
-
-    service: Service
-    start: datetime
-
-    @property
-    def date(self) -> str:
-        return f"{self.start:%Y-%m-%d}"
-
-    def key(self, number: int) -> SeatKey:
-        return SeatKey(self.start.date(), time(10, 5 * number), 1, "aes")
-
-    def row(self, number: int) -> str:
-        """Return the id of a row, as the forms send it."""
-        return self.key(number).ref.removeprefix("aes.")
-
-    def state(self, number: int) -> State:
-        return seat_store.read(self.key(number)).state
-
-    def page(self, number: int) -> str:
-        """Return the page of a person."""
-        return f"/desk/aes/seats/{self.key(number).ref}"
-
-    def reference(self, number: int) -> str:
-        person = day.read_row(self.service, self.key(number).ref, self.start).person
-        assert person
-        return person.reference
-
-
-@pytest.fixture
-def today(service: Service, clock: Clock) -> Today:
-    """Book the three appointments."""
-    start = clock.now.astimezone(PARIS).replace(hour=10, minute=0, second=0, microsecond=0)
-    today = Today(service, start)
-    for number, name in enumerate(NAMES):
-        details = replace(practice_day.details(number), first_name="Awa", last_name=name)
-        for item in practice_day.booking(service, keys(), today.key(number), details, start):
-            item.save()
-    clock.now = today.start + timedelta(minutes=10)
-    return today
-
-
-SignedIn = Callable[..., Desk]
-
-
-@pytest.fixture
-def signed_in(today: Today, provider: Provider, clock: Clock) -> SignedIn:  # noqa: ARG001  # the day is there for its effect
-    """Give the browser of an agent who is signed in."""
-
-    def enter(subject: str = "basile", role: Role = Role.AGENT) -> Desk:
-        invited(subject, clock.now, role)
-        desk = Desk(provider)
-        desk.sign_in(subject)
-        return desk
-
-    return enter
 
 
 def test_sign_in_leads_to_today_s_list(signed_in: SignedIn, today: Today) -> None:
@@ -319,3 +250,20 @@ def test_sheet_file_and_figures_of_the_day(signed_in: SignedIn, today: Today) ->
     figures = text_of(desk.get("/desk/aes/evening").text)
     assert "Places prévues3 Rendez-vous pris3 : voir la liste" in figures
     assert "Il reste 2 rendez-vous sans suite" in figures
+
+
+def test_the_figures_of_a_day_and_a_week_have_no_name_and_are_a_file_too(signed_in: SignedIn, today: Today) -> None:
+    desk = signed_in("chloe", Role.VIEWER)
+    week = f"{today.start:%G-W%V}"
+    for page in (f"evening?date={today.date}", f"week?week={week}"):
+        answer = desk.get(f"/desk/aes/{page}")
+        (link,) = [a for a in Tags(answer.text).all("a") if "download" in a]
+        assert f"\r\n{today.date};tous;" in unquote(link["href"])
+        assert not [name for name in NAMES[1:] if name in unquote(answer.text)]
+    assert "Aucune place cette semaine." in desk.get("/desk/aes/week?week=2030-W01").text
+
+
+@pytest.mark.parametrize("week", ["2026-W60", "x", "0001-W01", "9999-W52"])
+def test_a_week_that_does_not_exist_leads_to_today_s_list(signed_in: SignedIn, week: str) -> None:
+    answer = signed_in().get(f"/desk/aes/week?week={week}")
+    assert (answer.status, "Écrivez une semaine" in answer.text, "aujourd’hui" in answer.text) == (422, True, True)

@@ -37,7 +37,8 @@ TABLE_ROUTES = [
     (method, path)
     for method, path in ROUTES
     if "429" in CONTRACT["paths"][path][method.lower()]["responses"]
-    and not path.startswith("/desk")  # tests/unit/desk/test_sessions.py has a session to call them with
+    and not path.startswith(("/desk", "/display"))  # tests/unit/desk/test_sessions.py has a session, and
+    # tests/unit/web/test_display_views.py a link to call them with
 ]
 
 
@@ -63,7 +64,7 @@ def call_route(method: str, route: str, hold_id: str, token: str) -> Answer:
 
 def test_an_invalid_token_is_not_found_on_any_route() -> None:
     owned = [(method, route) for method, route in ROUTES if "{hold}" in route or "{token}" in route]
-    assert len(owned) == 26
+    assert len(owned) == 27
     for wrong in ("x", "aes.20261203.1015.1." + "a" * 78, "%00", "a" * 2000, BIDI):
         for method, route in owned:
             refused(call_route(method, route, wrong, wrong), 404, "not-found")

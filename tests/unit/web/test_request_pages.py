@@ -10,6 +10,7 @@ from chalicelib.domain.seat import EntryKey, State
 from chalicelib.domain.service import LANGUAGES
 from chalicelib.mail import draw_letters, letters
 from chalicelib.mail.draw_letters import EntryFacts
+from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.mail.letter_parts import Content
 from chalicelib.rendering import convocation, templates
 from tests.unit.rendering.samples import locale_from_source
@@ -114,7 +115,7 @@ def test_the_page_of_the_convocation_saves_its_pdf_without_another_request() -> 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_letter_is_one_column_in_the_language_of_the_person(language: str) -> None:
     locale = locale_from_source(language)
-    letter = letters.compose(letters.LetterKind.CONFIRM, AES, PERSON, f"https://example.org/requests/{TOKEN}", locale)
+    letter = letters.compose(LetterKind.CONFIRM, AES, PERSON, f"https://example.org/requests/{TOKEN}", locale)
     html = templates.render("mail.html", locale, "", letter=letter)
     tags = Tags(html)
     assert tags.all("html") == [{"lang": language, "dir": locale.direction}]
@@ -133,20 +134,20 @@ def test_a_letter_is_one_column_in_the_language_of_the_person(language: str) -> 
 def test_a_person_with_a_single_name_is_named_without_the_hyphen() -> None:
     single = replace(PERSON, details=replace(PERSON.details, first_name="-", last_name="Exemple"))
     letter = letters.compose(
-        letters.LetterKind.CONFIRM, AES, single, "https://example.org/requests/x", locale_from_source("fr")
+        LetterKind.CONFIRM, AES, single, "https://example.org/requests/x", locale_from_source("fr")
     )
     assert letter.greeting == "Bonjour Exemple,"
     assert convocation.convocation_of(AES, single).person == "Exemple"
 
 
-def letter_about(kind: letters.LetterKind, language: str = "fr") -> Content:
+def letter_about(kind: LetterKind, language: str = "fr") -> Content:
     locale, url = locale_from_source(language), f"https://example.org/requests/{TOKEN}"
     entry = ENTRY if kind in draw_letters.BODIES else None
     return letters.compose(kind, AES, PERSON, url, locale, until=NOW, entry=entry)
 
 
-@pytest.mark.parametrize("kind", letters.LetterKind)
-def test_a_letter_begins_with_the_office_and_ends_with_its_postal_address(kind: letters.LetterKind) -> None:
+@pytest.mark.parametrize("kind", LetterKind)
+def test_a_letter_begins_with_the_office_and_ends_with_its_postal_address(kind: LetterKind) -> None:
     letter = letter_about(kind)
     for template in ("mail.html", "mail.txt"):
         read = text_of(templates.render(template, locale_from_source("fr"), "", letter=letter))
@@ -158,13 +159,13 @@ def test_a_letter_begins_with_the_office_and_ends_with_its_postal_address(kind: 
 def test_the_display_name_of_the_sender_does_not_say_what_the_appointment_is_about() -> None:
     board = replace(AES, office="Préfecture de la Loire, commission médicale")
     locale = locale_from_source("fr")
-    letter = letters.compose(letters.LetterKind.CONFIRM, board, PERSON, "https://example.org/requests/x", locale)
+    letter = letters.compose(LetterKind.CONFIRM, board, PERSON, "https://example.org/requests/x", locale)
     assert letter.sender_name == "Préfecture de la Loire – rendez-vous"
 
 
 @pytest.mark.parametrize("kind", ["convocation", "moved", "reminder"])
 def test_a_letter_about_an_appointment_lists_the_documents_and_what_happens_next(kind: str) -> None:
-    letter = letter_about(letters.LetterKind(kind))
+    letter = letter_about(LetterKind(kind))
     html = templates.render("mail.html", locale_from_source("fr"), "", letter=letter)
     for text in (*AES.documents, *AES.documents_note):
         assert text["fr"].partition("www")[0] in html
@@ -174,6 +175,6 @@ def test_a_letter_about_an_appointment_lists_the_documents_and_what_happens_next
 
 @pytest.mark.parametrize("kind", ["cancelled", "deleted", "expired", "withdrawn", "displaced"])
 def test_a_letter_about_a_lost_slot_asks_for_no_documents_and_calls_the_slot_lost(kind: str) -> None:
-    letter = letter_about(letters.LetterKind(kind))
+    letter = letter_about(LetterKind(kind))
     assert (letter.documents, letter.notes, letter.links, letter.steps) == ((), (), (), ())
     assert letter.facts_title == "Le créneau qui n’est plus à votre nom"

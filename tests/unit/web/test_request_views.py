@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.booking import personal_data, requests
+from chalicelib.desk import calls as desk_calls
 from chalicelib.desk import register
-from chalicelib.domain.seat import SeatKey, State
+from chalicelib.domain.seat import OUTCOMES, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import items, seat_expressions, seat_store
@@ -146,6 +147,7 @@ def test_a_program_moves_a_request_to_one_of_its_choices_and_goes_on_with_the_ne
     ("state", "title"),
     [
         (State.ARRIVED, "Votre arrivée est notée"),
+        (State.CALLED, "On vous appelle au guichet 2"),
         (State.SEEN, "Ce rendez-vous est terminé"),
         (State.MISSED, "Ce rendez-vous est noté comme manqué"),
         (State.INCOMPLETE, "Il manquait des documents à ce rendez-vous"),
@@ -157,9 +159,11 @@ def test_an_applicant_reads_kindly_what_the_desk_recorded_and_can_change_nothing
     token = confirmed(wish(0))
     key = keys().read_link_token(token).seat
     start = service.start_of(key)
-    if state is State.ARRIVED:
+    if state in {State.ARRIVED, State.CALLED}:
         register.arrive(service, key, "a" * 16, start)
-    else:
+    if state is State.CALLED:
+        desk_calls.call_next(service, 2, "a" * 16, start)
+    elif state in OUTCOMES:
         register.record(service, key, state, "a" * 16, start)
     assert get(f"/requests/{token}").data["state"] == state
     assert get(f"/requests/{token}/convocation").data["state"] == state
@@ -291,7 +295,7 @@ def test_an_invalid_reference_or_email_is_refused_by_field_and_the_page_keeps_bo
     assert person.page.forms[0].fields == {"reference": "?", "email": "awa@"}
 
 
-def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or_not() -> None:
+def test_asking_for_a_link_makes_the_same_calls_whether_the_request_exists_or_not() -> None:
     token = confirmed()
     reference = get(f"/requests/{token}").data["reference"]
     answers = []
@@ -305,4 +309,4 @@ def test_asking_for_a_link_makes_the_same_one_call_whether_the_request_exists_or
             answer = post("/manage", body)
         answers.append((answer.status, answer.text, {**answer.headers}, asked))
     assert answers[0] == answers[1] == answers[2] == answers[3]
-    assert (answers[0][0], answers[0][3]) == (202, ["UpdateItem"])
+    assert (answers[0][0], answers[0][3]) == (202, ["UpdateItem"] * 2)

@@ -5,14 +5,14 @@ from datetime import date, datetime, time, timedelta
 from chalicelib.booking import requests
 from chalicelib.booking.locks import lock_rule
 from chalicelib.booking.requests import Request
+from chalicelib.desk import closing
+from chalicelib.desk.closing import Closing
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import Seat, SeatKey
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import outbox
 from chalicelib.storage import request_store, seat_store, service_store
-from infra.ops import closing
-from infra.ops.closing import Closing
 from tests.conftest import MONDAY
 
 NOW = MONDAY + timedelta(seconds=1)

@@ -14,10 +14,10 @@ from chalicelib.desk import spreadsheet
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
-from chalicelib.storage import seat_maintenance
+from chalicelib.storage import seat_maintenance, timetable_store
 from chalicelib.storage.dynamodb import connection
 from chalicelib.storage.items import Item
-from infra.ops import manual_seats, output
+from infra.ops import output
 from infra.ops.audit import AuditItem, audited
 from infra.ops.session import Refused, Session
 from infra.ops.stage_access import caller, problem_of, select_stage
@@ -373,7 +373,7 @@ def test_a_command_that_loses_the_table_is_audited_as_failed_with_exit_code_3(mo
     def away(*_: object) -> None:
         raise TooManyRequests
 
-    monkeypatch.setattr(manual_seats, "_write", away)
+    monkeypatch.setattr(timetable_store, "write", away)
     ran = ops(*ADD, "--yes", "--json")
     assert (ran.code, ran.json) == (3, {"error": "DynamoDB throttles the table: try again in a minute"})
     assert [item["outcome"] for item in audit_items()] == ["failed"]

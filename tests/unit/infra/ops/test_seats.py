@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from chalicelib.booking import schedule
+from chalicelib.desk import closing
 from chalicelib.domain import seat_changes
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, Seat, State
 from chalicelib.domain.seat_changes import SeatChange
 from chalicelib.domain.service import Service
-from chalicelib.storage import seat_maintenance, seat_store, service_store
-from infra.ops import closing, manual_seats
+from chalicelib.storage import seat_maintenance, seat_store, service_store, timetable_store
 from tests.conftest import MONDAY, document, fill
 from tests.long import LONG
 from tests.unit.infra.ops.bookings import ERASED, NOW, TUESDAY, book, key
@@ -205,14 +205,14 @@ def test_a_seat_that_opens_only_by_hand_needs_no_force() -> None:
 
 def between(monkeypatch: pytest.MonkeyPatch, do: Any) -> None:
     """Let somebody else act once, after this operator compared the seats and before they are written."""
-    write, left = manual_seats._write, [do]  # noqa: SLF001  # the moment between reading and writing
+    write, left = timetable_store.write, [do]
 
     def later(*words: Any) -> None:
         if left:
             left.pop()()
         write(*words)
 
-    monkeypatch.setattr(manual_seats, "_write", later)
+    monkeypatch.setattr(timetable_store, "write", later)
 
 
 @pytest.mark.usefixtures("service")
@@ -239,9 +239,9 @@ def test_a_seat_that_the_release_creates_meanwhile_is_listed_as_existing(monkeyp
 @pytest.mark.usefixtures("service")
 def test_an_operator_whose_plan_is_always_outdated_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def outdated(*_: object) -> None:
-        raise manual_seats.Outdated
+        raise timetable_store.Outdated
 
-    monkeypatch.setattr(manual_seats, "_write", outdated)
+    monkeypatch.setattr(timetable_store, "write", outdated)
     ran = ops(*add("10:30", "10:45"), "--force", "--yes")
     assert (ran.code, ran.err) == (
         1,

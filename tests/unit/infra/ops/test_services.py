@@ -154,6 +154,7 @@ def test_changed_rules_and_seats_are_shown_before_anything_is_written(folder: Pa
         "new": False,
         "hidden": False,
         "opens": [],
+        "internal": {},
         "rules": [
             {"rule": "plannings", "before": plannings("09:15"), "after": plannings("09:20")},
             {"rule": "times.hold_seconds", "before": 180, "after": 240},

@@ -131,6 +131,7 @@ def test_the_figures_of_a_week_count_what_happened_to_its_seats() -> None:
         "pending": 1,
         "confirmed": 2,
         "arrived": 0,
+        "called": 0,
         "seen": 0,
         "missed": 0,
         "incomplete": 0,

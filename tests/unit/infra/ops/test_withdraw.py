@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from chalicelib.booking import holds, requests, schedule
+from chalicelib.desk import closing
 from chalicelib.domain.refusals import NotFound, NothingFree
 from chalicelib.domain.seat import BY_OPERATOR, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
-from chalicelib.mail.letters import LetterKind
+from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.storage import items, person_store, seat_maintenance, seat_store, service_store
 from chalicelib.storage.items import ServiceItem
-from infra.ops import closing
 from infra.ops import withdraw as program
 from infra.ops.stored_services import read_withdrawn
 from tests.conftest import MONDAY, document, fill
