@@ -39,6 +39,7 @@ from chalicelib.web import (
     forms,
     frame_views,
     handler,
+    health_views,
     hold_views,
     problems,
     request_views,
@@ -174,6 +175,12 @@ def openapi(_visit: Visit) -> Reply:
 def health(_visit: Visit) -> Reply:
     """Report the version. Touches no table."""
     return Json({"status": "ok", "version": __version__})
+
+
+@reads("/health/booking")
+def booking_health(visit: Visit) -> Reply:
+    """Report when the canary last booked, confirmed and erased an appointment. Reads one item."""
+    return health_views.booking(visit.now)
 
 
 @handler.route(app, handler.ANY_METHOD, UNKNOWN_PATH)
@@ -479,3 +486,11 @@ def draw(_event: CloudWatchEvent) -> None:
     from chalicelib.allocation import run  # noqa: PLC0415  # as in `mailer`
 
     run.run(clock.now)
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
+def canary(_event: CloudWatchEvent) -> None:
+    """Book, confirm and erase one appointment of a hidden service, at the URL that applicants use."""
+    from chalicelib.canary import run  # noqa: PLC0415  # as in `mailer`
+
+    run.run(clock.now())

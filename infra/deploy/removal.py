@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from chalicelib.canary import run as canary
 from chalicelib.domain.seat import State
 from chalicelib.storage import items
 from infra.deploy import smoke
@@ -37,14 +38,14 @@ def destroy(deployment: Deployment, cdn: Deployment, *, erase: str, ask: Ask, to
 
 
 def count_appointments(deployment: Deployment, today: date) -> int:
-    """Count the pending and confirmed seats from today on, without those of an interrupted smoke test."""
+    """Count the pending and confirmed seats from today on, without those of an interrupted smoke test or canary."""
     dynamodb = deployment.client("dynamodb")
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=deployment.table,
         Select="COUNT",
         ConsistentRead=True,
         FilterExpression="#state IN (:pending, :confirmed, :arrived, :called) AND sk >= :today"
-        " AND NOT begins_with(pk, :smoke)",
+        " AND NOT begins_with(pk, :smoke) AND NOT begins_with(pk, :canary)",
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={
             ":pending": {"S": State.PENDING},
@@ -53,6 +54,7 @@ def count_appointments(deployment: Deployment, today: date) -> int:
             ":called": {"S": State.CALLED},
             ":today": {"S": today.isoformat()},
             ":smoke": {"S": items.week_partition(smoke.hidden_service().id, "")},
+            ":canary": {"S": items.week_partition(canary.SERVICE, "")},
         },
     )
     try:

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from chalicelib.canary.api import Api
 from chalicelib.domain.tokens import Keys
 from infra.deploy import alarms, rotation, smoke
 from infra.deploy.aws import CannotDeploy
@@ -41,7 +44,7 @@ def deploy(stage: Stage, deployment: Deployment, cdn: Deployment, *, ask: Ask, n
     host = deploy_cdn(stage, deployment, cdn, keys.cdn_secret, ask) if stage.cdn else ""
     put_services(stage, deployment, ask)
     api = api_url(deployment)
-    for step in smoke.run(smoke.SmokeTest(deployment, smoke.Api(api), keys, now())):
+    for step in smoke.run(stage.name, smoke.prepare(deployment, Api(api), keys, now())):
         say(f"  ok: {step}")
     page = stage.app.get("PublicUrl", api)
     desk = f"{page}/desk" if stage.app.get("DeskIssuer") else "none, because the settings have no DeskIssuer"
@@ -89,14 +92,15 @@ def deploy_cdn(stage: Stage, deployment: Deployment, cdn: Deployment, secret: st
 
 
 def put_services(stage: Stage, deployment: Deployment, ask: Ask) -> None:
-    """Write the stage's services and the hidden service of the smoke test to the table, and create their seats."""
-    files = [str(file) for file in (*stage.services, smoke.SERVICE_FILE)]
-    effect = run_operator_program(deployment, "services", "put", "--dry-run", *files).strip()
-    if all(line.endswith(": nothing changes") for line in effect.splitlines()):
-        return
-    say(effect)
-    ask("Write these services to the table?")
-    run_operator_program(deployment, "services", "put", "--yes", *files)
+    """Write the stage's services and the hidden ones (smoke test, canary) to the table, and create their seats."""
+    with TemporaryDirectory() as folder:
+        files = [str(file) for file in (*stage.services, *smoke.write_files(Path(folder)))]
+        effect = run_operator_program(deployment, "services", "put", "--dry-run", *files).strip()
+        if all(line.endswith(": nothing changes") for line in effect.splitlines()):
+            return
+        say(effect)
+        ask("Write these services to the table?")
+        run_operator_program(deployment, "services", "put", "--yes", *files)
     deployment.release()
 
 

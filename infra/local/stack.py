@@ -15,6 +15,7 @@ import boto3
 import yaml
 from botocore.config import Config
 
+from infra.deploy import smoke
 from infra.deploy.package import ROOT, package
 from infra.deploy.stacks import Deployment
 from infra.local import inbox, provider
@@ -92,7 +93,7 @@ def running(
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # the local inbox has no limit
-                "Reserve": "no",  # the emulator runs ten processes of a function, not the 569 that AWS reserves
+                "Reserve": "no",  # the emulator runs ten processes of a function, not the 570 that AWS reserves
                 "OriginHolds": origin_holds,
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
@@ -142,7 +143,7 @@ def subscribe_to_feedback(stack: Stack) -> None:
 def seed(stack: Stack, folder: Path, services: Path) -> None:
     """Write all services of a folder to the table, create their seats, and give the invented agents their roles."""
     files = sorted(services.glob("*.yaml"))
-    put_services(stack, folder, files)
+    put_services(stack, folder, [*files, *smoke.write_files(folder)])
     everywhere = [word for file in files for word in ("--service", file.stem)]
     people = [person for person in provider.PEOPLE.values() if person.role]
     with ThreadPoolExecutor() as pool:

@@ -17,6 +17,7 @@ from infra.ops.requests import requests
 from infra.ops.seats import seats
 from infra.ops.services import services
 from infra.ops.stage_status import status
+from infra.ops.watch import watch
 from infra.ops.weeks import calendar, figures
 
 app = typer.Typer(
@@ -35,7 +36,7 @@ def options(stage: StageBefore = None) -> None:
 
 for group in (services, release, seats, requests, draws, agents, displays):
     app.add_typer(group)
-for command in (status, calendar, day, figures, close, audit):
+for command in (status, watch, calendar, day, figures, close, audit):
     app.command()(command)
 app.command("history")(history)
 

@@ -235,6 +235,19 @@ class StepChecks:
 
         return works
 
+    def tries(self) -> Works:
+        """Run the canary, which books, confirms and erases an appointment and remembers that it did."""
+        key = {"pk": {"S": "PULSE"}, "sk": {"S": "CANARY"}}
+        table = self.stack.client("dynamodb")
+
+        def works() -> bool:
+            table.delete_item(TableName=self.stack.table, Key=key)
+            restart(self.stack, "canary")
+            self.invoke("canary", SCHEDULED_EVENT)
+            return "Item" in table.get_item(TableName=self.stack.table, Key=key, ConsistentRead=True)
+
+        return works
+
     def shows_a_draw(self) -> Works:
         """Show the record of a draw, of which only the page function reads the item."""
         self.put("DRAWS#aes", WEEK, stage="promised", record="{}", lists="{}")
@@ -367,6 +380,7 @@ NEEDED: dict[tuple[str, str], Prepare] = {
     ("draw", "dynamodb:GetItem"): lambda at: at.draws(),
     ("draw", "dynamodb:PutItem"): lambda at: at.draws(),
     ("draw", "dynamodb:UpdateItem"): lambda at: at.offers(),
+    **{("canary", action): lambda at: at.tries() for action in (*READS, "dynamodb:PutItem", "dynamodb:DeleteItem")},
 }
 """For a function and an action, the step that works with this permission and fails without it."""
 

@@ -18,7 +18,7 @@ from chalicelib.domain import draw_window
 from infra.local.settings import ACCOUNT, API, API_STAGE, HOST, REGION, any_port
 from infra.local.stack import Stack
 from tests.long import LONG
-from tests.rehearsal.permissions import DAYS, StepChecks
+from tests.rehearsal.permissions import DAYS, SCHEDULED_EVENT, StepChecks
 from tests.stack.alarms import PREFIX, Alarms
 from tests.stack.faults import THROTTLED, Call, configured, logged, table_behind
 from tests.stack.visitor import Visitor, answered, person, restart, set_email, until
@@ -37,6 +37,7 @@ STOPS = {
     "draw-failures",
     "seats-missing",
     "draw-overdue",
+    "canary",
 }
 """The alarms of what must run: they ring without a value."""
 
@@ -305,6 +306,13 @@ def seats_missing(drill: Drill) -> None:
     restart(drill.stack, "expiry")
 
 
+def canary(drill: Drill) -> None:
+    """The hold function may not use its table, so that the test booking of the canary fails."""
+    with configured(drill.stack, "hold", **NO_TABLE):
+        StepChecks(drill.stack).invoke("canary", SCHEDULED_EVENT)
+        drill.logs("canary", "canary")
+
+
 def draws(drill: Drill, **attributes: str) -> None:
     """Store a service whose window has closed, with its draw at some stage."""
     service = StepChecks(drill.stack).put_drawing_service()
@@ -371,6 +379,7 @@ DRILLS: dict[str, Callable[[Drill], None]] = {
     "seats-missing": seats_missing,
     "draw-overdue": draw_overdue,
     "draw-void": draw_void,
+    "canary": canary,
     "bounces": reputation("bounce", "mail-bounced", "Reputation.BounceRate", "bounces"),
     "complaints": reputation("complaint", "mail-complained", "Reputation.ComplaintRate", "complaints"),
     "mailer-lag": mailer_lag,  # last: the stack is old enough by then
@@ -394,10 +403,11 @@ def test_no_alarm_rings_while_all_is_well(drill: Drill) -> None:
     table = drill.stack.client("dynamodb")
     until(lambda: table.get_item(TableName=drill.stack.table, Key=key).get("Item"), seconds=SILENCE)
     drill.start = datetime.now(UTC)  # the first beat of a stage is no change, the next ones are
+    StepChecks(drill.stack).invoke("canary", SCHEDULED_EVENT)  # its schedule is longer than this test
     time.sleep(SILENCE)
     for queue in ("unsent", "undone"):
         drill.queue(queue)
-    for function in ("expiry", "draw", "mailer"):
+    for function in ("expiry", "draw", "mailer", "canary"):
         drill.alarms.read_log(function, drill.start)
     values = {name: drill.alarms.value(alarm, drill.start) for name, alarm in drill.alarms.named().items()}
     assert {name: values[name] for name in values if drill.alarms.rings(name, drill.start)} == {}
@@ -413,10 +423,10 @@ def test_an_alarm_rings_when_its_condition_is_true(drill: Drill, name: str) -> N
 @LONG
 def test_the_alarms_of_what_must_run_ring_when_it_has_stopped(drill: Drill) -> None:
     """The schedules and the stream are disabled: no function fails, and there is no metric at all."""
-    with drill.without("mailer", *CALLED_EACH_MINUTE):
+    with drill.without("mailer", "canary", *CALLED_EACH_MINUTE):
         time.sleep(5)  # what runs now ends
         since = datetime.now(UTC)
         time.sleep(SILENCE)
-        for function in ("expiry", "draw", "mailer"):
+        for function in ("expiry", "draw", "mailer", "canary"):
             drill.alarms.read_log(function, since)
         assert {name for name in drill.alarms.named() if drill.alarms.rings(name, since)} == STOPS

@@ -48,7 +48,7 @@ ROUTES = {
     | reads(
         *("/", *SERVICE_PAGES, "/manage", *ABOUT, "/attempts", "/attempts/{token}"),
         *(f"/services/{{service}}/draws{path}" for path in ("", "/{week}", "/{week}/{list}")),
-        *("/static/{file}", "/verify_draw.py", "/openapi.json", "/health"),
+        *("/static/{file}", "/verify_draw.py", "/openapi.json", "/health", "/health/booking"),
     )
     | {(method, UNKNOWN_PATH) for method in ANY_METHOD},
     "slots": {*reads("/services/{service}/slots"), ("POST", "/services/{service}/attempts")},
@@ -119,6 +119,7 @@ ACTIONS = {
     "release": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
     "expiry": {*LOGS, "dynamodb:Query", "dynamodb:UpdateItem", "sqs:SendMessage"},
     "draw": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
+    "canary": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:DeleteItem", "sqs:SendMessage"},
     "office": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem"},
 }
 DENIED_KEYS = {"draw": [["DESK*"]], "desk": [["DRAWSEED#*"], ["DESKAUDIT#*"], ["DESKHISTORY#*"]]}
@@ -270,11 +271,11 @@ def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_the_service_has_twelve_functions_and_each_has_a_role_of_its_own(stack: Stack) -> None:
+def test_the_service_has_thirteen_functions_and_each_has_a_role_of_its_own(stack: Stack) -> None:
     functions = stack.client("lambda").list_functions()["Functions"]
     ours = [function for function in functions if function["FunctionName"].startswith("guichet-laptop-")]
     assert sorted(function["FunctionName"].removeprefix("guichet-laptop-") for function in ours) == FUNCTIONS
-    assert len({function["Role"] for function in ours}) == 12
+    assert len({function["Role"] for function in ours}) == 13
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -446,7 +447,7 @@ def test_there_is_an_alarm_for_unsent_letters_bounces_and_complaints(
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", threshold)
 
 
-def test_release_expiry_and_draw_have_a_schedule_each(stack: Stack) -> None:
+def test_release_expiry_draw_and_canary_have_a_schedule_each(stack: Stack) -> None:
     events = stack.client("events")
     rules = [rule for rule in events.list_rules()["Rules"] if rule["Name"].startswith("guichet-laptop-")]
     targets = {
@@ -458,6 +459,7 @@ def test_release_expiry_and_draw_have_a_schedule_each(stack: Stack) -> None:
         f"{function_arn('release')}:live": ("rate(1 minute)", "ENABLED"),
         f"{function_arn('expiry')}:live": ("rate(1 minute)", "ENABLED"),
         f"{function_arn('draw')}:live": ("rate(1 minute)", "ENABLED"),
+        f"{function_arn('canary')}:live": ("rate(5 minutes)", "ENABLED"),
     }
 
 

@@ -1,4 +1,4 @@
-"""Imports go one way: app -> web, mail; web -> desk; both -> allocation -> booking -> storage -> domain."""
+"""Imports go one way: app -> web, mail, canary; web -> desk; both -> allocation -> booking -> storage -> domain."""
 
 import ast
 import re
@@ -16,6 +16,7 @@ PACKAGES = {
     "booking": {"domain", "storage"},
     "allocation": {"domain", "storage", "booking"},
     "desk": {"domain", "storage", "booking", "allocation"},
+    "canary": {"domain", "storage"},
     "rendering": {"domain"},
     "mail": {"domain", "storage", "booking", "allocation", "rendering"},
     "web": {"domain", "storage", "booking", "allocation", "desk", "rendering"},
@@ -93,7 +94,15 @@ def test_the_domain_and_the_shared_modules_import_nothing_from_elsewhere_but_the
 def test_app_imports_only_chalice_and_what_a_handler_calls() -> None:
     own, others = imports(ROOT / "app.py")
     assert others - sys.stdlib_module_names == {"chalice"}
-    assert {package_of(name) for name in own} <= {"web", "booking", "allocation", "mail", "__version__", *SHARED}
+    assert {package_of(name) for name in own} <= {
+        "web",
+        "booking",
+        "allocation",
+        "mail",
+        "canary",
+        "__version__",
+        *SHARED,
+    }
 
 
 NETWORK = re.compile(
@@ -103,10 +112,10 @@ NETWORK = re.compile(
 """The modules with which code could open a connection that is not one of botocore's to AWS."""
 
 
-def test_only_the_beacon_of_the_draw_and_the_sign_in_of_the_desk_open_a_connection_that_leaves_aws() -> None:
+def test_only_the_beacon_of_the_draw_the_sign_in_of_the_desk_and_the_canary_open_connections() -> None:
     paths = {**MODULES, "app": ROOT / "app.py"}
     openers = {module for module, path in paths.items() if any(map(NETWORK.fullmatch, imported_names(path)))}
-    assert openers == {"allocation.beacon", "desk.provider"}
+    assert openers == {"allocation.beacon", "canary.api", "desk.provider"}
 
 
 def test_only_the_draw_function_reaches_the_beacon() -> None:
@@ -116,6 +125,14 @@ def test_only_the_draw_function_reaches_the_beacon() -> None:
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     callers = {name for name, node in functions.items() if "allocation import run" in ast.unparse(node)}
     assert callers == {"draw"}
+
+
+def test_only_the_canary_and_what_deploys_call_the_api() -> None:
+    users = {module for module, path in MODULES.items() if "canary.api" in imports(path)[0]}
+    assert users == {"canary.run", "canary.trial"}
+    tree = ast.parse((ROOT / "app.py").read_text("utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert {name for name, node in functions.items() if "chalicelib.canary" in ast.unparse(node)} == {"canary"}
 
 
 def test_only_the_routes_of_the_sign_in_reach_the_identity_provider() -> None:

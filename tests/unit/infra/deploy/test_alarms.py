@@ -144,7 +144,7 @@ def test_the_access_logs_have_no_path_no_query_and_nothing_about_the_visitor() -
 def test_every_schedule_has_a_destination_for_what_fails() -> None:
     resources = read_template(APP)["Resources"]
     queue = {"Fn::GetAtt": ["Undone", "Arn"]}
-    for name in ("Release", "Expiry", "Draw"):
+    for name in ("Release", "Expiry", "Draw", "Canary"):
         function = resources[name]["Properties"]
         assert function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": queue}
         assert function["Events"][f"{name}Event"]["Properties"]["DeadLetterConfig"] == {"Arn": queue}

@@ -82,7 +82,7 @@ SENDER = "The e-mail address that sends the letters"
         ({"MailRate": ""}, f"{PREFIX}MailRate is None: E-mails a second - at most the rate that SES grants"),
         (
             {"Reserve": "perhaps"},
-            f"{PREFIX}Reserve is 'perhaps': Whether functions reserve concurrency - 569 of the account's 1000",
+            f"{PREFIX}Reserve is 'perhaps': Whether functions reserve concurrency - 570 of the account's 1000",
         ),
         (
             {"account": "111122223333"},

@@ -1,9 +1,8 @@
-"""Read, create and delete the hidden service's items, which the smoke test leaves in the table until its end."""
+"""Read, create and delete the items of a hidden service, which a trial leaves in the table until its end."""
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from chalicelib.domain import timetable
@@ -11,24 +10,20 @@ from chalicelib.domain.seat import SeatKey
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import Keys
 from chalicelib.storage import items, seat_store
-from infra.deploy.stacks import Deployment
 
 Attributes = dict[str, Any]
-"""The attributes of an item, as boto3 returns them."""
+"""The attributes of an item, as DynamoDB sends them."""
 
 
 @dataclass(frozen=True)
 class HiddenItems:
-    """The seats of the hidden service, and the persons who hold them."""
+    """The seats of a hidden service in a table, and the persons who hold them."""
 
-    deployment: Deployment
+    client: Any
+    """A client of DynamoDB. The functions have no paginators."""
+    table: str
     keys: Keys
     service: Service
-
-    @cached_property
-    def client(self) -> Any:  # noqa: ANN401 - boto3 ships no types
-        """The client of the stage's table."""
-        return self.deployment.client("dynamodb")
 
     def seat(self, key: SeatKey) -> Attributes:
         """Read the item of a seat."""
@@ -44,21 +39,22 @@ class HiddenItems:
         """Create a seat that no rule of the service gives."""
         item = seat_store.new_item(key, opens_at)
         item.extra, item.erase_at = True, int(self.service.erase_at(key).timestamp())
-        self.client.put_item(TableName=self.deployment.table, Item=item.serialize())
+        self.client.put_item(TableName=self.table, Item=item.serialize())
 
     def delete_seats(self, now: datetime) -> None:
         """Delete every seat of the weeks that visitors see, with the items of its person.
 
-        The seat is deleted last. It names the person, so the next run can finish an interrupted one.
+        The seat is deleted last. It names the person, so the next run can finish an interrupted one. A week has a seat
+        for each day on which a run was interrupted: one answer of DynamoDB has them all.
         """
         for week in timetable.weeks_to_create(self.service, now):
-            pages = self.client.get_paginator("query").paginate(
-                TableName=self.deployment.table,
+            answer = self.client.query(
+                TableName=self.table,
                 ConsistentRead=True,
                 KeyConditionExpression="pk = :week",
                 ExpressionAttributeValues={":week": {"S": items.week_partition(self.service.id, week)}},
             )
-            for seat in [item for page in pages for item in page["Items"]]:
+            for seat in answer["Items"]:
                 if person_key := seat.get("person", {}).get("S", ""):
                     self.delete_person(person_key)
                 self._delete(items.Item(seat["pk"]["S"], seat["sk"]["S"]))
@@ -72,12 +68,12 @@ class HiddenItems:
             self._delete(person)
 
     def _read(self, item: items.Item) -> Attributes:
-        answer = self.client.get_item(TableName=self.deployment.table, Key=_primary_key(item), ConsistentRead=True)
+        answer = self.client.get_item(TableName=self.table, Key=_primary_key(item), ConsistentRead=True)
         attributes: Attributes = answer.get("Item", {})
         return attributes
 
     def _delete(self, item: items.Item) -> None:
-        self.client.delete_item(TableName=self.deployment.table, Key=_primary_key(item))
+        self.client.delete_item(TableName=self.table, Key=_primary_key(item))
 
 
 def _primary_key(item: items.Item) -> Attributes:
