@@ -192,7 +192,7 @@ def unknown(visit: Visit) -> Reply:
 # slots
 
 
-@reads("/services/{service}/slots")
+@reads("/services/{service}/slots", refusal_page=service_views.paused_page)
 def show_slots(visit: Visit, service: str) -> Reply:
     """Show the calendar of one week."""
     return service_views.calendar(availability.week_calendar(service, visit.query.get("week"), visit.now), visit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib import log
-from chalicelib.booking import ending, requests
+from chalicelib.booking import availability, ending, requests
 from chalicelib.booking.hold import Waiting
 from chalicelib.booking.requests import Request
 from chalicelib.domain import draw_window, entry, timetable, tokens
@@ -60,9 +60,10 @@ def place(
     """Begin an entry. Nothing is stored until the captcha is passed, so being quick or often here changes nothing.
 
     Raises WrongAllocation for a service without draws, NotInWindow outside of the window, InvalidFields for the
-    preferences.
+    preferences, Paused.
     """
     service = service_store.read(service_id, now)
+    availability.refuse_if_paused(service)
     choices(service, now)
     if not application.conditions_accepted:
         raise ConditionsNotAccepted

@@ -53,8 +53,9 @@ def attest(service: Service, earlier_codes: list[str], now: datetime) -> Checked
     """Attest that no seat of any open week is free now, with the attempts of earlier attestations.
 
     Decides from the cache of the process, like the calendar. Raises NotFull while a seat is free, InvalidFields for an
-    earlier code that is invalid, too old or of another service.
+    earlier code that is invalid, too old or of another service, Paused.
     """
+    availability.refuse_if_paused(service)
     earlier = [_read_earlier(code, service, now) for code in earlier_codes]
     if free := availability.first_free(service, now):
         raise NotFull(service.start_of(free[0]))

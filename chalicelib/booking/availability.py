@@ -7,11 +7,25 @@ from datetime import datetime
 
 from chalicelib.booking.hold import Waiting
 from chalicelib.domain import calendar, timetable
-from chalicelib.domain.refusals import NotFound, NothingFree, NotOpenYet, SlotTaken, TooManyRequests, Unavailable
+from chalicelib.domain.refusals import (
+    NotFound,
+    NothingFree,
+    NotOpenYet,
+    Paused,
+    SlotTaken,
+    TooManyRequests,
+    Unavailable,
+)
 from chalicelib.domain.seat import Seat, SeatKey, week_of
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import TokenKind
 from chalicelib.storage import recent, seat_store, service_store
+
+
+def refuse_if_paused(service: Service) -> None:
+    """Raise Paused while nobody may begin to book. Holds and requests that exist run on."""
+    if service.paused is not None:
+        raise Paused(service.paused)
 
 
 def weeks_shown(service: Service, now: datetime) -> list[str]:
@@ -26,10 +40,12 @@ def public_seats(service: Service, week: str, now: datetime) -> list[Seat]:
 
 
 def open_weeks(service: Service, now: datetime) -> tuple[calendar.WeekCount, ...]:
-    """Return the open weeks in which a slot can still be booked, each with its number of free seats.
+    """Return the open weeks in which a slot can still be booked, each with its number of free seats; none in a pause.
 
     A count is at most `recent.COUNTED` old. It is None when the table does not answer: a page can do without it.
     """
+    if service.paused is not None:
+        return ()
     counts = [_count(service, week, now) for week in _weeks_to_book(service, now)]
     return tuple(count for count in counts if count.bookable)
 
@@ -149,9 +165,10 @@ def week_calendar(service_id: str, week: str | None, now: datetime) -> calendar.
     """Return the calendar of a week, with the counts of all open weeks. It reads the other weeks every 10 s only.
 
     Without a week, it is that of the first free slot; else the first week in which something can still be booked.
-    Raises NotFound for a week that has no calendar.
+    Raises NotFound for a week that has no calendar, Paused.
     """
     service = service_store.read(service_id, now)
+    refuse_if_paused(service)
     if week is not None and week not in weeks_shown(service, now):
         raise NotFound
     free = first_free(service, now) if week is None else []

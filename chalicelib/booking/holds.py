@@ -51,10 +51,11 @@ def place(
     """Place a hold on a free seat of the wished slot, or on one of the earliest free seats.
 
     In a crowd, and for a client network that has used up its holds of this hour, the hold waits: it costs no write
-    and takes its seat after the captcha. Raises SlotTaken with the nearest slots, NothingFree, or WrongAllocation where
-    seats are drawn.
+    and takes its seat after the captcha. Raises SlotTaken with the nearest slots, NothingFree, Paused, or
+    WrongAllocation where seats are drawn.
     """
     service = service_store.read(service_id, now)
+    availability.refuse_if_paused(service)
     if service.draw:
         raise WrongAllocation
     if not wish.conditions_accepted:

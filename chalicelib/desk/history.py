@@ -32,6 +32,10 @@ class Act(StrEnum):
     """Seats were added by hand: the facts of CLOSING; count `made`."""
     REOPENED = "reopened"
     """Closed seats were opened again: the facts of CLOSING; count `reopened`."""
+    PAUSED = "paused"
+    """Nobody could begin to book any more: `languages` of the message."""
+    RESUMED = "resumed"
+    """A pause ended."""
     WALK_IN = "walk-in"
     """A seat was added for somebody who came without an appointment: the facts of CLOSING; count `made`."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.domain.seat import Key, Seat, State
+from chalicelib.domain.service import Text
 
 
 class Refusal(Exception):
@@ -75,6 +76,14 @@ class NotInWindow(Refusal):
     """An entry was sent outside the window of the draw. `opens_at` is when the next window opens."""
 
     opens_at: datetime
+
+
+@dataclass(slots=True)
+class Paused(Refusal):
+    """A hold, an entry, the calendar or an attestation was asked for while an operator has paused the service."""
+
+    message: Text
+    """What the operator tells visitors; empty for the usual text."""
 
 
 class NoMovesLeft(Refusal):

@@ -212,6 +212,8 @@ class Service:
     """Whom to tell about a page that one cannot use."""
     draw: DrawRules | None = None
     """None for a service whose seats go to whoever takes them first. A draw has no release moments."""
+    paused: Text | None = None
+    """While nobody may begin to book: what visitors are told, empty for the usual text. Not a part of the file."""
 
     @property
     def allocation(self) -> Allocation:

@@ -193,6 +193,8 @@ class ServiceItem(Item):
     """A service, as the document of its YAML file."""
 
     document = JSONAttribute()
+    paused = JSONAttribute(null=True)
+    """What visitors are told while the service is paused, by language."""
 
 
 # Keys. Only this module and `entry_keys` build and take apart keys of the table.

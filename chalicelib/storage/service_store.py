@@ -1,11 +1,12 @@
 """Read and write services. Each process caches them for a minute."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import codec
 from chalicelib.domain.refusals import NotFound
-from chalicelib.domain.service import Service
+from chalicelib.domain.service import Service, Text
 from chalicelib.storage import dynamodb, items, recent
 from chalicelib.storage.items import ServiceItem
 
@@ -35,8 +36,21 @@ def read_all(now: datetime) -> list[Service]:
         with dynamodb.translated_errors():
             rows = list(ServiceItem.query(items.SERVICES))
         _services.clear()
-        _services.update({row.sk: (now, codec.service_from_document(row.document)) for row in rows})
+        _services.update({row.sk: (now, _service(row)) for row in rows})
     return [service for _, service in _services.values()]
+
+
+def _service(row: ServiceItem) -> Service:
+    return replace(codec.service_from_document(row.document), paused=row.paused)
+
+
+def pause(service_id: str, message: Text | None) -> None:
+    """Pause a service with a message by language, which may be empty; None resumes it. Raise NotFound without it."""
+    action = ServiceItem.paused.remove() if message is None else ServiceItem.paused.set(dict(message))
+    item, exists = items.service_item(service_id), ServiceItem.document.exists()
+    if not dynamodb.try_write(lambda: item.update(actions=[action], condition=exists)):
+        raise NotFound
+    clear_caches()
 
 
 def read(service_id: str, now: datetime) -> Service:

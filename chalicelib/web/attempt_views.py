@@ -13,8 +13,8 @@ from chalicelib.domain.messages import N_
 from chalicelib.domain.refusals import InvalidFields, Refusal
 from chalicelib.domain.seat import week_of
 from chalicelib.rendering import attestation_sheet
-from chalicelib.web import fields
-from chalicelib.web.reply import Json, Page, Redirect, Reply, Result
+from chalicelib.web import fields, service_views
+from chalicelib.web.reply import Json, Page, Redirect, RefusalPage, Reply, Result
 from chalicelib.web.visit import Visit
 
 NOT_A_CODE = N_("Écrivez le code ou le lien d’une attestation.")
@@ -103,10 +103,10 @@ def _shown(typed: str) -> str:
     return typed[:MOST_TYPED].encode(errors="replace").decode()
 
 
-def attest_after_refusal(visit: Visit, refusal: Refusal, service: str) -> Page | None:
+def attest_after_refusal(visit: Visit, refusal: Refusal, service: str) -> RefusalPage:
     """Return the form with the earlier codes that were refused, or the way to the slot that is free."""
     if not isinstance(refusal, refusals.InvalidFields | refusals.NotFull):
-        return None
+        return service_views.paused_page(visit, refusal, service)
     offered = availability.service(service, visit.now)
     try:
         typed = str(visit.body().get("earlier", ""))

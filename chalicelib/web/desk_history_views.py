@@ -24,6 +24,8 @@ ACTS = {
     Act.CLOSING: "Fermeture",
     Act.ADDED: "Places ajoutées",
     Act.REOPENED: "Réouverture",
+    Act.PAUSED: "Prise de rendez-vous en pause",
+    Act.RESUMED: "Fin de la pause",
     Act.WALK_IN: "Place pour une personne sans rendez-vous",
 }
 COUNTS = {

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib.allocation import entries
-from chalicelib.booking import requests
+from chalicelib.booking import availability, requests
 from chalicelib.booking.requests import Request
 from chalicelib.domain import draw_window, refusals
 from chalicelib.domain.entry import Entry, check_preferences
@@ -24,6 +24,7 @@ from chalicelib.web.visit import Visit
 
 def entry_form(service: Service, visit: Visit) -> Result:
     """Show the form that ranks half-days. A link back to it has those that were chosen in its query."""
+    availability.refuse_if_paused(service)
     accepted = fields.yes(visit.query, "conditions_accepted")
     refusal = _refusal(service, visit, accepted=accepted)
     page = _form_page(service, visit, forms.ranked(visit.query), conditions_accepted=accepted, refusal=refusal)
@@ -88,7 +89,7 @@ def entry_after_refusal(visit: Visit, refusal: Refusal, service: str) -> Refusal
     if isinstance(refusal, refusals.NotInWindow | refusals.WrongAllocation):
         return Redirect(page) if visit.method == "POST" else _closed_page(service_store.read(service, visit.now), visit)
     if not isinstance(refusal, refusals.InvalidFields | refusals.ConditionsNotAccepted):
-        return None
+        return service_views.paused_page(visit, refusal, service)
     body = visit.body()
     if _is_of_a_page(refusal):
         return _to_form(page, refusal, body)

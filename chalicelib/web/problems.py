@@ -8,6 +8,7 @@ from chalicelib.domain.messages import N_
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import week_of
+from chalicelib.domain.service import Text
 from chalicelib.rendering.i18n import Locale
 from chalicelib.web.reply import Problem
 
@@ -48,6 +49,7 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
         "already-requested",
         N_("Vous avez déjà une demande de rendez-vous. Une seule est possible à la fois."),
     ),
+    refusals.Paused: (503, "paused", N_("Ce service est en pause.")),
     refusals.NoMovesLeft: (
         409,
         "moves-spent",
@@ -110,6 +112,8 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
 }
 """The HTTP status, the code and the title of each refusal."""
 FAILED = 500
+PAUSED = N_("Nous travaillons sur ce service. Revenez un peu plus tard.")
+"""What visitors of a paused service are told if the operator has written nothing else."""
 TRANSIENT = {429, FAILED, 503}
 """The statuses of failures that pass by themselves."""
 
@@ -122,15 +126,21 @@ def code_of(refusal: Refusal) -> str:
 def problem_of(refusal: Refusal, locale: Locale) -> Problem:
     """Return a refusal as a problem in the visitor's language, with the facts that help them to go on."""
     status, code, title = STATUS_OF[type(refusal)]
-    facts: dict[str, Any] = {}
     errors: dict[str, str] = {}
+    if isinstance(refusal, refusals.InvalidFields):
+        errors = {name: locale._(message) for name, message in refusal.errors.items()}
+    return Problem(code, status, locale._(title), _facts(refusal, locale), errors)
+
+
+def _facts(refusal: Refusal, locale: Locale) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     match refusal:
-        case refusals.InvalidFields():
-            errors = {name: locale._(message) for name, message in refusal.errors.items()}
         case refusals.WrongMethod():
             facts["allowed"] = list(refusal.allowed)
         case refusals.SlotTaken():
             facts["nearest"] = [{"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"} for start in refusal.nearest]
+        case refusals.Paused():
+            facts["message"] = pause_message(refusal.message, locale)
         case refusals.NothingFree():
             facts["next_release"] = refusal.next_release and refusal.next_release.isoformat()
         case refusals.NotOpenYet() | refusals.NotInWindow():
@@ -145,7 +155,12 @@ def problem_of(refusal: Refusal, locale: Locale) -> Problem:
             facts["start"] = refusal.start.isoformat()
         case refusals.CaptchaWrong():
             facts["tries_left"] = refusal.tries_left
-    return Problem(code, status, locale._(title), facts, errors)
+    return facts
+
+
+def pause_message(message: Text, locale: Locale) -> str:
+    """Return what visitors of a paused service are told, in their language or in French."""
+    return locale.text(message) if message else locale._(PAUSED)
 
 
 def shown(refusal: Refusal | None, locale: Locale) -> dict[str, Any]:
@@ -158,6 +173,8 @@ def shown(refusal: Refusal | None, locale: Locale) -> dict[str, Any]:
 
 def retry_after(problem: Problem) -> int | None:
     """Return in how many seconds to try again, which spreads the retries of a crowd; None if that is of no use."""
+    if problem.code == "paused":
+        return RNG.randint(60, 300)
     return RNG.randint(1, 5) if problem.status in TRANSIENT else None
 
 

@@ -38,13 +38,18 @@ STRIP = 6
 
 def home(services: list[Service]) -> Result:
     """List the services."""
-    data = {"services": [{"id": service.id, "name": service.name} for service in services]}
+    data = {
+        "services": [
+            {"id": service.id, "name": service.name, "paused": service.paused is not None} for service in services
+        ]
+    }
     return Result(Json(data), Page("home.html", {"services": services, "step": HOME}))
 
 
 def service_page(service: Service, weeks: Sequence[WeekCount], visit: Visit) -> Result:
     """Describe a service, what is free, and its conditions. Give a visitor without a valid visitor token a new one."""
     release = timetable.next_release(service, visit.now)
+    pause = None if service.paused is None else problems.pause_message(service.paused, visit.locale)
     visitor_token = holds.visitor_token(visit.visitor_token, visit.now)
     data: dict[str, Any] = {
         "id": service.id,
@@ -61,6 +66,7 @@ def service_page(service: Service, weeks: Sequence[WeekCount], visit: Visit) -> 
         "seat_after": str(service.seat_after),
         "weeks": _weeks_data(weeks),
         "allocation": str(service.allocation),
+        "paused": pause,
     }
     draw: dict[str, Any] | None = None
     if window := draw_window.current_window(service, visit.now):
@@ -73,6 +79,7 @@ def service_page(service: Service, weeks: Sequence[WeekCount], visit: Visit) -> 
         "nothing_free": _nothing_free(weeks),
         "next_release": release,
         "draw": draw,
+        "pause": pause,
         "office": service.office,
         "step": DESCRIPTION,
     }
@@ -252,7 +259,7 @@ def calendar_after_refusal(visit: Visit, refusal: Refusal, service: str) -> Refu
     """
     if isinstance(refusal, refusals.NotFound | refusals.TooManyRequests | refusals.Unavailable):
         return None
-    if isinstance(refusal, refusals.WrongAllocation):
+    if isinstance(refusal, refusals.WrongAllocation | refusals.Paused):
         return _problem_page(service_store.read(service, visit.now), refusal)
     body, described = visit.body(), availability.service(service, visit.now)
     if isinstance(refusal, refusals.InvalidFields) and refusal.errors.keys() - {"slot", "date", "start"}:
@@ -272,6 +279,13 @@ def calendar_after_refusal(visit: Visit, refusal: Refusal, service: str) -> Refu
     }
     pairs = urlencode({name: value for name, value in query.items() if value}, safe=":")
     return Redirect(f"services/{described.id}/slots?{pairs}")
+
+
+def paused_page(visit: Visit, refusal: Refusal, service: str) -> RefusalPage:
+    """Return the page that says that a service is paused."""
+    if not isinstance(refusal, refusals.Paused):
+        return None
+    return _problem_page(service_store.read(service, visit.now), refusal)
 
 
 def calendar_path(service: Service, start: datetime) -> str:

@@ -19,9 +19,11 @@ from chalicelib.domain.seat import BOOKED
 from chalicelib.domain.seat_changes import ChangeKind
 from chalicelib.domain.service import Service, text_in
 from chalicelib.storage import dynamodb, items, service_store
+from chalicelib.storage.items import ServiceItem
 from infra.ops import output, stored_services
 from infra.ops.audit import audited
 from infra.ops.options import STAGE_DEFAULT, DryRun, Json, StageName, Yes
+from infra.ops.pause import pause, resume
 from infra.ops.session import REFUSED, Session, open_session
 from infra.ops.stage_access import caller
 from infra.ops.withdraw import withdraw
@@ -222,7 +224,8 @@ def _store(documents: list[dict[str, Any]]) -> None:
     """Store all documents in one transaction."""
     with dynamodb.translated_errors(), TransactWrite(connection=dynamodb.connection().connection) as writes:
         for document in documents:
-            writes.save(items.service_item(document["id"], document=document))
+            content = ServiceItem.document.set(document)  # a pause outlives a new file
+            writes.update(items.service_item(document["id"]), actions=[content])
     service_store.clear_caches()
 
 
@@ -235,13 +238,17 @@ def list_(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json
         for service in stage_services:
             desks = sorted({desk for opening in service.openings for desk in opening.desks})
             opens = timetable.next_release(service, session.now)
-            facts = {"id": service.id, "name": service.name, "timezone": str(service.zone)}
+            paused = service.paused is not None
+            facts = {"id": service.id, "name": service.name, "timezone": str(service.zone), "paused": paused}
             documents.append(facts | {"slot_minutes": service.minutes, "desks": desks, "next_release": opens})
-            release = output.moment(opens, service.zone) if opens else "seats are drawn" if service.draw else "none"
+            release = "seats are drawn" if service.draw else output.moment(opens, service.zone) if opens else "none"
             name = text_in(service.name, "en")
-            lines.append((service.id, name, f"{service.minutes} min", " ".join(map(str, desks)), release))
+            lines.append(
+                (service.id, name, f"{service.minutes} min", " ".join(map(str, desks)), "paused" if paused else release)
+            )
         table = output.table(("service", "name", "slot", "desks", "next release"), lines)
         session.show({"services": documents}, table if lines else "There is no service.")
 
 
-services.command()(withdraw)
+for command in (pause, resume, withdraw):
+    services.command()(command)

@@ -143,7 +143,7 @@ def _close_service(document: dict[str, Any] | None, today: str) -> dict[str, Any
     closures = [*document.get("closures", ()), {"first": today, "last": FOR_GOOD, "reason": "withdrawn"}]
     closed = document if _is_closed(document) else document | {"listing": "hidden", "closures": closures}
     with dynamodb.translated_errors():
-        items.service_item(document["id"], document=closed).save()
+        items.service_item(document["id"]).update(actions=[ServiceItem.document.set(closed)])
     service_store.clear_caches()
     return closed
 

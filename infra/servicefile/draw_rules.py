@@ -1,13 +1,12 @@
 """Rules about a draw: what belongs beside it, and whether its window and its times fit."""
 
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
-from difflib import get_close_matches
 
 from chalicelib.domain.codec import WEEKDAYS
 from chalicelib.domain.service import Allocation, Beacon
+from infra.servicefile.findings import Finding, Readable
 from infra.servicefile.openings import DAY, Document, minutes_of_week, openings_of
-from infra.servicefile.rules import Finding, undeliverable
+from infra.servicefile.rules import undeliverable
 
 ALTERNATIVES = {"release", "draw"}
 """The parts of which a service has one: seats are released, or drawn."""
@@ -20,22 +19,23 @@ DRAW = 120
 """Minutes from the close to the letters of the draw, and an hour in which the clocks may change."""
 
 
-def mistakes(document: Document, invalid: AbstractSet[str]) -> Iterator[Finding]:
-    """Check the rules about the allocation whose parts of the document are not in `invalid`."""
-    if "allocation" in invalid:
+def mistakes(document: Document, readable: Readable) -> Iterator[Finding]:
+    """Check the rules about the allocation whose parts of the document are readable."""
+    if not readable("allocation"):
         return
     if _is_draw(document):
         yield from _beside_a_draw(document)
-        if "plannings" not in invalid:
+        if readable("plannings"):
             yield from _internal_seats(document)
     else:
         yield from _beside_a_release(document)
-    if "draw" not in invalid:
+    if readable("draw.opens", "draw.closes"):
         yield from _window(document)
+        if readable("draw.weeks_ahead", "plannings", "times.notice_hours"):
+            yield from _time_to_confirm(document)
+    if readable("draw.witnesses"):
         for number, witness in enumerate(document["draw"].get("witnesses", ())):
             yield from undeliverable(witness, ("draw", "witnesses", number), f"item {number + 1} of `witnesses`")
-        if not {"plannings", "times"} & invalid:
-            yield from _time_to_confirm(document)
 
 
 def warnings(document: Document) -> Iterator[Finding]:
@@ -79,7 +79,7 @@ def _beside_a_release(document: Document) -> Iterator[Finding]:
     if "draw" in document:
         problem = "`draw` is there, but `allocation` is first_come"
         yield Finding(("draw",), problem, "Set `allocation` to draw, or remove `draw`")
-    elif "release" not in document and not get_close_matches("release", map(str, document), 1):
+    elif "release" not in document:
         expected = "the keys weeks_ahead, on_holiday, moments"
         yield Finding(("release",), "`release` is missing", f"Add `release`: {expected}")
 

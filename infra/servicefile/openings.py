@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from chalicelib.domain.codec import WEEKDAYS
@@ -45,8 +46,8 @@ class Opening(NamedTuple):
         return ends and all(start <= end for start, end in self.spans)
 
 
-def openings_of(document: Document) -> list[Opening]:
-    """Return the openings of all plannings, in the order of the file."""
+def openings_of(document: Document, skipped: AbstractSet[Path] = frozenset()) -> list[Opening]:
+    """Return the openings of all plannings, in the order of the file, without the skipped plannings and openings."""
     return [
         Opening(
             ("plannings", number, "openings", index),
@@ -62,7 +63,9 @@ def openings_of(document: Document) -> list[Opening]:
             ),
         )
         for number, planning in enumerate(document["plannings"])
+        if ("plannings", number) not in skipped
         for index, rule in enumerate(planning["openings"])
+        if ("plannings", number, "openings", index) not in skipped
     ]
 
 

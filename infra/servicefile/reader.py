@@ -1,6 +1,6 @@
 """Read service files: check each whole, and name each mistake by file and line."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain, islice
@@ -8,8 +8,8 @@ from pathlib import Path as File
 from typing import Any
 
 from infra.servicefile import draw_rules, rules, yaml_source
+from infra.servicefile.findings import Finding, Readable
 from infra.servicefile.holidays import holidays_of, horizon
-from infra.servicefile.rules import Finding
 from infra.servicefile.yaml_source import Tree, YamlMistake
 
 MOST = 100
@@ -56,7 +56,7 @@ def read(paths: Iterable[File], *, today: date) -> Services:
     for path in paths:
         tree = _parse(path)
         notes = [Note(str(path), mistake.line, mistake.problem, mistake.fix) for mistake in tree.mistakes]
-        notes += _notes(path, tree, _mistakes(tree, today))
+        notes += _mistakes(path, tree, today)
         service_id = tree.value.get("id") if isinstance(tree.value, dict) else None
         if isinstance(service_id, str):
             line = tree.line(("id",))
@@ -91,16 +91,21 @@ def _holidays(document: dict[str, Any], today: date) -> list[str]:
     return [day.isoformat() for day in holidays_of(document["public_holidays"]["department"], horizon(today))]
 
 
-def _mistakes(tree: Tree, today: date) -> Iterator[Finding]:
-    """Check the schema first, then the rules over those parts whose schema is right."""
+def _mistakes(path: File, tree: Tree, today: date) -> list[Note]:
+    """Check the schema and the rules. A rule reads the words that were probably meant, and skips what is invalid."""
     from infra.servicefile import schema  # noqa: PLC0415  # jsonschema loads a grammar of URIs: about 1 s
 
     if tree.value is None and tree.mistakes:
-        return
-    findings = schema.findings(tree.value, MOST)
-    yield from findings
-    if isinstance(tree.value, dict):
-        invalid = {str(finding.path[0]) for finding in findings if finding.path}
-        invalid |= (schema.required() | draw_rules.ALTERNATIVES) - tree.value.keys()
-        found = chain(rules.mistakes(tree.value, invalid, today), draw_rules.mistakes(tree.value, invalid))
-        yield from islice(found, MOST)
+        return []
+    checked = schema.check(tree.value, MOST)
+    for old, new in checked.renamed:
+        tree = tree.renamed(old, new)
+    notes = _notes(path, tree, checked.findings)
+    if isinstance(checked.document, dict):
+        missing = (schema.required() | draw_rules.ALTERNATIVES) - checked.document.keys()
+        readable = Readable(checked.invalid | {(key,) for key in missing})
+        findings = chain(
+            rules.mistakes(checked.document, readable, today), draw_rules.mistakes(checked.document, readable)
+        )
+        notes += _notes(path, tree, islice(findings, MOST))
+    return notes

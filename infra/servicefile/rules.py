@@ -5,12 +5,13 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 from difflib import get_close_matches
 from itertools import combinations, pairwise
-from typing import NamedTuple
+from typing import Any
 from zoneinfo import available_timezones
 
 from chalicelib.domain import emails
 from chalicelib.domain.codec import WEEKDAYS
 from chalicelib.domain.service import LANGUAGES
+from infra.servicefile.findings import Finding, Readable
 from infra.servicefile.holidays import DEPARTMENTS
 from infra.servicefile.openings import (
     DAY,
@@ -30,21 +31,17 @@ NARROWEST_RETURN = 2
 """Hours. In a narrower return window one could guess when a freed seat opens again."""
 
 
-class Finding(NamedTuple):
-    """A problem of a service document: where it is and how to fix it."""
-
-    path: Path
-    problem: str
-    fix: str
-
-
-def mistakes(document: Document, invalid: AbstractSet[str], today: date) -> Iterator[Finding]:
-    """Check each rule whose parts of the document are not in `invalid`, the parts that the schema refuses."""
+def mistakes(document: Document, readable: Readable, today: date) -> Iterator[Finding]:
+    """Check each rule whose parts of the document are readable. Rules about single items skip only invalid items."""
+    skipped = readable.skipped
+    for parts, item_rule in _ITEM_RULES:
+        if readable.lists(parts[0]) and readable(*parts[1:]):
+            yield from item_rule(document, skipped)
     for parts, rule in _RULES:
-        if not parts & invalid:
+        if readable(*parts):
             yield from rule(document)
-    if "closures" not in invalid:
-        yield from _past_closures(document, today)
+    if readable.lists("closures"):
+        yield from _past_closures(document, skipped, today)
 
 
 def warnings(document: Document) -> Iterator[Finding]:
@@ -103,8 +100,8 @@ def _texts(document: Document) -> Iterator[tuple[Path, Mapping[str, str]]]:
 # Openings
 
 
-def _opening_order(document: Document) -> Iterator[Finding]:
-    for opening in openings_of(document):
+def _opening_order(document: Document, skipped: AbstractSet[Path]) -> Iterator[Finding]:
+    for opening in openings_of(document, skipped):
         hours = span(opening.start, opening.end)
         if opening.start >= opening.end:
             yield Finding(opening.path, f"the opening {hours} ends before it begins", "Set `to` to a time after `from`")
@@ -121,18 +118,18 @@ def _opening_order(document: Document) -> Iterator[Finding]:
                 yield Finding((*opening.path, "breaks", second.number), problem, "Set hours that do not overlap")
 
 
-def _slots_fill_openings(document: Document) -> Iterator[Finding]:
+def _slots_fill_openings(document: Document, skipped: AbstractSet[Path]) -> Iterator[Finding]:
     slot = document["slot_minutes"]
     fix = f"Set opening, breaks and closing a multiple of {slot} minutes apart"
-    for opening in filter(lambda opening: opening.is_ordered, openings_of(document)):
+    for opening in filter(lambda opening: opening.is_ordered, openings_of(document, skipped)):
         for start, end in opening.spans:
             if (end - start) % slot:
                 problem = f"{span(start, end)} is {end - start} minutes, which slots of {slot} minutes do not fill"
                 yield Finding(opening.path, problem, fix)
 
 
-def _overlapping_openings(document: Document) -> Iterator[Finding]:
-    for first, second in combinations(openings_of(document), 2):
+def _overlapping_openings(document: Document, skipped: AbstractSet[Path]) -> Iterator[Finding]:
+    for first, second in combinations(openings_of(document, skipped), 2):
         if first.start < second.end and second.start < first.end:
             days = [day for day in WEEKDAYS if day in first.days and day in second.days]
             desks = first.desks & second.desks
@@ -158,8 +155,13 @@ def _number_of_seats(document: Document) -> Iterator[Finding]:
 # Closures and public holidays
 
 
-def _closures(document: Document) -> Iterator[Finding]:
-    for number, closure in enumerate(document.get("closures", ())):
+def _closures_of(document: Document, skipped: AbstractSet[Path]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    closures = enumerate(document.get("closures", ()))
+    return ((number, closure) for number, closure in closures if ("closures", number) not in skipped)
+
+
+def _closures(document: Document, skipped: AbstractSet[Path]) -> Iterator[Finding]:
+    for number, closure in _closures_of(document, skipped):
         path = ("closures", number)
         for key in ("first", "last"):
             if key in closure and not _is_day(closure[key]):
@@ -174,8 +176,8 @@ def _closures(document: Document) -> Iterator[Finding]:
             yield Finding(path, problem, "Set `to` to a time after `from`")
 
 
-def _past_closures(document: Document, today: date) -> Iterator[Finding]:
-    for number, closure in enumerate(document.get("closures", ())):
+def _past_closures(document: Document, skipped: AbstractSet[Path], today: date) -> Iterator[Finding]:
+    for number, closure in _closures_of(document, skipped):
         last = closure.get("last", closure["first"])
         if closure["first"] <= last < today.isoformat() and _is_day(last):
             yield Finding(("closures", number), f"the closure was over on {last}", "Remove it")
@@ -274,14 +276,17 @@ def _public_seats_a_week(document: Document) -> int:
     return seats_by_day(document).total() - internal_seats_a_week(document)
 
 
-def _times(document: Document) -> Iterator[Finding]:
+def _time_to_confirm(document: Document) -> Iterator[Finding]:
     times = document["times"]
     confirm, notice = times["confirm_minutes"], times["notice_hours"]
     if notice * 60 < confirm:
         problem = f"{confirm:,} minutes to confirm are more than {notice} hours of notice"
         fix = f"Set `confirm_minutes` to {notice * 60:,} at most, or raise `notice_hours`"
         yield Finding(("times", "confirm_minutes"), problem, fix)
-    first, last = times["return_hours"]
+
+
+def _return_hours(document: Document) -> Iterator[Finding]:
+    first, last = document["times"]["return_hours"]
     if last - first < NARROWEST_RETURN:
         problem = f"the window from {first} to {last} hours is too narrow"
         fix = f"Set the second number of `return_hours` at least {NARROWEST_RETURN} above the first"
@@ -311,20 +316,24 @@ def undeliverable(email: str, path: Path, part: str) -> Iterator[Finding]:
         yield Finding(path, f"no mail reaches {email}", fix)
 
 
-_RULES: tuple[tuple[AbstractSet[str], Callable[[Document], Iterator[Finding]]], ...] = (
-    ({"timezone"}, _time_zone),
-    ({"plannings"}, _opening_order),
-    ({"plannings"}, _overlapping_openings),
-    ({"plannings", "slot_minutes"}, _slots_fill_openings),
-    ({"plannings", "slot_minutes"}, _number_of_seats),
-    ({"plannings", "slot_minutes"}, _internal_seats),
-    ({"closures"}, _closures),
-    ({"closures", "plannings"}, _closed_desks),
-    ({"public_holidays"}, _department),
-    ({"release"}, _moments),
-    ({"release", "public_holidays"}, _holidays_to_wait_for),
-    ({"release", "plannings", "slot_minutes"}, _released_seats),
-    ({"times"}, _times),
-    ({"reply_to"}, _reply_to),
+_ITEM_RULES: tuple[tuple[tuple[str, ...], Callable[[Document, AbstractSet[Path]], Iterator[Finding]]], ...] = (
+    (("plannings",), _opening_order),
+    (("plannings",), _overlapping_openings),
+    (("plannings", "slot_minutes"), _slots_fill_openings),
+    (("closures",), _closures),
 )
-"""Each rule with the parts of the document that it reads."""
+"""Each rule about the items of a list, with this list first and the other parts of the document that it reads."""
+_RULES: tuple[tuple[tuple[str, ...], Callable[[Document], Iterator[Finding]]], ...] = (
+    (("timezone",), _time_zone),
+    (("plannings", "slot_minutes"), _number_of_seats),
+    (("plannings", "slot_minutes"), _internal_seats),
+    (("closures", "plannings"), _closed_desks),
+    (("public_holidays",), _department),
+    (("release.moments",), _moments),
+    (("release.on_holiday", "public_holidays"), _holidays_to_wait_for),
+    (("release.moments", "plannings", "slot_minutes"), _released_seats),
+    (("times.confirm_minutes", "times.notice_hours"), _time_to_confirm),
+    (("times.return_hours",), _return_hours),
+    (("reply_to",), _reply_to),
+)
+"""Each rule about the whole, with the parts of the document that it reads."""

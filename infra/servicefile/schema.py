@@ -1,12 +1,12 @@
 """Check a service document against its JSON schema, and explain each error to the author of the file."""
 
+import copy
 import json
-from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path as File
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonschema import (  # type: ignore[import-untyped]  # it ships no types
     Draft202012Validator,
@@ -14,8 +14,9 @@ from jsonschema import (  # type: ignore[import-untyped]  # it ships no types
     validators,
 )
 
-from infra.servicefile.rules import Finding
-from infra.servicefile.yaml_source import Path
+from infra.servicefile import words
+from infra.servicefile.findings import Finding
+from infra.servicefile.yaml_source import MOST_DEPTH, Path
 
 SCHEMA = File(__file__).parents[1] / "services" / "schema.json"
 
@@ -25,10 +26,73 @@ def required() -> set[str]:
     return set(_validator().schema["required"])
 
 
-def findings(document: object, most: int) -> list[Finding]:
-    """Return the findings of the schema's first errors in a document, each once."""
-    errors = islice(_validator().iter_errors(document), most)
-    return list(dict.fromkeys(finding for error in errors for finding in _explain(error, most)))
+class Check(NamedTuple):
+    """What the schema says about a document."""
+
+    findings: list[Finding]
+    document: Any
+    """The document with the words that were probably meant, so that the rules can go on with it."""
+    invalid: set[Path]
+    """What is wrong in that document, or missing."""
+    renamed: list[tuple[Path, Path]]
+    """The path of each key that got another name: in the file, and in `document`."""
+
+
+def check(document: Any, most: int) -> Check:  # noqa: ANN401 - any value
+    """Check a document. What is inside a misspelt key is checked as well."""
+    document, renamed = copy.deepcopy(document), list[tuple[Path, Path]]()
+    findings: dict[Finding, None] = {}
+    errors: list[ValidationError] = []
+    for _ in range(MOST_DEPTH):
+        errors = list(islice(_validator().iter_errors(document), most))
+        findings |= dict.fromkeys(finding for error in errors for finding in _explain(error, most))
+        keys = _rename_keys(document, errors, most)
+        renamed += keys
+        if not _replace_values(document, errors) and not keys:
+            break
+    return Check(list(findings), document, set(_invalid(errors)), renamed)
+
+
+def _rename_keys(document: Any, errors: Sequence[ValidationError], most: int) -> list[tuple[Path, Path]]:  # noqa: ANN401 - any value
+    """Give unknown keys the name that was probably meant. Return the old and the new path of each."""
+    renamed: list[tuple[Path, Path]] = []
+    for error in (error for error in errors if error.validator == "additionalProperties"):
+        path, group = tuple(error.absolute_path), _at(document, error.absolute_path)
+        for key, word in _unknown(error, most).items():
+            if word and word not in group:
+                group[word] = group.pop(key)
+                renamed.append(((*path, key), (*path, word)))
+    return renamed
+
+
+def _replace_values(document: Any, errors: Sequence[ValidationError]) -> bool:  # noqa: ANN401 - any value
+    """Replace values by those that were probably meant. Tell whether there was any."""
+    meant = [(list(error.absolute_path), word) for error in errors if (word := _meant_value(error))]
+    for path, word in meant:
+        if path:
+            _at(document, path[:-1])[path[-1]] = word
+    return bool(meant)
+
+
+def _at(document: Any, path: Iterable[str | int]) -> Any:  # noqa: ANN401 - any value
+    for key in path:
+        document = document[key]
+    return document
+
+
+def _meant_value(error: ValidationError) -> str | None:
+    if error.validator == "enum":
+        return words.meant(error.instance, error.validator_value)
+    return words.meant_form(error.instance, error.validator_value) if error.validator == "pattern" else None
+
+
+def _invalid(errors: Sequence[ValidationError]) -> Iterator[Path]:
+    for error in errors:
+        path: Path = tuple(error.absolute_path)
+        if error.validator == "required":
+            yield from ((*path, key) for key in error.validator_value if key not in error.instance)
+        elif error.validator != "additionalProperties":
+            yield path
 
 
 @cache
@@ -70,12 +134,13 @@ _PROBLEMS: dict[str, Callable[[ValidationError], str]] = {
     "maxItems": _number_of_items,
     "minLength": lambda _: "is empty",
     "maxLength": lambda error: f"has {len(error.instance):,} characters",
-    "enum": lambda error: f"is {_describe(error.instance)}{_suggestion(error.instance, error.validator_value)}",
+    "enum": lambda error: f"is {_describe(error.instance)}{_suggestion(_meant_value(error))}",
+    "pattern": lambda error: f"is {_describe(error.instance)}{_suggestion(_meant_value(error))}",
 }
 
 
 def _missing_keys(error: ValidationError, path: Path, most: int) -> Iterator[Finding]:
-    misspelt = {key for unknown in _unknown(error, most) for key in _similar(unknown, error.schema["properties"])}
+    misspelt = _unknown(error, most).values()
     for key in error.validator_value:
         if key not in error.instance and key not in misspelt:
             expected = _resolve(error.schema["properties"][key])["expected"]
@@ -84,8 +149,8 @@ def _missing_keys(error: ValidationError, path: Path, most: int) -> Iterator[Fin
 
 def _unknown_keys(error: ValidationError, path: Path, most: int) -> Iterator[Finding]:
     keys = error.schema["properties"]
-    for key in _unknown(error, most):
-        problem = f"`{_one_line(key)}` is not a key of {_part(path)}{_suggestion(key, keys)}"
+    for key, word in _unknown(error, most).items():
+        problem = f"`{_one_line(key)}` is not a key of {_part(path)}{_suggestion(word)}"
         yield Finding((*path, key), problem, f"Use one of {', '.join(keys)}")
 
 
@@ -99,8 +164,11 @@ def _repeated_item(error: ValidationError, path: Path) -> Iterator[Finding]:
         seen.add(json.dumps(item))
 
 
-def _unknown(error: ValidationError, most: int) -> list[str]:
-    return list(islice((key for key in error.instance if key not in error.schema["properties"]), most))
+def _unknown(error: ValidationError, most: int) -> dict[str, str | None]:
+    """Return the unknown keys of a group, each with the key that was probably meant if that one is not there."""
+    keys, group = error.schema["properties"], error.instance
+    unknown = islice((key for key in group if key not in keys), most)
+    return {key: word if word not in group else None for key in unknown for word in [words.meant(key, keys)]}
 
 
 def _resolve(schema: dict[str, Any]) -> dict[str, Any]:
@@ -117,12 +185,8 @@ def _part(path: Path) -> str:
     return f"item {last + 1} of {_part(path[:-1])}" if isinstance(last, int) else f"`{last}`"
 
 
-def _similar(word: object, words: Iterable[str]) -> list[str]:
-    return get_close_matches(word[:40], words, 1) if isinstance(word, str) else []
-
-
-def _suggestion(word: object, words: Iterable[str]) -> str:
-    return "".join(f" (did you mean `{similar}`?)" for similar in _similar(word, words))
+def _suggestion(word: str | None) -> str:
+    return f" (did you mean `{word}`?)" if word else ""
 
 
 def _one_line(text: str) -> str:

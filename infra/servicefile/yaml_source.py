@@ -8,7 +8,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -59,6 +59,11 @@ class Tree:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
+
+    def renamed(self, old: Path, new: Path) -> "Tree":
+        """Return a tree in which what is at one path has its lines at another one too."""
+        inside = {(*new, *path[len(old) :]): line for path, line in self.lines.items() if path[: len(old)] == old}
+        return replace(self, lines={**self.lines, **inside})
 
 
 def parse(data: bytes) -> Tree:

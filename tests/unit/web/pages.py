@@ -24,6 +24,7 @@ from chalicelib.domain.service import Beacon, DrawRules, SeatAfter, WeeklyMoment
 from chalicelib.domain.tokens import SignedToken, TokenKind
 from chalicelib.rendering import attestation_sheet, convocation, templates
 from chalicelib.web import frame_views
+from chalicelib.web.reply import Problem
 from tests.unit.rendering.samples import locale_from_source
 
 NOW = datetime(2026, 11, 30, 8, 0, 1, tzinfo=UTC)
@@ -34,6 +35,12 @@ AES = codec.service_from_document(
         (Path(__file__).parents[3] / "infra" / "services" / "aes.yaml").read_text("utf-8"),
     ),
 )
+
+
+PAUSED = replace(AES, paused={"fr": "Revenez <lundi>."})
+
+
+IN_PAUSE = Problem("paused", 503, "Ce service est en pause.", {"message": "Revenez <lundi>."})
 
 
 WEEK = "2026-W50"
@@ -387,8 +394,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "contact, nothing offered": ("contact.html", {**frame_views.page("contact", []).context}),
     "sitemap": ("sitemap.html", {**FRAME}),
     "home": ("home.html", {"services": [AES]}),
+    "home, paused": ("home.html", {"services": [PAUSED]}),
     "home, nothing offered": ("home.html", {"services": []}),
     "notice": ("service.html", NOTICE),
+    "notice, paused": ("service.html", {**NOTICE, "service": PAUSED, "weeks": (), "pause": "Revenez <lundi>."}),
     "notice, full": ("service.html", {**NOTICE, "weeks": FULL_WEEKS, "nothing_free": True}),
     "notice, not open": ("service.html", {**NOTICE, "weeks": (), "nothing_free": True}),
     "notice, captcha first": ("service.html", {**NOTICE, "service": replace(AES, seat_after=SeatAfter.CAPTCHA)}),
@@ -577,6 +586,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         "problem.html",
         {"problem": Refused("nothing-free", "Rien."), "retry": None, "service": AES, "next_release": NEXT},
     ),
+    "paused": ("problem.html", {"problem": IN_PAUSE, "retry": None, "service": PAUSED}),
     "away": ("problem.html", {"problem": Refused("try-again", "Attendez.", 503), "retry": "slots", "service": None}),
 }
 

@@ -206,12 +206,12 @@ def test_all_files_are_put_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
     saved = []
 
-    def save(_writes: object, row: ServiceItem) -> None:
+    def update(_writes: object, row: ServiceItem, **_actions: object) -> None:
         saved.append(row.sk)
         if len(saved) > 1:
             raise Cut
 
-    monkeypatch.setattr("pynamodb.transactions.TransactWrite.save", save)
+    monkeypatch.setattr("pynamodb.transactions.TransactWrite.update", update)
     with pytest.raises(Cut):
         ops("services", "put", "aes.yaml", "essai.yaml", "--yes")
     assert list(ServiceItem.query("SERVICES")) == []
