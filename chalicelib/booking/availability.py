@@ -19,6 +19,7 @@ from chalicelib.domain.refusals import (
 from chalicelib.domain.seat import Seat, SeatKey, week_of
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import TokenKind
+from chalicelib.domain.week_snapshot import LARGE
 from chalicelib.storage import recent, seat_store, service_store
 
 
@@ -33,9 +34,18 @@ def weeks_shown(service: Service, now: datetime) -> list[str]:
     return timetable.weeks_to_create(service, now)
 
 
+def _is_large(service: Service) -> bool:
+    """Tell whether the weeks of a service are read from snapshots."""
+    return timetable.seats_a_week(service) >= LARGE
+
+
+def _seats(service: Service, week: str, now: datetime) -> list[Seat]:
+    return seat_store.cached_week(service.id, week, now, large=_is_large(service))
+
+
 def public_seats(service: Service, week: str, now: datetime) -> list[Seat]:
     """Return the seats of a week that the public may know of: without those that only the desk gives."""
-    seats = seat_store.cached_week(service.id, week, now)
+    seats = _seats(service, week, now)
     return [seat for seat in seats if not timetable.is_internal(service, seat, now)] if service.internal else seats
 
 
@@ -59,7 +69,7 @@ def _count(service: Service, week: str, now: datetime) -> calendar.WeekCount:
     if count := recent.SEATS.week_count(service.id, week, now):
         return count
     try:
-        seats = seat_store.cached_week(service.id, week, now)
+        seats = _seats(service, week, now)
     except (TooManyRequests, Unavailable):
         return calendar.WeekCount(week, None)
     count = calendar.count_week(service, week, public_seats(service, week, now), now)
@@ -72,7 +82,7 @@ def free_seats(service: Service, now: datetime) -> list[SeatKey]:
     return [
         key
         for week in _weeks_to_book(service, now)
-        for key in calendar.free_seats(service, seat_store.cached_week(service.id, week, now), now)
+        for key in calendar.free_seats(service, _seats(service, week, now), now)
     ]
 
 
@@ -83,7 +93,7 @@ def first_free(service: Service, now: datetime, *, spread: bool = False) -> list
     """
     most = None if spread or recent.SEATS.is_busy(service.id, now) else calendar.FIRST_FREE_CANDIDATES
     for week in _weeks_to_book(service, now):
-        if free := calendar.first_free(service, seat_store.cached_week(service.id, week, now), now, most):
+        if free := calendar.first_free(service, _seats(service, week, now), now, most):
             return free
     return []
 
@@ -139,7 +149,7 @@ def seat_for_waiting(hold: Waiting, now: datetime, rng: random.Random, *, spread
     that visitors who lost the same slot do not compete again for the next one.
     """
     service = hold.service
-    chosen = seat_store.cached_seat(hold.token.seat, now)
+    chosen = seat_store.cached_seat(hold.token.seat, now, large=_is_large(service))
     if chosen and chosen.is_free(now) and calendar.is_offered(service, chosen.key, now):
         return chosen.key
     if hold.token.kind is TokenKind.WAITING_FIRST:

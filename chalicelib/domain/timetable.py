@@ -16,6 +16,8 @@ WEEK = timedelta(days=7)
 MOST_WEEKS_AHEAD = 53
 """How many weeks ahead the next release is searched for."""
 SATURDAY = 6
+SOME_WEEK = "2026-W49"
+"""All weeks have the same openings."""
 BEFORE_RELEASE, AFTER_OPENING = timedelta(minutes=1), timedelta(minutes=15)
 """A crowd is expected from `BEFORE_RELEASE` before a release until `AFTER_OPENING` after it or any other opening."""
 
@@ -24,6 +26,12 @@ def planned_seats(service: Service, week: str) -> list[SeatKey]:
     """Return every seat that the opening rules give a week, in order, without closures and public holidays."""
     keys = _seats_of(service, service.openings, week)
     return sorted(key for key in keys if not _is_closed(service, key))
+
+
+@lru_cache(maxsize=128)
+def seats_a_week(service: Service) -> int:
+    """Return how many seats the opening rules give a week without closures and public holidays."""
+    return sum(1 for _ in _seats_of(service, service.openings, SOME_WEEK))
 
 
 def _seats_of(service: Service, openings: Iterable[Opening], week: str) -> list[SeatKey]:

@@ -222,6 +222,11 @@ def week_partition(service_id: str, week: str) -> str:
     return f"{_SEATS}{service_id}#{week}"
 
 
+def snapshot_partition(service_id: str, week: str) -> str:
+    """Return the partition of the snapshot of a week. Policies name it."""
+    return f"CALENDAR#{service_id}#{week}"
+
+
 def is_seat_of(service_id: str) -> Condition:
     """Return the condition that an item is a seat of this service, for a Scan."""
     return SeatItem.pk.startswith(week_partition(service_id, ""))

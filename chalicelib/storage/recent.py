@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from chalicelib.domain.calendar import WeekCount
 from chalicelib.domain.seat import Seat, SeatKey, State
+from chalicelib.domain.week_snapshot import WeekSnapshot
 
 SECOND = timedelta(seconds=1)
 FULL = timedelta(seconds=60)
@@ -20,6 +21,8 @@ COUNTED = timedelta(seconds=10)
 shows the counts of several weeks: reading all of them each second would multiply the reads of a crowd."""
 PAUSE = timedelta(milliseconds=100)
 """How long this process makes no call for a service after DynamoDB throttled one."""
+KEPT = timedelta(seconds=15)
+"""How long this process remembers at most that a seat is taken while it shows an older snapshot of the week."""
 MOST_WEEKS = 50
 MISSES = 2
 """After so many lost seats in a row, another process owns the range. A single one was chosen by a visitor."""
@@ -62,6 +65,8 @@ class _Week:
     """The seats of a week as they were read at `read_at`, and corrected by what this process has written since."""
 
     read_at: datetime
+    made_at: datetime
+    """Before `read_at`, if they were read from a snapshot."""
     valid_for: timedelta
     as_read: dict[SeatKey, Seat]
     corrected: dict[SeatKey, Seat]
@@ -124,20 +129,34 @@ class RecentSeats:
             cached.clear()
 
     def expire(self, now: datetime) -> None:
-        """Show seats that were taken over a second ago as they were read."""
-        while self._taken and not _is_within(SECOND, self._taken[key := next(iter(self._taken))], now):
-            del self._taken[key]
-            self._correct(key, None)
+        """Show seats that were taken over a second ago as they were read, unless they were read before that."""
+        for key, at in list(self._taken.items()):
+            if _is_within(SECOND, at, now):
+                break
+            cached = self._weeks.get((key.service, key.week))
+            if cached is None or cached.made_at >= at or not _is_within(KEPT, at, now):
+                del self._taken[key]
+                self._correct(key, None)
 
     def record_week(self, service_id: str, week: str, seats: Sequence[Seat], now: datetime) -> None:
         """Cache a week that was just read."""
+        self._record(service_id, week, seats, _Week(now, now, FULL if is_full(seats, now) else SECOND, {}, {}), now)
+
+    def record_snapshot(self, service_id: str, week: str, snapshot: WeekSnapshot, now: datetime) -> None:
+        """Cache a week that was just read from a snapshot. A full one is valid for a minute from when it was made."""
+        left = snapshot.made_at + FULL - now if snapshot.is_full else SECOND
+        cached = _Week(now, min(snapshot.made_at, now), max(left, SECOND), {}, {})
+        self._record(service_id, week, snapshot.seats, cached, now)
+
+    def _record(self, service_id: str, week: str, seats: Sequence[Seat], cached: _Week, now: datetime) -> None:
         if len(self._weeks) >= MOST_WEEKS:
             self._weeks.clear()
-        as_read = {seat.key: seat for seat in seats}
-        valid_for = FULL if _is_full(seats, now) else SECOND
-        self._weeks[(service_id, week)] = _Week(now, valid_for, as_read, as_read.copy())
-        for key in self._taken:
-            self._correct(key, State.CONFIRMED)
+        cached.as_read.update((seat.key, seat) for seat in seats)
+        cached.corrected.update(cached.as_read)
+        self._weeks[(service_id, week)] = cached
+        for key, at in self._taken.items():
+            if at > cached.made_at or _is_within(SECOND, at, now):
+                self._correct(key, State.CONFIRMED)
 
     def record_week_count(self, service_id: str, count: WeekCount, seats: Sequence[Seat], now: datetime) -> None:
         """Cache the count of a week: until more of its seats open, `COUNTED` at most.
@@ -197,7 +216,7 @@ def _is_within(duration: timedelta, moment: datetime, now: datetime) -> bool:
     return timedelta(0) <= now - moment < duration
 
 
-def _is_full(seats: Sequence[Seat], now: datetime) -> bool:
+def is_full(seats: Sequence[Seat], now: datetime) -> bool:
     """Tell whether no seat can become free within `FULL`. A held seat can be given back at any moment."""
     return bool(seats) and not any(seat.state is State.HELD or seat.is_free(now + FULL) for seat in seats)
 

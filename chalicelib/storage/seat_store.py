@@ -15,9 +15,10 @@ from pynamodb.expressions.update import Action
 from pynamodb.pagination import ResultIterator
 
 from chalicelib.domain.entry import Carrier, Entry
-from chalicelib.domain.refusals import NotFound, TooManyRequests
+from chalicelib.domain.refusals import NotFound, TooManyRequests, Unavailable
 from chalicelib.domain.seat import CLOCK_SKEW, RECORDED, EntryKey, Key, Seat, SeatKey, State, week_of
-from chalicelib.storage import dynamodb, items, recent, rows, seat_expressions
+from chalicelib.domain.week_snapshot import WeekSnapshot
+from chalicelib.storage import dynamodb, items, recent, rows, seat_expressions, snapshot_store
 from chalicelib.storage.items import SeatItem
 
 
@@ -85,19 +86,43 @@ def _throttle_aware(service_id: str, now: datetime) -> Iterator[None]:
         raise
 
 
-def cached_week(service_id: str, week: str, now: datetime) -> list[Seat]:
-    """Return a week as a calendar shows it, from the process cache if it was read within the last second."""
+def cached_week(service_id: str, week: str, now: datetime, *, large: bool = False) -> list[Seat]:
+    """Return a week as a calendar shows it, from the process cache if it was read within the last second.
+
+    A large week is read from its snapshot, which shows what visitors may know: freed seats only once they are open.
+    """
     recent.SEATS.expire(now)
     if (seats := recent.SEATS.week(service_id, week, now)) is None:
         with _throttle_aware(service_id, now):
-            recent.SEATS.record_week(service_id, week, read_week_for_calendar(service_id, week), now)
+            if large:
+                _read_large_week(service_id, week, now)
+            else:
+                recent.SEATS.record_week(service_id, week, read_week_for_calendar(service_id, week), now)
         seats = recent.SEATS.week(service_id, week, now) or []
     return seats
 
 
-def cached_seat(key: SeatKey, now: datetime) -> Seat | None:
+def _read_large_week(service_id: str, week: str, now: datetime) -> None:
+    """Cache a large week from its snapshot, or read the week and make the snapshot: one process once a second."""
+    stored = snapshot_store.read(service_id, week)
+    usable = stored.usable(now)
+    if usable and not (stored.is_due(now) and snapshot_store.claim(stored, now)):
+        recent.SEATS.record_snapshot(service_id, week, usable, now)
+        return
+    try:
+        seats = read_week_for_calendar(service_id, week)
+    except (TooManyRequests, Unavailable):
+        if usable is None:
+            raise
+        recent.SEATS.record_snapshot(service_id, week, usable, now)
+        return
+    snapshot_store.put(stored, WeekSnapshot(now, seats, recent.is_full(seats, now)))
+    recent.SEATS.record_week(service_id, week, seats, now)
+
+
+def cached_seat(key: SeatKey, now: datetime, *, large: bool = False) -> Seat | None:
     """Return a seat as `cached_week` does; None if it does not exist."""
-    cached_week(key.service, key.week, now)
+    cached_week(key.service, key.week, now, large=large)
     return recent.SEATS.seat(key)
 
 

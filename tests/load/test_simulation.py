@@ -55,7 +55,7 @@ def test_a_cached_week_is_valid_for_less_than_a_second_and_omits_the_seats_alrea
     cache.read(Seats(30).snapshot(), 0)
     assert not cache.is_old(0.999)
     assert cache.is_old(1)
-    cache.tried |= {0, 1}
+    cache.tried |= {0: 0.5, 1: 0.5}
     drawn = {seat for _ in range(300) for seat in cache.earliest(random.Random(_), 0)}
     assert drawn == set(range(2, 12))
     assert len(list(cache.earliest(random.Random(0), 0))) == 3
@@ -83,6 +83,30 @@ def test_a_busy_environment_tries_consecutive_seats_as_the_service_does() -> Non
             if seat not in taken_by_others:
                 break
     assert attempts[:10] == [4, 5, 6, 7, 8, 9, 10, 11, 2, 1]
+
+
+def test_the_first_environment_makes_the_snapshot_and_the_others_show_it_once_it_is_there() -> None:
+    simulation = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7)
+    read = [simulation.read_snapshots(WeekCache(), at)[0] for at in (0, 0.001, 0.5, 1.2, 1.3)]
+    assert read == [9, 9, 3, 6, 3]  # a read, a Query and a put of each week; then a claim of the released one
+
+
+def test_a_snapshot_shows_the_week_as_it_was_and_not_the_seats_tried_since() -> None:
+    simulation, cache = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7), WeekCache()
+    simulation.read_snapshots(WeekCache(), 0)
+    for seat, at in ((0, 0.2), (1, 0.3)):
+        simulation.seats.take(seat, 1, at)
+    cache.record(0, 0.2, won=False)
+    simulation.read_snapshots(cache, 0.9)
+    assert cache.of_slot(0, 2, random.Random(0)) == [1]
+
+
+def test_a_throttled_week_is_shown_from_a_stale_snapshot() -> None:
+    simulation = Monday(Crowd(10, 100), replace(BOUNDLESS, partition_reads=20), QUICK, 7)
+    simulation.read_snapshots(WeekCache(), 0)
+    simulation.reads[0].left = 0
+    simulation.reads[0].at = 3
+    assert simulation.read_snapshots(WeekCache(), 2.9)[0] > 0
 
 
 def test_a_function_stays_within_the_concurrency_and_the_scaling_rate_of_the_account() -> None:

@@ -84,6 +84,8 @@ def size(value: Any, kind: str = "M") -> int:
         return len(value.encode())
     if kind == "N":
         return ceil(len(value.strip("-").replace(".", "").strip("0")) / 2) + 1
+    if kind == "B":
+        return len(value)
     if kind in {"BOOL", "NULL"}:
         return 1
     raise ValueError(f"cannot compute the size of an attribute of type {kind}: no item of the service has one")

@@ -79,6 +79,11 @@ class Scene:
     def held(self, slot: int = 0) -> None:
         self.hold = self.place(slot).id
 
+    def enlarge(self) -> None:
+        """Give the rules so many desks that the weeks are read from snapshots. The further seats do not exist."""
+        hours = SMALL["plannings"][0]["openings"]
+        service_store.put(SMALL | {"plannings": [{"desks": list(range(1, 1_000)), "openings": hours}]})
+
     def challenged(self, slot: int = 0) -> None:
         self.held(slot)
         challenge = captcha.new_challenge(self.hold, NOW)
@@ -286,6 +291,7 @@ CASES = {
         "show_move show_convocation show_calendar_event show_correction show_erasure show_data",
     ),
     "a hold": Case(Scene.nothing, Scene.held, "place_hold hold_function"),
+    "a hold in a large week": Case(Scene.enlarge, Scene.held, "place_hold"),
     "an extension": Case(Scene.held, lambda scene: holds.extend(scene.hold, NOW), "extend_hold"),
     "giving back": Case(Scene.held, lambda scene: holds.end(scene.hold, NOW), "end_hold"),
     "a challenge": Case(
@@ -398,7 +404,8 @@ def again(case: Case, scene: Scene, number: int, *, after: bool, killed: bool) -
 def end(scene: Scene) -> tuple[list[Any], set[tuple[str, str]]]:
     """Send all letters. Return the table and the letters."""
     scene.mail()
-    items = sorted(scene.emulator.items(), key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
+    stored = (item for item in scene.emulator.items() if not item["pk"]["S"].startswith("CALENDAR#"))  # a cache
+    items = sorted(stored, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
     return deepcopy(items), set(scene.emulator.letters)
 
 

@@ -309,12 +309,26 @@ class StepChecks:
         for item in stored["Items"]:
             table.delete_item(TableName=self.stack.table, Key={"pk": item["pk"], "sk": item["sk"]})
 
-    def put_drawing_service(self) -> Service:
-        """Store a copy of the service `aes` that draws, with a window that is open now."""
+    def looks_at_large_weeks(self, name: str, path: str) -> Works:
+        """Look at a service with many planned seats a week, of which one opens: the others are never made."""
+        openings = [{"days": ["monday"], "from": "09:00", "to": "10:00"}]
+        plannings = [{"desks": list(range(1, 1000)), "openings": openings}]
+        document = self.document() | {"id": "grand", "plannings": plannings}
+        moments = [{"day": "monday", "at": "00:00", "seats": 1}]
+        document["release"] = {"weeks_ahead": 2, "moments": moments}
+        self.put(items.SERVICES, "grand", document=json.dumps(document))
+        return self.starts_and_looks_at(name, path)
+
+    def document(self) -> dict[str, Any]:
+        """Return the document of the service `aes`."""
         key = {"pk": {"S": items.SERVICES}, "sk": {"S": "aes"}}
         stored = self.stack.client("dynamodb").get_item(TableName=self.stack.table, Key=key)["Item"]
-        document = json.loads(stored["document"]["S"])
-        now = datetime.now(UTC)
+        document: dict[str, Any] = json.loads(stored["document"]["S"])
+        return document
+
+    def put_drawing_service(self) -> Service:
+        """Store a copy of the service `aes` that draws, with a window that is open now."""
+        document, now = self.document(), datetime.now(UTC)
         sides = {name: {"day": DAYS[(now + step).weekday()], "at": "00:00"} for name, step in SIDES.items()}
         rules = {"weeks_ahead": 2, "seniority_percent": 25, "preferences": 5, "beacon": "commitment", "witnesses": []}
         document |= {"id": "tirage", "allocation": "draw", "draw": sides | rules}
@@ -342,7 +356,9 @@ Prepare = Callable[[StepChecks], Works]
 NEEDED: dict[tuple[str, str], Prepare] = {
     ("page", "dynamodb:Query"): lambda at: at.starts_and_looks_at("page", "/services/aes"),
     ("page", "dynamodb:GetItem"): lambda at: at.shows_a_draw(),
+    ("page", "dynamodb:UpdateItem"): lambda at: at.looks_at_large_weeks("page", "/services/grand"),
     ("slots", "dynamodb:Query"): lambda at: at.looks_later_at("/services/aes/slots"),
+    ("slots", "dynamodb:UpdateItem"): lambda at: at.looks_at_large_weeks("slots", "/services/grand/slots"),
     ("hold", "dynamodb:GetItem"): lambda at: at.sends(f"/holds/{at.visitor.hold()['hold']}/extension"),
     ("hold", "dynamodb:Query"): lambda at: at.holds(),
     ("hold", "dynamodb:UpdateItem"): lambda at: at.holds(),

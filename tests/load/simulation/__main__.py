@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "capacity.md"
 BUILD = ROOT / "build" / "simulation.json"
 VISITORS, SEATS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000)
 DESKS = {100: 2, 1_000: 4, 10_000: 20}
-FAST = Limits(cdn=True, shared=True, window=200)
+FAST = Limits(cdn=True, window=200)
 QUOTAS = replace(
     FAST,
     gateway=50_000,
@@ -31,10 +31,11 @@ QUOTAS = replace(
     retry_after=(1, 10),
 )
 PROPOSED = "and higher quotas"
+WITHOUT_SNAPSHOTS = "a CDN, and no snapshots"
 LADDER = {
     plots.DEFAULTS: Limits(),
+    WITHOUT_SNAPSHOTS: Limits(cdn=True, shared=sys.maxsize),
     "a CDN": Limits(cdn=True),
-    "and the calendar as one item": Limits(cdn=True, shared=True),
     "and the first free among 200": FAST,
     PROPOSED: QUOTAS,
     "and a partition key per day": replace(QUOTAS, partitions=5),

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.booking import hold
-from chalicelib.domain import calendar
-from chalicelib.storage import recent
+from chalicelib.domain import calendar, week_snapshot
+from chalicelib.storage import recent, snapshot_store
 
 MEASURED = Path(__file__).with_name("measured.json")
 TRIES = hold.SEAT_ATTEMPTS
 EARLIEST = calendar.FIRST_FREE_CANDIDATES
 CACHE_SECONDS = recent.SECOND.total_seconds()
 FULL_CACHE_SECONDS = recent.FULL.total_seconds()
+USABLE, CLAIMED = snapshot_store.USABLE.total_seconds(), snapshot_store.CLAIMED.total_seconds()
 PAUSE = recent.PAUSE.total_seconds()
 NEAREST = 3
 WEEKS = 3
@@ -43,7 +44,7 @@ class Limits:
     table_writes: float = 4_000
     table_reads: float = 12_000
     partitions: int = 1  # of the released week: 1 with a partition key per week, 5 with a key per day
-    shared: bool = False  # the calendar as one item: one environment reads the weeks each second, the others the item
+    shared: int = week_snapshot.LARGE  # from how many seats a week is read from its snapshot
     mails: float = 14  # letters per second: MailRate
     window: int = EARLIEST  # number of seats from which the first free one is drawn
     cdn: bool = False  # a CDN caches the calendar for 1 s
@@ -60,6 +61,9 @@ class Costs:
     hold_seat: float
     fill: float  # to read the open weeks: the first request of each second in an environment
     fill_seat: float
+    decode_seat: float = 0.0000055  # CPU to read a snapshot and cache it
+    encode_seat: float = 0.000002  # CPU to write it
+    snapshot_bytes: int = 2_200  # of 10,000 seats
     step: float = 0.006  # captcha, details, confirm: these do not read the week
     load: float = 0.6  # CPU of a new environment until its first answer
     item: int = 150  # bytes of a seat, between the 66 of an open and the 250 of a confirmed one

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 
 from chalicelib.storage.recent import SeatRange
-from tests.load.simulation.inputs import CACHE_SECONDS, EARLIEST, FULL_CACHE_SECONDS, NEAREST, PAUSE, TRIES
+from tests.load.simulation.inputs import (
+    CACHE_SECONDS,
+    CLAIMED,
+    EARLIEST,
+    FULL_CACHE_SECONDS,
+    NEAREST,
+    PAUSE,
+    TRIES,
+    USABLE,
+)
 
 FREE, GONE = b"\x01", 0
 
@@ -74,6 +83,31 @@ class Seats:
         self.free[seat], self._snapshot = FREE[0], None
 
 
+class Snapshot:
+    """The snapshot of a week in the table, as `chalicelib.storage.snapshot_store` keeps it."""
+
+    def __init__(self, stale_after: float) -> None:
+        self.stale_after = stale_after
+        self.week, self.made_at, self.claimed_at = b"", -1e9, -1e9
+        self._coming: list[tuple[float, float, bytes]] = []
+
+    def put(self, week: bytes, made_at: float, at: float) -> None:
+        """Replace it at this time by the week as it was read at `made_at`, unless another process is faster."""
+        heappush(self._coming, (at, made_at, week))
+
+    def is_usable(self, now: float) -> bool:
+        """Return whether it may be shown."""
+        while self._coming and self._coming[0][0] <= now:
+            _, made_at, week = heappop(self._coming)
+            if made_at > self.made_at:
+                self.made_at, self.week, self.claimed_at = made_at, week, -1e9
+        return now - self.made_at < self.stale_after + USABLE
+
+    def is_due(self, now: float) -> bool:
+        """Return whether it is stale, and no environment has begun to make it again."""
+        return now - self.made_at >= self.stale_after and now - self.claimed_at >= CLAIMED
+
+
 class WeekCache:
     """The cache of one environment: the released week for 1 s, without the seats it saw taken; the full weeks for 60 s.
 
@@ -85,7 +119,7 @@ class WeekCache:
     def __init__(self) -> None:
         self.at, self.week = -1e9, b""
         self.busy = self.throttled = self.full_at = -1e9
-        self.tried: set[int] = set()
+        self.tried: dict[int, float] = {}
         self.seat_range: SeatRange[int] | None = None
 
     def throttle(self, now: float) -> None:
@@ -98,7 +132,7 @@ class WeekCache:
 
     def record(self, seat: int, now: float, *, won: bool) -> None:
         """Note the outcome of one attempt at a seat, as `RecentSeats.record_taken` does."""
-        self.tried.add(seat)
+        self.tried[seat] = now
         if self.seat_range and self.seat_range.tried == seat:
             self.seat_range.move_to(seat, by_us=won)
             ended = self.seat_range.ended
@@ -123,10 +157,10 @@ class WeekCache:
         """Return whether it still knows that the weeks before are full."""
         return 0 <= now - self.full_at < FULL_CACHE_SECONDS
 
-    def read(self, week: bytes, now: float) -> None:
-        """Store the week as read by a request that began `now`."""
+    def read(self, week: bytes, now: float, made_at: float = 1e9) -> None:
+        """Store the week as read by a request that began `now`, from a snapshot if it was made before."""
         self.at, self.week = now, week
-        self.tried = set()
+        self.tried = {seat: at for seat, at in self.tried.items() if at > made_at}
 
     def _from(self, start: int, end: int, most: int) -> list[int]:
         """Return up to `most` seats from this range that look free."""

@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from math import ceil
 from typing import Any
 
 import numpy as np
 
-from tests.load.simulation.inputs import WEEKS, ZIPPED, Costs, Crowd, Limits, Tally
-from tests.load.simulation.parts import Account, Bucket, Mailer, Pool, Seats, WeekCache
+from tests.load.simulation.inputs import CACHE_SECONDS, FULL_CACHE_SECONDS, WEEKS, ZIPPED, Costs, Crowd, Limits, Tally
+from tests.load.simulation.parts import Account, Bucket, Mailer, Pool, Seats, Snapshot, WeekCache
 
 SLICE = 0.02  # seconds
 LOOK, HOLD, CAPTCHA, FORM, CONFIRM, LAPSE = range(6)
@@ -71,7 +72,9 @@ class Monday:
         self.units = costs.units(crowd.seats)
         self.full = max(0.5, crowd.seats * CONFIRMED_ITEM / 4096 / 2)
         self.weeks_before = [Bucket(limits.partition_reads, limits.partition_reads * BURST) for _ in range(WEEKS - 1)]
-        self.shared = WeekCache()
+        self.snapshot = Snapshot(CACHE_SECONDS)
+        self.full_snapshots = [Snapshot(FULL_CACHE_SECONDS) for _ in self.weeks_before]
+        self.snapshot_reads = Bucket(limits.partition_reads, limits.partition_reads * BURST)
         self.agenda: defaultdict[int, list[Any]] = defaultdict(list)
         self.slices: list[int] = []
         self.writing: list[tuple[float, int, int, WeekCache, Iterable[int]]] = []
@@ -189,8 +192,8 @@ class Monday:
         """Answer the calendar from the CDN, which reads it from the service once a second."""
         self.tally.cdn += 1
         if self.cdn_cache.is_old(now):
-            self.cdn_cache.read(self.seats.snapshot(), now)
-            self.serve(self.slots, now, self.costs.look, self.costs.look_seat, fill=True)
+            served = self.serve(self.slots, now, self.costs.look, self.costs.look_seat, fill=True)
+            self.cdn_cache.read(self.seats.snapshot() if isinstance(served, str) else served[0].week, now)
         self.see(visitor, self.cdn_cache, now)
 
     def look(self, visitor: int, now: float) -> None:
@@ -235,10 +238,10 @@ class Monday:
         refused = cache.is_resting(now) and (must_read or pool is self.hold)
         calls = 0
         if must_read and not refused:
-            read = self.read_shared(cache, now) if self.limits.shared else None
-            if read is None:
-                read = self.read_weeks(cache, now, 1 if pool is self.hold else self.limits.partitions)
-            calls, fill_cpu = read
+            if self.crowd.seats >= self.limits.shared:
+                calls, fill_cpu = self.read_snapshots(cache, now)
+            else:
+                calls, fill_cpu = self.read_weeks(cache, now, 1 if pool is self.hold else self.limits.partitions)
             cpu += fill_cpu
             if not calls:
                 refused = True
@@ -253,20 +256,57 @@ class Monday:
         self.tally.invocations += 1
         self.tally.gb_seconds += (done - now) * self.costs.memory
 
-    def read_shared(self, cache: WeekCache, now: float) -> tuple[int, float] | None:
-        """Read the calendar item that another environment wrote. Return None if this one must read the weeks.
+    def read_snapshots(self, cache: WeekCache, now: float) -> tuple[int, float]:
+        """Read the full weeks, if they are not cached, and the released one, from their snapshots.
 
-        The result is the number of calls, 0 if the table throttles, and the CPU seconds.
+        Return the number of calls, 0 if the table throttles, and the CPU seconds.
         """
-        if self.shared.is_old(now):
-            self.shared.read(self.seats.snapshot(), now)
-            return None
-        units = max(0.5, self.crowd.seats / 8 / 4096 / 2)
-        if not self.table_reads.take(now, units) or not self.reads[0].take(now, units):
+        calls, cpu = 0, self.costs.fill
+        before = [] if cache.knows_the_full(now) else list(zip(self.full_snapshots, self.weeks_before, strict=True))
+        for snapshot, bucket in before:
+            made, spent = self.read_snapshot(snapshot, [(bucket, self.full)], b"", now)
+            if not made:
+                return 0, 0.0
+            calls, cpu = calls + made, cpu + spent
+        if before:
+            cache.full_at = now
+        queries = [(bucket, self.units / len(self.reads)) for bucket in self.reads]
+        made, spent = self.read_snapshot(self.snapshot, queries, self.seats.snapshot(), now)
+        if not made:
+            return 0, 0.0
+        if self.snapshot.is_usable(now) and made < 3:
+            cache.read(self.snapshot.week, now, self.snapshot.made_at)
+        else:
+            cache.read(self.seats.snapshot(), now)
+        return calls + made, cpu + spent
+
+    def read_snapshot(
+        self, snapshot: Snapshot, queries: list[tuple[Bucket, float]], week: bytes, now: float
+    ) -> tuple[int, float]:
+        """Read a week from its snapshot, or with these Queries and replace the snapshot, as the service does.
+
+        Return the number of calls (at least 3 if the week was read), 0 if the table throttles, and the CPU seconds.
+        """
+        seats, kilobytes = self.crowd.seats, self.costs.snapshot_bytes * self.crowd.seats / 10_000 / 1024
+        units, decoding = max(0.5, kilobytes / 8), self.costs.decode_seat * seats
+        if not self.table_reads.take(now, units) or not self.snapshot_reads.take(now, units):
             return 0, 0.0
         self.tally.reads += units
-        cache.read(self.shared.week, now)
-        return 1, self.costs.fill
+        is_usable = snapshot.is_usable(now)
+        if is_usable:
+            if not snapshot.is_due(now):
+                return 1, decoding
+            snapshot.claimed_at = now
+            self.tally.writes += max(1.0, ceil(kilobytes))
+        for bucket, share in queries:
+            if not self.table_reads.take(now, share) or not bucket.take(now, share):
+                return (2, decoding) if is_usable else (0, 0.0)
+            self.tally.reads += share
+        self.tally.writes += max(1.0, ceil(kilobytes))
+        cpu = (self.costs.fill_seat / WEEKS + self.costs.encode_seat) * seats
+        calls = 2 + is_usable + len(queries)
+        snapshot.put(week, now, now + cpu / self.costs.core + calls * self.costs.call)
+        return calls, cpu
 
     def read_weeks(self, cache: WeekCache, now: float, parts: int) -> tuple[int, float]:
         """Query the full weeks, if they are not cached, and `parts` partitions of the released one.

@@ -119,7 +119,7 @@ def test_a_hidden_service_becomes_public_when_its_file_is_put_without_hidden() -
     assert service_store.read("aes", NOW).hidden
     assert ops("services", "put", "aes.yaml", "--hidden").out.splitlines()[0] == "aes: nothing changes"
     shown = ops("services", "put", "aes.yaml", "--yes").out.splitlines()
-    assert "  listing: hidden -> none" in shown
+    assert "    listing: hidden -> none (on the home page or hidden)" in shown
     assert "  public: on the home page from now on" in shown
     assert not service_store.read("aes", NOW).hidden
 
@@ -159,19 +159,53 @@ def test_changed_rules_and_seats_are_shown_before_anything_is_written(folder: Pa
             {"rule": "plannings", "before": plannings("09:15"), "after": plannings("09:20")},
             {"rule": "times.hold_seconds", "before": 180, "after": 240},
         ],
+        "applicants": [{"rule": "times.hold_seconds", "before": 180, "after": 240}],
         "seats": {"close": 13, "move": 10, "kept": 1},
+        "weeks": {
+            "2026-W49": {"go": 4},
+            "2026-W50": {"go": 3, "booked outside the new hours": 1},
+            "2026-W51": {"go": 4, "open at another moment": 10},
+            "2026-W52": {"go": 2},
+        },
+        "outside": [{"reference": "AES-00001-AAAAA", "start": "2026-12-08T08:15:00.000Z", "desk": 1}],
     }
     refused = ops("services", "put", "aes.yaml")
     assert refused.code == 1
-    assert refused.err.splitlines()[:5] == [
+    lines = refused.err.splitlines()
+    assert lines[:5] == [
         "aes: an existing service",
         "  plannings",
-        "  times.hold_seconds: 180 -> 240",
+        "  for applicants:",
+        "    times.hold_seconds: 180 -> 240 (seconds for the captcha)",
         "  10 seats to open at another moment, 13 seats to close",
+    ]
+    assert "  week 2026-W50: 3 go, 1 booked outside the new hours" in lines
+    assert lines[-3:-1] == [
         "  1 seat kept: booked outside the new hours",
+        "    AES-00001-AAAAA: Tuesday 8 December 2026 09:15, desk 1",
     ]
     assert table_without_audit() == before
     assert placed.limits.hold == timedelta(seconds=180)
+
+
+@pytest.mark.usefixtures("placed")
+def test_a_changed_text_is_shown_with_what_it_loses_and_gains(folder: Path) -> None:
+    write(folder, ('intro: {fr: "Texte", fr-x-facile: "Texte", en: "Text"', 'intro: {fr: "Autre", en: "Text"'))
+    assert ops("services", "put", "aes.yaml", "--dry-run").out.splitlines()[1:7] == [
+        "  for applicants:",
+        "    intro.fr",
+        "      - Texte",
+        "      + Autre",
+        "    intro.fr-x-facile",
+        "      - Texte",
+    ]
+
+
+@pytest.mark.usefixtures("placed")
+def test_seats_that_become_internal_are_counted_by_week(folder: Path) -> None:
+    write(folder, ("desks: [1, 2]\n", "desks: [1, 2]\n    internal: 3\n"), ("seats: 30", "seats: 20"))
+    assert put("--dry-run")["weeks"]["2026-W52"] == {"become internal": 3, "open at another moment": 1}
+    assert "week 2026-W52: 1 open at another moment, 3 become internal" in ops("services", "put", "aes.yaml").err
 
 
 def plannings(start: str) -> list[dict[str, Any]]:
