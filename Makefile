@@ -35,7 +35,7 @@ bench-rush: setup  ## play 3,000 on 60 with each kind of program at 2, 20 and 50
 
 test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the deployed stack, the browser
 	@$(MAKE) --no-print-directory -j2 lint test-unit
-	@$(MAKE) --no-print-directory --keep-going -j4 test-stack test-browser test-rest test-slow  # the last two are niced
+	@$(MAKE) --no-print-directory --keep-going -j3 test-stack test-browser test-rest  # the last one is niced
 
 test-unit: setup  ## run the fast unit tests of the service, a part of `make test`
 	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
@@ -43,25 +43,27 @@ test-unit: setup  ## run the fast unit tests of the service, a part of `make tes
 test-stack: setup  ## test the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
-test-slow: setup  ## run the slow unit tests of the service, a part of `make test`
-	@nice -n 10 $(BIN)/pytest $(SERVICE_TESTS) -m slow
+test-slow: setup  ## run the slow unit tests and those of the operator program, a part of `make test-long`
+	@$(BIN)/pytest $(SERVICE_TESTS) -m slow
+	@$(BIN)/pytest $(PARALLEL) tests/unit/infra/ops
 
-test-rest: setup  ## run proofs and the tests of security, load tools and programs, a part of `make test`
-	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/load tests/security tests/unit/infra
+test-rest: setup  ## run proofs and the tests of security and programs, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/security tests/unit/infra --ignore tests/unit/infra/ops
 
 test-browser: setup  ## test the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.tools.browser
 	@$(BIN)/pytest tests/browser
 
-test-long: lint  ## run the long tests: coverage, proofs and pages at full size, faults, the history check on every broken copy
+test-long: lint  ## run the long tests: slow unit tests with coverage, load tools, proofs and pages at full size, faults, the history check on every broken copy
 	@$(BIN)/pytest $(SERVICE_TESTS) --cov
 	@$(BIN)/python -m tests.load.mutants 2>/dev/null
 	@$(BIN)/python -m tests.load.calls
 	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py tests/security/test_fuzz.py \
-	  tests/unit/web tests/unit/infra
-	@GUICHET_LONG=1 $(BIN)/pytest tests/browser/test_everyone.py tests/browser/test_script.py
+	  tests/unit/web tests/unit/infra tests/load
+	@GUICHET_LONG=1 $(BIN)/pytest tests/browser
 	@$(MAKE) --no-print-directory scan drill-alarms
-	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_clocks.py tests/stack/test_faults.py tests/stack/test_office.py
+	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_calls.py tests/stack/test_clocks.py tests/stack/test_faults.py \
+	  tests/stack/test_mutants.py tests/stack/test_office.py
 
 check: lint  ## check format, lint, types and the service's fast unit tests, in under a minute
 	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
@@ -123,8 +125,8 @@ simulate: setup  ## simulate nine releases beyond this machine and write docs/ca
 bench-peer: setup  ## compare a hold with pretix's cart-add, installed in build/peer; RECORD=1 writes docs/peer.md
 	@$(BIN)/python -m tests.load.peer $(if $(RECORD),--record)
 
-bench: setup  ## measure what each step costs; RECORD="words" adds it to docs/benchmarks.md
-	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)")
+bench: setup  ## measure what each step costs, name what became slower (CHECK=1: fail then); RECORD="words" adds it to docs/benchmarks.md
+	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)") $(if $(CHECK),--check)
 
 draw-demo: setup  ## play 10,000 people over 26 weeks by draw and by first come, and write docs/fairness.md (a minute)
 	@$(BIN)/python -m tests.load.fairness

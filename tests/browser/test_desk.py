@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from infra.local import practice_day
 from infra.local.stack import Stack
 from tests.browser.applicant import Window, faults
+from tests.long import LONG
 
 DAY = f"desk/{practice_day.SERVICE}/day"
 CALL = f"desk/{practice_day.SERVICE}/call"
@@ -94,7 +95,7 @@ def pages(page: Page, stack: Stack) -> Iterator[str]:
     yield "nothing ticked"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (768, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), pytest.param(768, "dark", marks=LONG)])
 def test_axe_finds_nothing_and_no_page_is_wider_than_the_window(
     open_page: Window, stack: Stack, width: int, scheme: str
 ) -> None:
@@ -140,7 +141,7 @@ def overlap(one: list[float], other: list[float]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-@pytest.mark.parametrize("width", [1280, 768])
+@pytest.mark.parametrize("width", [1280, pytest.param(768, marks=LONG)])
 def test_enter_calls_the_next_one_and_no_button_takes_the_place_of_another(
     open_page: Window, stack: Stack, width: int
 ) -> None:

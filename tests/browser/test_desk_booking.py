@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from infra.local.stack import Stack, operate
 from tests.browser.applicant import DESK, Person, Window, faults
+from tests.long import LONG
 
 BOOK = f"desk/{DESK}/book"
 
@@ -91,7 +92,7 @@ def pages_of_a_family(page: Page, stack: Stack) -> Iterator[str]:
     yield "known"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (768, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), pytest.param(768, "dark", marks=LONG)])
 def test_a_family_has_one_convocation_and_axe_finds_nothing_on_its_pages(
     open_page: Window, stack: Stack, width: int, scheme: str
 ) -> None:

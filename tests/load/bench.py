@@ -5,7 +5,8 @@ the same of each handler; `cpu_ms` of each warm handler; `pace_ms` of a fixed pi
 `desk_cpu_ms` of use cases of the desk; `call_ms` of one call to the table by botocore alone; `load_ms` of each
 function (`import`, and with its `first` request); `bytes` of each handler's answer, gzip; `zip_bytes`; and the bill by
 AWS service: `dollars`, `dollars_behind_the_edge` (with the CDN), and `dollars_billed` (the same beyond the free tier).
---record WORDS adds the run to docs/benchmarks.md under this title.
+Names what became slower than recorded by more than 15 %, each row divided by the bare call of the same run.
+--record WORDS adds the run to docs/benchmarks.md under this title. --check exits with 1 if something became slower.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from tests.load.units import fresh_table, somewhere
 # isort: split
 from chalicelib.web import clock
 from infra.deploy.package import BUILD, ROOT, package
-from tests.load import desk, handlers, prices
+from tests.load import desk, handlers, prices, regressions
+from tests.load.regressions import BARE, PACE
 from tests.load.simulation.inputs import PRICES_AS_OF
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -73,7 +75,6 @@ FLOORS_AND_AIMS: dict[str, tuple[float | None, float | None]] = {
     "dollars for the same behind the edge": (0.23, 1.35),
     "dollars for the same, less what AWS gives each month": (0.23, 1.35),
 }
-PACE = "CPU ms, a fixed piece of Python"
 HISTORY = (
     PACE,
     *("CPU ms, calendar page", "CPU ms, calendar page, first of a second", "CPU ms, hold page"),
@@ -204,7 +205,7 @@ def rows(measured: Mapping[str, Any]) -> dict[str, float]:
             if size and "first of" not in name
         },
         PACE: measured["pace_ms"],
-        "CPU ms, one call of the table by botocore alone": measured["call_ms"],
+        BARE: measured["call_ms"],
         **{f"CPU ms, {name}": ms for name, ms in measured["cpu_ms"].items()},
         **{f"CPU ms, {name}": ms for name, ms in measured["desk_cpu_ms"].items()},
         "CPU ms to import app.py": measured["load_ms"]["hold"]["import"],
@@ -290,8 +291,10 @@ How the figures are measured:
   except for a Query, whose units follow from the sizes of its items.
 - **CPU** is the process CPU time of one call of a function's entry point with an API Gateway event. The table is an
   emulator in another process. Each figure is the lowest of five medians. Other programs on the machine can double it,
-  so compare runs by the fixed piece of Python. The service has 200 seats a week in 100 slots. The weeks before the last
-  open one are full; a calendar without a week in its URL reads them too, once a minute.
+  so compare runs by the call of botocore alone. `make bench` divides each row by that call of its own run, and names
+  the rows whose ratio grew by more than 15 % since the last record; with `CHECK=1` it then exits with 1. The service
+  has 200 seats a week in 100 slots. The weeks before the last open one are full; a calendar without a week in its URL
+  reads them too, once a minute.
 - **To load** is the CPU time of a fresh interpreter that imports `app.py` from the zip, creates the client and answers
   one request. Each figure is the lowest of eleven. It includes neither TLS to the table nor Lambda's own start.
 - **Dollars**: 99,000 people load notice, style sheet, script and calendar and are refused once; 1,000 book to the end.
@@ -306,17 +309,21 @@ How the figures are measured:
 
 
 def main() -> None:
-    """Measure and print the figures, and record them with --record."""
+    """Measure, compare and print the figures, and record them with --record."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--record", metavar="WORDS", help="add this run to docs/benchmarks.md under this title")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if something became slower")
     options = parser.parse_args()
     measured = run()
     (BUILD / "bench.json").write_text(json.dumps(measured, indent=1), "utf-8")
     figures = rows(measured)
     before, _ = recorded(DOCUMENT.read_text("utf-8") if DOCUMENT.exists() else "")
-    print(machine(), *table(figures, before), sep="\n")
+    comparison, code = regressions.report(figures, before)
+    print(machine(), *table(figures, before), "", *comparison, sep="\n")
     if options.record:
         write(figures, "" if options.record == "1" else options.record)
+    if options.check:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

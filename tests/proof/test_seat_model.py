@@ -472,7 +472,7 @@ class Seats(RuleBasedStateMachine):
         keys = booked or sorted(self.model.seats)
         day = closing.Closing("aes", keys[number % len(keys)].day)
         prepared = closing.prepare(day, now)
-        if day.id in self.closed or len(self.closed) > 1 or prepared.missing:
+        if day.id in self.closed or len(self.closed) > 1 or prepared.missing or prepared.present:
             return
         self.closed.add(day.id)
         for _ in range(times):

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from infra.local.stack import Stack
+from tests.long import LONG
 from tests.stack.program import run_module
 
+pytestmark = LONG
 COPIES = [
     "hold: no gap between two holders",
     "hold: a clock that takes local time for UTC",

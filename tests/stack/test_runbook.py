@@ -16,8 +16,8 @@ from tests.long import LONG
 
 PAGES = sorted((ROOT / "docs" / "runbook").glob("*.md"))
 PROGRAMS = ("aws ", ".venv/bin/python -m ")
-NOT_RUN = ("make rollback",)
-"""On the local stack nothing was deployed before. `make rehearse` runs it."""
+NOT_RUN = ("make rollback", "make deploy")
+"""`make rehearse` runs them: the local stack has no settings of a stage, and no version before."""
 
 
 def commands() -> list[str]:

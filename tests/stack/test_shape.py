@@ -124,7 +124,7 @@ ACTIONS = {
 }
 DENIED_KEYS = {"draw": [["DESK*"]], "desk": [["DRAWSEED#*"], ["DESKAUDIT#*"], ["DESKHISTORY#*"]]}
 """The keys that a role is denied; those of all other roles are the seeds of draws and everything of the desk."""
-QUEUES = {"mailer": "unsent", "release": "undone", "expiry": "undone", "draw": "undone"}
+QUEUES = {"mailer": "unsent", "release": "undone", "expiry": "undone", "draw": "undone", "canary": "undone"}
 """The queue of each function that has one: where what it could not do ends."""
 FIGURES = ("holds_had", "first_at", "expired")
 FUNCTIONS = sorted(ACTIONS)
@@ -232,7 +232,8 @@ def test_every_route_is_answered_by_its_own_function(stack: Stack, visitor: Visi
         for variable, value in names.items():
             path = path.replace(variable, value)  # noqa: PLW2901 - the same path, filled
         answer = visitor.web.request(method, visitor.url(path), headers=JSON, timeout=30, allow_redirects=False)
-        assert answer.status_code < 500
+        if path != "/health/booking":  # 503 until the canary has run
+            assert answer.status_code < 500
     logs = stack.client("logs").get_paginator("filter_log_events")
 
     def all_logged() -> dict[str, set[tuple[str, str]]] | None:

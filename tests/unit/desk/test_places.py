@@ -181,7 +181,8 @@ def test_a_seat_that_the_release_leaves_out_is_created_for_a_walk_in_and_opens_t
     assert not created.is_free(TODAY)
     (change,) = history.read("aes")
     assert (change.act, change.who, change.counts) == (history.Act.WALK_IN, "b" * 16, {"made": 1})
-    assert desk_history_views.hours(change) == f"08/12/2026, de 10:15 à 10:20, guichet {missing.unit}"
+    shown = desk_history_views.hours(change).replace("\u00a0", " ").replace("\u202f", " ")
+    assert shown == f"8 décembre 2026, de 10 h 15 à 10 h 20, guichet {missing.unit}"
     document_of = dynamodb.read(*items.seat_primary_key(missing))
     assert document_of is not None
     assert "erase_at" in document_of

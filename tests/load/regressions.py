@@ -1,0 +1,49 @@
+"""Compare the CPU times of a benchmark with the recorded ones, as ratios to a bare call of botocore in the same run.
+
+Another machine, or another load of this one, changes a CPU time and the bare call alike.
+"""
+
+from collections.abc import Iterator, Mapping
+
+BARE = "CPU ms, one call of the table by botocore alone"
+PACE = "CPU ms, a fixed piece of Python"
+TOLERATED = 0.15
+
+
+class CannotCompare(Exception):
+    """Raised when one of the runs has no bare call to divide by. The message is one line."""
+
+
+def slower(now: Mapping[str, float], recorded: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each row that became slower by more than TOLERATED. A row that was not recorded is left out.
+
+    `recorded` has the cells of the table in docs/benchmarks.md. Raises CannotCompare.
+    """
+    before = {name: number for name, cell in recorded.items() if (number := _number(cell))}
+    if not now.get(BARE) or BARE not in before:
+        raise CannotCompare(f"guichet: `{BARE}` is not recorded: run make bench RECORD=words first")
+    for name, value in now.items():
+        if name not in before or not name.startswith("CPU ms") or name in {BARE, PACE}:
+            continue
+        ratio, ratio_before = value / now[BARE], before[name] / before[BARE]
+        if ratio > ratio_before * (1 + TOLERATED):
+            yield f"{name}: {ratio:.3g} bare calls, recorded {ratio_before:.3g} (+{ratio / ratio_before - 1:.0%})"
+
+
+def report(now: Mapping[str, float], recorded: Mapping[str, str]) -> tuple[list[str], int]:
+    """Return the lines about what became slower, and the exit code for --check: 1 for anything, or no comparison."""
+    try:
+        rows = list(slower(now, recorded))
+    except CannotCompare as reason:
+        return [str(reason)], 1
+    if not rows:
+        return [f"No row is slower than recorded by more than {TOLERATED:.0%}, measured in bare calls of botocore."], 0
+    return [f"Slower than recorded by more than {TOLERATED:.0%}, measured in bare calls of botocore:", *rows], 1
+
+
+def _number(cell: str) -> float | None:
+    """Read a cell of the table; None for a figure that was not measured."""
+    try:
+        return float(cell.replace(",", ""))
+    except ValueError:
+        return None
