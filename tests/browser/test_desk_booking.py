@@ -37,7 +37,8 @@ def write(page: Page, number: int, who: Person) -> None:
 
 def test_an_agent_books_by_phone_with_the_keyboard_alone_and_without_script(open_page: Window, stack: Stack) -> None:
     page, who = signed_in(open_page(script=False), stack), Person()
-    page.keyboard.press("Enter")  # the first free time has the focus
+    expect(page.locator("[name=seat]").first).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator("#last_name_1")).to_be_focused()
     for text in (who.last_name, "Awa", "03/04/1990", ""):
         page.keyboard.type(text)
