@@ -62,8 +62,8 @@ def is_recipient(person: Person) -> bool:
     return any(recipient.key == person.key for recipient in recipients(people))
 
 
-def send_convocations(person: Person, now: datetime, *, but: str = "") -> None:
-    """Send the convocation of a family again, as its members are now. `but` is the key of one who has it already."""
+def send_convocations(person: Person, now: datetime, *, already_sent_to: str = "") -> None:
+    """Send the convocation of a family again, as its members are now, but not to this person key."""
     for recipient in recipients(members(person)):
-        if recipient.key != but:
+        if recipient.key != already_sent_to:
             person_store.renew_convocation(recipient, now)

@@ -98,7 +98,7 @@ def correct(request: Request, first_name: str, last_name: str, phone: str, *, no
     if is_done:
         log.event("corrected", seat=request.carrier.key.ref, renamed=renamed)
         if sends:
-            families.send_convocations(person, now, but=person.key)
+            families.send_convocations(person, now, already_sent_to=person.key)
     return requests.view(request.token, now)
 
 

@@ -89,7 +89,7 @@ def change_details(
             now=now,
         ):
             if is_told:
-                families.send_convocations(person, now, but=person.key)
+                families.send_convocations(person, now, already_sent_to=person.key)
             return read(service, key)
     raise TooManyRequests
 
