@@ -10,10 +10,12 @@ BIN := .venv/bin
 # Operators need fewer packages than developers. Their targets use the developers' environment where there is one.
 OPERATOR := setup-ops deploy rollback rotate destroy
 READY := $(if $(or $(wildcard .venv/ready),$(filter-out $(OPERATOR),$(MAKECMDGOALS))),.venv/ready,.venv/ready-ops)
-# Ten seconds before a release and at it; the midnight before; a Friday evening and a weekend; the start of a slot; the new
-# year; before and after both clock changes; a leap day.
+# Ten seconds before a release and at it; the midnight before; a Friday evening and a weekend; the start of a slot; the first
+# slot of a Tuesday, and the window of a draw that opens on a Thursday; the new year; before and after both clock changes; a
+# leap day. Each weekday occurs.
 CLOCKS := 2026-11-30T08:59:50+01:00 2026-11-30T09:00:00+01:00 2026-11-29T23:59:59.999+01:00 2026-11-30T00:00:00+01:00 \
   2026-12-04T17:30:00+01:00 2026-12-05T12:00:00+01:00 2026-12-06T18:00:00+01:00 2026-12-02T10:00:00+01:00 \
+  2026-12-01T09:15:00+01:00 2026-12-03T09:00:00+01:00 \
   2026-12-31T23:59:59.999+01:00 2027-01-01T00:00:00+01:00 2027-03-28T01:59:59.999+01:00 2027-03-28T03:00:00+02:00 \
   2027-10-31T02:59:59.999+02:00 2027-10-31T02:00:00+01:00 2028-02-29T12:00:00+01:00
 NO_FAKETIME := --ignore tests/security/test_fuzz.py  # under faketime, waiting for a thread with a timeout never ends
@@ -61,14 +63,14 @@ test-long: lint  ## run the long tests: slow unit tests with coverage, load tool
 	@GUICHET_LONG=1 $(BIN)/pytest $(PARALLEL) tests/proof tests/security/test_retention.py tests/security/test_fuzz.py \
 	  tests/unit/web tests/unit/infra tests/load
 	@GUICHET_LONG=1 $(BIN)/pytest tests/browser
-	@$(MAKE) --no-print-directory scan drill-alarms
+	@$(MAKE) --no-print-directory scan drill drill-alarms
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_calls.py tests/stack/test_clocks.py tests/stack/test_faults.py \
 	  tests/stack/test_mutants.py tests/stack/test_office.py
 
 check: lint  ## check format, lint, types and the service's fast unit tests, in under a minute
 	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
 
-check-clocks: setup  ## run unit tests at 15 critical moments (FAKETIME=faketime sets the machine's clock too)
+check-clocks: setup  ## run unit tests at 17 critical moments, on each weekday (FAKETIME=faketime sets the machine's clock too)
 	@for moment in $(CLOCKS); do echo "pytest --shuffle --clock $$moment --seed $${SEED:-$$moment}"; \
 	  $(if $(FAKETIME),$(FAKETIME) "$$moment") $(BIN)/pytest $(SERVICE_TESTS) tests/security tests/unit/infra/ops -m "not slow" \
 	    $(if $(FAKETIME),$(NO_FAKETIME)) --shuffle --clock "$$moment" --seed "$${SEED:-$$moment}" || exit 1; done
@@ -100,6 +102,9 @@ destroy: setup  ## delete STAGE=...; its table stays (docs/deploy.md)
 
 rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (15 minutes)
 	@$(BIN)/pytest tests/rehearsal
+
+drill: setup  ## practise recovery on an emulator, with times: roll back, send letters again, restore items (a minute)
+	@$(BIN)/python -m tests.rehearsal.drill
 
 drill-alarms: setup  ## make each alarm ring on a local stack, and run the commands of the runbook (15 minutes)
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_alarms.py tests/stack/test_runbook.py

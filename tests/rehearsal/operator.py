@@ -67,9 +67,16 @@ class Operator:
     ) -> list[str]:
         """Run a command with changed settings. Return the lines that it prints; the last one is the error, if any."""
         words = [command, STAGE, "--file", str(self.settings(**changes)), *options]
-        env = {**os.environ, **KEYS, **environ, "AWS_ENDPOINT_URL": self.endpoint, "HOME": str(self.folder)}
+        return self.run_program("infra.deploy", *words, code=code, environ=environ)
+
+    def run_program(
+        self, module: str, *words: str, code: int = 0, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> list[str]:
+        """Run a program on the emulator. Return the lines that it prints; the last one is the error, if any."""
+        keys = {**KEYS, "AWS_DEFAULT_REGION": REGION}
+        env = {**os.environ, **keys, **environ, "AWS_ENDPOINT_URL": self.endpoint, "HOME": str(self.folder)}
         ended = subprocess.run(
-            [sys.executable, "-m", "infra.deploy", *words],
+            [sys.executable, "-m", module, *words],
             cwd=ROOT,
             env=env,
             capture_output=True,

@@ -50,6 +50,7 @@ PROGRAMS = [
     "tests.load.rush.table",
     "tests.load.simulation",
     "tests.load.units",
+    "tests.rehearsal.drill",
 ]
 MOMENT = "2026-11-30T08:55:00+01:00"
 NO_STAGE = (
@@ -75,7 +76,11 @@ def test_every_program_has_a_help_that_does_nothing(program: str) -> None:
 
 
 def test_the_list_of_programs_is_complete() -> None:
-    files = [path for folder in ("infra", "tests/load", "tests/security") for path in (ROOT / folder).rglob("*.py")]
+    files = [
+        path
+        for folder in ("infra", "tests/load", "tests/rehearsal", "tests/security")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
     with_main = [path for path in files if '\nif __name__ == "__main__":' in path.read_text("utf-8")]
     modules = {str(path.relative_to(ROOT)).removesuffix(".py").replace("/", ".") for path in with_main}
     started_by_others = {
