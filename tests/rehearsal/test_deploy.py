@@ -41,7 +41,7 @@ def test_keys_of_another_account_are_refused(operator: Operator) -> None:
 
 def test_too_little_concurrency_is_refused_with_the_number_needed(operator: Operator) -> None:
     (line,) = operator.run("deploy", "--yes", code=1, Reserve='"yes"')
-    assert "unreserved concurrent executions, and the stage needs 669: ask AWS for more" in line
+    assert "unreserved concurrent executions, and the stage needs 670: ask AWS for more" in line
 
 
 def test_a_rate_that_ses_does_not_grant_is_refused(operator: Operator) -> None:
