@@ -18,6 +18,7 @@ from chalicelib.storage import seat_maintenance, timetable_store
 from chalicelib.storage.dynamodb import connection
 from chalicelib.storage.items import Item
 from infra.ops import output
+from infra.ops.__main__ import COMMANDS, load
 from infra.ops.audit import AuditItem, audited
 from infra.ops.session import Refused, Session
 from infra.ops.stage_access import caller, problem_of, select_stage
@@ -73,12 +74,28 @@ def booked(service: Service) -> Service:
 
 
 def test_the_program_starts_without_the_local_stack_and_without_rarely_needed_libraries() -> None:
+    modules = modules_of("import infra.ops.stage_status, infra.ops.requests, infra.ops.services")
     heavy = {"ministack", "aiosmtpd", "playwright", "reportlab", "babel", "boto3", "jsonschema", "holidays", "chalice"}
-    program = "import sys, infra.ops.__main__; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603  # this Python
-    modules = done.stdout.split()
     assert heavy & {name.partition(".")[0] for name in modules} == set()
     assert [name for name in modules if name.startswith(("infra.local.", "infra.deploy"))] == ["infra.local.settings"]
+
+
+def test_the_list_of_commands_imports_neither_a_command_nor_what_reaches_the_table() -> None:
+    modules = modules_of("from infra.ops.__main__ import app; app(['--help'], standalone_mode=False)")
+    assert {"botocore", "pynamodb", "yaml"} & {name.partition(".")[0] for name in modules} == set()
+    assert {name for name in modules if name.startswith("infra.ops.")} == {"infra.ops.__main__", "infra.ops.options"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_shows_the_help_of_each_command(name: str) -> None:
+    assert load(name).help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name][1]
+
+
+def modules_of(program: str) -> list[str]:
+    """The modules that Python has imported after a program."""
+    program += "; import sys; print('modules:', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603  # this Python
+    return done.stdout.partition("modules: ")[2].split()
 
 
 # Stages
