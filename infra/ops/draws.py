@@ -53,8 +53,8 @@ def list_draws(
         if coming:
             opens = output.moment(coming.opens, service.zone)
             notes = [f"{coming.week}: its window {'is open' if coming.is_open(session.now) else f'opens {opens}'}."]
-        table = [output.table(columns, lines)] if lines else []
-        session.show({"service": service.id, "draws": document}, *table, *notes)
+        table = output.table(columns, lines) if lines else "There is no draw yet."
+        session.show({"service": service.id, "draws": document}, table, *notes)
 
 
 def _drawing(session: Session, service_id: str) -> Service:

@@ -16,6 +16,15 @@ from rich.text import Text
 
 from chalicelib.desk.spreadsheet import UNSAFE, clean
 
+STYLES = {
+    **dict.fromkeys(("free", "open", "done", "seen"), "green"),
+    **dict.fromkeys(("confirmed", "arrived", "called"), "cyan"),
+    **dict.fromkeys(("held", "pending", "paused", "begun", "interrupted"), "yellow"),
+    **dict.fromkeys(("closed", "void", "failed", "refused", "missed", "displaced", "incomplete"), "red"),
+}
+"""The colours of states. The word is there too. Without a terminal, or with NO_COLOR, Rich prints none."""
+STATE_COLUMNS = {"state", "stage", "outcome", "seats"}
+
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: box.Box = box.SIMPLE_HEAD) -> Table:
     """Return a table of cleaned cells, numbers aligned to the right. An empty line becomes a rule."""
@@ -23,13 +32,20 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: b
     rows = list(lines)
     for number, name in enumerate(columns):
         is_numeric = bool(rows) and all(isinstance(row[number], int) for row in rows if row)
-        result.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+        result.add_column(
+            name, justify="right" if is_numeric else "left", overflow="fold", header_style=STYLES.get(name, "")
+        )
     for row in rows:
         if row:
-            result.add_row(*(Text("" if cell in {0, None} else clean(str(cell))) for cell in row))
+            result.add_row(*(_cell(name, cell) for name, cell in zip(columns, row, strict=True)))
         else:
             result.add_section()
     return result
+
+
+def _cell(column: str, cell: object) -> Text:
+    text = "" if cell in {0, None} else clean(str(cell))
+    return Text(text, style=STYLES.get(text, "") if column in STATE_COLUMNS else "")
 
 
 def day(value: date) -> str:

@@ -113,6 +113,8 @@ def run(
         session.show({"dry_run": False, "services": done}, _table(done))
 
 
-def _table(services: Mapping[str, Counter[str]]) -> Table:
+def _table(services: Mapping[str, Counter[str]]) -> Table | str:
+    if not services:
+        return "There is no service."
     rows = [(service_id, *(counts[kind] for kind in ChangeKind)) for service_id, counts in services.items()]
     return output.table(("service", *ChangeKind), rows)

@@ -79,6 +79,13 @@ def _appointment(key: Key) -> str:
     return f"{output.day(key.day)} {key.start:%H:%M}" if isinstance(key, SeatKey) else "entry in the draws"
 
 
+def _found(request: PersonRequest) -> str:
+    """Say which request was found, without personal data."""
+    key = request.person.seat
+    desk = f", desk {key.unit}" if isinstance(key, SeatKey) else ""
+    return f"{request.person.reference}: {request.state_name}, {_appointment(key)}{desk}."
+
+
 def _search(session: Session, query: Query) -> list[PersonRequest]:
     return list(search(query, session.now, watch=session.progress("people")))
 
@@ -233,9 +240,13 @@ def correct(
         corrected = replace(read, email=details.email)
         changed = sorted(name for name in values if getattr(corrected, name) != getattr(details, name))
         document = {"reference": person.reference, "dry_run": dry_run, "corrected": changed}
-        fields = f"{person.reference}: {', '.join(changed) or 'nothing'}"
+        lines = [_found(request)]
+        if same := ", ".join(sorted(set(values) - set(changed))):
+            lines.append(f"As given already: {same}.")
+        sends = request.state is State.CONFIRMED and isinstance(person.seat, SeatKey) and changed not in ([], ["phone"])
         if changed and not dry_run:
-            session.confirm("Correct this? The desk will see the name before as well.", fields, yes=yes)
+            fields = f"To correct: {', '.join(changed)}."
+            session.confirm("Correct this? The desk will see the name before as well.", *lines, fields, yes=yes)
             with audited(session, "requests correct", reference=person.reference, fields=changed) as counts:
                 counts["corrected"] += request_store.correct(
                     person,
@@ -243,12 +254,14 @@ def correct(
                     person.key,  # the key of the new name needs the stage's secret, so the new name is not locked
                     now=session.now,
                     erase_at=session.now,  # of the lock of a new name, and there is none
-                    send=request.state is State.CONFIRMED and isinstance(person.seat, SeatKey) and changed != ["phone"],
+                    send=sends,
                     is_live=lock_store.LockRule(lambda *_: True, session.now),
                 )
                 if not counts["corrected"]:
                     raise _changed(person.reference)
-        session.show(document, f"{fields} {'to correct' if dry_run else 'corrected'}.")
+        lines.append(f"{'To correct' if dry_run else 'Corrected'}: {', '.join(changed) or 'nothing'}.")
+        lines.append("A new convocation follows." if sends else "No new convocation follows.")
+        session.show(document, *lines)
 
 
 @requests.command()
@@ -266,11 +279,13 @@ def erase(
         request = _read(session, reference)
         person, seat, service = request.person, request.seat, session.past_service(request.person.service)
         document = {"reference": person.reference, "was": request.state_name, "erased": not dry_run}
-        effect = f"{person.reference}: {request.state_name}."
+        effects = [_found(request), "All data about this person is erased, and no letter is sent."]
+        if request.state in LIVE:
+            effects.append("The request is cancelled, and what it has is given back.")
         if dry_run:
-            session.show(document, effect)
+            session.show(document, *effects)
             return
-        session.confirm("Erase all data about this person? It cannot be undone.", effect, yes=yes)
+        session.confirm("Erase all data about this person? It cannot be undone.", *effects, yes=yes)
         with audited(session, "requests erase", reference=person.reference) as counts:
             keys = email_lock_keys(person)
             families.forget(person)

@@ -57,7 +57,7 @@ def _read(session: Session, paths: list[Path]) -> reader.Services:
             session.note(f"guichet: {note}")
         raise typer.Exit(REFUSED) from mistakes
     for note in checked.warnings:
-        session.note(f"guichet: {note}")
+        session.note(f"notice: {note}")
     return checked
 
 

@@ -14,6 +14,7 @@ import typer
 from pynamodb.exceptions import PynamoDBException
 from rich.console import Console, RenderableType
 from rich.progress import track
+from rich.text import Text
 
 from chalicelib.desk import spreadsheet
 from chalicelib.domain import codec
@@ -50,8 +51,8 @@ class Session:
     clock: Callable[[], datetime] = _now
     now: datetime = field(default_factory=_now)
     invoker: Callable[..., Any] = functions.invoke
-    out: Console = field(default_factory=lambda: _console(sys.stdout))
-    err: Console = field(default_factory=lambda: _console(sys.stderr))
+    out: Console = field(default_factory=lambda: console(sys.stdout))
+    err: Console = field(default_factory=lambda: console(sys.stderr))
 
     def show(self, document: object, *parts: RenderableType) -> None:
         """Print the result: the document with `--json`, the parts without."""
@@ -109,7 +110,8 @@ class Session:
         return week or week_of(self.now.astimezone(service.zone).date())
 
 
-def _console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
+def console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
+    """Return what prints to a stream, in colour only at a terminal, and without if NO_COLOR is set."""
     width = None if stream.isatty() else PRINTED_WIDTH
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
 
@@ -119,7 +121,7 @@ def _print(console: Console, part: RenderableType) -> None:
     if isinstance(part, str):
         console.print(spreadsheet.clean(part), soft_wrap=True)
     else:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 @contextmanager

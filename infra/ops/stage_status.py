@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
+from rich.text import Text
 
 from chalicelib.booking import schedule
 from chalicelib.booking.weeks import weeks_with_seats
@@ -57,9 +58,10 @@ def status(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Jso
             documents.append(document)
             parts += _parts(document, service, counts)
             problems += [f"{service.id}: {problem}" for problem in service_problems]
-        summary = [f"needs attention: {problem}" for problem in problems] or ["Nothing needs attention."]
+        summary = [Text(f"needs attention: {problem}", "red") for problem in problems]
+        summary = summary or [Text("Nothing needs attention.", "green")]
         if unsent is None:
-            summary.append("The queue of unsent letters could not be read.")
+            summary.append(Text("The queue of unsent letters could not be read."))
         session.show({"services": documents, "unsent": unsent, "problems": problems}, *parts, *summary)
         if problems:
             raise typer.Exit(REFUSED)

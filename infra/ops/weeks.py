@@ -62,7 +62,8 @@ def calendar(
                 lines += [["", f"{start:%H:%M}", *(counts[status] for status in columns)] for start, counts in slots]
                 lines.append([])  # a rule
         lines.append([f"week {week}", "", *(totals[status] for status in columns)])
-        session.show(document, output.table(["day", "slot", *columns], lines))
+        nothing = [] if seats else ["There is no seat in this week."]
+        session.show(document, output.table(["day", "slot", *columns], lines), *nothing)
 
 
 def _days(

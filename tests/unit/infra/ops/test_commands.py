@@ -20,7 +20,7 @@ from chalicelib.storage.items import Item
 from infra.ops import output
 from infra.ops.__main__ import COMMANDS, load
 from infra.ops.audit import AuditItem, audited
-from infra.ops.session import Refused, Session
+from infra.ops.session import Refused, Session, console
 from infra.ops.stage_access import caller, problem_of, select_stage
 from tests.unit.infra.ops.bookings import NOW, book, key
 from tests.unit.infra.ops.program import META, audit_items, ops, table_without_audit, whole_table
@@ -228,6 +228,25 @@ def test_text_of_applicants_cannot_control_a_terminal_a_program_or_a_spreadsheet
     )
     cells = ("=1+1", "+33 6", "-2", "@a", "\t=1", "\rx", " =1", "\u200b=1", "＝1", 'a;"b"', "Ünal")
     assert spreadsheet.as_csv([cells]) == ("\ufeff'=1+1;'+33 6;'-2;'@a;' =1;' x;' =1;'=1;'＝1;" + '"a;""b""";Ünal\r\n')
+
+
+def printed(terminal: bool, monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:  # noqa: FBT001
+    """A table with a state, as a terminal or a file gets it."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm-256color", **environment}.items():
+        monkeypatch.setenv(name, value)
+    file = Terminal() if terminal else io.StringIO()
+    console(file).print(output.table(("state", "name"), [("confirmed", "closed")]))
+    return file.getvalue()
+
+
+def test_a_state_has_a_colour_at_a_terminal_only_and_never_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_terminal = printed(True, monkeypatch)  # noqa: FBT003
+    assert "\x1b[36mconfirmed" in at_terminal
+    assert "\x1b[31m" not in at_terminal
+    assert "\x1b[36m" not in printed(True, monkeypatch, NO_COLOR="1")  # noqa: FBT003
+    assert "\x1b" not in printed(False, monkeypatch)  # noqa: FBT003
 
 
 def test_a_tag_outside_the_basic_plane_is_escaped_as_json_wants_it() -> None:
