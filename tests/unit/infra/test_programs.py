@@ -157,6 +157,7 @@ class Unchanged:
         self.exceptions = client.exceptions
         self.get_paginator = client.get_paginator
         self.describe_table = client.describe_table
+        self.put_item = client.put_item
 
     def restore_table_to_point_in_time(self, **names: Any) -> None:
         self.client.create_table(TableName=names["TargetTableName"], **SHAPE)
