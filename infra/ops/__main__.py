@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from gettext import gettext
 from typing import Any
 
 import typer
@@ -71,10 +72,15 @@ class Commands(TyperGroup):
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=text) for name, (_, text) in COMMANDS.items()}
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer hides the types
+        """Print the help in the language of the locale."""
+        translate(self, ctx)
+        super().format_help(ctx, formatter)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - typer hides the types
         """Return the name, the command with its options, and the arguments that are left."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load(name) if name else command, rest
+        return name, translate(load(name), ctx) if name else command, rest
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - typer hides the type
@@ -86,6 +92,16 @@ def load(name: str) -> Any:  # noqa: ANN401 - typer hides the type
     single = typer.Typer(add_completion=False)
     single.command(name)(command)
     return get_command(single)
+
+
+def translate(command: Any, ctx: Any) -> Any:  # noqa: ANN401 - typer hides the types
+    """Translate the help of a command, of its options and of its own commands to the language of the locale."""
+    for part in (command, *command.get_params(ctx)):
+        if part.help:
+            part.help = gettext(part.help)
+    for name in getattr(command, "commands", {}):
+        translate(command.commands[name], ctx)
+    return command
 
 
 app = typer.Typer(
