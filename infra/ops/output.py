@@ -7,6 +7,9 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from gettext import gettext as _
+from gettext import ngettext
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,7 +36,10 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: b
     for number, name in enumerate(columns):
         is_numeric = bool(rows) and all(isinstance(row[number], int) for row in rows if row)
         result.add_column(
-            name, justify="right" if is_numeric else "left", overflow="fold", header_style=STYLES.get(name, "")
+            name and _(name),
+            justify="right" if is_numeric else "left",
+            overflow="fold",
+            header_style=STYLES.get(name, ""),
         )
     for row in rows:
         if row:
@@ -45,12 +51,14 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: b
 
 def _cell(column: str, cell: object) -> Text:
     text = "" if cell in {0, None} else clean(str(cell))
-    return Text(text, style=STYLES.get(text, "") if column in STATE_COLUMNS else "")
+    if isinstance(cell, StrEnum) or (text and column in STATE_COLUMNS):
+        return Text(_(text), style=STYLES.get(text, ""))
+    return Text(text)
 
 
 def day(value: date) -> str:
     """Return `Monday 7 December 2026`."""
-    return f"{value:%A} {value.day} {value:%B %Y}"
+    return f"{_(value.strftime('%A'))} {value.day} {_(value.strftime('%B'))} {value.year}"
 
 
 def moment(value: datetime, zone: ZoneInfo) -> str:
@@ -61,7 +69,7 @@ def moment(value: datetime, zone: ZoneInfo) -> str:
 
 def count(number: int, noun: str) -> str:
     """Return `1 seat` or `2 seats`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {ngettext(noun, f'{noun}s', number)}"
 
 
 def as_json(document: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import Any, TypeVar
 
 import typer
@@ -73,10 +74,10 @@ class Session:
         for line in effects:
             self.note(line)
         if not sys.stdin.isatty():
-            raise Refused("nothing was changed: confirm with --yes, or run this at a terminal")
-        self.err.print(f"{spreadsheet.clean(question)} [y/N] ", end="")
-        if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
-            raise Refused("nothing was changed")
+            raise Refused(_("nothing was changed: confirm with --yes, or run this at a terminal"))
+        self.err.print(f"{spreadsheet.clean(question)} {_('[y/N]')} ", end="")
+        if sys.stdin.readline().strip().casefold() not in {"y", "yes", *_("y yes").split()}:
+            raise Refused(_("nothing was changed"))
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the function answers
         """Invoke a function of the stage. Raise Refused, in one line, if that is not possible."""
@@ -95,8 +96,8 @@ class Session:
         services = {service.id: service for service in service_store.read_all(self.now)}
         if service_id not in services:
             names = ", ".join(sorted(services))
-            hint = f"use one of {names}" if names else "put one in place with `services put FILE`"
-            raise Refused(f"there is no service {service_id} on {self.stage}: {hint}")
+            hint = _("use one of {}").format(names) if names else _("put one in place with `services put FILE`")
+            raise Refused(_("there is no service {} on {}: {}").format(service_id, self.stage, hint))
         return services[service_id]
 
     def past_service(self, service_id: str) -> Service:
