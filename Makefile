@@ -19,7 +19,7 @@ CLOCKS := 2026-11-30T08:59:50+01:00 2026-11-30T09:00:00+01:00 2026-11-29T23:59:5
   2026-12-31T23:59:59.999+01:00 2027-01-01T00:00:00+01:00 2027-03-28T01:59:59.999+01:00 2027-03-28T03:00:00+02:00 \
   2027-10-31T02:59:59.999+02:00 2027-10-31T02:00:00+01:00 2028-02-29T12:00:00+01:00
 NO_FAKETIME := --ignore tests/security/test_fuzz.py  # under faketime, waiting for a thread with a timeout never ends
-CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po)
+CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po infra/ops/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -168,7 +168,7 @@ sbom: setup  ## write the bill of materials of the Lambda zip and its layers, wi
 clean:  ## remove everything that make creates
 	@rm -rf .venv build .chalice/deployments .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	@find chalicelib -name '*.mo' -delete
+	@find chalicelib infra -name '*.mo' -delete
 
 .venv/ready: LIST := requirements-dev.txt
 .venv/ready: requirements-dev.txt

@@ -1,5 +1,6 @@
 """The commands `agents …`: who may sign in at the desk, with which role in which service."""
 
+from gettext import gettext as _
 from typing import Annotated
 
 import typer
@@ -39,17 +40,17 @@ def add(
         try:
             email = emails.deliverable(email)
         except ValueError as error:
-            raise Refused(f"{email} is no e-mail address that can receive mail") from error
+            raise Refused(_("{} is no e-mail address that can receive mail").format(email)) from error
         ids = [session.service(service_id).id for service_id in service]
         with audited(session, "agents add", services=ids, role=role) as counts:
             try:
                 account = accounts.invite(email, name, ids, role, by=None, now=session.now)
             except InvalidFields as error:
-                raise Refused(f"{email} has a role in one of these services: use `agents role`") from error
+                raise Refused(_("{} has a role in one of these services: use `agents role`").format(email)) from error
             except AccessChanged as error:
-                raise Refused("the account changed at the same moment: run the command again") from error
+                raise Refused(_("the account changed at the same moment: run the command again")) from error
             counts["accounts"] += 1
-        session.show({"agent": _document(account)}, f"{email} is {role} of {', '.join(ids)}.")
+        session.show({"agent": _document(account)}, _("{} is {} of {}.").format(email, role, ", ".join(ids)))
 
 
 @agents.command("list")
@@ -63,14 +64,14 @@ def list_agents(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json
                 account.email,
                 account.name,
                 ", ".join(f"{service}: {role}" for service, role in sorted(account.roles.items())),
-                f"{account.signed_in_at:%Y-%m-%d %H:%M}" if account.signed_in_at else "never",
+                f"{account.signed_in_at:%Y-%m-%d %H:%M}" if account.signed_in_at else _("never"),
                 account.id,
             )
             for account in everybody
         ]
         columns = ("e-mail", "name", "roles", "last sign-in", "id")
         document = {"agents": [_document(account) for account in everybody]}
-        session.show(document, output.table(columns, lines) if lines else "Nobody may sign in at the desk.")
+        session.show(document, output.table(columns, lines) if lines else _("Nobody may sign in at the desk."))
 
 
 @agents.command("role")
@@ -114,25 +115,29 @@ def show_audit(
             for row in rows
         ]
         columns = ("when (UTC)", "agent", "act", "with")
-        session.show({"acts": acts}, output.table(columns, lines) if lines else "Nothing was done.")
+        session.show({"acts": acts}, output.table(columns, lines) if lines else _("Nothing was done."))
 
 
 def _change(session: Session, command: str, email: str, services: list[str], role: Role | None) -> None:
     account = accounts.find(email)
     if account is None:
-        raise Refused(f"{email} has no account: `agents list` shows who has one")
+        raise Refused(_("{} has no account: `agents list` shows who has one").format(email))
     with audited(session, command, account=account.id, services=services, role=role) as counts:
         for service_id in services:
             try:
                 account = accounts.change_role(account.id, service_id, role, by=None, now=session.now)
             except NotFound as error:
-                raise Refused(f"{email} has no role in {service_id}: use `agents add`") from error
+                raise Refused(_("{} has no role in {}: use `agents add`").format(email, service_id)) from error
             except LastAdministrator as error:
-                raise Refused(f"{email} is the last administrator of {service_id}: make somebody else one") from error
+                raise Refused(
+                    _("{} is the last administrator of {}: make somebody else one").format(email, service_id)
+                ) from error
             except AccessChanged as error:
-                raise Refused("the account changed at the same moment: run the command again") from error
+                raise Refused(_("the account changed at the same moment: run the command again")) from error
             counts["roles"] += 1
-    session.show({"agent": _document(account)}, f"{email}: {output.count(counts['roles'], 'role')} changed.")
+    session.show(
+        {"agent": _document(account)}, _("{}: {} changed.").format(email, output.count(counts["roles"], "role"))
+    )
 
 
 def _document(account: Account) -> dict[str, object]:

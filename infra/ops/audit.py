@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, timedelta
+from gettext import gettext as _
 
 import typer
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
@@ -126,7 +127,7 @@ def audit(ctx: typer.Context, since: Since = None, stage: StageName = STAGE_DEFA
             for item in items
         ]
         columns = ("when (UTC)", "who", "command", "with", "outcome", "counts")
-        session.show({"acts": document}, output.table(columns, lines) if lines else "No command was run.")
+        session.show({"acts": document}, output.table(columns, lines) if lines else _("No command was run."))
 
 
 def _in_words(values: dict[str, object] | None) -> str:

@@ -1,6 +1,7 @@
 """The command `close`."""
 
 from datetime import time
+from gettext import gettext as _
 from typing import Annotated, Any
 
 import typer
@@ -51,23 +52,25 @@ def close(
     with open_session(ctx, stage, as_json=as_json) as session:
         service = session.service(service_id)
         if last and last < day:
-            raise Refused(f"the last day, {output.day(last)}, is before {output.day(day)}")
+            raise Refused(_("the last day, {}, is before {}").format(output.day(last), output.day(day)))
         request = Closing(service.id, day, start or time.min, end or time.max, tuple(sorted(set(desks or ()))), last)
         try:
             plan = closing.prepare(request, session.now)
         except UnknownDesk as refusal:
-            raise Refused(f"{service.id} has no such desk: it has {', '.join(map(str, refusal.desks))}") from refusal
+            raise Refused(
+                _("{} has no such desk: it has {}").format(service.id, ", ".join(map(str, refusal.desks)))
+            ) from refusal
         document, lines = _describe(service, request, plan)
         if dry_run:
             session.show(document | {"dry_run": True}, *lines)
             return
         if not plan.seats:
-            raise Refused(f"there is no seat to close on {_days(request)}")
+            raise Refused(_("there is no seat to close on {}").format(_days(request)))
         if plan.present:
-            raise Refused(f"{_present(plan)} Record what becomes of them first, or close other hours")
+            raise Refused(_("{} Record what becomes of them first, or close other hours").format(_present(plan)))
         if plan.missing and not short:
-            raise Refused(f"{_missing(plan)} With --short, the last to choose will find no seat set aside")
-        question = "Close? It cannot be undone for applicants who get a letter." if plan.booked else "Close?"
+            raise Refused(_("{} With --short, the last to choose will find no seat set aside").format(_missing(plan)))
+        question = _("Close? It cannot be undone for applicants who get a letter.") if plan.booked else "Close?"
         session.confirm(question, *lines, yes=yes)
         arguments = {"service": service.id, "day": day, "last": last, "start": start, "end": end}
         who = caller(session.region)
@@ -78,9 +81,13 @@ def close(
             counts.update(closing.close(request, plan, session.now, watch=session.progress("seats")))
             done.update(counts)
         left = plan.seats - counts["closed"]
-        lines = [f"Closed {output.count(counts['closed'], 'seat')}; {counts['written_to']} applicants get a letter."]
+        lines = [
+            _("Closed {}; {} applicants get a letter.").format(
+                output.count(counts["closed"], "seat"), counts["written_to"]
+            )
+        ]
         if left:
-            lines.append(f"{output.count(left, 'seat')} changed meanwhile and stayed open: run this again.")
+            lines.append(_("{} changed meanwhile and stayed open: run this again.").format(output.count(left, "seat")))
         session.show(document | {"dry_run": False, "done": counts, "left": left}, *lines)
         if left:
             raise typer.Exit(REFUSED)
@@ -88,16 +95,16 @@ def close(
 
 def _days(request: Closing) -> str:
     last = request.hours.last
-    return output.day(request.day) + (f" to {output.day(last)}" if last != request.day else "")
+    return output.day(request.day) + (_(" to {}").format(output.day(last)) if last != request.day else "")
 
 
 def _present(plan: ClosingPlan) -> str:
     numbers = ", ".join(seat.key.number for seat in plan.present)
-    return f"{output.count(len(plan.present), 'applicant')} arrived or called: {numbers}."
+    return _("{} arrived or called: {}.").format(output.count(len(plan.present), "applicant"), numbers)
 
 
 def _missing(plan: ClosingPlan) -> str:
-    return f"{output.count(plan.missing, 'other seat')} missing: open more with `seats add`."
+    return _("{} missing: open more with `seats add`.").format(output.count(plan.missing, "other seat"))
 
 
 def _describe(service: Service, request: Closing, plan: ClosingPlan) -> tuple[dict[str, Any], list[str]]:
@@ -117,16 +124,26 @@ def _describe(service: Service, request: Closing, plan: ClosingPlan) -> tuple[di
         "uncreated": plan.uncreated,
         "choose_before": plan.until,
     }
-    lines = [f"{_days(request)}: {output.count(plan.seats, 'seat')} to close, {booked} of them booked, {held} held."]
+    lines = [
+        _("{}: {} to close, {} of them booked, {} held.").format(
+            _days(request), output.count(plan.seats, "seat"), booked, held
+        )
+    ]
     if plan.present:
         lines.append(_present(plan))
     if booked:
         until = output.moment(plan.until, service.zone)
-        lines.append(f"{output.count(reserve, 'other seat')} to set aside for the booked applicants until {until}.")
+        lines.append(
+            _("{} to set aside for the booked applicants until {}.").format(output.count(reserve, "other seat"), until)
+        )
     if plan.replaced:
-        lines.append(f"{output.count(len(plan.replaced), 'other seat')} to set aside again, for an earlier closing.")
+        lines.append(
+            _("{} to set aside again, for an earlier closing.").format(output.count(len(plan.replaced), "other seat"))
+        )
     if plan.missing:
         lines.append(_missing(plan))
     if plan.uncreated:
-        lines.append(f"{output.count(plan.uncreated, 'seat')} not created yet, which will open: close them later.")
+        lines.append(
+            _("{} not created yet, which will open: close them later.").format(output.count(plan.uncreated, "seat"))
+        )
     return document, lines

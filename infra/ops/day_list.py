@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from datetime import datetime
+from gettext import gettext as _
 from typing import Annotated, Any
 
 import typer
@@ -36,7 +37,7 @@ def day(
 ) -> None:
     """List the applicants of a day in order: time, desk, name, birth date, reference, phone."""
     if as_csv and as_json:
-        raise typer.BadParameter("use --csv or --json, not both")
+        raise typer.BadParameter(_("use --csv or --json, not both"))
     with open_session(ctx, stage, as_json=as_json) as session:
         service = session.service(service_id)
         rows = desk_day.read_day(service, date, session.now)
@@ -84,5 +85,5 @@ def _cells(line: dict[str, Any]) -> list[str]:
     """Return a line as it is printed; a corrected name is followed by the name before."""
     texts = line | {"time": f"{line['time']:%H:%M}", "born": f"{line['born']:%d/%m/%Y}" if line["born"] else ""}
     if line["filed_as"]:
-        texts["name"] = f"{line['name']} (filed as {line['filed_as']})"
+        texts["name"] = _("{} (filed as {})").format(line["name"], line["filed_as"])
     return [str(texts[name] or "") for name in COLUMNS]

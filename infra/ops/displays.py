@@ -1,5 +1,6 @@
 """The commands `displays …`: the links of the screens in the waiting room, which show whom the desks call."""
 
+from gettext import gettext as _
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ def add(
     with open_session(ctx, stage, as_json=as_json) as session:
         service, place = session.service(service_id), " ".join(place.split())
         if not 0 < len(place) <= display.PLACE_LENGTH:
-            raise Refused(f"the place of a screen has 1 to {display.PLACE_LENGTH} characters")
+            raise Refused(_("the place of a screen has 1 to {} characters").format(display.PLACE_LENGTH))
         secret = tokens.new_secret()
         with audited(session, "displays add", service=service.id) as counts:
             made = displays.add(service.id, place, secret, accounts.OPERATOR, session.now)
@@ -34,8 +35,8 @@ def add(
         path = f"/display/{display.token_of(service.id, secret)}"
         session.show(
             {"id": made.id, "path": path, "until": made.until},
-            f"Open this path of the public URL on the screen. It is not shown again: {path}",
-            f"It is valid until {output.moment(made.until, service.zone)}. To revoke it: {made.id}",
+            _("Open this path of the public URL on the screen. It is not shown again: {}").format(path),
+            _("It is valid until {}. To revoke it: {}").format(output.moment(made.until, service.zone), made.id),
         )
 
 
@@ -56,7 +57,7 @@ def list_displays(
             (link.id, link.place, link.made_by, f"{link.made_at:%Y-%m-%d}", f"{link.until:%Y-%m-%d}") for link in links
         ]
         table = output.table(("id", "place", "made by", "made", "valid until"), lines)
-        session.show({"displays": document}, table if lines else "No screen has a link.")
+        session.show({"displays": document}, table if lines else _("No screen has a link."))
 
 
 @group.command("revoke")
@@ -73,6 +74,8 @@ def revoke(
         service = session.service(service_id)
         with audited(session, "displays revoke", service=service.id, display=display_id) as counts:
             if not displays.revoke(service.id, display_id, accounts.OPERATOR, session.now):
-                raise Refused(f"{service.id} has no link {display_id}: `displays list {service.id}` shows them")
+                raise Refused(
+                    _("{} has no link {}: `displays list {}` shows them").format(service.id, display_id, service.id)
+                )
             counts["displays"] += 1
-        session.show({"revoked": display_id}, f"{display_id} is revoked.")
+        session.show({"revoked": display_id}, _("{} is revoked.").format(display_id))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from gettext import gettext as _
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,13 +82,13 @@ def _read_form(file: str) -> Mapping[str, Any]:
     try:
         text = sys.stdin.read(MOST_BYTES + 1) if file == "-" else Path(file).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"cannot read {file}: {type(error).__name__}") from error
+        raise Refused(_("cannot read {}: {}").format(file, type(error).__name__)) from error
     try:
         form = json.loads(text) if len(text) <= MOST_BYTES else None
     except (ValueError, RecursionError):
         form = None
     if not isinstance(form, dict):
-        raise Refused("the details are not a JSON object: docs/ops.md has an example")
+        raise Refused(_("the details are not a JSON object: docs/ops.md has an example"))
     return form
 
 
@@ -95,29 +96,34 @@ def _refusal(code: str, answer: Mapping[str, Any], service: Service) -> str:
     """Say in one line why somebody was not entered."""
     if code == "invalid-fields":
         fields = "; ".join(f"{name}: {message}" for name, message in answer["errors"].items())
-        return f"these fields cannot be used. {fields}"
+        return _("these fields cannot be used. {}").format(fields)
     if code == "not-in-window":
-        return f"the window is closed. {_next_window(service, datetime.fromisoformat(answer['opens_at']))}"
+        return _("the window is closed. {}").format(_next_window(service, datetime.fromisoformat(answer["opens_at"])))
     texts = {
-        "already-requested": "this person, or this e-mail address, is in the list or has an appointment already: "
-        "see `requests find`",
-        "wrong-allocation": f"{service.id} does not draw its seats",
+        "already-requested": _(
+            "this person, or this e-mail address, is in the list or has an appointment already: see `requests find`"
+        ),
+        "wrong-allocation": _("{} does not draw its seats").format(service.id),
     }
     return texts.get(code, f"{code}: {answer['title']}")
 
 
 def _next_window(service: Service, opens_at: datetime) -> str:
-    return f"The next one of {service.id} opens on {output.moment(opens_at, service.zone)}"
+    return _("The next one of {} opens on {}").format(service.id, output.moment(opens_at, service.zone))
 
 
 def _read(session: Session, reference: str) -> tuple[Person, Entry]:
     """Read the live entry with this reference. Raise Refused if there is none."""
     found = next(search(Query(reference=reference), session.now, watch=session.progress("people")), None)
     if found is None:
-        raise Refused(f"there is no request {reference} on {session.stage}, or its data is erased")
+        raise Refused(_("there is no request {} on {}, or its data is erased").format(reference, session.stage))
     live = office.entry_of(found.person)
     if live is None:
-        state = f"has a seat: {found.state_name}" if isinstance(found.person.seat, SeatKey) else "is not in the list"
+        state = (
+            _("has a seat: {}").format(_(found.state_name))
+            if isinstance(found.person.seat, SeatKey)
+            else _("is not in the list")
+        )
         raise Refused(f"{found.person.reference} {state}")
     return found.person, live
 
@@ -144,7 +150,7 @@ def _show_receipt(session: Session, service: Service, person: Person, live: Entr
         "promise": promise,
     }
     if not live.receipt:  # the letter has it once the e-mail address is proven
-        session.show(document, f"{person.reference}: a letter with a link goes to the e-mail address.")
+        session.show(document, _("{}: a letter with a link goes to the e-mail address.").format(person.reference))
         return
     text = paper.receipt_text(paper.Receipt(service, person, live, window, promise))
     session.show(document, *text.splitlines())
@@ -169,7 +175,7 @@ def change(
             with audited(session, "draws change", reference=person.reference), _refusals(service):
                 entries.replace_preferences(service, live, checked, session.now)
         document = {"reference": person.reference, "preferences": checked, "dry_run": dry_run}
-        session.show(document, f"{person.reference}: {', '.join(checked)}{' to set' if dry_run else ''}.")
+        session.show(document, f"{person.reference}: {', '.join(checked)}{_(' to set') if dry_run else ''}.")
 
 
 def renew(
@@ -184,7 +190,7 @@ def renew(
             renewed = entries.extend(service, owned, session.now)
         until = output.moment(renewed.until, service.zone) if renewed.until else ""
         document = {"reference": person.reference, "until": renewed.until}
-        session.show(document, f"{person.reference} takes part until {until}.")
+        session.show(document, _("{} takes part until {}.").format(person.reference, until))
 
 
 class _refusals:  # noqa: N801  # a context manager, used as a function
@@ -205,13 +211,13 @@ class _refusals:  # noqa: N801  # a context manager, used as a function
 def _text_of(refusal: Refusal, service: Service) -> str:
     match refusal:
         case NotInWindow():
-            return f"the window is closed. {_next_window(service, refusal.opens_at)}"
+            return _("the window is closed. {}").format(_next_window(service, refusal.opens_at))
         case InvalidFields():
             return "; ".join(refusal.errors.values())
         case WrongAllocation():
-            return f"{service.id} does not draw its seats"
+            return _("{} does not draw its seats").format(service.id)
         case LinkExpired():
-            return "the entry is not proven yet, or has ended meanwhile"
+            return _("the entry is not proven yet, or has ended meanwhile")
     raise refusal
 
 
@@ -229,12 +235,12 @@ def calls(
     Without --week, of the last draw. Personal data: shred the list, do not mail it.
     """
     if as_csv and as_json:
-        raise typer.BadParameter("use --csv or --json, not both")
+        raise typer.BadParameter(_("use --csv or --json, not both"))
     with open_session(ctx, stage, as_json=as_json) as session:
         service = session.service(service_id)
         drawn = publication.draws(service.id)
         if week is None and not drawn:
-            raise Refused(f"{service.id} has no draw that is drawn yet")
+            raise Refused(_("{} has no draw that is drawn yet").format(service.id))
         of_week = week or drawn[-1]["week"]
         listed = list(office.calls(service, of_week, session.now))
         audit_reading(session, "draws calls", len(listed), service=service.id, week=of_week)
@@ -244,12 +250,12 @@ def calls(
             return
         documents = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
         document = {"service": service.id, "week": of_week, "calls": documents}
-        session.show(document, output.table(COLUMNS, lines) if lines else "There is nobody to call or write to.")
+        session.show(document, output.table(COLUMNS, lines) if lines else _("There is nobody to call or write to."))
 
 
 def _call_line(call: Call, service: Service) -> tuple[str, ...]:
     details = call.person.details
     appointment = f"{service.start_of(call.seat):%Y-%m-%d %H:%M}" if call.seat else ""
-    phone = details.phone or "by post: see the form"
+    phone = details.phone or _("by post: see the form")
     words = paper.words_of(call, service)
     return call.reason, full_name(details), phone, details.language, appointment, call.person.reference, words

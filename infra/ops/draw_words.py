@@ -1,6 +1,7 @@
 """A draw in words: its public record, and what it waits for."""
 
 from datetime import datetime
+from gettext import gettext as _
 
 from chalicelib.allocation.overview import Progress, Step
 from chalicelib.domain.draw_record import Draw, Stage
@@ -12,20 +13,22 @@ def waits_for(step: Progress, service: Service, now: datetime) -> str:
     """Say what a draw waits for; empty if it waits for nothing."""
     draw, entries = step.draw, step.draw.record.get("entries", 0)
     texts = {
-        Step.FREEZE: "the close of its window, and the freeze a minute later",
-        Step.EARLIER_DRAW: "the draw before it",
-        Step.ROUND: f"round {draw.record['beacon'].get('round')} of drand",
-        Step.LOTS: "the next run of the draw function",
-        Step.SEATS: "the seats of its winners",
-        Step.LETTERS: f"letters to the ranks {draw.letters + 1} to {entries}",
+        Step.FREEZE: _("the close of its window, and the freeze a minute later"),
+        Step.EARLIER_DRAW: _("the draw before it"),
+        Step.ROUND: _("round {} of drand").format(draw.record["beacon"].get("round")),
+        Step.LOTS: _("the next run of the draw function"),
+        Step.SEATS: _("the seats of its winners"),
+        Step.LETTERS: _("letters to the ranks {} to {}").format(draw.letters + 1, entries),
         Step.NONE: "",
     }
     text = texts[step.step]
     if draw.stage is Stage.VOID:
-        return "nothing: it is void"
+        return _("nothing: it is void")
     if step.due is None or step.step in {Step.SEATS, Step.LETTERS, Step.LOTS}:
-        return f"{text} (overdue)" if step.is_overdue(now) else text
-    return f"{text} ({'overdue since' if step.is_overdue(now) else 'due'} {output.moment(step.due, service.zone)})"
+        return _("{} (overdue)").format(text) if step.is_overdue(now) else text
+    return (
+        f"{text} ({_('overdue since') if step.is_overdue(now) else _('due')} {output.moment(step.due, service.zone)})"
+    )
 
 
 def record_in_words(draw: Draw, service: Service, *, offered: int, left: int) -> list[str]:
@@ -36,27 +39,31 @@ def record_in_words(draw: Draw, service: Service, *, offered: int, left: int) ->
         return output.moment(datetime.fromisoformat(record[name]), service.zone)
 
     lines = [
-        f"The draw of {draw.week} is {draw.stage}. Its window is open from {at('opens')} to {at('closes')}.",
-        f"Promise: {record['promise']}",
-        f"{record['seniority_percent']} % of the seats go to those who have waited longest.",
+        _("The draw of {} is {}. Its window is open from {} to {}.").format(
+            draw.week, _(draw.stage), at("opens"), at("closes")
+        ),
+        _("Promise: {}").format(record["promise"]),
+        _("Share of the seats for those who have waited longest, in percent: {}.").format(record["seniority_percent"]),
     ]
     if "frozen_at" in record:
-        late = " That was late, so a later round decides." if record["late"] else ""
+        late = _(" That was late, so a later round decides.") if record["late"] else ""
         lines += [
-            f"Fixed on {at('frozen_at')}: {record['entries']} entries, {record['seats']} seats.{late}",
-            f"Root: {record['root']}",
+            _("Fixed on {}: {} entries, {} seats.{}").format(at("frozen_at"), record["entries"], record["seats"], late),
+            _("Root: {}").format(record["root"]),
         ]
     if number := record["beacon"].get("round"):
-        lines.append(f"Round {number} of drand decides.")
+        lines.append(_("Round {} of drand decides.").format(number))
     elif record["beacon"]["kind"] != "drand":
-        lines.append("No outside randomness decides, only the seed and the entries themselves.")
+        lines.append(_("No outside randomness decides, only the seed and the entries themselves."))
     if "void" in record:
-        lines.append(f"It is void: {record['void']}. Nobody has won or lost, and it is never repeated.")
+        lines.append(_("It is void: {}. Nobody has won or lost, and it is never repeated.").format(record["void"]))
     if draw.is_drawn:
         lines += [
-            f"It was drawn on {at('drawn_at')}. Seed: {record['seed']}",
-            f"Winners without their seat, because it was closed or they had left: {len(draw.unassigned)}.",
-            f"Seats offered since: {offered}. Departures: {left}. Seats nobody is left for: {len(draw.unclaimed)}.",
-            f"Letters to those who were not drawn: sent up to rank {draw.letters} of {record['entries']}.",
+            _("It was drawn on {}. Seed: {}").format(at("drawn_at"), record["seed"]),
+            _("Winners without their seat, because it was closed or they had left: {}.").format(len(draw.unassigned)),
+            _("Seats offered since: {}. Departures: {}. Seats nobody is left for: {}.").format(
+                offered, left, len(draw.unclaimed)
+            ),
+            _("Letters to those who were not drawn: sent up to rank {} of {}.").format(draw.letters, record["entries"]),
         ]
     return lines

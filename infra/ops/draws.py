@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from gettext import gettext as _
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,15 +53,19 @@ def list_draws(
         notes = []
         if coming:
             opens = output.moment(coming.opens, service.zone)
-            notes = [f"{coming.week}: its window {'is open' if coming.is_open(session.now) else f'opens {opens}'}."]
-        table = [output.table(columns, lines)] if lines else []
-        session.show({"service": service.id, "draws": document}, *table, *notes)
+            notes = [
+                _("{}: its window {}.").format(
+                    coming.week, _("is open") if coming.is_open(session.now) else _("opens {}").format(opens)
+                )
+            ]
+        table = output.table(columns, lines) if lines else _("There is no draw yet.")
+        session.show({"service": service.id, "draws": document}, table, *notes)
 
 
 def _drawing(session: Session, service_id: str) -> Service:
     service = session.service(service_id)
     if service.draw is None:
-        raise Refused(f"{service.id} does not draw its seats: its file says `allocation: first_come`")
+        raise Refused(_("{} does not draw its seats: its file says `allocation: first_come`").format(service.id))
     return service
 
 
@@ -124,14 +129,16 @@ def _preview_lines(coming: Preview, service: Service) -> list[Any]:
     window = coming.window
     opens, closes = (output.moment(moment, service.zone) for moment in (window.opens, window.closes))
     lines: list[Any] = [
-        f"The draw of {window.week}: its window is open from {opens} to {closes}.",
-        f"{output.count(coming.seats, 'seat')} would be drawn. {coming.entries} entries take part.",
-        f"Not proven yet: {coming.unproven}. Left out, because no half-day of theirs has a seat: {coming.left_out}.",
+        _("The draw of {}: its window is open from {} to {}.").format(window.week, opens, closes),
+        _("{} would be drawn. {} entries take part.").format(output.count(coming.seats, "seat"), coming.entries),
+        _("Not proven yet: {}. Left out, because no half-day of theirs has a seat: {}.").format(
+            coming.unproven, coming.left_out
+        ),
     ]
     if coming.half_days:
         rows = [(name, str(half.seats), str(half.first_choices)) for name, half in coming.half_days.items()]
         lines.append(output.table(("half-day", "seats", "first choices"), rows))
-    return [*lines, *(f"Look at this: {problem}." for problem in coming.problems or [])]
+    return [*lines, *(_("Look at this: {}.").format(problem) for problem in coming.problems or [])]
 
 
 @draws.command()
@@ -143,7 +150,7 @@ def run(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json =
     with open_session(ctx, stage, as_json=as_json) as session:
         with audited(session, "draws run"):
             session.invoke("draw", functions.scheduled_event())
-        session.show({"run": True}, "The draw function ran: see `draws list SERVICE`.")
+        session.show({"run": True}, _("The draw function ran: see `draws list SERVICE`."))
 
 
 @draws.command()
@@ -169,17 +176,19 @@ def show(
             "left": len(offers) - offered,
         }
         words = record_in_words(draw, service, offered=offered, left=len(offers) - offered)
-        session.show(document, *words, f"Next: {waits_for(step, service, session.now) or 'nothing'}.")
+        session.show(document, *words, _("Next: {}.").format(waits_for(step, service, session.now) or _("nothing")))
 
 
 def _draw(service: Service, week: str | None) -> Draw:
     draws = draw_store.read_all(service.id)
     if not draws:
-        raise Refused(f"{service.id} has no draw yet")
+        raise Refused(_("{} has no draw yet").format(service.id))
     try:
         return publication.draw(service.id, week or draws[-1].week)
     except NotFound as error:
-        raise Refused(f"{service.id} has no draw of {week}: it has {', '.join(d.week for d in draws)}") from error
+        raise Refused(
+            _("{} has no draw of {}: it has {}").format(service.id, week, ", ".join(d.week for d in draws))
+        ) from error
 
 
 @draws.command()
@@ -202,7 +211,7 @@ def verify(
         service = _drawing(session, service_id)
         drawn = [draw for draw in draw_store.read_all(service.id) if draw.is_final]
         if not drawn:
-            raise Refused(f"{service.id} has no draw that is drawn yet")
+            raise Refused(_("{} has no draw that is drawn yet").format(service.id))
         of_week = _draw(service, week or drawn[-1].week)
         options = [f"--{name}={value}" for name, value in (("promise", promise), ("root", root)) if value]
         with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from gettext import gettext as _
 from itertools import islice
 from typing import Any
 
@@ -109,41 +110,43 @@ class Effect:
     def lines(self) -> Iterator[str]:
         """Return the effect as it is printed."""
         if self.is_none:
-            yield f"{self.service.id}: nothing changes"
+            yield _("{}: nothing changes").format(self.service.id)
             return
-        yield f"{self.service.id}: {'a new service' if self.new else 'an existing service'}"
+        yield f"{self.service.id}: {_('a new service') if self.new else _('an existing service')}"
         for rule in (rule for rule in self.rules if not _is_for_applicants(rule["rule"])):
             yield f"  {_change(rule)}"
         if applicants := [rule for rule in self.rules if _is_for_applicants(rule["rule"])]:
-            yield "  for applicants:"
+            yield _("  for applicants:")
             for rule in applicants:
                 yield from _applicant_lines(rule)
         yield from self._seat_lines()
         if self.service.hidden:
-            yield "  hidden: not on the home page; only visitors who know its URL can book"
+            yield _("  hidden: not on the home page; only visitors who know its URL can book")
         elif self.new or any(rule["rule"] == "listing" for rule in self.rules):
-            yield "  public: on the home page from now on"
+            yield _("  public: on the home page from now on")
 
     def _seat_lines(self) -> Iterator[str]:
         counts = ", ".join(
-            f"{output.count(self.seats[kind], 'seat')} {_EFFECTS[kind]}" for kind in ChangeKind if self.seats[kind]
+            f"{output.count(self.seats[kind], 'seat')} {_(_EFFECTS[kind])}" for kind in ChangeKind if self.seats[kind]
         )
-        yield f"  {counts or 'no seat changes'}"
+        yield f"  {counts or _('no seat changes')}"
         if not self.new:
             for week, numbers in sorted(self.weeks.items()):
-                yield f"  week {week}: " + ", ".join(f"{number:,} {how}" for how, number in numbers.items())
+                yield _("  week {}: ").format(week) + ", ".join(
+                    f"{number:,} {_(how)}" for how, number in numbers.items()
+                )
         if self.seats[KEPT]:
-            yield f"  {output.count(self.seats[KEPT], 'seat')} kept: {OUTSIDE}"
+            yield _("  {} kept: {}").format(output.count(self.seats[KEPT], "seat"), _(OUTSIDE))
             for key, reference in islice(self.outside.items(), LISTED):
                 start = output.moment(self.service.start_of(key), self.service.zone)
-                yield f"    {reference}: {start}, desk {key.unit}"
+                yield _("    {}: {}, desk {}").format(reference, start, key.unit)
             if len(self.outside) > LISTED:
-                yield f"    and {len(self.outside) - LISTED:,} more; --json lists all"
+                yield _("    and {:,} more; --json lists all").format(len(self.outside) - LISTED)
         for (week, moment), number in sorted(self.opens.items()):
-            when = "as soon as they are created" if moment == self.now else output.moment(moment, self.service.zone)
-            yield f"  week {week}: {output.count(number, 'seat')}, open {when}"
+            when = _("as soon as they are created") if moment == self.now else output.moment(moment, self.service.zone)
+            yield _("  week {}: {}, open {}").format(week, output.count(number, "seat"), when)
         for week, number in sorted(self.internal.items()):
-            yield f"  week {week}: {output.count(number, 'internal seat')}, for the desk"
+            yield _("  week {}: {}, for the desk").format(week, output.count(number, "internal seat"))
 
 
 def effect_of(document: dict[str, Any], old: dict[str, Any] | None, now: datetime) -> Effect:
@@ -165,7 +168,7 @@ def effect_of(document: dict[str, Any], old: dict[str, Any] | None, now: datetim
     for seat in outside:
         weeks.setdefault(seat.key.week, Counter())[OUTSIDE] += 1
     people = person_store.read_many(service.id, [(seat.person, seat.hold) for seat in outside if seat.person])
-    booked = {seat.key: people[seat.hold].reference if seat.hold in people else "no reference" for seat in outside}
+    booked = {seat.key: people[seat.hold].reference if seat.hold in people else _("no reference") for seat in outside}
     return Effect(service, document, old is None, rules, seats, opens, internal, weeks, booked, now)
 
 
@@ -221,14 +224,14 @@ def _words(rule: str) -> str | None:
 
 
 def _change(rule: Mapping[str, Any]) -> str:
-    before, after = ("none" if rule[side] is None else str(rule[side]) for side in ("before", "after"))
+    before, after = (_("none") if rule[side] is None else str(rule[side]) for side in ("before", "after"))
     return f"{rule['rule']}" + (f": {before} -> {after}" if max(len(before), len(after)) <= SHORT else "")
 
 
 def _applicant_lines(rule: Mapping[str, Any]) -> Iterator[str]:
     """Return a rule with its words, or a text with what it loses and what it gains."""
     if words := _words(rule["rule"]):
-        yield f"    {_change(rule)} ({words})"
+        yield f"    {_change(rule)} ({_(words)})"
         return
     yield f"    {rule['rule']}"
     before, after = list(_texts(rule["before"])), list(_texts(rule["after"]))

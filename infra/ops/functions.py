@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import Any
 
 from botocore.config import Config
@@ -44,17 +45,19 @@ def invoke(stage: str, region: str, name: str, event: Mapping[str, Any], *, clie
     except ClientError as error:
         raise CannotInvoke(_reason(error.response["Error"]["Code"], function)) from error
     except BotoCoreError as error:
-        raise CannotInvoke(f"cannot reach the function {function}: {type(error).__name__}") from error
+        raise CannotInvoke(_("cannot reach the function {}: {}").format(function, type(error).__name__)) from error
     if "FunctionError" in answer:
-        raise CannotInvoke(f"the function {function} failed: look at its log")
+        raise CannotInvoke(_("the function {} failed: look at its log").format(function))
     return json.loads(payload)
 
 
 def _reason(code: str, function: str) -> str:
     if code in ACCESS_ERRORS:
-        return f"AWS does not allow you to start the function {function}: you need lambda:InvokeFunction on it"
+        return _("AWS does not allow you to start the function {}: you need lambda:InvokeFunction on it").format(
+            function
+        )
     if code == "TooManyRequestsException":
-        return f"the function {function} is running already: look again in a minute"
+        return _("the function {} is running already: look again in a minute").format(function)
     if code == "ResourceNotFoundException":
-        return f"there is no function {function}: deploy the stage"
-    return f"cannot start the function {function} ({code})"
+        return _("there is no function {}: deploy the stage").format(function)
+    return _("cannot start the function {} ({})").format(function, code)

@@ -1,6 +1,7 @@
 """The command `history`: who changed the opening hours of a service, and when."""
 
 from collections.abc import Mapping
+from gettext import gettext as _
 from typing import Any
 
 import typer
@@ -44,14 +45,14 @@ def show(
             (
                 output.moment(change.at, service.zone),
                 names[change.who] or change.who,
-                change.act,
+                _(change.act),
                 _facts(change.facts),
-                "interrupted" if change.counts is None else _texts(change.counts),
+                _("interrupted") if change.counts is None else _texts(change.counts),
             )
             for change in changes
         ]
         table = output.table(("when", "who", "what", "with", "counts"), lines)
-        session.show({"changes": document}, table if lines else "Nothing was changed.")
+        session.show({"changes": document}, table if lines else _("Nothing was changed."))
 
 
 def _facts(facts: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
+from gettext import gettext as _
 from typing import Annotated, TypeVar
 
 import typer
@@ -23,7 +24,7 @@ def _parser(pattern: str, read: Callable[[str], T], form: str) -> Callable[[str]
                 return read(value)
         except ValueError:
             pass
-        raise typer.BadParameter(f"{value!r} is not {form}")
+        raise typer.BadParameter(_("{!r} is not {}").format(value, _(form)))
 
     return parse
 
@@ -92,5 +93,5 @@ def stage_of(ctx: typer.Context, stage: str) -> str:
         return stage
     source = ctx.get_parameter_source("stage")
     if source is not None and source.name == "COMMANDLINE" and stage != before:
-        raise typer.BadParameter(f"--stage {before} before the command and --stage {stage} after it")
+        raise typer.BadParameter(_("--stage {} before the command and --stage {} after it").format(before, stage))
     return before

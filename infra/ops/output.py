@@ -7,6 +7,9 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from gettext import gettext as _
+from gettext import ngettext
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +19,15 @@ from rich.text import Text
 
 from chalicelib.desk.spreadsheet import UNSAFE, clean
 
+STYLES = {
+    **dict.fromkeys(("free", "open", "done", "seen"), "green"),
+    **dict.fromkeys(("confirmed", "arrived", "called"), "cyan"),
+    **dict.fromkeys(("held", "pending", "paused", "begun", "interrupted"), "yellow"),
+    **dict.fromkeys(("closed", "void", "failed", "refused", "missed", "displaced", "incomplete"), "red"),
+}
+"""The colours of states. The word is there too. Without a terminal, or with NO_COLOR, Rich prints none."""
+STATE_COLUMNS = {"state", "stage", "outcome", "seats"}
+
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: box.Box = box.SIMPLE_HEAD) -> Table:
     """Return a table of cleaned cells, numbers aligned to the right. An empty line becomes a rule."""
@@ -23,18 +35,30 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: b
     rows = list(lines)
     for number, name in enumerate(columns):
         is_numeric = bool(rows) and all(isinstance(row[number], int) for row in rows if row)
-        result.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+        result.add_column(
+            name and _(name),
+            justify="right" if is_numeric else "left",
+            overflow="fold",
+            header_style=STYLES.get(name, ""),
+        )
     for row in rows:
         if row:
-            result.add_row(*(Text("" if cell in {0, None} else clean(str(cell))) for cell in row))
+            result.add_row(*(_cell(name, cell) for name, cell in zip(columns, row, strict=True)))
         else:
             result.add_section()
     return result
 
 
+def _cell(column: str, cell: object) -> Text:
+    text = "" if cell in {0, None} else clean(str(cell))
+    if isinstance(cell, StrEnum) or (text and column in STATE_COLUMNS):
+        return Text(_(text), style=STYLES.get(text, ""))
+    return Text(text)
+
+
 def day(value: date) -> str:
     """Return `Monday 7 December 2026`."""
-    return f"{value:%A} {value.day} {value:%B %Y}"
+    return f"{_(value.strftime('%A'))} {value.day} {_(value.strftime('%B'))} {value.year}"
 
 
 def moment(value: datetime, zone: ZoneInfo) -> str:
@@ -45,7 +69,7 @@ def moment(value: datetime, zone: ZoneInfo) -> str:
 
 def count(number: int, noun: str) -> str:
     """Return `1 seat` or `2 seats`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {ngettext(noun, f'{noun}s', number)}"
 
 
 def as_json(document: object) -> str:

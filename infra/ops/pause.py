@@ -1,5 +1,6 @@
 """The commands `services pause` and `services resume`: nobody can begin to book; what was begun before runs on."""
 
+from gettext import gettext as _
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,8 +53,10 @@ def pause(
         service = session.service(service_id)
         given = dict(zip(LANGUAGES, (fr, simple_fr, en, ar, tr), strict=True))
         message = _checked({language: text for language, text in given.items() if text is not None}, file)
-        lines = [f"{service.id}: nobody can begin to book; holds, requests, links, the desk and draws run on"]
-        lines += [f"  {language}: {text}" for language, text in message.items()] or ["  with the usual text"]
+        lines = [
+            _("{}: nobody can begin to book; holds, requests, links, the desk and draws run on").format(service.id)
+        ]
+        lines += [f"  {language}: {text}" for language, text in message.items()] or [_("  with the usual text")]
         _change(session, service.id, message, lines, dry_run=dry_run, yes=yes)
 
 
@@ -70,8 +73,8 @@ def resume(
     with open_session(ctx, stage, as_json=as_json) as session:
         service = session.service(service_id)
         if service.paused is None:
-            raise Refused(f"{service.id} is not paused")
-        lines = [f"{service.id}: visitors can book again"]
+            raise Refused(_("{} is not paused").format(service.id))
+        lines = [_("{}: visitors can book again").format(service.id)]
         _change(session, service.id, None, lines, dry_run=dry_run, yes=yes)
 
 
@@ -79,32 +82,35 @@ def _change(
     session: Session, service_id: str, message: Text | None, lines: list[str], *, dry_run: bool, yes: bool
 ) -> None:
     word, act = ("resume", history.Act.RESUMED) if message is None else ("pause", history.Act.PAUSED)
+    question = _("Resume this service? Visitors see it within a minute.")
+    if message is not None:
+        question = _("Pause this service? Visitors see it within a minute.")
     document = {"service": service_id, "paused": message is not None, "message": message, "dry_run": dry_run}
     if dry_run:
         session.show(document, *lines)
         return
-    session.confirm(f"{word.title()} this service? Visitors see it within a minute.", *lines, yes=yes)
+    session.confirm(question, *lines, yes=yes)
     facts = {"languages": list(message)} if message else {}
     with (
         audited(session, f"services {word}", service=service_id, **facts),
         history.recorded(service_id, caller(session.region), act, session.now, **facts),
     ):
         service_store.pause(service_id, message)
-    session.show(document, *(lines if yes else ()), "Done: visitors see it within a minute.")
+    session.show(document, *(lines if yes else ()), _("Done: visitors see it within a minute."))
 
 
 def _checked(messages: dict[str, Any], file: Path | None) -> dict[str, str]:
     """Return the messages by language, from the options or the file. Raise Refused for what cannot be shown."""
     if file and messages:
-        raise Refused("the messages are in the options and in a file: use one of them")
+        raise Refused(_("the messages are in the options and in a file: use one of them"))
     messages = _read(file) if file else messages
     for language, text in messages.items():
         if language not in LANGUAGES:
-            raise Refused(f"{language} is no language of the pages: use {', '.join(LANGUAGES)}")
+            raise Refused(_("{} is no language of the pages: use {}").format(language, ", ".join(LANGUAGES)))
         if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
-            raise Refused(f"the message in {language} must be a text of 1 to {LONGEST} characters")
+            raise Refused(_("the message in {} must be a text of 1 to {} characters").format(language, LONGEST))
     if messages and "fr" not in messages:
-        raise Refused("there is no French message: it is shown where a language is missing")
+        raise Refused(_("there is no French message: it is shown where a language is missing"))
     return {language: " ".join(text.split()) for language, text in messages.items()}
 
 
@@ -112,9 +118,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         tree = yaml_source.parse(file.read_bytes())
     except OSError as error:
-        raise Refused(f"{file} cannot be read ({error.strerror})") from error
+        raise Refused(_("{} cannot be read ({})").format(file, error.strerror)) from error
     for mistake in tree.mistakes:
         raise Refused(f"{file}:{mistake.line}: {mistake.problem}. {mistake.fix}")
     if not isinstance(tree.value, dict):
-        raise Refused(f"{file} must have a message by language, like `fr: Texte`")
+        raise Refused(_("{} must have a message by language, like `fr: Texte`").format(file))
     return tree.value

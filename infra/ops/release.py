@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from gettext import gettext as _
 from typing import Annotated
 
 import typer
@@ -56,10 +57,11 @@ def preview(
             seats, desks = len(keys), len({key.unit for key in keys})
             document.append({"opens_at": moment, "week": week, "seats": seats, "desks": desks})
             lines.append(
-                f"{output.moment(moment, service.zone)}: {output.count(seats, 'seat')}, "
-                f"{output.count(desks, 'desk')}, week {week}"
+                _("{}: {}, {}, week {}").format(
+                    output.moment(moment, service.zone), output.count(seats, "seat"), output.count(desks, "desk"), week
+                )
             )
-        nothing = "Nothing opens: the seats are drawn." if service.draw else "Nothing opens within a year."
+        nothing = _("Nothing opens: the seats are drawn.") if service.draw else _("Nothing opens within a year.")
         session.show({"service": service.id, "releases": document}, *(lines or [nothing]))
 
 
@@ -113,6 +115,8 @@ def run(
         session.show({"dry_run": False, "services": done}, _table(done))
 
 
-def _table(services: Mapping[str, Counter[str]]) -> Table:
+def _table(services: Mapping[str, Counter[str]]) -> Table | str:
+    if not services:
+        return _("There is no service.")
     rows = [(service_id, *(counts[kind] for kind in ChangeKind)) for service_id, counts in services.items()]
     return output.table(("service", *ChangeKind), rows)

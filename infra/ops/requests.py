@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, datetime, time
+from gettext import gettext as _
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -46,7 +47,7 @@ def find(
     """Find requests that match all given options. Reads the whole table."""
     query = Query(name, reference, email)
     if query == Query():
-        raise typer.BadParameter("give --name, --reference or --email")
+        raise typer.BadParameter(_("give --name, --reference or --email"))
     with open_session(ctx, stage, as_json=as_json) as session:
         matches = sorted(_search(session, query), key=lambda request: _order(request.person.seat))
         lines = [
@@ -63,7 +64,7 @@ def find(
         audit_reading(session, "requests find", len(matches), by=options)
         table = output.table(("reference", "name", "born", "appointment", "state"), lines)
         documents = [_document(session, request) for request in matches]
-        session.show({"requests": documents}, table if matches else "No request was found.")
+        session.show({"requests": documents}, table if matches else _("No request was found."))
         if not matches:
             raise typer.Exit(REFUSED)
 
@@ -76,7 +77,14 @@ def _order(key: Key) -> tuple[date, time, int, str]:
 
 
 def _appointment(key: Key) -> str:
-    return f"{output.day(key.day)} {key.start:%H:%M}" if isinstance(key, SeatKey) else "entry in the draws"
+    return f"{output.day(key.day)} {key.start:%H:%M}" if isinstance(key, SeatKey) else _("entry in the draws")
+
+
+def _found(request: PersonRequest) -> str:
+    """Say which request was found, without personal data."""
+    key = request.person.seat
+    desk = _(", desk {}").format(key.unit) if isinstance(key, SeatKey) else ""
+    return f"{request.person.reference}: {_(request.state_name)}, {_appointment(key)}{desk}."
 
 
 def _search(session: Session, query: Query) -> list[PersonRequest]:
@@ -86,7 +94,7 @@ def _search(session: Session, query: Query) -> list[PersonRequest]:
 def _read(session: Session, reference: str) -> PersonRequest:
     requests = _search(session, Query(reference=reference))
     if not requests:
-        raise Refused(f"there is no request {reference} on {session.stage}, or its data is erased")
+        raise Refused(_("there is no request {} on {}, or its data is erased").format(reference, session.stage))
     return requests[0]
 
 
@@ -125,7 +133,7 @@ def show(
         document = _document(session, request)
         zone = session.past_service(request.person.service).zone
         audit_reading(session, "requests show", 1, reference=request.person.reference)
-        lines = [(name.replace("_", " "), _in_words(value, zone)) for name, value in document.items() if value]
+        lines = [(_(name.replace("_", " ")), _in_words(value, zone)) for name, value in document.items() if value]
         session.show(document, output.table(("field", "value"), lines))
 
 
@@ -154,28 +162,36 @@ def cancel(
         request = _read(session, reference)
         person, seat, service = request.person, request.seat, session.past_service(request.person.service)
         if seat is None or request.state not in LIVE:
-            raise Refused(f"{person.reference} is {request.state_name} already")
+            raise Refused(_("{} is {} already").format(person.reference, _(request.state_name)))
         appointment = _appointment(seat.key)
         if isinstance(seat.key, SeatKey):
-            appointment += f", desk {seat.key.unit}"
+            appointment += _(", desk {}").format(seat.key.unit)
         document = {"reference": person.reference, "was": request.state, "cancelled": not dry_run}
         if dry_run:
-            session.show(document, f"{person.reference} would be cancelled: {appointment}, {request.state}.")
+            session.show(
+                document, _("{} would be cancelled: {}, {}.").format(person.reference, appointment, _(request.state))
+            )
             return
-        effect = f"{person.reference}: {appointment}, {request.state}."
-        session.confirm("Cancel this request? It cannot be undone.", effect, yes=yes)
+        effect = f"{person.reference}: {appointment}, {_(request.state)}."
+        session.confirm(_("Cancel this request? It cannot be undone."), effect, yes=yes)
         with audited(session, "requests cancel", reference=person.reference) as counts:
             counts["cancelled"] += ending.end_request(
                 service, seat, State.WITHDRAWN, now=session.now, email_keys=email_lock_keys
             )
             if request_of(person).state is not State.WITHDRAWN:
                 raise _changed(person.reference)
-        told = "The applicant gets a letter." if person.details.email else "No e-mail reaches the applicant: tell them."
-        session.show(document, f"{person.reference} is cancelled: {appointment}. {told}")
+        told = (
+            _("The applicant gets a letter.")
+            if person.details.email
+            else _("No e-mail reaches the applicant: tell them.")
+        )
+        session.show(document, _("{} is cancelled: {}. {}").format(person.reference, appointment, told))
 
 
 def _changed(reference: str) -> Refused:
-    return Refused(f"{reference} changed at the same moment: show it, and run this again if it is still right")
+    return Refused(
+        _("{} changed at the same moment: show it, and run this again if it is still right").format(reference)
+    )
 
 
 # Rights of a person, on a written request
@@ -219,7 +235,7 @@ def correct(
     }
     values = {name: value for name, value in options.items() if value is not None}
     if not values:
-        raise typer.BadParameter("give at least one value to correct")
+        raise typer.BadParameter(_("give at least one value to correct"))
     with open_session(ctx, stage, as_json=as_json) as session:
         request = _read(session, reference)
         person, details = request.person, request.person.details
@@ -229,13 +245,17 @@ def correct(
                 body, today=session.now.date(), language=details.language, email_required=bool(details.email)
             )
         except InvalidFields as refusal:
-            raise Refused(f"these values cannot be used: {', '.join(refusal.errors)}") from refusal
+            raise Refused(_("these values cannot be used: {}").format(", ".join(refusal.errors))) from refusal
         corrected = replace(read, email=details.email)
         changed = sorted(name for name in values if getattr(corrected, name) != getattr(details, name))
         document = {"reference": person.reference, "dry_run": dry_run, "corrected": changed}
-        fields = f"{person.reference}: {', '.join(changed) or 'nothing'}"
+        lines = [_found(request)]
+        if same := ", ".join(sorted(set(values) - set(changed))):
+            lines.append(_("As given already: {}.").format(same))
+        sends = request.state is State.CONFIRMED and isinstance(person.seat, SeatKey) and changed not in ([], ["phone"])
         if changed and not dry_run:
-            session.confirm("Correct this? The desk will see the name before as well.", fields, yes=yes)
+            fields = _("To correct: {}.").format(", ".join(changed))
+            session.confirm(_("Correct this? The desk will see the name before as well."), *lines, fields, yes=yes)
             with audited(session, "requests correct", reference=person.reference, fields=changed) as counts:
                 counts["corrected"] += request_store.correct(
                     person,
@@ -243,12 +263,14 @@ def correct(
                     person.key,  # the key of the new name needs the stage's secret, so the new name is not locked
                     now=session.now,
                     erase_at=session.now,  # of the lock of a new name, and there is none
-                    send=request.state is State.CONFIRMED and isinstance(person.seat, SeatKey) and changed != ["phone"],
+                    send=sends,
                     is_live=lock_store.LockRule(lambda *_: True, session.now),
                 )
                 if not counts["corrected"]:
                     raise _changed(person.reference)
-        session.show(document, f"{fields} {'to correct' if dry_run else 'corrected'}.")
+        lines.append(f"{_('To correct') if dry_run else _('Corrected')}: {', '.join(changed) or _('nothing')}.")
+        lines.append(_("A new convocation follows.") if sends else _("No new convocation follows."))
+        session.show(document, *lines)
 
 
 @requests.command()
@@ -266,11 +288,13 @@ def erase(
         request = _read(session, reference)
         person, seat, service = request.person, request.seat, session.past_service(request.person.service)
         document = {"reference": person.reference, "was": request.state_name, "erased": not dry_run}
-        effect = f"{person.reference}: {request.state_name}."
+        effects = [_found(request), _("All data about this person is erased, and no letter is sent.")]
+        if request.state in LIVE:
+            effects.append(_("The request is cancelled, and what it has is given back."))
         if dry_run:
-            session.show(document, effect)
+            session.show(document, *effects)
             return
-        session.confirm("Erase all data about this person? It cannot be undone.", effect, yes=yes)
+        session.confirm(_("Erase all data about this person? It cannot be undone."), *effects, yes=yes)
         with audited(session, "requests erase", reference=person.reference) as counts:
             keys = email_lock_keys(person)
             families.forget(person)
@@ -285,4 +309,4 @@ def erase(
             counts["erased"] += 1
             seat_store.remove_person(person.seat, person.hold)
             families.send_convocations(person, session.now)
-        session.show(document, f"{person.reference} is erased.")
+        session.show(document, _("{} is erased.").format(person.reference))

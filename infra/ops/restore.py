@@ -118,8 +118,16 @@ def compare_tables(table: str, at: datetime, *, client: DynamoDB, write: bool) -
         print(f"{number:6} {kind}")
     if not differences:
         print(f"no differences: {table} has the same {len(live)} items as then")
+    missing = list(lost(before, live, datetime.now(UTC)))
+    due = len(before.keys() - live.keys()) - len(missing)
+    if due:
+        print(f"{due:6} missing but not put back: due for erasure, or of a person without a request since")
     if write:
-        print(f"{put_back(table, lost(before, live, datetime.now(UTC)), client=client):6} put back")
+        print(f"{put_back(table, iter(missing), client=client):6} put back")
+    elif missing:
+        print(f"{len(missing):6} can be put back: run this again with --put-back")
+    elif differences:
+        print("nothing can be put back: items that exist are newer")
     print(f"to delete the copy: aws dynamodb delete-table --table-name {copy}")
 
 

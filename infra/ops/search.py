@@ -44,9 +44,14 @@ class Query:
         name = f"{details['first_name']} {details['last_name']} {details['birth_name']}"
         return (
             names.has_beginnings(name, self.name)
-            and self.reference.strip().upper() in {"", item.reference}
+            and (not self.reference or bare(self.reference) == bare(item.reference))
             and (not self.email or emails.mailbox_key(self.email) == emails.mailbox_key(details["email"]))
         )
+
+
+def bare(reference: str) -> str:
+    """Return a reference without hyphens and spaces, in capitals."""
+    return "".join(c for c in reference.upper() if c.isalnum())
 
 
 def search(query: Query, now: datetime, *, watch: Watch = iter) -> Iterator[PersonRequest]:

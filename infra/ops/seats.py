@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
+from gettext import gettext as _
 from typing import Annotated, Any
 
 import typer
@@ -75,9 +76,11 @@ def add(
         new, added = plan.fits, list[SeatKey]()
         warnings = _rule_warnings(session, service, new, force=force)
         if new and not dry_run:
-            opens_at = "now" if moment == session.now else output.moment(moment, service.zone)
+            opens_at = "now" if moment == session.now else f"{moment.astimezone(service.zone):%Y-%m-%d %H:%M}"
             if moment == session.now:  # seats that open later can still be closed
-                question = f"Open {output.count(len(new), 'seat')} on {output.day(day)} now? Visitors can take them."
+                question = _("Open {} on {} now? Visitors can take them.").format(
+                    output.count(len(new), "seat"), output.day(day)
+                )
                 session.confirm(question, *warnings, yes=yes)
             arguments = {
                 "service": service.id,
@@ -105,14 +108,20 @@ def add(
             "there": [{"start": key.start, "desk": key.unit, "state": status} for key, status in existing],
             "not_made": _overlaps(service, plan, session.now),
         }
-        result = f"{output.count(len(new), 'seat')} to add" if dry_run else f"{output.count(len(added), 'seat')} added"
-        result += f", {len(plan.overlaps)} not added" if plan.overlaps else ""
-        lines = [f"{output.day(day)}: {result}, open from {output.moment(moment, service.zone)}."]
+        result = (
+            _("{} to add").format(output.count(len(new), "seat"))
+            if dry_run
+            else _("{} added").format(output.count(len(added), "seat"))
+        )
+        result += _(", {} not added").format(len(plan.overlaps)) if plan.overlaps else ""
+        lines = [_("{}: {}, open from {}.").format(output.day(day), result, output.moment(moment, service.zone))]
         if not service.draw and week_of(day) not in timetable.open_weeks(service, moment):
             from_moment = output.moment(timetable.opens_at(service, week_of(day)), service.zone)
-            lines.append(f"Visitors see week {week_of(day)} from {from_moment} on.")
-        lines += [f"{key.start:%H:%M} desk {key.unit} exists already: {status}" for key, status in existing]
-        lines += _overlap_lines(service, plan, session.now, "added")
+            lines.append(_("Visitors see week {} from {} on.").format(week_of(day), from_moment))
+        lines += [
+            _("{:%H:%M} desk {} exists already: {}").format(key.start, key.unit, _(status)) for key, status in existing
+        ]
+        lines += _overlap_lines(service, plan, session.now, _("added"))
         session.show(document, *lines)
         if plan.overlaps or not new:
             raise typer.Exit(REFUSED)
@@ -120,11 +129,17 @@ def add(
 
 def _rule_warnings(session: Session, service: Service, keys: list[SeatKey], *, force: bool) -> list[str]:
     """Return a line for each seat that the service's rules never create. Raise Refused without `--force`."""
-    lines = [f"{key.start:%H:%M} desk {key.unit}: {rule}" for key in keys if (rule := rule_broken(service, key))]
+    lines = [
+        _("{:%H:%M} desk {}: {}").format(key.start, key.unit, rule)
+        for key in keys
+        if (rule := rule_broken(service, key))
+    ]
     if lines and not force:
         for line in lines:
             session.note(line)
-        raise Refused(f"no seat was added: {output.count(len(lines), 'seat')} of {len(keys)} would need --force")
+        raise Refused(
+            _("no seat was added: {} of {} would need --force").format(output.count(len(lines), "seat"), len(keys))
+        )
     return lines
 
 
@@ -133,7 +148,7 @@ def _planned_again(service: Service, plans: Iterator[Plan]) -> Iterator[Plan]:
     try:
         yield from plans
     except Outdated as outdated:
-        message = f"another operator is changing the seats of {service.id}: try again in a minute"
+        message = _("another operator is changing the seats of {}: try again in a minute").format(service.id)
         raise Refused(message) from outdated
 
 
@@ -141,11 +156,11 @@ def rule_broken(service: Service, key: SeatKey) -> str | None:
     """Say why the rules of the service never create this seat; None if they can."""
     begins = datetime.combine(key.day, key.start)
     if not any(key.unit in opening.desks for opening in service.openings):
-        return f"the service has no desk {key.unit}"
+        return _("the service has no desk {}").format(key.unit)
     if key.day in service.holidays:
-        return "the day is a public holiday"
+        return _("the day is a public holiday")
     if any(closure.covers(key, service.slot) for closure in service.closures):
-        return "the service is closed then"
+        return _("the service is closed then")
     hours = [
         datetime.combine(key.day, opening.start)
         for opening in service.openings
@@ -153,9 +168,9 @@ def rule_broken(service: Service, key: SeatKey) -> str | None:
         if opening.start <= key.start and begins + service.slot <= datetime.combine(key.day, opening.end)
     ]
     if not hours:
-        return "outside the opening hours of this desk"
+        return _("outside the opening hours of this desk")
     on_grid = any((begins - opens) % service.slot == timedelta(0) for opens in hours)
-    return None if on_grid else f"off the grid of {service.minutes} minutes"
+    return None if on_grid else _("off the grid of {} minutes").format(service.minutes)
 
 
 def _overlaps(service: Service, plan: Plan, now: datetime) -> list[dict[str, Any]]:
@@ -172,8 +187,9 @@ def _overlaps(service: Service, plan: Plan, now: datetime) -> list[dict[str, Any
 
 def _overlap_lines(service: Service, plan: Plan, now: datetime, verb: str) -> list[str]:
     return [
-        f"{key.start:%H:%M} desk {key.unit} was not {verb}: it overlaps the seat of {other.key.start:%H:%M}, "
-        f"which is {seat_status(service, other, now)}"
+        _("{:%H:%M} desk {} was not {}: it overlaps the seat of {:%H:%M}, which is {}").format(
+            key.start, key.unit, verb, other.key.start, _(seat_status(service, other, now))
+        )
         for key, other in plan.overlaps
     ]
 
@@ -186,7 +202,7 @@ def _slots(service: Service, day: date, start: time, end: time, desks: list[int]
         keys += [SeatKey(day, begins.time(), desk, service.id) for desk in sorted(set(desks))]
         begins += service.slot
     if not keys:
-        raise Refused(f"no slot of {service.minutes} minutes fits between {start:%H:%M} and {end:%H:%M}")
+        raise Refused(_("no slot of {} minutes fits between {:%H:%M} and {:%H:%M}").format(service.minutes, start, end))
     return keys
 
 
@@ -194,7 +210,7 @@ def _refuse_short_notice(service: Service, keys: list[SeatKey], opens: datetime)
     """Raise Refused if the first seat opens inside the service's notice, when nobody can take it any more."""
     if service.start_of(keys[0]) - opens < service.limits.notice:
         hours = service.limits.notice / timedelta(hours=1)
-        raise Refused(f"a seat of {keys[0].start:%H:%M} must open at least {hours:g} hours before")
+        raise Refused(_("a seat of {:%H:%M} must open at least {:g} hours before").format(keys[0].start, hours))
 
 
 @seats.command()
@@ -227,7 +243,9 @@ def reopen(
         plan = manual_seats.plan_to_reopen(service, keys)
         to_reopen, reopened = len(plan.fits), 0
         if to_reopen and not dry_run:
-            session.confirm(f"Reopen {output.count(to_reopen, 'seat')}? Visitors can take them at once.", yes=yes)
+            session.confirm(
+                _("Reopen {}? Visitors can take them at once.").format(output.count(to_reopen, "seat")), yes=yes
+            )
             arguments = {"service": service.id, "day": day, "start": start, "end": end, "desks": desks}
             with (
                 audited(session, "seats reopen", **arguments) as counts,
@@ -245,10 +263,12 @@ def reopen(
             "not_reopened": _overlaps(service, plan, session.now),
         }
         number = output.count(to_reopen if dry_run else reopened, "seat")
-        lines = [f"{output.day(day)}: {number} {'to reopen' if dry_run else 'reopened'}."]
+        lines = [f"{output.day(day)}: {number} {_('to reopen') if dry_run else _('reopened')}."]
         if waiting:
-            lines.append(f"{output.count(len(waiting), 'seat')} left closed: the applicant can still choose another.")
-        session.show(document, *lines, *_overlap_lines(service, plan, session.now, "reopened"))
+            lines.append(
+                _("{} left closed: the applicant can still choose another.").format(output.count(len(waiting), "seat"))
+            )
+        session.show(document, *lines, *_overlap_lines(service, plan, session.now, _("reopened")))
         if plan.overlaps or not to_reopen:
             raise typer.Exit(REFUSED)
 

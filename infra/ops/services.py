@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import AbstractContextManager, ExitStack
+from gettext import gettext as _
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,7 @@ def check(ctx: typer.Context, paths: Files, stage: StageName = STAGE_DEFAULT, *,
         checked = _read(session, paths)
         ids = [document["id"] for document in checked.documents]
         warnings = [note.document() for note in checked.warnings]
-        session.show({"services": ids, "warnings": warnings}, "All files are correct.")
+        session.show({"services": ids, "warnings": warnings}, _("All files are correct."))
 
 
 def _read(session: Session, paths: list[Path]) -> reader.Services:
@@ -57,7 +58,7 @@ def _read(session: Session, paths: list[Path]) -> reader.Services:
             session.note(f"guichet: {note}")
         raise typer.Exit(REFUSED) from mistakes
     for note in checked.warnings:
-        session.note(f"guichet: {note}")
+        session.note(_("notice: {}").format(note))
     return checked
 
 
@@ -88,7 +89,7 @@ def put(
         if dry_run or not changed:
             session.show(document, *lines)
             return
-        session.confirm("Put this in place? Visitors see it within a minute.", *lines, yes=yes)
+        session.confirm(_("Put this in place? Visitors see it within a minute."), *lines, yes=yes)
         ids = [effect.service.id for effect in changed]
         rules = sorted({rule["rule"] for effect in changed for rule in effect.rules})
         with audited(session, "services put", services=ids, rules=rules) as counts, ExitStack() as recorded:
@@ -97,10 +98,10 @@ def put(
             counts["put"] = len(changed)
             for done in recorded_counts:
                 done["put"] = 1
-        lines = [*(lines if yes else ()), f"In place: {', '.join(ids)}."]
+        lines = [*(lines if yes else ()), _("In place: {}.").format(", ".join(ids))]
         if hidden:
             lines.append(
-                "To list them on the home page, put the same files without --hidden and without `listing: hidden`."
+                _("To list them on the home page, put the same files without --hidden and without `listing: hidden`.")
             )
         session.show(document, *lines)
 
@@ -136,13 +137,21 @@ def list_(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json
             paused = service.paused is not None
             facts = {"id": service.id, "name": service.name, "timezone": str(service.zone), "paused": paused}
             documents.append(facts | {"slot_minutes": service.minutes, "desks": desks, "next_release": opens})
-            release = "seats are drawn" if service.draw else output.moment(opens, service.zone) if opens else "none"
+            release = (
+                _("seats are drawn") if service.draw else output.moment(opens, service.zone) if opens else _("none")
+            )
             name = text_in(service.name, "en")
             lines.append(
-                (service.id, name, f"{service.minutes} min", " ".join(map(str, desks)), "paused" if paused else release)
+                (
+                    service.id,
+                    name,
+                    _("{} min").format(service.minutes),
+                    " ".join(map(str, desks)),
+                    _("paused") if paused else release,
+                )
             )
         table = output.table(("service", "name", "slot", "desks", "next release"), lines)
-        session.show({"services": documents}, table if lines else "There is no service.")
+        session.show({"services": documents}, table if lines else _("There is no service."))
 
 
 for command in (pause, resume, withdraw):

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import Any, TypeVar
 
 import typer
 from pynamodb.exceptions import PynamoDBException
 from rich.console import Console, RenderableType
 from rich.progress import track
+from rich.text import Text
 
 from chalicelib.desk import spreadsheet
 from chalicelib.domain import codec
@@ -50,8 +52,8 @@ class Session:
     clock: Callable[[], datetime] = _now
     now: datetime = field(default_factory=_now)
     invoker: Callable[..., Any] = functions.invoke
-    out: Console = field(default_factory=lambda: _console(sys.stdout))
-    err: Console = field(default_factory=lambda: _console(sys.stderr))
+    out: Console = field(default_factory=lambda: console(sys.stdout))
+    err: Console = field(default_factory=lambda: console(sys.stderr))
 
     def show(self, document: object, *parts: RenderableType) -> None:
         """Print the result: the document with `--json`, the parts without."""
@@ -72,10 +74,10 @@ class Session:
         for line in effects:
             self.note(line)
         if not sys.stdin.isatty():
-            raise Refused("nothing was changed: confirm with --yes, or run this at a terminal")
-        self.err.print(f"{spreadsheet.clean(question)} [y/N] ", end="")
-        if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
-            raise Refused("nothing was changed")
+            raise Refused(_("nothing was changed: confirm with --yes, or run this at a terminal"))
+        self.err.print(f"{spreadsheet.clean(question)} {_('[y/N]')} ", end="")
+        if sys.stdin.readline().strip().casefold() not in {"y", "yes", *_("y yes").split()}:
+            raise Refused(_("nothing was changed"))
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the function answers
         """Invoke a function of the stage. Raise Refused, in one line, if that is not possible."""
@@ -94,8 +96,8 @@ class Session:
         services = {service.id: service for service in service_store.read_all(self.now)}
         if service_id not in services:
             names = ", ".join(sorted(services))
-            hint = f"use one of {names}" if names else "put one in place with `services put FILE`"
-            raise Refused(f"there is no service {service_id} on {self.stage}: {hint}")
+            hint = _("use one of {}").format(names) if names else _("put one in place with `services put FILE`")
+            raise Refused(_("there is no service {} on {}: {}").format(service_id, self.stage, hint))
         return services[service_id]
 
     def past_service(self, service_id: str) -> Service:
@@ -109,7 +111,8 @@ class Session:
         return week or week_of(self.now.astimezone(service.zone).date())
 
 
-def _console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
+def console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
+    """Return what prints to a stream, in colour only at a terminal, and without if NO_COLOR is set."""
     width = None if stream.isatty() else PRINTED_WIDTH
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
 
@@ -119,7 +122,7 @@ def _print(console: Console, part: RenderableType) -> None:
     if isinstance(part, str):
         console.print(spreadsheet.clean(part), soft_wrap=True)
     else:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import getpass
 import os
 from functools import cache
+from gettext import gettext as _
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -51,18 +52,20 @@ def select_stage(stage: str) -> str:
 def problem_of(error: Exception, stage: str, region: str) -> str | None:
     """Say in one line why the table cannot be used; None for an error that has another reason."""
     if isinstance(error, TooManyRequests):
-        return "DynamoDB throttles the table: try again in a minute"
+        return _("DynamoDB throttles the table: try again in a minute")
     cause = error.__cause__ if isinstance(error, Unavailable) else error
     if not isinstance(cause, PynamoDBException):
         return None
-    code, table = dynamodb.error_code(cause), f"the table {table_of(stage)} in {region}"
+    code, table = dynamodb.error_code(cause), _("the table {} in {}").format(table_of(stage), region)
     if code == "ResourceNotFoundException":
-        return f"there is no table {table_of(stage)} in {region}: is the stage deployed, is its name right?"
+        return _("there is no table {} in {}: is the stage deployed, is its name right?").format(
+            table_of(stage), region
+        )
     if code in ACCESS_ERRORS:
-        return f"AWS denies access to {table} ({code}): check your AWS credentials"
+        return _("AWS denies access to {} ({}): check your AWS credentials").format(table, code)
     if isinstance(error, Unavailable):
-        hint = ". Is `make run` running, on the port that GUICHET_PORT names?" if stage == STAGE else ""
-        return f"cannot reach {table}: {code or cause.cause}{hint}"
+        hint = _(". Is `make run` running, on the port that GUICHET_PORT names?") if stage == STAGE else ""
+        return _("cannot reach {}: {}{}").format(table, code or cause.cause, hint)
     return None
 
 

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from gettext import gettext as _
 from typing import Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
+from rich.text import Text
 
 from chalicelib.booking import schedule
 from chalicelib.booking.weeks import weeks_with_seats
@@ -48,18 +50,19 @@ def status(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Jso
     with open_session(ctx, stage, as_json=as_json) as session:
         services = sorted(service_store.read_all(session.now), key=lambda service: service.id)
         unsent = _count_unsent(session)
-        problems = [] if services else ["there is no service: put one in place with `services put FILE`"]
+        problems = [] if services else [_("there is no service: put one in place with `services put FILE`")]
         if unsent:
-            problems.append(f"{output.count(unsent, 'letter')} or more not sent: follow docs/letters.md")
+            problems.append(_("{} or more not sent: follow docs/letters.md").format(output.count(unsent, "letter")))
         documents, parts, persons = list[dict[str, Any]](), list[Any](), _persons()
         for service in services:
             document, counts, service_problems = _report(service, persons, session.now)
             documents.append(document)
             parts += _parts(document, service, counts)
             problems += [f"{service.id}: {problem}" for problem in service_problems]
-        summary = [f"needs attention: {problem}" for problem in problems] or ["Nothing needs attention."]
+        summary = [Text(_("needs attention: {}").format(problem), "red") for problem in problems]
+        summary = summary or [Text(_("Nothing needs attention."), "green")]
         if unsent is None:
-            summary.append("The queue of unsent letters could not be read.")
+            summary.append(Text(_("The queue of unsent letters could not be read.")))
         session.show({"services": documents, "unsent": unsent, "problems": problems}, *parts, *summary)
         if problems:
             raise typer.Exit(REFUSED)
@@ -96,15 +99,15 @@ def _report(service: Service, persons: Persons, now: datetime) -> tuple[dict[str
 
 def _parts(document: dict[str, Any], service: Service, counts: WeekCounts) -> list[Any]:
     """Return a service as it is printed: a few lines, and a table of its weeks."""
-    release = "none: the seats are drawn" if service.draw else "none within a year"
+    release = _("none: the seats are drawn") if service.draw else _("none within a year")
     if moment := document["next_release"]:
-        created = f"{document['seats_made']} of {output.count(document['seats_planned'], 'seat')} created"
+        created = _("{} of {} created").format(document["seats_made"], output.count(document["seats_planned"], "seat"))
         release = f"{output.moment(moment, service.zone)}, {created}"
     stopped = output.count(document["letters_stopped"], "applicant")
     lines = [
-        f"{service.id}{' (hidden)' if service.hidden else ''}",
-        f"  next release: {release}",
-        f"  letters: {document['letters_late']} late; {stopped} whose e-mail address takes no letter",
+        f"{service.id}{_(' (hidden)') if service.hidden else ''}",
+        _("  next release: {}").format(release),
+        _("  letters: {} late; {} whose e-mail address takes no letter").format(document["letters_late"], stopped),
     ]
     columns = [column for column in SeatStatus if any(number[column] for _, number in counts)]
     rows = [(week, *(number[column] for column in columns)) for week, number in counts]
@@ -124,27 +127,31 @@ def _release(service: Service, moment: datetime | None, now: datetime) -> tuple[
 
 def _release_problems(service: Service, moment: datetime | None, missing: int, now: datetime) -> Iterator[str]:
     if moment is None and not service.hidden and not service.draw:
-        yield "no seat opens within a year: check `closures` and `release` in its file"
+        yield _("no seat opens within a year: check `closures` and `release` in its file")
     elif moment and missing and moment - now <= CREATED_BEFORE:
-        yield f"{output.count(missing, 'seat')} of the next release not created: run `release run {service.id}`"
+        yield _("{} of the next release not created: run `release run {}`").format(
+            output.count(missing, "seat"), service.id
+        )
 
 
 def _seat_problems(service: Service, seats: list[Seat], now: datetime) -> Iterator[str]:
     late = sum(1 for seat in seats if lifecycle.expired_state(seat, now - LATE))
     if late:
-        yield f"{output.count(late, 'seat')} not freed in time: look at the log of the function `expiry`"
+        yield _("{} not freed in time: look at the log of the function `expiry`").format(output.count(late, "seat"))
     keys = [seat.key for seat in seats if seat.state is not State.CLOSED and service.start_of(seat.key) > now]
     occupancy = DeskOccupancy(service, keys)
     for key in sorted(key for key in keys if occupancy.overlapped(key)):
-        yield f"desk {key.unit} has overlapping seats on {output.day(key.day)}, {key.start:%H:%M}: close one of them"
+        yield _("desk {} has overlapping seats on {}, {:%H:%M}: close one of them").format(
+            key.unit, output.day(key.day), key.start
+        )
     document = stored_services.read_all().get(service.id, {})
     if document.get("public_holidays") and max(service.holidays, default=date.min).year <= now.year:
-        yield f"its public holidays end with {now.year}: put its file in place again"
+        yield _("its public holidays end with {}: put its file in place again").format(now.year)
 
 
 def _letter_problems(letters: Letters) -> Iterator[str]:
     if letters.late:
-        yield f"{output.count(letters.late, 'letter')} late: look at the log of the function `mailer`"
+        yield _("{} late: look at the log of the function `mailer`").format(output.count(letters.late, "letter"))
 
 
 def _persons() -> Persons:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from gettext import gettext as _
 from typing import Any
 
 import typer
@@ -60,29 +61,33 @@ class Snapshot:
     def facts(self) -> list[str]:
         """Return what is not a number of seats: holds a second, letters, the canary."""
         rate = "…" if self.holds_per_second is None else f"{self.holds_per_second:.1f}"
-        oldest = f", the oldest for {self.oldest_letter.total_seconds():.0f} s" if self.letters_waiting else ""
+        oldest = (
+            _(", the oldest for {:.0f} s").format(self.oldest_letter.total_seconds()) if self.letters_waiting else ""
+        )
         return [
-            f"{rate} holds a second",
-            f"{output.count(self.letters_waiting, 'first letter')} waiting{oldest}",
-            f"canary: {self._canary()}",
+            _("{} holds a second").format(rate),
+            _("{} waiting{}").format(output.count(self.letters_waiting, "first letter"), oldest),
+            _("canary: {}").format(self._canary()),
         ]
 
     def _canary(self) -> str:
         if self.canary is None:
-            return "no test booking has succeeded yet"
+            return _("no test booking has succeeded yet")
         age = max((self.at - self.canary.at).total_seconds(), 0)
-        return f"booked {age:.0f} s ago, in {self.canary.took.total_seconds():.1f} s"
+        return _("booked {:.0f} s ago, in {:.1f} s").format(age, self.canary.took.total_seconds())
 
     def line(self, service: Service) -> str:
         """Return the snapshot on one line."""
-        seats = ", ".join(f"{number} {status}" for status in SeatStatus if (number := self.seats[status]))
-        return "; ".join((f"{self.at.astimezone(service.zone):%H:%M:%S}", seats or "no seat", *self.facts()))
+        seats = ", ".join(f"{number} {_(status)}" for status in SeatStatus if (number := self.seats[status]))
+        return "; ".join((f"{self.at.astimezone(service.zone):%H:%M:%S}", seats or _("no seat"), *self.facts()))
 
     def screen(self, service: Service, stage: str) -> Group:
         """Return the snapshot as a table and some lines."""
         rows = [(status, self.seats[status]) for status in SeatStatus if self.seats[status]]
         moment = f"{output.moment(self.at, service.zone)}:{self.at:%S}"
-        return Group(f"{service.id} on {stage}, {moment}", output.table(("seats", ""), rows), *self.facts())
+        return Group(
+            _("{} on {}, {}").format(service.id, stage, moment), output.table(("seats", ""), rows), *self.facts()
+        )
 
 
 @dataclass
@@ -163,4 +168,4 @@ def follow(
             try:
                 snapshot, trouble = watcher.look(session.clock()), ""
             except (TooManyRequests, Unavailable):
-                trouble = NO_ANSWER
+                trouble = _(NO_ANSWER)

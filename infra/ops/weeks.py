@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from gettext import gettext as _
 from itertools import groupby
 from typing import Any
 
@@ -61,8 +62,9 @@ def calendar(
                 lines.append([f"{output.day(day)}{': ' if day_notes else ''}{day_notes}", "", *[""] * len(columns)])
                 lines += [["", f"{start:%H:%M}", *(counts[status] for status in columns)] for start, counts in slots]
                 lines.append([])  # a rule
-        lines.append([f"week {week}", "", *(totals[status] for status in columns)])
-        session.show(document, output.table(["day", "slot", *columns], lines))
+        lines.append([_("week {}").format(week), "", *(totals[status] for status in columns)])
+        nothing = [] if seats else [_("There is no seat in this week.")]
+        session.show(document, output.table(["day", "slot", *columns], lines), *nothing)
 
 
 def _days(
@@ -89,12 +91,14 @@ def _notes(service: Service, week: str, document: Mapping[str, Any]) -> dict[dat
         names = names_of(department, {monday.year, monday.year + 1})
     for day in (monday + timedelta(days=n) for n in range(7)):
         if day in service.holidays:
-            notes.setdefault(day, []).append(f"public holiday ({names[day]})" if day in names else "public holiday")
+            notes.setdefault(day, []).append(
+                _("public holiday ({})").format(names[day]) if day in names else _("public holiday")
+            )
         for closure, reason in zip(service.closures, reasons, strict=True):
             if closure.first <= day <= closure.last:
                 hours = "" if closure.start == closure.start.min else f" {closure.start:%H:%M}-{closure.end:%H:%M}"
-                desks = f", desk {' '.join(map(str, closure.desks))}" if closure.desks else ""
-                notes.setdefault(day, []).append(f"closed{hours}{desks}{f' ({reason})' if reason else ''}")
+                desks = _(", desk {}").format(" ".join(map(str, closure.desks))) if closure.desks else ""
+                notes.setdefault(day, []).append(f"{_('closed')}{hours}{desks}{f' ({reason})' if reason else ''}")
     return notes
 
 
@@ -130,11 +134,11 @@ def figures(
             "waiting_to_return": counts[SeatStatus.RETURNING],
             "closed": counts[SeatStatus.CLOSED],
         }
-        lines = [("service", service.id), ("week", week)]
-        lines += [(name.replace("_", " "), str(number)) for name, number in numbers.items()]
+        lines = [(_("service"), service.id), (_("week"), week)]
+        lines += [(_(name.replace("_", " ")), str(number)) for name, number in numbers.items()]
         lines += [
             (
-                f"opened {output.moment(release['opens_at'], service.zone)}",
+                _("opened {}").format(output.moment(release["opens_at"], service.zone)),
                 f"{output.count(release['seats'], 'seat')}, {_until_full(release['seconds_until_full'])}",
             )
             for release in releases
@@ -144,7 +148,7 @@ def figures(
 
 
 def _until_full(seconds: float | None) -> str:
-    return "not full" if seconds is None else f"full after {seconds:,.1f} seconds"
+    return _("not full") if seconds is None else _("full after {:,.1f} seconds").format(seconds)
 
 
 def _has_opened(service: Service, seat: Seat, now: datetime) -> bool:

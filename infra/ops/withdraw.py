@@ -7,6 +7,7 @@ moment either has the seat first, and the withdrawal is refused, or finds the se
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from gettext import gettext as _
 from typing import Any
 
 import typer
@@ -66,16 +67,19 @@ def withdraw(
         _refuse_if_live(service, seats, session.now)
         people, erased_by = _past_applicants(service.id, session.now)
         result: dict[str, Any] = {"service": service.id, "dry_run": dry_run, "seats": len(seats), "people": people}
-        lines = [f"{service.id}: {output.count(len(seats), 'seat')} to erase, with the figures of their weeks."]
+        lines = [
+            _("{}: {} to erase, with the figures of their weeks.").format(service.id, output.count(len(seats), "seat"))
+        ]
         if people:
             lines.append(
-                f"The details of {output.count(people, 'past applicant')} stay until "
-                f"{output.day(erased_by.date())} at the latest; `requests` finds them until then."
+                _("The details of {} stay until {} at the latest; `requests` finds them until then.").format(
+                    output.count(people, "past applicant"), output.day(erased_by.date())
+                )
             )
         if dry_run:
             session.show(result, *lines)
             return
-        session.confirm("Withdraw this service? Nobody can book it any more.", *lines, yes=yes)
+        session.confirm(_("Withdraw this service? Nobody can book it any more."), *lines, yes=yes)
         with (
             audited(session, "services withdraw", service=service.id) as counts,
             history.recorded(service.id, caller(session.region), history.Act.WITHDRAWN, session.now) as done,
@@ -84,20 +88,21 @@ def withdraw(
             for seat in session.progress("closing")(seats):
                 counts["closed"] += _close(seat, session.now)
             seats = seat_store.read_all_weeks(service.id)
-            _refuse_if_live(service, seats, session.now, INTERRUPTED)
+            _refuse_if_live(service, seats, session.now, _(INTERRUPTED))
             for seat in session.progress("erasing")(seats):
                 counts["erased"] += _erase(seat)
             if remaining := seat_store.read_all_weeks(service.id):
-                raise Refused(f"{output.count(len(remaining), 'seat')} changed meanwhile: run this again")
+                raise Refused(_("{} changed meanwhile: run this again").format(output.count(len(remaining), "seat")))
             if closed:
                 _remove(service.id, closed, max(erased_by, session.now + RETENTION))
             done.update(counts)
         if session.stage != STAGE_DEFAULT:
             lines.append(
-                f"Remove its file from `services` in infra/stages/{session.stage}.yaml: "
-                "`make deploy` puts all of them in place."
+                _(
+                    "Remove its file from `services` in infra/stages/{}.yaml: `make deploy` puts all of them in place."
+                ).format(session.stage)
             )
-        session.show(result | {"done": counts}, f"{service.id} is withdrawn.", *lines[1:])
+        session.show(result | {"done": counts}, _("{} is withdrawn.").format(service.id), *lines[1:])
 
 
 def _refuse_if_live(service: Service, seats: Iterable[Seat], now: datetime, hint: str = "") -> None:
@@ -108,13 +113,15 @@ def _refuse_if_live(service: Service, seats: Iterable[Seat], now: datetime, hint
             ends.setdefault(live.kind, []).append(live.until)
     for entry in entry_store.read_all(service.id):
         if entry.until and entry.until > now and entry.state is not State.OPEN:
-            ends.setdefault("draw applicant", []).append(entry.until)
+            ends.setdefault(_("draw applicant"), []).append(entry.until)
     if ends:
         parts = [
-            f"{output.count(len(moments), kind)} (the last until {output.moment(max(moments), service.zone)})"
+            _("{} (the last until {})").format(
+                output.count(len(moments), kind), output.moment(max(moments), service.zone)
+            )
             for kind, moments in sorted(ends.items())
         ]
-        raise Refused(f"{service.id} has {', '.join(parts)}" + (f". {hint}" if hint else ""))
+        raise Refused(_("{} has {}").format(service.id, ", ".join(parts)) + (f". {hint}" if hint else ""))
 
 
 def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
@@ -124,7 +131,7 @@ def _live(service: Service, seat: Seat, now: datetime) -> Iterator[Live]:
     elif seat.state is State.HELD and seat.until and seat.until >= now - CLOCK_SKEW:
         yield Live("hold", seat.until)
     elif seat.past_state is State.DISPLACED and seat.until and seat.until > now:
-        yield Live("choice of another seat", seat.until)
+        yield Live(_("choice of another seat"), seat.until)
 
 
 def _past_applicants(service_id: str, now: datetime) -> tuple[int, datetime]:
@@ -183,7 +190,7 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
     try:
         failed = dynamodb.transact(write)
     except dynamodb.TransactionConflict as conflict:
-        raise Refused(f"another operator is changing {service_id}: run this again") from conflict
+        raise Refused(_("another operator is changing {}: run this again").format(service_id)) from conflict
     if failed:
-        raise Refused(f"{service_id} is not withdrawn: its file was put in place meanwhile")
+        raise Refused(_("{} is not withdrawn: its file was put in place meanwhile").format(service_id))
     service_store.clear_caches()

@@ -162,9 +162,38 @@ class Unchanged:
         self.exceptions = client.exceptions
         self.get_paginator = client.get_paginator
         self.describe_table = client.describe_table
+        self.put_item = client.put_item
 
     def restore_table_to_point_in_time(self, **names: Any) -> None:
         self.client.create_table(TableName=names["TargetTableName"], **SHAPE)
+
+
+class WithLoss(Unchanged):
+    """One that restores a copy with two items that the table has lost; one of them is due for erasure."""
+
+    def restore_table_to_point_in_time(self, **names: Any) -> None:
+        super().restore_table_to_point_in_time(**names)
+        for key, erase_at in (("kept", "4102444800"), ("due", "1")):
+            item = {"pk": {"S": f"TRIAL#{key}"}, "sk": {"S": "1"}, "erase_at": {"N": erase_at}}
+            self.client.put_item(TableName=names["TargetTableName"], Item=item)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [([], "     1 can be put back: run this again with --put-back"), (["--put-back"], "     1 put back")],
+)
+def test_a_restoration_says_what_comes_back_and_what_does_not(
+    words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        client.create_table(TableName="guichet-trial", **SHAPE)
+        restore.main(["trial", MOMENT, *words], client=WithLoss(client))
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "     2 TRIAL missing",
+        "     1 missing but not put back: due for erasure, or of a person without a request since",
+        line,
+    ]
 
 
 def test_a_restoration_without_differences_reports_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def ops(
     **env: str | None,
 ) -> Ran:
     """Run a command on the stage `test`."""
-    environment: dict[str, str | None] = {"GUICHET_STAGE": "test", "AWS_ENDPOINT_URL": None, **env}
+    environment: dict[str, str | None] = {"GUICHET_STAGE": "test", "AWS_ENDPOINT_URL": None, "LANGUAGE": "C", **env}
     before = {name: getattr(Item.Meta, name) for name in META}
     try:
         given = (clock or (lambda: now), invoke)

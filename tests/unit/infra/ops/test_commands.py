@@ -18,8 +18,9 @@ from chalicelib.storage import seat_maintenance, timetable_store
 from chalicelib.storage.dynamodb import connection
 from chalicelib.storage.items import Item
 from infra.ops import output
+from infra.ops.__main__ import COMMANDS, load
 from infra.ops.audit import AuditItem, audited
-from infra.ops.session import Refused, Session
+from infra.ops.session import Refused, Session, console
 from infra.ops.stage_access import caller, problem_of, select_stage
 from tests.unit.infra.ops.bookings import NOW, book, key
 from tests.unit.infra.ops.program import META, audit_items, ops, table_without_audit, whole_table
@@ -73,12 +74,28 @@ def booked(service: Service) -> Service:
 
 
 def test_the_program_starts_without_the_local_stack_and_without_rarely_needed_libraries() -> None:
+    modules = modules_of("import infra.ops.stage_status, infra.ops.requests, infra.ops.services")
     heavy = {"ministack", "aiosmtpd", "playwright", "reportlab", "babel", "boto3", "jsonschema", "holidays", "chalice"}
-    program = "import sys, infra.ops.__main__; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603  # this Python
-    modules = done.stdout.split()
     assert heavy & {name.partition(".")[0] for name in modules} == set()
     assert [name for name in modules if name.startswith(("infra.local.", "infra.deploy"))] == ["infra.local.settings"]
+
+
+def test_the_list_of_commands_imports_neither_a_command_nor_what_reaches_the_table() -> None:
+    modules = modules_of("from infra.ops.__main__ import app; app(['--help'], standalone_mode=False)")
+    assert {"botocore", "pynamodb", "yaml"} & {name.partition(".")[0] for name in modules} == set()
+    assert {name for name in modules if name.startswith("infra.ops.")} == {"infra.ops.__main__", "infra.ops.options"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_shows_the_help_of_each_command(name: str) -> None:
+    assert load(name).help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name][1]
+
+
+def modules_of(program: str) -> list[str]:
+    """The modules that Python has imported after a program."""
+    program += "; import sys; print('modules:', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603  # this Python
+    return done.stdout.partition("modules: ")[2].split()
 
 
 # Stages
@@ -211,6 +228,25 @@ def test_text_of_applicants_cannot_control_a_terminal_a_program_or_a_spreadsheet
     )
     cells = ("=1+1", "+33 6", "-2", "@a", "\t=1", "\rx", " =1", "\u200b=1", "＝1", 'a;"b"', "Ünal")
     assert spreadsheet.as_csv([cells]) == ("\ufeff'=1+1;'+33 6;'-2;'@a;' =1;' x;' =1;'=1;'＝1;" + '"a;""b""";Ünal\r\n')
+
+
+def printed(terminal: bool, monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:  # noqa: FBT001
+    """A table with a state, as a terminal or a file gets it."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm-256color", **environment}.items():
+        monkeypatch.setenv(name, value)
+    file = Terminal() if terminal else io.StringIO()
+    console(file).print(output.table(("state", "name"), [("confirmed", "closed")]))
+    return file.getvalue()
+
+
+def test_a_state_has_a_colour_at_a_terminal_only_and_never_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_terminal = printed(True, monkeypatch)  # noqa: FBT003
+    assert "\x1b[36mconfirmed" in at_terminal
+    assert "\x1b[31m" not in at_terminal
+    assert "\x1b[36m" not in printed(True, monkeypatch, NO_COLOR="1")  # noqa: FBT003
+    assert "\x1b" not in printed(False, monkeypatch)  # noqa: FBT003
 
 
 def test_a_tag_outside_the_basic_plane_is_escaped_as_json_wants_it() -> None:

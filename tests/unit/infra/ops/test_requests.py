@@ -361,7 +361,11 @@ def test_a_correction_changes_the_given_values_and_sends_the_convocation_again()
     dry = ops("requests", "correct", FIRST, *words, "--dry-run", "--json")
     assert dry.json == {"reference": FIRST, "dry_run": True, "corrected": ["birth_date", "first_name", "phone"]}
     ran = ops("requests", "correct", FIRST, *words, "--yes")
-    assert (ran.code, ran.out) == (0, f"{FIRST}: birth_date, first_name, phone corrected.\n")
+    assert ran.code == 0
+    assert ran.out == (
+        f"{FIRST}: confirmed, Tuesday 8 December 2026 09:15, desk 1.\n"
+        "Corrected: birth_date, first_name, phone.\nA new convocation follows.\n"
+    )
     shown = ops("requests", "show", FIRST, "--json").json
     assert (shown["first_name"], shown["birth_date"], shown["phone"]) == ("Binta", "1991-01-02", "06 00 00 00 01")
     assert (shown["last_name"], shown["email"], shown["filed_as"]) == ("Exemple", "awa1@example.org", "Exemple Awa")
@@ -405,6 +409,35 @@ def test_a_correction_of_a_request_that_changed_meanwhile_is_refused(monkeypatch
     assert (ran.code, ran.err) == (
         1,
         f"guichet: {FIRST} changed at the same moment: show it, and run this again if it is still right\n",
+    )
+
+
+@pytest.mark.usefixtures("two")
+def test_a_correction_names_what_is_right_already() -> None:
+    words = ("--first-name", "Awa", "--phone", "06 00 00 00 01", "--dry-run")
+    assert ops("requests", "correct", FIRST, *words).out == (
+        f"{FIRST}: confirmed, Tuesday 8 December 2026 09:15, desk 1.\n"
+        "As given already: first_name.\nTo correct: phone.\nNo new convocation follows.\n"
+    )
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("reference", ["aes00001aaaaa", " aes 00001 aaaaa", "AES-00001-AAAAA"])
+def test_a_reference_is_understood_without_hyphens_and_in_small_letters(reference: str) -> None:
+    assert ops("requests", "show", reference, "--json").json["reference"] == FIRST
+
+
+@pytest.mark.usefixtures("two")
+def test_hyphens_alone_are_nobodys_reference() -> None:
+    assert ops("requests", "find", "--reference=--").out == "No request was found.\n"
+
+
+@pytest.mark.usefixtures("two")
+def test_a_dry_run_of_an_erasure_says_what_was_found_and_what_would_happen() -> None:
+    assert ops("requests", "erase", FIRST, "--dry-run").out == (
+        f"{FIRST}: confirmed, Tuesday 8 December 2026 09:15, desk 1.\n"
+        "All data about this person is erased, and no letter is sent.\n"
+        "The request is cancelled, and what it has is given back.\n"
     )
 
 

@@ -83,7 +83,7 @@ def test_a_warning_is_printed_on_stderr(folder: Path) -> None:
     write(folder, (', en: "Trial"', ""))
     ran = ops("services", "check", "aes.yaml")
     assert (ran.code, ran.out) == (0, "All files are correct.\n")
-    assert ran.err == "guichet: aes.yaml:2: no text in en: the French text is shown. Add a text in en.\n"
+    assert ran.err == "notice: aes.yaml:2: no text in en: the French text is shown. Add a text in en.\n"
 
 
 # Put
