@@ -245,6 +245,25 @@ def test_the_letters_of_a_family_are_sent_once_however_often_the_stream_repeats(
     assert postman.sent == []
 
 
+def test_two_mailers_at_once_send_a_family_with_two_e_mail_addresses_one_letter_each(
+    office: Service, postman: Postman
+) -> None:
+    before = images()
+    book(office, [FAMILY[0], replace(FAMILY[1], email="bin@example.org"), FAMILY[2]])
+    seats = {key: image for key, image in images().items() if key[0].startswith("SEATS#") and image != before.get(key)}
+    records = [(str(number), before[key], image) for number, (key, image) in enumerate(seats.items())]
+
+    def send(letter: Letter, key: str) -> str:
+        postman(letter, key)
+        while records:  # another mailer delivers the other changes before the letter is marked
+            outbox.deliver([records.pop()], now=NOW, send=lambda other, name, **_: send(other, name))
+        return "id"
+
+    while records:
+        outbox.deliver([records.pop()], now=NOW, send=lambda letter, key, **_: send(letter, key))
+    assert sorted(to for to, _ in letters(postman)) == sorted([AWA.email, "bin@example.org"])
+
+
 @pytest.mark.parametrize("language", TABLE)
 def test_the_letter_of_a_family_is_written_in_each_language(office: Service, postman: Postman, language: str) -> None:
     family = booked(office, postman, [replace(one, language=language) for one in FAMILY])
