@@ -30,7 +30,7 @@ from chalicelib.storage import draw_store, entry_store, person_store, seat_store
 
 Image = Mapping[str, Any]
 AT_ONCE = 4
-"""How many letters one mailer sends at once. A letter takes about 0.1 s, of which SES has most."""
+"""How many letters one mailer sends at once. Most of the time of a letter is waiting for SES and the table."""
 LIVE = {State.PENDING, State.CONFIRMED}
 ENDINGS = {
     State.CANCELLED: LetterKind.CANCELLED,
