@@ -445,7 +445,7 @@ def mailer(event: DynamoDBEvent) -> dict[str, Any]:
 
     records = [(record.sequence_number, record.old_image, record.new_image) for record in event]
     oldest = min(record.timestamp for record in event).replace(tzinfo=UTC)
-    failed = outbox.deliver(records, now=clock.now(), oldest=oldest)
+    failed = outbox.deliver(records, now=clock.now(), oldest=oldest, at_once=outbox.AT_ONCE)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 

@@ -45,12 +45,19 @@ class Settings:
     """An answer that every captcha accepts, on the local stack only."""
     mail_from: str
     mail_rate: int
-    """E-mails a second."""
+    """E-mails a second, of all mailers together."""
     public_url: str
     network_holds: int
     """Holds an hour of one client network that take a seat before the captcha; 0 for no limit."""
     provider: Provider | None = None
     """None for a stage without a desk, and for all functions but that of the desk."""
+    mailers: int = 1
+    """How many environments of the mailer may run at a time."""
+
+    @property
+    def mailer_rate(self) -> int:
+        """E-mails a second of one mailer. It is a whole number, so that all mailers together never pass `mail_rate`."""
+        return self.mail_rate // self.mailers
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -69,11 +76,17 @@ def read(environ: Mapping[str, str]) -> Settings:
     answer = environ.get("GUICHET_CAPTCHA_ANSWER", "")
     if answer and stage != LAPTOP:
         raise WrongSetting("guichet: GUICHET_CAPTCHA_ANSWER is set on a deployed stage. Remove it.")
-    mail_from, mail_rate, public_url, network_holds = "", "1", "", "0"
+    mail_from, mail_rate, mailers, public_url, network_holds = "", "1", "1", "", "0"
     if "GUICHET_MAIL_FROM" in environ:  # only the mailer
         mail_from = require("GUICHET_MAIL_FROM", r"[^@\s]+@[^@\s]+", "the e-mail address of the sender")
     if "GUICHET_MAIL_FROM" in environ or "GUICHET_MAIL_RATE" in environ:  # also the draw function
         mail_rate = require("GUICHET_MAIL_RATE", "[1-9][0-9]{0,3}", "the e-mails a second, from 1 to 9999")
+    if "GUICHET_MAILERS" in environ:  # without it, there is one
+        mailers = require("GUICHET_MAILERS", "[1-9]|10", "the mailers that run at a time, from 1 to 10")
+        if int(mailers) > int(mail_rate):
+            raise WrongSetting(
+                f"guichet: GUICHET_MAILERS is more than GUICHET_MAIL_RATE. Set it to {mail_rate} at most."
+            )
     if "GUICHET_MAIL_FROM" in environ or "GUICHET_PUBLIC_URL" in environ:  # the pages know their URL from the request
         public_url = require("GUICHET_PUBLIC_URL", r"https?://\S+", "the URL that applicants use, with https://")
     if "GUICHET_ORIGIN_HOLDS" in environ:  # only the functions that count client networks: hold, captcha, request
@@ -89,6 +102,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         captcha_answer=answer.casefold(),
         mail_from=mail_from,
         mail_rate=int(mail_rate),
+        mailers=int(mailers),
         public_url=public_url.rstrip("/"),
         network_holds=int(network_holds),
         provider=_provider(require, local=stage == LAPTOP) if "GUICHET_DESK_ISSUER" in environ else None,

@@ -49,12 +49,12 @@ class Progress:
         return self.due is not None and now > self.due + OVERDUE
 
 
-def progress(draws: Sequence[Draw], *, mail_rate: int = 1) -> list[Progress]:
-    """Return how far these draws of a service are, oldest first. `mail_rate`: letters a second."""
+def progress(draws: Sequence[Draw], *, letters_a_run: int = SECONDS_A_RUN) -> list[Progress]:
+    """Return how far these draws of a service are, oldest first. `letters_a_run`: letters a minute."""
     steps = []
     waits_for_earlier = False
     for draw in draws:
-        step, due = _next_step(draw, mail_rate)
+        step, due = _next_step(draw, letters_a_run)
         if step is Step.FREEZE and waits_for_earlier:
             step, due = Step.EARLIER_DRAW, None
         steps.append(Progress(draw, step, due))
@@ -62,7 +62,7 @@ def progress(draws: Sequence[Draw], *, mail_rate: int = 1) -> list[Progress]:
     return steps
 
 
-def _next_step(draw: Draw, mail_rate: int) -> tuple[Step, datetime | None]:
+def _next_step(draw: Draw, letters_a_run: int) -> tuple[Step, datetime | None]:
     record = draw.record
     if draw.stage is Stage.PROMISED:
         return Step.FREEZE, draw.closes + FREEZE_AFTER
@@ -76,13 +76,13 @@ def _next_step(draw: Draw, mail_rate: int) -> tuple[Step, datetime | None]:
     drawn_at = datetime.fromisoformat(record["drawn_at"])
     if draw.stage is Stage.DRAWN:
         return Step.SEATS, drawn_at
-    minutes = entries / (mail_rate * SECONDS_A_RUN)
+    minutes = entries / letters_a_run
     return Step.LETTERS, drawn_at + LETTERS_MARGIN + timedelta(minutes=minutes)
 
 
-def count_overdue(service: Service, now: datetime, mail_rate: int) -> int:
+def count_overdue(service: Service, now: datetime, letters_a_run: int) -> int:
     """Count the draws of a service whose next step is overdue. Without `draw` a promised one is never frozen."""
-    recent = progress(draw_store.read_recent(service.id), mail_rate=mail_rate)
+    recent = progress(draw_store.read_recent(service.id), letters_a_run=letters_a_run)
     awaited = [of_draw for of_draw in recent if service.draw or of_draw.draw.stage is not Stage.PROMISED]
     return sum(of_draw.is_overdue(now) for of_draw in awaited)
 

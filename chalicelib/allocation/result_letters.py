@@ -13,7 +13,15 @@ from chalicelib.domain.draw_record import Draw, ListKind, Stage
 from chalicelib.storage import draw_store
 
 SECONDS_A_RUN = 20
-"""Of each minute the letters of a draw take so many seconds at the account's rate. The rest is for other letters."""
+"""Of each minute the letters of a draw take so many seconds of the only mailer. The rest is for other letters."""
+SECONDS_A_RUN_OF_ONE = 40
+"""The same for one of several mailers. The others go on with other letters."""
+
+
+def letters_a_run() -> int:
+    """Return how many ranks the cursor of a draw moves in a run. One mailer sends their letters: it is one change."""
+    stage = settings.current()
+    return stage.mailer_rate * (SECONDS_A_RUN if stage.mailers == 1 else SECONDS_A_RUN_OF_ONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ def move_cursor(draw: Draw) -> None:
     last = int(draw.record.get("entries", 0))
     if draw.stage is not Stage.ASSIGNED or draw.letters >= last:
         return
-    to = min(last, draw.letters + settings.current().mail_rate * SECONDS_A_RUN)
+    to = min(last, draw.letters + letters_a_run())
     if draw_store.move_letters(draw, to):
         log.event("draw_letters", service=draw.service, week=draw.week, first=draw.letters + 1, last=to)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from chalicelib import log, settings
+from chalicelib import log
 from chalicelib.allocation import beacon, draw, entries, overview, result_letters, seats
 from chalicelib.allocation.draw import Randomness
 from chalicelib.domain import draw_window
@@ -24,7 +24,7 @@ def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_r
     for service in service_store.read_all(clock()):
         try:
             (_run_service if service.draw else _finish)(service, clock, randomness)
-            overdue += overview.count_overdue(service, clock(), settings.current().mail_rate)
+            overdue += overview.count_overdue(service, clock(), result_letters.letters_a_run())
         except (TooManyRequests, Unavailable) as refusal:  # the next run goes on; other services do not wait for it
             log.event("draw_interrupted", service=service.id, reason=type(refusal).__name__)
     log.event("draws", {"DrawsOverdue": overdue})

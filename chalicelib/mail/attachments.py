@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from threading import Lock
 
 from chalicelib.domain.person import Person
 from chalicelib.mail import ses
@@ -13,6 +14,9 @@ WITH_CONVOCATION = {LetterKind.CONVOCATION, LetterKind.MOVED}
 CANCELS_EVENT = {LetterKind.CANCELLED, LetterKind.WITHDRAWN, LetterKind.DISPLACED}
 """Letters that take the appointment out of the calendar of a person who got a convocation."""
 
+_one_pdf = Lock()
+"""The library of the PDF shares its fonts between threads."""
+
 
 def of(
     kind: LetterKind, appointment: convocation.Convocation, person: Person, locale: Locale, now: datetime
@@ -21,7 +25,9 @@ def of(
     if kind in WITH_CONVOCATION:
         from chalicelib.rendering import pdf  # noqa: PLC0415  # heavy, and few letters need it
 
-        copy = ses.Attachment("convocation.pdf", "application/pdf", pdf.render(appointment, locale, now=now))
+        with _one_pdf:
+            content = pdf.render(appointment, locale, now=now)
+        copy = ses.Attachment("convocation.pdf", "application/pdf", content)
         return (copy, _calendar_file(appointment, locale, now))
     if kind in CANCELS_EVENT and WITH_CONVOCATION & {mark.partition(":")[0] for mark in person.sent}:
         # A calendar keeps the event with the highest sequence number that it knows.

@@ -41,19 +41,32 @@ def also_due(
 ) -> Iterator[tuple[LetterKind, str, Person]]:
     """Yield the letters that follow from a letter that is due about one of a family: kind, mark and to whom.
 
-    A reminder goes to those who come on the same day, unless none of them has an e-mail address.
+    Two mailers may work on the changes of two people at once. So a letter for which each of them has a change of
+    their own follows from the change of the person to whom it goes.
     """
-    day = _day(about)
     if kind is LetterKind.REMINDER:
-        same_day = families.recipients([member for member in members if _day(member) == day])
-        for person in same_day or families.recipients(members):
-            yield kind, f"{kind}:{day}", person
+        for person in _to_remind(about, members):
+            yield kind, f"{kind}:{_day(about)}", person
         return
     for person in families.recipients(members):
+        if kind is LetterKind.CONVOCATION and person.key != about.key:
+            continue
         if kind in TO_ALL:
             yield kind, mark, person
         elif kind in CHANGES:  # one for each person who leaves
             yield LetterKind.CONVOCATION, f"{LetterKind.CONVOCATION}:{mark}:{about.reference}", person
+
+
+def _to_remind(about: Person, members: Sequence[Person]) -> list[Person]:
+    """Return who gets a reminder from the change of one person: that person.
+
+    If nobody who comes on that day has an e-mail address, it goes to the whole family, from the change of the first one
+    of that day.
+    """
+    same_day = [member for member in members if _day(member) == _day(about)]
+    if recipients := families.recipients(same_day):
+        return [person for person in recipients if person.key == about.key]
+    return families.recipients(members) if same_day and same_day[0].key == about.key else []
 
 
 def _day(person: Person) -> date | None:

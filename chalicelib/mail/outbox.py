@@ -4,9 +4,10 @@ The mailer reads the mark of a letter from the person item right before it sends
 A crash between the two may repeat a letter. It never loses one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from chalicelib import log, settings
@@ -19,7 +20,7 @@ from chalicelib.domain.refusals import NotFound, TooManyRequests, Unavailable
 from chalicelib.domain.seat import RECORDED, EntryKey, Key, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.mail import attachments, family_letters, letters, ses, witnesses
+from chalicelib.mail import attachments, family_letters, lanes, letters, ses, witnesses
 from chalicelib.mail.draw_letters import EntryFacts
 from chalicelib.mail.family_letters import Family
 from chalicelib.mail.letter_kinds import LetterKind
@@ -28,6 +29,8 @@ from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import draw_store, entry_store, person_store, seat_store, service_store
 
 Image = Mapping[str, Any]
+AT_ONCE = 4
+"""How many letters one mailer sends at once. Most of the time of a letter is waiting for SES and the table."""
 LIVE = {State.PENDING, State.CONFIRMED}
 ENDINGS = {
     State.CANCELLED: LetterKind.CANCELLED,
@@ -181,31 +184,39 @@ def first_mark(generation: int) -> str:
 
 
 def deliver(
-    records: Iterable[tuple[str, Image | None, Image | None]],
+    records: Sequence[lanes.Record],
     *,
     now: datetime,
     oldest: datetime | None = None,
     send: Callable[..., str] = ses.send,
+    at_once: int = 1,
 ) -> list[str]:
     """Send the letters that stream records call for. A record is its sequence number, its old and its new image.
 
-    Stop at the first letter that SES or the table cannot take now, and return its sequence number. `oldest` is when
-    the first of the changes was made.
+    Stop at the first letter that SES or the table cannot take now, and return the sequence numbers of the records that
+    are not done, the first one of each item. `oldest` is when the first of the changes was made, `at_once` how many
+    letters are sent at once.
     """
     log.event("mailer", {"MailAge": max(0, (now - oldest).total_seconds())} if oldest else None)
-    for number, old, new in records:
-        due = letter_due(old, new)
-        try:
-            for letter in _all_due(due) if due else ():
-                _deliver(letter, now, send)
-            for result in results_due(old, new):
-                _deliver(result, now, send)
-            if new and (draw := draw_store.frozen(old, new)):
-                witnesses.tell(*draw, now=now, send=send)
-        except (ses.MailAway, TooManyRequests, Unavailable) as reason:
-            log.event("mail-later", letter=due.kind if due else None, reason=type(reason).__name__)
-            return [number]
-    return []
+    ses.pace().begin()
+    return lanes.walk(records, partial(_deliver_change, now=now, send=send, at_once=at_once), at_once)
+
+
+def _deliver_change(
+    old: Image | None, new: Image | None, *, now: datetime, send: Callable[..., str], at_once: int
+) -> bool:
+    """Send the letters that one change calls for. Return False if they have to be sent later."""
+    due = letter_due(old, new)
+    try:
+        for letter in _all_due(due) if due else ():
+            _deliver(letter, now, send)
+        lanes.run((partial(_deliver, result, now, send) for result in results_due(old, new)), at_once)
+        if new and (draw := draw_store.frozen(old, new)):
+            witnesses.tell(*draw, now=now, send=send)
+    except (ses.MailAway, TooManyRequests, Unavailable) as reason:
+        log.event("mail-later", letter=due.kind if due else None, reason=type(reason).__name__)
+        return False
+    return True
 
 
 def _all_due(due: LetterDue) -> Iterator[LetterDue]:

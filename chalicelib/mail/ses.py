@@ -5,6 +5,7 @@ Uses `send_raw_email` of the first version of the SES API: the emulator relays i
 
 import functools
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,30 +130,36 @@ def client() -> Any:
 
 
 class Pace:
-    """Limits the letters per second.
+    """Limits the letters per second of one mailer, whose threads share it.
 
-    Only one mailer runs at a time (`reserved_concurrency`), so the limit of a process is the limit of the stage. The
-    first letter waits too, because the previous process may have sent one a moment ago.
+    At most `mailers` of them run at a time (their reserved concurrency), and each has its share of the stage's rate.
+    The first letter of a batch waits too, because another process may have ended its batch a moment ago.
     """
 
     def __init__(
         self, rate: int, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._gap, self._clock, self._sleep = 1 / rate, clock, sleep
-        self._next = clock() + self._gap
+        self._lock = threading.Lock()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a batch: its first letter is sent after one gap."""
+        self._next = self._clock() + self._gap
 
     def wait(self) -> None:
         """Wait until the next letter may be sent."""
-        early = self._next - self._clock()
-        if early > 0:
-            self._sleep(early)
-        self._next = self._clock() + self._gap
+        with self._lock:
+            early = self._next - self._clock()
+            if early > 0:
+                self._sleep(early)
+            self._next = self._clock() + self._gap
 
 
 @functools.cache
 def pace() -> Pace:
-    """Return the pace of this process: the sending rate of the stage."""
-    return Pace(settings.current().mail_rate)
+    """Return the pace of this process: its share of the stage's rate."""
+    return Pace(settings.current().mailer_rate)
 
 
 def send(

@@ -71,10 +71,21 @@ def _people(wanted: Sequence[PersonItem]) -> Iterator[Person]:
 
 
 def mark_sent(person: Person, letter: str) -> bool:
-    """Record on the person item that a letter was sent. Return False if its request was replaced or erased."""
-    sent = " ".join(sorted(_bounded({*person.sent, letter})))
+    """Record on the person item that a letter was sent. Return False if its request was replaced or erased.
+
+    Keep the marks that another mailer has added since the person was read.
+    """
+    before, sent = (" ".join(sorted(marks)) for marks in (person.sent, _bounded({*person.sent, letter})))
     row = _item_of(person)
-    return dynamodb.try_write(lambda: row.update([PersonItem.sent.set(sent)], PersonItem.hold == person.hold))
+    is_unchanged = PersonItem.sent == before if before else PersonItem.sent.does_not_exist()
+    if dynamodb.try_write(
+        lambda: row.update([PersonItem.sent.set(sent)], (PersonItem.hold == person.hold) & is_unchanged)
+    ):
+        return True
+    current = _read(row)
+    if current is None or current.hold != person.hold or current.sent == person.sent:
+        return False
+    return mark_sent(replace(current, replaced=person.replaced), letter)
 
 
 def _bounded(marks: set[str]) -> set[str]:

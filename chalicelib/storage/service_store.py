@@ -32,12 +32,14 @@ def put(document: dict[str, Any]) -> Service:
 
 def read_all(now: datetime) -> list[Service]:
     """Return all services, from the cache within a minute."""
-    if not _services or min(read_at for read_at, _ in _services.values()) + CACHED_FOR <= now:
+    cached = _services.copy()  # the threads of a mailer share the cache
+    if not cached or min(read_at for read_at, _ in cached.values()) + CACHED_FOR <= now:
         with dynamodb.translated_errors():
             rows = list(ServiceItem.query(items.SERVICES))
+        cached = {row.sk: (now, _service(row)) for row in rows}
         _services.clear()
-        _services.update({row.sk: (now, _service(row)) for row in rows})
-    return [service for _, service in _services.values()]
+        _services.update(cached)
+    return [service for _, service in cached.values()]
 
 
 def _service(row: ServiceItem) -> Service:

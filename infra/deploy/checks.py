@@ -2,13 +2,13 @@
 
 from chalicelib.domain.stage_secret import StageSecret
 from infra.deploy.aws import CannotDeploy
-from infra.deploy.cloudformation import ABSENT
+from infra.deploy.cloudformation import ABSENT, READY
 from infra.deploy.output import say
 from infra.deploy.stacks import Deployment
 from infra.deploy.stage import Stage
 
-RESERVED = 570
-"""The concurrent executions that the functions reserve, the mailer's included."""
+RESERVED = 569
+"""The concurrent executions that the functions reserve, besides those of the mailer, which reserves `Mailers`."""
 UNRESERVED = 100
 """The concurrent executions that AWS wants to remain unreserved."""
 
@@ -18,15 +18,26 @@ def check_account(stage: Stage, deployment: Deployment) -> None:
     account = deployment.client("sts").get_caller_identity()["Account"]
     if account != stage.account:
         raise CannotDeploy(f"your keys are those of the account {account}, but {stage.name} is in {stage.account}")
-    _check_concurrency(stage, deployment)
+    check_concurrency(stage, deployment)
     _check_ses(stage, deployment)
 
 
-def _check_concurrency(stage: Stage, deployment: Deployment) -> None:
-    available = deployment.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
-    needed = (RESERVED if stage.app.get("Reserve", "yes") == "yes" else 1) + UNRESERVED
-    is_new = deployment.stacks.status(deployment.app_stack) in ABSENT
-    if is_new and available < needed:
+def check_concurrency(stage: Stage, deployment: Deployment) -> None:
+    """Check that the account can reserve the concurrency of the stage, also if it has more mailers than before."""
+    functions, mailers = deployment.client("lambda"), int(stage.app["Mailers"])
+    available = functions.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    needed = (RESERVED if stage.app.get("Reserve", "yes") == "yes" else 0) + mailers + UNRESERVED
+    status = deployment.stacks.status(deployment.app_stack)
+    if status in READY - ABSENT:
+        mailer = functions.get_function_concurrency(FunctionName=f"guichet-{stage.name}-mailer")
+        more = mailers - mailer.get("ReservedConcurrentExecutions", 0)
+        if more > 0 and available - more < UNRESERVED:
+            raise CannotDeploy(
+                f"MailRate needs {mailers} mailers at once, {more} more than now, and the account has {available} "
+                f"unreserved concurrent executions, of which {UNRESERVED} must remain: lower it, or ask AWS for more "
+                "(Service Quotas: Lambda, concurrent executions)"
+            )
+    elif status in ABSENT and available < needed:
         raise CannotDeploy(
             f"the account has {available} unreserved concurrent executions, and the stage needs "
             f'{needed}: ask AWS for more (Service Quotas: Lambda, concurrent executions), or set Reserve: "no"'

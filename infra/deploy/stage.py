@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +22,10 @@ from infra.servicefile import reader
 from infra.tools.command_line import NOT_A_STAGE_NAME, STAGE_NAME
 
 STAGES = ROOT / "infra" / "stages"
-NOT_SETTINGS = {"Stage", "SecretVersion", "DeskSecretVersion", "Origin", "Pass", "CaptchaAnswer"}
+NOT_SETTINGS = {"Stage", "SecretVersion", "DeskSecretVersion", "Origin", "Pass", "CaptchaAnswer", "Mailers"}
 """Parameters of the templates that no settings file gives. The deployment or the local stack sets them."""
+RATE_OF_A_MAILER, MOST_MAILERS = 20, 10
+"""The letters a second that one mailer sends, and how many Lambda runs at once for one shard of the stream."""
 DESK = ("DeskIssuer", "DeskClientId", "DeskAcr")
 """The settings of the agents' identity provider. A stage without them has no desk."""
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -41,6 +44,11 @@ class Stage:
     app: Mapping[str, str]
     cdn: Mapping[str, str]
     """Empty for a stage without a domain."""
+
+
+def mailers_for(rate: int) -> int:
+    """Return how many mailers share this number of letters a second."""
+    return min(MOST_MAILERS, ceil(rate / RATE_OF_A_MAILER))
 
 
 def check_name(name: str) -> None:
@@ -70,6 +78,8 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
                 settings.fail(f"{key} is missing: the desk needs {', '.join(DESK)}")
         if not app["DeskIssuer"].startswith("https://"):
             settings.fail("DeskIssuer needs https://")
+    rate = int(app.get("MailRate") or templates[APP]["MailRate"]["Default"])
+    app["Mailers"] = str(mailers_for(rate))
     cdn: dict[str, str] = {}
     if settings.has("Domain", "Certificate"):
         cdn = settings.parameters(templates[CDN])
@@ -117,6 +127,8 @@ class _Settings:
         for key in self.values:
             if key == "CaptchaAnswer":
                 self.fail("CaptchaAnswer is only for the local stack: remove it")
+            if key == "Mailers":
+                self.fail("Mailers follows from MailRate: remove it")
             if key not in known:
                 similar = get_close_matches(str(key), known, 1)
                 self.fail(f"{key} is no setting{f' (did you mean {similar[0]}?)' if similar else ''}")

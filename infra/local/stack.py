@@ -93,7 +93,7 @@ def running(
                 "PublicUrl": stack.api,
                 "CaptchaAnswer": answer,
                 "MailRate": "1000",  # the local inbox has no limit
-                "Reserve": "no",  # the emulator runs ten processes of a function, not the 570 that AWS reserves
+                "Reserve": "no",  # the emulator runs ten processes of a function, not the 569 that AWS reserves
                 "OriginHolds": origin_holds,
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,

@@ -1,7 +1,7 @@
-"""Deliver letters although the mailer crashes, SES fails and every record arrives twice: `python -m tests.load.outbox`.
+"""Deliver letters although mailers crash, SES fails and every record arrives twice: `python -m tests.load.outbox`.
 
-`--bookings N` (2,000), `--seed N`, `--json`; `--mark-first` uses a wrong mailer that marks a letter before it sends it.
-Uses the emulator at AWS_ENDPOINT_URL, or starts one, and creates its own table.
+`--bookings N` (2,000), `--mailers N` at once (4), `--seed N`, `--json`; `--mark-first` uses a wrong mailer that marks a
+letter before it sends it. Uses the emulator at AWS_ENDPOINT_URL, or starts one, and creates its own table.
 Exits with 1 if a letter was lost or too many were repeated.
 """
 
@@ -13,8 +13,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from itertools import pairwise
+from functools import partial
+from itertools import chain, pairwise
+from threading import Lock
 
 # This import sets the environment that the imports below read.
 from tests.load.units import Record, Stream, fresh_table, somewhere
@@ -25,7 +28,7 @@ from chalicelib.domain import timetable, tokens
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import State
 from chalicelib.keys import keys
-from chalicelib.mail import outbox, ses
+from chalicelib.mail import lanes, outbox, ses
 from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.storage import person_store, seat_store, service_store
 from chalicelib.storage.items import SeatItem
@@ -54,17 +57,18 @@ class FaultySes:
     """SES with faults, and crashes of the mailer before and after it. It stores the links of all letters sent."""
 
     def __init__(self, chance: random.Random) -> None:
-        self.chance = chance
+        self.chance, self.lock = chance, Lock()
         self.sent: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self.events = dict.fromkeys(EVENTS, 0)
 
     def send(self, letter: ses.Letter, key: str, **_more: str) -> str:
         """Send a letter, fail or crash at random."""
-        event = self.chance.choices([*EVENTS], [*EVENTS.values()])[0]
-        self.events[event] += 1
-        if event not in {"away", "crash"}:
-            reference, _, kind = key.partition(".")
-            self.sent[reference, kind].append(" ".join(sorted(set(LINK.findall(letter.text)))))
+        reference, _, kind = key.partition(".")
+        with self.lock:
+            event = self.chance.choices([*EVENTS], [*EVENTS.values()])[0]
+            self.events[event] += 1
+            if event not in {"away", "crash"}:
+                self.sent[reference, kind].append(" ".join(sorted(set(LINK.findall(letter.text)))))
         if event.startswith("away"):
             raise ses.MailAway(event)
         if event.startswith("crash"):
@@ -107,18 +111,38 @@ def book(bookings: int) -> dict[str, str]:
 
 
 def deliver(batch: Sequence[Record], send: Send) -> None:
-    """Deliver a batch as Lambda does: repeat it from the failed record, or whole after a crash, until it succeeds."""
+    """Deliver a batch as Lambda does, until it succeeds: again from the first failed record, or whole after a crash."""
     while batch:
         try:
-            failed = outbox.deliver(batch, now=clock.now(), send=send)
+            failed = outbox.deliver(batch, now=clock.now(), send=send, at_once=outbox.AT_ONCE)
         except Crash:
             service_store.clear_caches()  # a new process
             continue
-        batch = [record for record in batch if int(record[0]) >= int(failed[0])] if failed else []
+        first = min((int(number) for number in failed), default=None)
+        batch = [record for record in batch if int(record[0]) >= first] if first is not None else []
 
 
-def play(bookings: int, seed: int, *, mark_first: bool = False) -> dict[str, int | float]:
-    """Book, deliver every record twice, and count the letters that were sent."""
+def deliver_twice(records: Sequence[Record], send: Send) -> None:
+    """Deliver the records of one mailer in batches, each of them a second time after the next one."""
+    batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
+    deliver(batches[0], send)
+    for before, after in pairwise(batches):
+        deliver(after, send)
+        deliver(before, send)
+    deliver(batches[-1], send)
+
+
+def shares(records: Sequence[Record], mailers: int) -> list[list[Record]]:
+    """Divide the records among the mailers as Lambda does: those of an item go to the same one, in their order."""
+    items = lanes.split(records)
+    return [
+        sorted(chain.from_iterable(items[mailer::mailers]), key=lambda record: int(record[0]))
+        for mailer in range(min(mailers, len(items)))
+    ]
+
+
+def play(bookings: int, seed: int, *, mailers: int = 1, mark_first: bool = False) -> dict[str, int | float]:
+    """Book, let several mailers at once deliver every record twice, and count the letters that were sent."""
     start = time.monotonic()
     with fresh_table() as arn:
         people, stream, records = book(bookings), Stream(arn), list[Record]()
@@ -127,12 +151,8 @@ def play(bookings: int, seed: int, *, mark_first: bool = False) -> dict[str, int
             records += stream.due()
         ses_with_faults = FaultySes(random.Random(seed))
         send = marking_first(ses_with_faults.send, people) if mark_first else ses_with_faults.send
-        batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
-        deliver(batches[0], send)
-        for before, after in pairwise(batches):
-            deliver(after, send)
-            deliver(before, send)
-        deliver(batches[-1], send)
+        with ThreadPoolExecutor(mailers) as pool:
+            list(pool.map(partial(deliver_twice, send=send), shares(records, mailers)))
     sent = {letter: len(links) for letter, links in ses_with_faults.sent.items()}
     return {
         "bookings": len(people),
@@ -156,12 +176,13 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bookings", type=int, default=2_000)
+    parser.add_argument("--mailers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mark-first", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with somewhere():
-        figures = play(options.bookings, options.seed, mark_first=options.mark_first)
+        figures = play(options.bookings, options.seed, mailers=options.mailers, mark_first=options.mark_first)
     print(json.dumps(figures) if options.json else "\n".join(f"{value:>8g}  {name}" for name, value in figures.items()))
     sys.exit(not is_correct(figures))
 

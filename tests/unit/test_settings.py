@@ -24,10 +24,16 @@ DESK = {
 STAGE = "the name of the stage, in lower case"
 TABLE = "the name of the DynamoDB table"
 RATE = "the e-mails a second, from 1 to 9999"
+MAILERS = "the mailers that run at a time, from 1 to 10"
 HOLDS = "the holds an hour of one client network, from 0 (no limit) to 9999"
 SECRET = "at least 43 random characters (256 bits), without spaces, as `make rotate` writes it"
 SENDER = "the e-mail address of the sender"
 URL = "the URL that applicants use, with https://"
+
+
+def test_each_mailer_has_a_whole_number_of_letters_a_second_and_all_together_never_more_than_the_rate() -> None:
+    several = settings.read({**GOOD, "GUICHET_MAIL_RATE": "39", "GUICHET_MAILERS": "2"})
+    assert (settings.read(GOOD).mailer_rate, several.mailer_rate) == (14, 19)
 
 
 def test_a_complete_environment_is_read_and_the_public_url_loses_its_slash() -> None:
@@ -66,6 +72,12 @@ def test_a_complete_environment_is_read_and_the_public_url_loses_its_slash() -> 
         ({"GUICHET_MAIL_FROM": "a b"}, f"guichet: GUICHET_MAIL_FROM is malformed. Set it to {SENDER}."),
         ({"GUICHET_MAIL_RATE": ""}, f"guichet: GUICHET_MAIL_RATE is missing. Set it to {RATE}."),
         ({"GUICHET_MAIL_RATE": "0"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),
+        ({"GUICHET_MAILERS": ""}, f"guichet: GUICHET_MAILERS is missing. Set it to {MAILERS}."),
+        ({"GUICHET_MAILERS": "11"}, f"guichet: GUICHET_MAILERS is malformed. Set it to {MAILERS}."),
+        (
+            {"GUICHET_MAIL_RATE": "5", "GUICHET_MAILERS": "6"},
+            "guichet: GUICHET_MAILERS is more than GUICHET_MAIL_RATE. Set it to 5 at most.",
+        ),
         ({"GUICHET_MAIL_RATE": "0.5"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),
         ({"GUICHET_MAIL_RATE": "10000"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),
         ({"GUICHET_MAIL_RATE": "1٤"}, f"guichet: GUICHET_MAIL_RATE is malformed. Set it to {RATE}."),

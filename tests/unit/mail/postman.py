@@ -1,4 +1,4 @@
-"""A `send` that stores its letters, and stream records for the mailer."""
+"""A `send` that stores its letters, a clock, and stream records for the mailer."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,6 +17,19 @@ from chalicelib.storage import seat_store
 from tests.unit.booking.steps import AWA, NOW, captcha_passed, send_details
 
 Change = tuple[str, outbox.Image | None, outbox.Image | None]
+
+
+class Clock:
+    """A clock that only `sleep` moves."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class Postman:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from chalicelib import settings
 from chalicelib.allocation import entries, result_letters
 from chalicelib.booking import ending, filing, holds, requests
 from chalicelib.domain.draw_record import Stage
@@ -144,6 +145,18 @@ def test_letters_to_losers_that_are_cut_off_go_on_where_they_stopped() -> None:
     assert outbox.deliver([record, record], now=DRAWN_AT, send=postman) == []
     to = [letter.to for letter, _ in tired.sent + postman.sent]
     assert (len(to), len(set(to))) == (3, 3)
+
+
+@pytest.mark.parametrize(("rate", "mailers", "ranks"), [("14", "1", 280), ("200", "10", 800)])
+def test_the_letters_of_a_run_fit_into_a_minute_of_the_one_mailer_that_sends_them(
+    monkeypatch: pytest.MonkeyPatch, rate: str, mailers: str, ranks: int
+) -> None:
+    monkeypatch.setenv("GUICHET_MAIL_RATE", rate)
+    monkeypatch.setenv("GUICHET_MAILERS", mailers)
+    settings.current.cache_clear()
+    letters = result_letters.letters_a_run()
+    settings.current.cache_clear()
+    assert letters == ranks
 
 
 @pytest.mark.usefixtures("drawn")

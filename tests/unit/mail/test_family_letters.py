@@ -1,7 +1,7 @@
 """Letters about what an agent booked: to one person, and to people who were booked together."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -243,6 +243,48 @@ def test_the_letters_of_a_family_are_sent_once_however_often_the_stream_repeats(
     records = [("1", {**image, "state": {"S": "open"}}, image) for image in seats]
     assert outbox.deliver(records, now=NOW, send=postman) == []
     assert postman.sent == []
+
+
+def test_two_mailers_at_once_send_a_family_with_two_e_mail_addresses_one_letter_each(
+    office: Service, postman: Postman
+) -> None:
+    before = images()
+    book(office, [FAMILY[0], replace(FAMILY[1], email="bin@example.org"), FAMILY[2]])
+    deliver_by_two_mailers(before, postman, NOW)
+    assert sorted(to for to, _ in letters(postman)) == sorted([AWA.email, "bin@example.org"])
+
+
+@pytest.mark.parametrize("emails", [(AWA.email, "bin@example.org", ""), ("", "", AWA.email)])
+def test_two_mailers_at_once_send_each_e_mail_address_of_a_family_one_reminder_for_a_day(
+    table: None,  # noqa: ARG001  # a fixture for its effect
+    postman: Postman,
+    emails: tuple[str, str, str],
+) -> None:
+    office = put(times={"notice_hours": 24})
+    row = next(r for r in booking.rows(office, free(office), 3) if (office.start_of(r[0]) - NOW).days > 5)
+    people = [replace(one, email=email) for one, email in zip(FAMILY, emails, strict=True)]
+    family = booking.book(office, booking.Order(row, people, SECRET), AGENT, NOW)
+    to = next(key for key in free(office) if key.day > row[0].day)
+    changes.move(office, row[2], to, AGENT, NOW, hold=family[2].seat.hold)
+    before, late = images(), office.start_of(row[0]) - timedelta(hours=30)
+    schedule.end_expired(late)
+    deliver_by_two_mailers(before, postman, late)
+    assert sorted(letters(postman)) == [(email, REMINDER) for email in sorted(filter(None, emails))]
+
+
+def deliver_by_two_mailers(before: dict[tuple[str, str], outbox.Image], postman: Postman, now: datetime) -> None:
+    """Deliver the changes of seats by a second mailer while the first one sends, before any letter is marked."""
+    seats = {key: image for key, image in images().items() if key[0].startswith("SEATS#") and image != before.get(key)}
+    records = [(str(number), before[key], image) for number, (key, image) in enumerate(seats.items())]
+
+    def send(letter: Letter, key: str) -> str:
+        postman(letter, key)
+        while records:
+            outbox.deliver([records.pop()], now=now, send=lambda other, name, **_: send(other, name))
+        return "id"
+
+    while records:
+        outbox.deliver([records.pop()], now=now, send=lambda letter, key, **_: send(letter, key))
 
 
 @pytest.mark.parametrize("language", TABLE)

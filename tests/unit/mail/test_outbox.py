@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -239,12 +240,37 @@ def test_the_marks_of_letters_are_bounded_and_a_change_that_comes_again_sends_no
     assert b"METHOD:CANCEL" in calendar_of(cancelled[0])
 
 
+def test_two_mailers_that_mark_letters_of_one_person_at_once_keep_both_marks(service: Service) -> None:
+    filed()
+    before = person()
+    assert all(person_store.mark_sent(before, letter) for letter in ("confirm", "link:1", "link:2"))
+    stored = person_store.read(before.key, service.id)
+    assert stored is not None
+    assert stored.sent == {"confirm", "link:1", "link:2"}
+
+
+@pytest.mark.usefixtures("service")
+def test_one_mailer_sends_several_letters_at_once() -> None:
+    changes = [filed(replace(AWA, last_name=name, email=f"{name}@example.org"))[1] for name in ("bcd", "cdf")]
+    post, both = Postman(), Barrier(2, timeout=60)
+
+    def send(letter: ses.Letter, key: str, **_more: str) -> str:
+        both.wait()  # only two at the same time pass it
+        return post(letter, key)
+
+    assert outbox.deliver(changes, now=NOW, send=send, at_once=2) == []
+    assert sorted(letter.to for letter, _ in post.sent) == ["bcd@example.org", "cdf@example.org"]
+    assert outbox.deliver(changes, now=NOW, send=send, at_once=2) == []
+
+
 def test_marks_of_links_never_push_out_the_mark_of_a_convocation(service: Service) -> None:
     request, _ = filed()
     requests.confirm(request.token, NOW)
     applicant = person()
     old = {"convocation:1795996800000", "moved:aes.20261203.1015.1", "reminder:aes.20261203.1015.1"}
     full = replace(applicant, sent=frozenset({*old, *(f"link:{1795996800000 + n}" for n in range(30))}))
+    marks = items.PersonItem.sent.set(" ".join(sorted(full.sent)))
+    items.person_item(applicant.key, service.id).update([marks])
     assert person_store.mark_sent(full, "link:1795996800099")
     stored = person_store.read(applicant.key, service.id)
     assert stored is not None
@@ -296,5 +322,5 @@ def test_a_whole_batch_of_letters_at_the_slowest_rate_fits_into_the_mailers_time
     assert stream["BatchSize"] * (1 / slowest + work) <= MAILER["lambda_timeout"]
 
 
-def test_one_mailer_runs_at_a_time() -> None:
+def test_one_mailer_runs_at_a_time_where_no_template_says_how_many() -> None:
     assert MAILER["reserved_concurrency"] == 1

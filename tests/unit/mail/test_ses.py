@@ -21,6 +21,7 @@ from moto.ses.models import ses_backends
 from chalicelib.mail import ses
 from chalicelib.mail.ses import Attachment, Letter, MailAway, MailRefused
 from tests.unit.domain.samples import UNDELIVERABLE
+from tests.unit.mail.postman import Clock
 
 LETTER = Letter(
     to="awa@example.org",
@@ -306,19 +307,6 @@ def test_an_unreachable_server_is_temporary(endpoint: pytest.MonkeyPatch) -> Non
         endpoint.setenv("AWS_ENDPOINT_URL_SES", url)
     with pytest.raises(MailAway, match="EndpointConnectionError"):
         ses.send(LETTER, "K7FM3R8HW2.link")
-
-
-class Clock:
-    """A clock that only `sleep` moves."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.mark.parametrize("durations", [(0.0,), (0.03125,), (0.0, 0.5, 0.0, 3.0), (0.25, 0.0)])

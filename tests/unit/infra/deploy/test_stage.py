@@ -1,6 +1,5 @@
 """The settings of a stage: each mistake stops the deployment with one line, before anything is sent to AWS."""
 
-import json
 from datetime import date
 from pathlib import Path
 
@@ -8,10 +7,10 @@ import pytest
 
 from infra.deploy import stage
 from infra.deploy.aws import CannotDeploy
-from infra.deploy.checks import RESERVED
+from infra.deploy.checks import RESERVED, check_concurrency
 from infra.deploy.cloudformation import APP, CDN, DATA, read_template
-from infra.deploy.package import ROOT
 from infra.deploy.stacks import Deployment
+from infra.deploy.stage import MOST_MAILERS
 
 TODAY = date(2026, 11, 23)
 GOOD = {
@@ -45,14 +44,19 @@ def test_settings_go_to_the_template_that_takes_them(tmp_path: Path) -> None:
     settings = read(tmp_path, {"MailRate": "20", "Reserve": '"no"', "WarmHolds": "0"})
     assert (settings.name, settings.account, settings.region) == ("prod", "111122223333", "eu-west-3")
     assert settings.data == {"MailFrom": "rendez-vous@prefecture.example.org"}
-    assert settings.app == {"MailRate": "20", "Reserve": "no", "WarmHolds": "0"}
+    assert settings.app == {"MailRate": "20", "Mailers": "1", "Reserve": "no", "WarmHolds": "0"}
     assert settings.cdn == {}
 
 
 def test_a_domain_adds_the_cdn_and_is_the_url_in_the_letters(tmp_path: Path) -> None:
     settings = read(tmp_path, {**CDN_SETTINGS, "Visits": "3000"})
     assert settings.cdn == {**CDN_SETTINGS, "Visits": "3000"}
-    assert settings.app == {"PublicUrl": "https://rendez-vous.prefecture.example.org"}
+    assert settings.app == {"Mailers": "1", "PublicUrl": "https://rendez-vous.prefecture.example.org"}
+
+
+@pytest.mark.parametrize(("rate", "mailers"), [(None, "1"), ("1", "1"), ("21", "2"), ("200", "10"), ("9999", "10")])
+def test_each_twenty_letters_a_second_have_a_mailer(tmp_path: Path, rate: str | None, mailers: str) -> None:
+    assert read(tmp_path, {"MailRate": rate}).app["Mailers"] == mailers
 
 
 def test_the_example_is_valid() -> None:
@@ -72,6 +76,7 @@ SENDER = "The e-mail address that sends the letters"
     [
         ({"MailFom": "x"}, f"{PREFIX}MailFom is no setting (did you mean MailFrom?)"),
         ({"CaptchaAnswer": "x"}, f"{PREFIX}CaptchaAnswer is only for the local stack: remove it"),
+        ({"Mailers": "3"}, f"{PREFIX}Mailers follows from MailRate: remove it"),
         ({"SecretVersion": "1" * 36}, f"{PREFIX}SecretVersion is no setting"),
         ({"MailFrom": None}, f"{PREFIX}MailFrom is missing: {SENDER}"),
         ({"MailFrom": "rendez-vous"}, f"{PREFIX}MailFrom is 'rendez-vous': {SENDER}"),
@@ -82,7 +87,7 @@ SENDER = "The e-mail address that sends the letters"
         ({"MailRate": ""}, f"{PREFIX}MailRate is None: E-mails a second - at most the rate that SES grants"),
         (
             {"Reserve": "perhaps"},
-            f"{PREFIX}Reserve is 'perhaps': Whether functions reserve concurrency - 570 of the account's 1000",
+            f"{PREFIX}Reserve is 'perhaps': " + read_template(APP)["Parameters"]["Reserve"]["Description"],
         ),
         (
             {"account": "111122223333"},
@@ -218,10 +223,56 @@ def test_functions_reserve_what_the_deployment_counts() -> None:
     reserved = [
         values["ReservedConcurrentExecutions"]["Fn::If"][1]
         for values in properties
-        if "ReservedConcurrentExecutions" in values
+        if "Fn::If" in values.get("ReservedConcurrentExecutions", {})
     ]
-    mailer = json.loads((ROOT / ".chalice/config.json").read_text("utf-8"))["lambda_functions"]["mailer"]
-    assert sum(reserved) + mailer["reserved_concurrency"] == RESERVED
+    assert sum(reserved) == RESERVED
+
+
+def test_as_many_mailers_run_as_share_the_rate() -> None:
+    mailer = read_template(APP)["Resources"]["Mailer"]["Properties"]
+    mailers = {"Ref": "Mailers"}
+    assert mailer["ReservedConcurrentExecutions"] == mailers
+    assert mailer["Environment"]["Variables"]["GUICHET_MAILERS"] == mailers
+    stream = mailer["Events"]["MailerDynamodbEventSource"]["Properties"]
+    assert (stream["ParallelizationFactor"], stream["FunctionResponseTypes"]) == (mailers, ["ReportBatchItemFailures"])
+    assert read_template(APP)["Parameters"]["Mailers"]["MaxValue"] == MOST_MAILERS
+
+
+class Lambda:
+    """An account with so many unreserved concurrent executions, and a mailer that reserves so many."""
+
+    def __init__(self, unreserved: int, mailers: int) -> None:
+        self.unreserved, self.mailers = unreserved, mailers
+
+    def get_account_settings(self) -> dict[str, dict[str, int]]:
+        return {"AccountLimit": {"UnreservedConcurrentExecutions": self.unreserved}}
+
+    def get_function_concurrency(self, *, FunctionName: str) -> dict[str, int]:  # noqa: N803  # the name of boto3
+        assert FunctionName == "guichet-prod-mailer"
+        return {"ReservedConcurrentExecutions": self.mailers}
+
+    def describe_stacks(self, **_: object) -> dict[str, list[dict[str, str]]]:
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
+
+
+@pytest.mark.parametrize(
+    ("unreserved", "rate", "refused"), [(109, "200", False), (108, "200", True), (100, "14", False), (90, "20", False)]
+)
+def test_more_mailers_than_the_account_can_reserve_stop_the_deployment_of_a_stage_that_exists(
+    tmp_path: Path, unreserved: int, rate: str, *, refused: bool
+) -> None:
+    account = Lambda(unreserved, mailers=1)
+    deployment, settings = Deployment("prod", lambda _: account), read(tmp_path, {"MailRate": rate})
+    if not refused:
+        check_concurrency(settings, deployment)
+        return
+    with pytest.raises(CannotDeploy) as stopped:
+        check_concurrency(settings, deployment)
+    assert str(stopped.value) == (
+        "guichet: MailRate needs 10 mailers at once, 9 more than now, and the account has 108 unreserved concurrent "
+        "executions, of which 100 must remain: lower it, or ask AWS for more (Service Quotas: Lambda, concurrent "
+        "executions)"
+    )
 
 
 def test_the_cdn_caches_the_calendar_for_one_second_figures_for_five_minutes_and_files_for_a_year() -> None:
