@@ -50,7 +50,10 @@ class Progress:
 
 
 def progress(draws: Sequence[Draw], *, letters_a_run: int = SECONDS_A_RUN) -> list[Progress]:
-    """Return how far these draws of a service are, oldest first. `letters_a_run`: letters a minute."""
+    """Return how far these draws of a service are, oldest first.
+
+    `letters_a_run`: letters a minute. The default is the slowest stage's, one letter a second.
+    """
     steps = []
     waits_for_earlier = False
     for draw in draws:

@@ -4,14 +4,15 @@ The records of one item are in one lane, in their order. Lambda divides the reco
 same way.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
-Image = Mapping[str, Any]
+from chalicelib.storage.items import Image
+
 Record = tuple[str, Image | None, Image | None]
 """A sequence number, the old and the new image of an item."""
 Result = TypeVar("Result")

@@ -4,11 +4,10 @@ The mailer reads the mark of a letter from the person item right before it sends
 A crash between the two may repeat a letter. It never loses one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from chalicelib import log, settings
 from chalicelib.allocation import publication, result_letters
@@ -27,8 +26,8 @@ from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.rendering import convocation, templates
 from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import draw_store, entry_store, person_store, seat_store, service_store
+from chalicelib.storage.items import Image
 
-Image = Mapping[str, Any]
 AT_ONCE = 4
 """How many letters one mailer sends at once. Most of the time of a letter is waiting for SES and the table."""
 LIVE = {State.PENDING, State.CONFIRMED}

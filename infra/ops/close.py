@@ -70,7 +70,7 @@ def close(
             raise Refused(_("{} Record what becomes of them first, or close other hours").format(_present(plan)))
         if plan.missing and not short:
             raise Refused(_("{} With --short, the last to choose will find no seat set aside").format(_missing(plan)))
-        question = _("Close? It cannot be undone for applicants who get a letter.") if plan.booked else "Close?"
+        question = _("Close? It cannot be undone for applicants who get a letter.") if plan.booked else _("Close?")
         session.confirm(question, *lines, yes=yes)
         arguments = {"service": service.id, "day": day, "last": last, "start": start, "end": end}
         who = caller(session.region)

@@ -180,12 +180,12 @@ def cancel(
             )
             if request_of(person).state is not State.WITHDRAWN:
                 raise _changed(person.reference)
-        told = (
+        consequence = (
             _("The applicant gets a letter.")
             if person.details.email
             else _("No e-mail reaches the applicant: tell them.")
         )
-        session.show(document, _("{} is cancelled: {}. {}").format(person.reference, appointment, told))
+        session.show(document, _("{} is cancelled: {}. {}").format(person.reference, appointment, consequence))
 
 
 def _changed(reference: str) -> Refused:

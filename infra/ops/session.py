@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from gettext import gettext as _
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import typer
 from pynamodb.exceptions import PynamoDBException
@@ -111,7 +111,7 @@ class Session:
         return week or week_of(self.now.astimezone(service.zone).date())
 
 
-def console(stream: Any) -> Console:  # noqa: ANN401 - any text stream
+def console(stream: IO[str]) -> Console:
     """Return what prints to a stream, in colour only at a terminal, and without if NO_COLOR is set."""
     width = None if stream.isatty() else PRINTED_WIDTH
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import boto3
@@ -14,9 +15,10 @@ from chalicelib.domain.seat import SeatKey
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
 from chalicelib.storage import seat_store
+from chalicelib.storage.items import Image
 from tests.unit.booking.steps import AWA, NOW, captcha_passed, send_details
 
-Change = tuple[str, outbox.Image | None, outbox.Image | None]
+Change = tuple[str, Image | None, Image | None]
 
 
 class Clock:
@@ -30,6 +32,22 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+class Overlap:
+    """A call that notes whether two threads are in it at the same time."""
+
+    def __init__(self) -> None:
+        self.seen, self._both = False, Barrier(2, timeout=0.1)
+
+    def __call__(self, *_: object, **__: object) -> bytes:
+        with suppress(BrokenBarrierError):  # nobody else came
+            self._both.wait()
+            self.seen = True
+        return b""
+
+    def sleep(self, _seconds: float) -> None:
+        self()
 
 
 class Postman:
@@ -46,10 +64,10 @@ class Postman:
         return "id"
 
 
-def image(key: SeatKey) -> outbox.Image:
+def image(key: SeatKey) -> Image:
     """Return the image of a seat in the stream."""
     row = seat_store.new_item(key, NOW)
-    item: outbox.Image = boto3.client("dynamodb").get_item(
+    item: Image = boto3.client("dynamodb").get_item(
         TableName="guichet-test", Key={"pk": {"S": row.pk}, "sk": {"S": row.sk}}
     )["Item"]
     return item
@@ -84,7 +102,7 @@ def bounce(kind: str = "Permanent", **more: Any) -> str:
     return event("Bounce", bounce=BOUNCE | {"bounceType": kind}, **more)
 
 
-def images() -> dict[tuple[str, str], outbox.Image]:
+def images() -> dict[tuple[str, str], Image]:
     """Return every item of the table as the stream shows it."""
     rows = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
     return {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}

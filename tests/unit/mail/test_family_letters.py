@@ -15,6 +15,7 @@ from chalicelib.domain.person import Details
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
 from chalicelib.mail.ses import Letter
+from chalicelib.storage.items import Image
 from tests.unit.booking.steps import AWA, NOW, confirmed
 from tests.unit.desk.orders import AGENT, FAMILY, SECRET, book, free, put
 from tests.unit.mail.postman import Postman, images, mailed
@@ -254,11 +255,10 @@ def test_two_mailers_at_once_send_a_family_with_two_e_mail_addresses_one_letter_
     assert sorted(to for to, _ in letters(postman)) == sorted([AWA.email, "bin@example.org"])
 
 
+@pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("emails", [(AWA.email, "bin@example.org", ""), ("", "", AWA.email)])
 def test_two_mailers_at_once_send_each_e_mail_address_of_a_family_one_reminder_for_a_day(
-    table: None,  # noqa: ARG001  # a fixture for its effect
-    postman: Postman,
-    emails: tuple[str, str, str],
+    postman: Postman, emails: tuple[str, str, str]
 ) -> None:
     office = put(times={"notice_hours": 24})
     row = next(r for r in booking.rows(office, free(office), 3) if (office.start_of(r[0]) - NOW).days > 5)
@@ -272,7 +272,7 @@ def test_two_mailers_at_once_send_each_e_mail_address_of_a_family_one_reminder_f
     assert sorted(letters(postman)) == [(email, REMINDER) for email in sorted(filter(None, emails))]
 
 
-def deliver_by_two_mailers(before: dict[tuple[str, str], outbox.Image], postman: Postman, now: datetime) -> None:
+def deliver_by_two_mailers(before: dict[tuple[str, str], Image], postman: Postman, now: datetime) -> None:
     """Deliver the changes of seats by a second mailer while the first one sends, before any letter is marked."""
     seats = {key: image for key, image in images().items() if key[0].startswith("SEATS#") and image != before.get(key)}
     records = [(str(number), before[key], image) for number, (key, image) in enumerate(seats.items())]

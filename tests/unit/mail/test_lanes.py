@@ -3,6 +3,8 @@
 import heapq
 import random
 from bisect import bisect_left
+from contextvars import ContextVar
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from chalicelib.domain.refusals import Unavailable
 from chalicelib.mail import lanes, ses
 from infra.deploy.stage import mailers_for
-from tests.unit.mail.postman import Clock
+from tests.unit.mail.postman import Clock, Overlap
 
 BATCH, SPARE = 100, 3
 
@@ -90,6 +92,30 @@ def test_what_is_not_delivered_is_at_or_after_the_first_number_that_is_returned(
     assert not {22, 27, 32, 37} & delivered  # later changes of the same item
 
 
+def test_after_a_record_that_must_wait_no_other_lane_begins() -> None:
+    tried = list[str]()
+
+    def deliver(_old: Any, new: Any) -> bool:
+        tried.append(new["sk"]["S"])
+        return False
+
+    assert sorted(lanes.walk(RECORDS, deliver, 2)) == ["0", "1", "2", "3", "4"]
+    assert len(tried) <= 2
+
+
+def test_the_threads_of_a_mailer_share_its_pace() -> None:
+    overlap = Overlap()
+    pace = ses.Pace(1, clock=lambda: 0.0, sleep=overlap.sleep)
+    lanes.run([pace.wait, pace.wait], 2)
+    assert not overlap.seen
+
+
+def test_a_task_logs_under_the_run_of_its_mailer() -> None:
+    run = ContextVar("run", default="")
+    run.set("of-the-mailer")
+    assert lanes.run([run.get, run.get], 2) == ["of-the-mailer", "of-the-mailer"]
+
+
 def test_after_an_error_no_further_task_begins() -> None:
     begun = list[int]()
 
@@ -98,5 +124,5 @@ def test_after_an_error_no_further_task_begins() -> None:
         raise Unavailable
 
     with pytest.raises(Unavailable):
-        lanes.run([lambda number=number: task(number) for number in range(1000)], 2)  # type: ignore[misc]  # a default
+        lanes.run([partial(task, number) for number in range(1000)], 2)
     assert len(begun) < 1000

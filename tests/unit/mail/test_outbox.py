@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -19,13 +20,15 @@ from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import EntryKey, Seat, SeatKey, State
 from chalicelib.domain.service import LANGUAGES, Service
 from chalicelib.keys import keys
-from chalicelib.mail import draw_letters, letters, outbox, ses
+from chalicelib.mail import attachments, draw_letters, lanes, letters, outbox, ses
 from chalicelib.mail.draw_letters import EntryFacts
 from chalicelib.mail.letter_kinds import LetterKind
+from chalicelib.rendering import pdf
+from chalicelib.rendering.convocation import convocation_of
 from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import items, person_store, seat_maintenance, seat_store
 from tests.unit.booking.steps import AWA, NOW, person
-from tests.unit.mail.postman import Change, Postman, after, filed, image
+from tests.unit.mail.postman import Change, Clock, Overlap, Postman, after, filed, image
 
 pytestmark = pytest.mark.slow
 
@@ -261,6 +264,36 @@ def test_one_mailer_sends_several_letters_at_once() -> None:
     assert outbox.deliver(changes, now=NOW, send=send, at_once=2) == []
     assert sorted(letter.to for letter, _ in post.sent) == ["bcd@example.org", "cdf@example.org"]
     assert outbox.deliver(changes, now=NOW, send=send, at_once=2) == []
+
+
+def test_one_pdf_is_written_at_a_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, _ = filed()
+    requests.confirm(request.token, NOW)
+    overlap, locale = Overlap(), locale_for("fr")
+    monkeypatch.setattr(pdf, "render", overlap)
+    appointment = convocation_of(service, person())
+    task = partial(attachments.of, LetterKind.CONVOCATION, appointment, person(), locale, NOW)
+    lanes.run([task, task], 2)
+    assert not overlap.seen
+
+
+@pytest.mark.usefixtures("service")
+def test_the_first_letter_of_a_batch_waits_because_another_mailer_may_have_sent_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    pace = ses.Pace(4, clock=clock, sleep=clock.sleep)
+    clock.sleep(60)
+    monkeypatch.setattr(ses, "pace", lambda: pace)
+    sent_at = list[float]()
+
+    def send(*_: object, **__: object) -> str:
+        pace.wait()
+        sent_at.append(clock.now)
+        return "id"
+
+    assert outbox.deliver([filed()[1]], now=NOW, send=send) == []
+    assert sent_at == [1060.25]
 
 
 def test_marks_of_links_never_push_out_the_mark_of_a_convocation(service: Service) -> None:

@@ -32,6 +32,14 @@ def test_a_letter_is_marked_as_sent_only_on_its_own_request() -> None:
     assert stored.sent == {"confirm"}
 
 
+def test_marks_that_were_stored_in_another_order_do_not_make_the_mailer_try_for_ever() -> None:
+    file()
+    items.person_item("p1", "aes").update([items.PersonItem.sent.set("link:2 confirm")])
+    stored = person_store.read("p1", "aes")
+    assert stored is not None
+    assert not person_store.mark_sent(stored, "convocation")
+
+
 def test_marking_a_letter_does_not_create_a_person_item() -> None:
     assert not person_store.mark_sent(person(), "confirm")
     assert person_store.read("p1", "aes") is None

@@ -13,6 +13,7 @@ from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import outbox
 from chalicelib.storage import request_store, seat_store, service_store
+from chalicelib.storage.items import Image
 from tests.conftest import MONDAY
 
 NOW = MONDAY + timedelta(seconds=1)
@@ -45,7 +46,7 @@ def letter_due(before: Seat, after: Seat) -> outbox.LetterDue | None:
     return outbox.letter_due(_image(before), _image(after))
 
 
-def _image(seat: Seat) -> dict[str, object]:
+def _image(seat: Seat) -> Image:
     item = seat_store.new_item(seat.key, seat.opens_at)
     item.state, item.hold, item.person, item.until = seat.state, seat.hold or None, seat.person or None, seat.until
     item.past, item.past_state, item.reserve = seat.past or None, seat.past_state, seat.reserve or None

@@ -230,7 +230,7 @@ def test_text_of_applicants_cannot_control_a_terminal_a_program_or_a_spreadsheet
     assert spreadsheet.as_csv([cells]) == ("\ufeff'=1+1;'+33 6;'-2;'@a;' =1;' x;' =1;'=1;'＝1;" + '"a;""b""";Ünal\r\n')
 
 
-def printed(terminal: bool, monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:  # noqa: FBT001
+def printed(monkeypatch: pytest.MonkeyPatch, *, terminal: bool = True, **environment: str) -> str:
     """A table with a state, as a terminal or a file gets it."""
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
@@ -242,11 +242,11 @@ def printed(terminal: bool, monkeypatch: pytest.MonkeyPatch, **environment: str)
 
 
 def test_a_state_has_a_colour_at_a_terminal_only_and_never_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_terminal = printed(True, monkeypatch)  # noqa: FBT003
+    at_terminal = printed(monkeypatch)
     assert "\x1b[36mconfirmed" in at_terminal
     assert "\x1b[31m" not in at_terminal
-    assert "\x1b[36m" not in printed(True, monkeypatch, NO_COLOR="1")  # noqa: FBT003
-    assert "\x1b" not in printed(False, monkeypatch)  # noqa: FBT003
+    assert "\x1b[36m" not in printed(monkeypatch, NO_COLOR="1")
+    assert "\x1b" not in printed(monkeypatch, terminal=False)
 
 
 def test_a_tag_outside_the_basic_plane_is_escaped_as_json_wants_it() -> None:

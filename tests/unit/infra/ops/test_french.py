@@ -69,6 +69,18 @@ def test_each_text_has_a_translation() -> None:
     assert sorted({*texts, *outputs()} - {*french(), "", " ", "_"}) == []
 
 
+def test_each_sentence_that_has_a_translation_is_translated_when_it_is_printed() -> None:
+    sentences = {text for text in french() if text.endswith("?") or "{" in text}
+    bare = []
+    for path in sorted((ROOT / "infra/ops").glob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_")
+        translated = {id(part) for call in calls for part in ast.walk(call)}
+        constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in sentences)
+        bare += [node.value for node in constants if id(node) not in translated]
+    assert bare == []
+
+
 def test_translations_keep_options_commands_and_placeholders() -> None:
     changed = [text for text, words in french().items() if sorted(KEPT.findall(text)) != sorted(KEPT.findall(words))]
     assert changed == []
