@@ -8,6 +8,7 @@ from chalicelib.domain.draw import ANY
 from tests.load.fairness.__main__ import LONGEST, percentile
 from tests.load.fairness.first_come import FirstCome
 from tests.load.fairness.invented import Infiltrated, captchas
+from tests.load.fairness.turns import BY_NETWORK, NONE, RULES, Kind, Pass, Release, Tally, at_once, passes_of
 from tests.load.fairness.waiting import MOST_WEEKS, Draw, Person, person, seats_of
 
 CHANCE = random.Random(1)
@@ -107,3 +108,45 @@ def test_a_percentile_is_the_wait_that_so_many_people_do_not_exceed() -> None:
     assert percentile([0, 1, 2, 3], 0.5) == "1"
     assert percentile([0, 1, 2, 3], 1.0) == "3"
     assert percentile([0, MOST_WEEKS], 1.0) == LONGEST
+
+
+def test_each_rule_of_a_release_changes_who_gets_the_seats() -> None:
+    programs = [Pass(3, 0, number, 0, is_program=True) for number in range(50)]
+    passes = [*programs, *(Pass(4, 0, number, number, is_program=False) for number in range(50, 100))]
+    passes += [Pass(25, 0, number, number, is_program=False) for number in range(100, 110)]
+    seats_of_programs = {
+        NONE: {10},
+        BY_NETWORK: range(11),  # the programs are behind one network and have one rank; the next test looks at it
+        "1 confirmed request for each network": {1},
+        "3 confirmed requests for each network": {3},
+    }
+    for name, rule in RULES.items():
+        for seed in range(5):
+            chance, tally = random.Random(seed), Tally()
+            tally.add(passes, Release(10, rule.limit, chance).serve(rule.turns(passes, chance)))
+            assert tally.people + tally.programs == 10
+            assert tally.programs in seats_of_programs.get(name, range(1, 10)), name
+
+
+def test_a_turn_is_never_before_the_captcha_and_a_batch_ends_when_its_name_says() -> None:
+    passes = passes_of(random.Random(2), 20, Kind(), visitors=200)
+    turns = {name: rule.turns(passes, random.Random(2)) for name, rule in RULES.items()}
+    assert all(moment >= one.moment for rule in turns.values() for moment, _, one in rule)
+    assert min(moment for moment, *_ in turns["batch of the first 20 s"]) == 20
+    assert {moment % 5 for moment, *_ in turns["a batch every 5 s"]} == {0}
+    ranks = {(one.network, rank) for _, rank, one in turns[BY_NETWORK]}
+    networks = {one.network for one in passes}
+    assert len(ranks) == len({rank for _, rank in ranks}) == len(networks) < len(passes)
+    assert min(moment for moment, *_ in turns[BY_NETWORK]) == 120
+    assert 9 < max(moment - one.moment for moment, _, one in turns["random wait, 0 to 10 s"]) <= 10
+
+
+def test_several_holds_get_one_seat_and_a_refused_confirmation_gives_its_seat_to_the_next() -> None:
+    holds = passes_of(random.Random(3), 1, Kind(holds=10), visitors=1)
+    assert len(holds) == 10
+    assert len(Release(5, 0, CHANCE).serve(at_once(holds, CHANCE)).served) == 1
+    shared = [Pass(moment, 0, moment, 7, is_program=False) for moment in (1, 2)]
+    late = Pass(500, 499, 3, 8, is_program=False)
+    release = Release(2, 1, random.Random(3)).serve(at_once([*shared, late], CHANCE))
+    assert (len(release.served), release.served[3], release.refused) == (2, 500, 1)
+    assert [release.was_free(moment) for moment in (1.5, 2.5, 499, 501)] == [True, False, True, False]

@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.domain.draw import ANY
 from infra.deploy.package import ROOT
 from infra.tools.command_line import no_arguments
-from tests.load.fairness import plots
+from tests.load.fairness import plots, turns
 from tests.load.fairness.first_come import FirstCome
 from tests.load.fairness.invented import Infiltrated, captchas
 from tests.load.fairness.waiting import LAST_ARRIVAL, MOST_WEEKS, PEOPLE, SEATS, SETTLED, Allocate, Draw, Person, play
@@ -133,9 +133,11 @@ def main() -> None:
         restarts = {answer: pool.submit(run_restart, answer) for answer in ("yes", "no")}
         cases = [(number, action) for number in INVENTED for action in (LAPSE, CONFIRM)]
         invented = {case: pool.submit(run_invented, *case) for case in cases}
+        crowds = {crowd: pool.submit(turns.play, crowd) for crowd in turns.CROWDS}
     played = _results(rules)
     page = PAGE.read_text("utf-8")
     tables = _of_rules(played) | _of_identities(_results(programs), _results(invented), _results(restarts))
+    tables |= turns.sections(_results(crowds))
     for name, text in tables.items():
         page = replace_section(page, name, text)
     PAGE.write_text(page, "utf-8")
