@@ -37,10 +37,13 @@ PATIENCE = 15_000  # milliseconds for anything that a page should do immediately
 
 
 def write_services(folder: Path) -> list[Path]:
-    """Write a service with 54 seats a week, one with few seats, which are all taken, and one for agents."""
+    """Write a service with 108 seats a week, one with few seats, which are all taken, and one for agents.
+
+    The tests together take about 55 seats of the first one.
+    """
     real = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     openings = {
-        SERVICE: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:30"},
+        SERVICE: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "13:45"},
         FULL: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "09:30"},
         DESK: {"days": ["tuesday", "thursday"], "from": "09:15", "to": "11:30"},
     }
