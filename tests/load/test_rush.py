@@ -57,20 +57,22 @@ def test_an_invalid_setting_is_refused_in_one_line(env: dict[str, str], line: st
 
 
 @pytest.mark.parametrize(
-    ("env", "local", "at_once"),
+    ("env", "local", "at_once", "pace"),
     [
-        ({}, "lambdas", 2),
-        ({"VISITORS": "20001"}, "fast", 16),
-        ({"VISITORS": "100000", "LOCAL": "lambdas"}, "lambdas", 2),
-        ({"LOCAL": "fast", "AT_ONCE": "4"}, "fast", 4),
-        ({"URL": "https://example.org/api", "STAGE": "trial", "VISITORS": "100000"}, "", 10_000),
+        ({}, "lambdas", 2, (60, 17)),
+        ({"VISITORS": "20001"}, "fast", 16, (400, 50)),
+        ({"VISITORS": "100000", "LOCAL": "lambdas"}, "lambdas", 2, (60, 833)),
+        ({"LOCAL": "fast", "AT_ONCE": "4", "RATE": "100", "HASTE": "25"}, "fast", 4, (100, 25)),
+        ({"LOCAL": "fast", "VISITORS": "1"}, "fast", 16, (400, 1)),
+        ({"URL": "https://example.org/api", "STAGE": "trial", "VISITORS": "100000"}, "", 10_000, (60, 833)),
     ],
 )
 def test_a_crowd_of_a_city_plays_in_the_fast_setting_unless_another_is_chosen(
-    env: dict[str, str], local: str, at_once: int
+    env: dict[str, str], local: str, at_once: int, pace: tuple[int, int]
 ) -> None:
     settings = read_settings(env)
     assert (settings.local, settings.at_once) == (local, at_once)
+    assert (settings.rate, settings.haste) == pace
 
 
 def test_programs_of_all_kinds_have_equal_shares_over_all_workers() -> None:

@@ -12,7 +12,10 @@ Without URL, the program starts and ends a local stack. The settings come from t
     SEAT_AFTER  when the service takes a seat (crowd): crowd, captcha or choice, as in a service file
     LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
                 fast, two web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
-    RATE        visitors a second (60)        WORKERS  processes that simulate them (1)
+    RATE        visitors a second before the opening (60; fast: 400)
+    HASTE       mean seconds from the opening to a person's first request for a seat; nobody takes longer than twice
+                as long (half of the time of all arrivals; fast: all of it)
+    WORKERS     processes that simulate the visitors (1)
     AT_ONCE     concurrent requests to one function (2 for a local stack, where the emulator starts a process for
                 each; else 10,000)
     INBOX       the URL of the inbox with the stage's letters, as `make run` prints it; without it, no visitor confirms
@@ -183,7 +186,7 @@ def play(settings: Settings) -> bool:
         read_between = (start, time.time())
         units = prices(target.emulator) if target.emulator else {}
         result = report.judge(
-            settings=asdict(settings) | {"haste": settings.haste},
+            settings=asdict(settings),
             machine=machine_before,
             records=records,
             history=history(records, seats, read_between),

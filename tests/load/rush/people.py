@@ -28,7 +28,8 @@ class Person(Visitor):
         self.insist("notice", service, page=True)
         self.think(2)
         self.insist("calendar", f"{service}/slots")
-        gevent.sleep(max(0.0, plan.opens_at - time.time()) + self.chance.expovariate(1 / plan.haste))
+        first_request = self.chance.expovariate(1 / plan.haste) % (2 * plan.haste)
+        gevent.sleep(max(0.0, plan.opens_at - time.time()) + first_request)
         self.get_hold(service)
         while not self.pass_captcha():  # the last seat went while this person read the captcha
             self.try_later()

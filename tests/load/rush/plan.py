@@ -26,6 +26,10 @@ MOST_WITH_LAMBDAS = 20_000
 """Beyond so many visitors the fast setting is the default: the emulator takes seven minutes for 10,000."""
 FAST_CONCURRENCY = 16
 """Concurrent requests to one function in the fast setting."""
+RATE, FAST_RATE = 60, 400
+"""Visitors a second before the opening. In the fast setting two cores answer about 1,000 requests a second."""
+HASTE, FAST_HASTE = 0.5, 1.0
+"""The default of HASTE as a share of the time of all arrivals, and in the fast setting."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
 SLOTS = 96  # of five minutes, from nine to five
 DAYS = 5
@@ -58,6 +62,8 @@ class Settings:
     visitors: int
     seats: int
     rate: int
+    haste: int
+    """Mean seconds from the opening to a person's first request for a seat. Nobody takes longer than twice as long."""
     workers: int
     at_once: int
     inbox: str
@@ -66,11 +72,6 @@ class Settings:
     seat_after: str = SEAT_AFTER[0]
     local: str = ""
     """The local setting that the program starts; empty with a URL."""
-
-    @property
-    def haste(self) -> float:
-        """Mean seconds from the opening to a person's first request for a seat: half of the time of all arrivals."""
-        return self.visitors / self.rate / 2
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
@@ -92,13 +93,16 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         raise CannotRush(f"guichet: set STAGE to the stage of {url}, because the rush creates seats in its table")
     visitors = number("VISITORS", 2000, MOST_VISITORS)
     local = "" if url else local_setting(env.get("LOCAL") or (LAMBDAS if visitors <= MOST_WITH_LAMBDAS else FAST))
-    at_once = (FAST_CONCURRENCY if local == FAST else LOCAL_CONCURRENCY) if is_local else 10_000
+    is_fast = local == FAST
+    at_once = (FAST_CONCURRENCY if is_fast else LOCAL_CONCURRENCY) if is_local else 10_000
+    rate = number("RATE", FAST_RATE if is_fast else RATE, 100_000)
     return Settings(
         url=url,
         stage=stage,
         visitors=visitors,
         seats=number("SEATS", 200, MOST_SEATS),
-        rate=number("RATE", 60, 100_000),
+        rate=rate,
+        haste=number("HASTE", max(1, round(visitors / rate * (FAST_HASTE if is_fast else HASTE))), 100_000),
         workers=number("WORKERS", 1, os.cpu_count() or 1),
         at_once=number("AT_ONCE", at_once, 10_000),
         inbox=env.get("INBOX", ""),

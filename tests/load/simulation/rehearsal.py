@@ -113,7 +113,7 @@ class Rehearsal:
         yield self.think(2)
         yield from self.send("calendar")
         haste = self.measured["haste"]
-        yield self.now.timeout(max(0.0, self.opens - self.now.now) + self.chance.expovariate(1 / haste))
+        yield self.now.timeout(max(0.0, self.opens - self.now.now) + self.chance.expovariate(1 / haste) % (2 * haste))
         first_free, near = self.chance.random() < FIRST_FREE, list[int]()
         for _ in range(self.chance.randint(1, 5)):
             slot = self.chance.choice(near) if near else None
