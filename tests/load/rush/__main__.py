@@ -11,7 +11,7 @@ Without URL, the program starts and ends a local stack. The settings come from t
                 passes it in two seconds, many does so with several identities
     SEAT_AFTER  when the service takes a seat (crowd): crowd, captcha or choice, as in a service file
     LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
-                fast, two web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
+                fast, four web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
     RATE        visitors a second before the opening (60; fast: 400)
     HASTE       mean seconds from the opening to a person's first request for a seat; nobody takes longer than twice
                 as long (half of the time of all arrivals; fast: all of it)
