@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlencode, urljoin
 from zoneinfo import ZoneInfo
 
-import boto3
 import pytest
 from chalice.local import RouteMatcher
 from chalice.test import Client
@@ -25,7 +24,7 @@ from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.rendering import templates
-from chalicelib.storage import items, seat_store, service_store
+from chalicelib.storage import dynamodb, items, seat_store, service_store
 from chalicelib.web import clock
 from chalicelib.web.visit import UNKNOWN_PATH
 from tests.conftest import UNREACHABLE, calls, client_error, document, fill
@@ -362,7 +361,7 @@ def table_fails() -> Iterator[TableFails]:
 
 def all_items() -> list[dict[str, Any]]:
     """Return every item of the table."""
-    return sorted(boto3.client("dynamodb").scan(TableName="guichet-test")["Items"], key=repr)
+    return sorted(dynamodb.connection().connection.client.scan(TableName="guichet-test")["Items"], key=repr)
 
 
 def change(key: SeatKey, *actions: Action) -> None:

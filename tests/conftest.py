@@ -1,4 +1,4 @@
-"""The base of all unit tests: an environment without real secrets, and a table that moto emulates."""
+"""The base of all unit tests: an environment without real secrets, and a table of MiniStack in this process."""
 
 import gc
 import os
@@ -27,16 +27,15 @@ os.environ.update(
     GUICHET_PUBLIC_URL="https://guichet.example.org/api",
 )
 
-from moto import mock_aws
-
 from chalicelib import log
 from chalicelib.domain import timetable
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.service import Service
 from chalicelib.storage import dynamodb, entry_keys, items, seat_store, service_store, visitor_store
 from chalicelib.web import clock as web_clock
+from tests.proof import inprocess
 
-gc.freeze()  # The models of moto and botocore are never freed. To scan them took a tenth of the time.
+gc.freeze()  # The models of botocore are never freed. To scan them took a tenth of the time.
 gc.set_threshold(100_000, 50, 50)
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 """Monday 30 November 2026, 09:00 in Paris: a release of two weeks ahead."""
@@ -139,10 +138,7 @@ def draw_document(rules: dict[str, Any] | None = None, **changes: Any) -> dict[s
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Create an empty table. Few shards of entries are read as many are, and faster."""
     monkeypatch.setattr(entry_keys, "SHARDS", 3)
-    with mock_aws():
-        items.SeatItem.create_table(
-            billing_mode="PAY_PER_REQUEST"
-        )  # reuses the client of the model: a new client costs 0.3 s
+    with inprocess.table():
         service_store.clear_caches()
         visitor_store.clear_cache()
         yield
@@ -158,7 +154,7 @@ def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
 
 
 def fill(service: Service, now: datetime) -> None:
-    """Create the seats that the release function would create, in batches: one by one, moto takes a second."""
+    """Create the seats that the release function would create, in batches."""
     with items.SeatItem.batch_write() as batch:
         for week in timetable.weeks_to_create(service, now):
             for key, opens_at in timetable.plan(service, week).items():
@@ -200,7 +196,7 @@ def throttled() -> AbstractContextManager[list[str]]:
 
 @pytest.fixture
 def one_call_at_a_time() -> Iterator[None]:
-    """Make each call of moto atomic, as in DynamoDB. Threads may interleave between two calls."""
+    """Let threads interleave between two calls to the table, and not within one."""
     lock = Lock()
     client = dynamodb.connection().connection.client
 

@@ -12,6 +12,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from threading import Lock
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -31,6 +32,8 @@ from ministack.services import ses as emulated_ses
 Image = Mapping[str, Any]
 Record = tuple[str, Image | None, Image | None]
 FAILED = 300
+ONE_CALL = Lock()
+"""Threads of a test call the emulator one after the other: DynamoDB promises that each call is atomic."""
 
 
 class Emulator:
@@ -47,25 +50,12 @@ class Emulator:
         """Send one call to the emulator. Return its answer as botocore reads it."""
         self.before(model.name)
         self.calls.append(model.name)
-        headers = {name.lower(): value for name, value in params["headers"].items()}
-        body = params["body"]
-        sent = body if isinstance(body, bytes) else urlencode(body).encode()
-        status, response_headers, content = run_to_end(service.handle_request("POST", "/", headers, sent, {}))
-        answer = {
-            "status_code": status,
-            "headers": response_headers,
-            "body": content if isinstance(content, bytes) else content.encode(),
-        }
-        parser = create_parser(model.service_model.metadata["protocol"])
-        parsed = parser.parse(answer, model.output_shape)
-        if status >= FAILED:
-            shape = model.service_model.shape_for_error_code(parsed["Error"]["Code"])
-            parsed |= parser.parse(answer, shape) if shape else {}
+        answer = answered(service, model, params)
         if model.name == "SendRawEmail":
-            letter = message_from_bytes(b64decode(body["RawMessage.Data"]), policy=default)
+            letter = message_from_bytes(b64decode(params["body"]["RawMessage.Data"]), policy=default)
             self.letters.append((str(letter["To"]), str(letter["Subject"])))
         self.after(model.name)
-        return SimpleNamespace(status_code=status), parsed
+        return answer
 
     def table(self, model: Any, params: Mapping[str, Any], **_: object) -> Any:
         """Answer a call to the table."""
@@ -105,6 +95,26 @@ class Emulator:
         return [(change["SequenceNumber"], change.get("OldImage"), change.get("NewImage")) for change in changes]
 
 
+def answered(service: ModuleType, model: Any, params: Mapping[str, Any]) -> tuple[SimpleNamespace, Any]:
+    """Send one call to the emulator. Return its answer as botocore reads it."""
+    headers = {name.lower(): value for name, value in params["headers"].items()}
+    body = params["body"]
+    sent = body if isinstance(body, bytes) else urlencode(body).encode()
+    with ONE_CALL:
+        status, response_headers, content = run_to_end(service.handle_request("POST", "/", headers, sent, {}))
+    answer = {
+        "status_code": status,
+        "headers": response_headers,
+        "body": content if isinstance(content, bytes) else content.encode(),
+    }
+    parser = create_parser(model.service_model.metadata["protocol"])
+    parsed = parser.parse(answer, model.output_shape)
+    if status >= FAILED:
+        shape = model.service_model.shape_for_error_code(parsed["Error"]["Code"])
+        parsed |= parser.parse(answer, shape) if shape else {}
+    return SimpleNamespace(status_code=status), parsed
+
+
 def run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Return the result of a coroutine. Raise RuntimeError if it waits for something."""
     try:
@@ -133,3 +143,20 @@ def emulator() -> Iterator[Emulator]:
         client.meta.events.unregister("before-call.dynamodb", unique_id="emulator")
         ses.client().meta.events.unregister("before-call.ses", unique_id="emulator")
         service_store.clear_caches()
+
+
+@contextmanager
+def table() -> Iterator[None]:
+    """Provide an empty table without a stream inside this block. Handlers that a test adds run before it answers."""
+    client = dynamodb.connection().connection.client
+
+    def answer(model: Any, params: Mapping[str, Any], **_: object) -> Any:
+        return answered(emulated_table, model, params)
+
+    client.meta.events.register_last("before-call.dynamodb", answer, unique_id="table")
+    try:
+        client.create_table(TableName=items.Item.Meta.table_name, **SHAPE)
+        yield
+    finally:
+        emulated_table.reset()
+        client.meta.events.unregister("before-call.dynamodb", unique_id="table")

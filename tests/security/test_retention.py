@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-import boto3
 import pytest
 
 from chalicelib import settings
@@ -21,7 +20,7 @@ from chalicelib.domain.person import Details
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import seat_store, service_store
+from chalicelib.storage import dynamodb, seat_store, service_store
 from tests.conftest import MONDAY, document
 from tests.long import IS_LONG
 from tests.unit.infra.ops.program import ops
@@ -147,7 +146,7 @@ def erase_as_dynamodb_would(now: datetime) -> str:
 
     Return all other items except the services, as text. DynamoDB itself may take some days.
     """
-    table = boto3.client("dynamodb")
+    table = dynamodb.connection().connection.client
     rows = table.scan(TableName="guichet-test")["Items"]
     expired = [item for item in rows if "erase_at" in item and int(item["erase_at"]["N"]) <= now.timestamp()]
     for item in expired:

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import boto3
 import pytest
 
 from chalicelib.allocation import entries
@@ -13,7 +12,7 @@ from chalicelib.domain import entry, refusals
 from chalicelib.domain.entry import Entry, EntryState
 from chalicelib.domain.seat import State
 from chalicelib.mail import bounces
-from chalicelib.storage import entry_keys, items
+from chalicelib.storage import dynamodb, entry_keys, items
 from infra.ops import restore
 from tests.conftest import fill
 from tests.unit.allocation.entrants import (
@@ -217,7 +216,7 @@ def test_an_address_that_bounces_ends_an_entry_that_nobody_can_prove() -> None:
 
 def test_a_restore_of_the_table_keeps_the_locks_of_a_live_entry_only() -> None:
     request = entered()
-    rows = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
+    rows = dynamodb.connection().connection.client.scan(TableName="guichet-test")["Items"]
     table = {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
     lock = next(row for key, row in table.items() if key[0].startswith("EMAIL#"))
     assert restore.has_request(table, lock)

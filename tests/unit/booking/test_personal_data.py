@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import boto3
 import pytest
 
 from chalicelib.booking import personal_data, requests, schedule
@@ -15,7 +14,7 @@ from chalicelib.domain import names, refusals
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
-from chalicelib.storage import items, lock_store, person_store, request_store, seat_maintenance, seat_store
+from chalicelib.storage import dynamodb, items, lock_store, person_store, request_store, seat_maintenance, seat_store
 from tests.unit.booking.steps import AWA, NOW, START, confirmed, filed, move, person
 
 PAUSE = personal_data.CONVOCATION_PAUSE
@@ -28,22 +27,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("service")]
 
 def stored() -> str:
     """Return all items but the services, as text."""
-    items = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
+    items = dynamodb.connection().connection.client.scan(TableName="guichet-test")["Items"]
     return json.dumps([row for row in items if row["pk"]["S"] != "SERVICES"], ensure_ascii=False)
 
 
 def item(person_key: str) -> dict[str, Any]:
     """The person item as the stream shows it."""
-    key = {"pk": {"S": f"PERSON#{person_key}"}, "sk": {"S": "SERVICE#aes"}}
-    stored_item: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=key)["Item"]
-    return stored_item
+    return dict(dynamodb.read(f"PERSON#{person_key}", "SERVICE#aes") or {})
 
 
 def seat(seat_key: SeatKey) -> dict[str, Any]:
     row = items.seat_item(seat_key)
-    key = {"pk": {"S": row.pk}, "sk": {"S": row.sk}}
-    stored_item: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=key)["Item"]
-    return stored_item
+    return dict(dynamodb.read(row.pk, row.sk) or {})
 
 
 def sent(*changes: tuple[dict[str, Any], dict[str, Any]]) -> list[ses.Letter]:

@@ -3,12 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-import boto3
-
 from chalicelib.booking import availability, captcha, filing, holds, personal_data, requests
 from chalicelib.canary.api import Answer, Api
 from chalicelib.domain.refusals import NothingFree, SlotTaken
-from chalicelib.storage import person_store
+from chalicelib.storage import dynamodb, person_store
 from chalicelib.web import forms
 
 
@@ -77,6 +75,6 @@ class SimulatedApi(Api):
 
 def left() -> list[str]:
     """Return the kinds of items left, without the service's document and the counters, which expire."""
-    items = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
+    items = dynamodb.connection().connection.client.scan(TableName="guichet-test")["Items"]
     kinds = {item["pk"]["S"].partition("#")[0] for item in items}
     return sorted(kinds & {"SEATS", "PERSON", "EMAIL"})

@@ -1,6 +1,6 @@
 """Each command that the documents, the alarms and the programs name is run: one that does not parse fails here.
 
-What acts on AWS is run up to its first call, or on a table that moto plays. `aws`, `curl` and `openssl` are not run.
+What acts on AWS is run up to its first call, or on a table in this process. `aws`, `curl` and `openssl` are not run.
 """
 
 import importlib.util

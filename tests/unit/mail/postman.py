@@ -7,14 +7,12 @@ from datetime import datetime
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 
-import boto3
-
 from chalicelib.booking import requests
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import SeatKey
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
-from chalicelib.storage import seat_store
+from chalicelib.storage import dynamodb, seat_store
 from chalicelib.storage.items import Image
 from tests.unit.booking.steps import AWA, NOW, captcha_passed, send_details
 
@@ -67,10 +65,7 @@ class Postman:
 def image(key: SeatKey) -> Image:
     """Return the image of a seat in the stream."""
     row = seat_store.new_item(key, NOW)
-    item: Image = boto3.client("dynamodb").get_item(
-        TableName="guichet-test", Key={"pk": {"S": row.pk}, "sk": {"S": row.sk}}
-    )["Item"]
-    return item
+    return dynamodb.read(row.pk, row.sk) or {}
 
 
 def filed(details: Details = AWA) -> tuple[requests.Request, Change]:
@@ -104,7 +99,7 @@ def bounce(kind: str = "Permanent", **more: Any) -> str:
 
 def images() -> dict[tuple[str, str], Image]:
     """Return every item of the table as the stream shows it."""
-    rows = boto3.client("dynamodb").scan(TableName="guichet-test")["Items"]
+    rows = dynamodb.connection().connection.client.scan(TableName="guichet-test")["Items"]
     return {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
 
 

@@ -10,7 +10,6 @@ from threading import Barrier
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import boto3
 import pytest
 import yaml
 
@@ -26,7 +25,7 @@ from chalicelib.mail.letter_kinds import LetterKind
 from chalicelib.rendering import pdf
 from chalicelib.rendering.convocation import convocation_of
 from chalicelib.rendering.i18n import locale_for
-from chalicelib.storage import items, person_store, seat_maintenance, seat_store
+from chalicelib.storage import dynamodb, items, person_store, seat_maintenance, seat_store
 from tests.unit.booking.steps import AWA, NOW, person
 from tests.unit.mail.postman import Change, Clock, Overlap, Postman, after, filed, image
 
@@ -223,9 +222,9 @@ def link_record(service: Service, request: requests.Request, now: datetime) -> C
     """Return the stream record that asking for the link writes about the e-mail lock."""
     row = items.LockItem(f"EMAIL#{keys().email_key(AWA.email)}", f"SERVICE#{service.id}")
     place = {"TableName": "guichet-test", "Key": {"pk": {"S": row.pk}, "sk": {"S": row.sk}}}
-    before = boto3.client("dynamodb").get_item(**place)["Item"]
+    before = dynamodb.connection().connection.client.get_item(**place)["Item"]
     requests.ask_link(request.reference, AWA.email, now)
-    return "4", before, boto3.client("dynamodb").get_item(**place)["Item"]
+    return "4", before, dynamodb.connection().connection.client.get_item(**place)["Item"]
 
 
 @pytest.mark.slow

@@ -3,19 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from chalicelib.booking import schedule
 from chalicelib.mail import outbox
+from chalicelib.storage import dynamodb
 from tests.unit.booking.steps import NOW
 
 
 def image() -> dict[str, Any]:
     """Return the item as the stream shows it."""
-    key = {"pk": {"S": "PULSE"}, "sk": {"S": "EXPIRY"}}
-    item: dict[str, Any] = boto3.client("dynamodb").get_item(TableName="guichet-test", Key=key)["Item"]
-    return item
+    return dict(dynamodb.read("PULSE", "EXPIRY") or {})
 
 
 @pytest.mark.usefixtures("table")

@@ -1,4 +1,4 @@
-"""Whole bookings, by a program (JSON) and by a browser without script, on a table that moto plays."""
+"""Whole bookings, by a program (JSON) and by a browser without script, on a table in this process."""
 
 from datetime import UTC, timedelta
 from random import Random

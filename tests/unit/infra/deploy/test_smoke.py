@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -13,7 +12,7 @@ from chalicelib.booking import holds
 from chalicelib.canary.trial import StepFailed, Trial, seat_key
 from chalicelib.domain import calendar, timetable
 from chalicelib.keys import keys
-from chalicelib.storage import seat_store, service_store
+from chalicelib.storage import dynamodb, seat_store, service_store
 from infra.deploy import smoke
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.removal import count_appointments
@@ -43,6 +42,10 @@ class OneTable(Deployment):
         return "guichet-test"
 
 
+def the_table() -> OneTable:
+    return OneTable("trial", lambda _service: dynamodb.connection().connection.client)
+
+
 @pytest.fixture
 def smoke_test(table: None) -> Trial:  # noqa: ARG001  # a fixture for its effect
     (document,) = reader.read([smoke.SERVICE_FILE], today=date(2026, 11, 23)).documents
@@ -52,8 +55,7 @@ def smoke_test(table: None) -> Trial:  # noqa: ARG001  # a fixture for its effec
 
 def prepared(now: datetime, **simulation: Any) -> Trial:
     now = now.astimezone(UTC)
-    deployment = OneTable("trial", boto3.client)
-    return smoke.prepare(deployment, SimulatedApi(now, **simulation), keys(), now, patience=0)
+    return smoke.prepare(the_table(), SimulatedApi(now, **simulation), keys(), now, patience=0)
 
 
 def around(moment: datetime, days: int) -> Iterator[datetime]:
@@ -174,7 +176,7 @@ def test_an_interrupted_smoke_test_is_not_counted_as_an_appointment_of_the_stage
     steps = smoke_test.book(hold)
     assert [next(steps) for _ in range(3)] == STEPS[2:5]
     assert seat_store.read(smoke_test.seat).state == "confirmed"
-    assert count_appointments(OneTable("trial", boto3.client), smoke_test.now.date()) == 0
+    assert count_appointments(the_table(), smoke_test.now.date()) == 0
 
 
 def test_the_service_of_the_smoke_test_is_hidden() -> None:
