@@ -39,18 +39,18 @@ test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the d
 	@$(MAKE) --no-print-directory -j2 lint test-unit
 	@$(MAKE) --no-print-directory --keep-going -j3 test-stack test-browser test-rest  # the last one is niced
 
-test-unit: setup  ## run the fast unit tests of the service, a part of `make test`
-	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
+test-unit: setup  ## run the unit tests of the service, a part of `make test`
+	@$(BIN)/pytest $(SERVICE_TESTS)
 
 test-stack: setup  ## test the deployed stack, a part of `make test`
 	@$(BIN)/pytest tests/stack
 
-test-slow: setup  ## run the slow unit tests and those of the operator program, a part of `make test-long`
+test-slow: setup  ## run the slow unit tests, which `make check` leaves out (a minute)
 	@$(BIN)/pytest $(SERVICE_TESTS) -m slow
-	@$(BIN)/pytest $(PARALLEL) tests/unit/infra/ops
 
-test-rest: setup  ## run proofs and the tests of security and programs, a part of `make test`
-	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/security tests/unit/infra --ignore tests/unit/infra/ops
+test-rest: setup  ## run proofs and the tests of security, programs and load tools, a part of `make test`
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/proof tests/security tests/unit/infra
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) tests/load  # apart: its programs set the environment when they are imported
 
 test-browser: setup  ## test the pages in Chromium, a part of `make test`
 	@$(BIN)/python -m infra.tools.browser
