@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import pytest
+from moto import mock_aws
 
 from chalicelib import settings
 from chalicelib.booking import captcha, filing, holds, moves, personal_data, requests, schedule
@@ -137,7 +138,8 @@ def people(aes: Service) -> dict[str, Applicant]:
     requests.cancel(applicants["Halima"].request.token, NOW)
     personal_data.erase(applicants["Halima"].request.token, NOW)
     applicants["Gilberto"].until = applicants["Halima"].until = NOW
-    assert ops("requests", "cancel", applicants["Irie"].request.reference, "--yes", now=NOW).code == 0
+    with mock_aws():  # the program looks up who runs it
+        assert ops("requests", "cancel", applicants["Irie"].request.reference, "--yes", now=NOW).code == 0
     return applicants
 
 

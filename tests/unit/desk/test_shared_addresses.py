@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from moto import mock_aws
 
 from chalicelib import settings
 from chalicelib.booking import personal_data, requests
@@ -68,7 +69,8 @@ def test_after_a_rotation_each_request_is_found_moved_and_erased_under_the_old_s
 def test_an_operator_erases_one_of_a_family_and_only_their_items(office: Service) -> None:
     first, second = book(office, [FAMILY[0], FAMILY[1]])
     assert first.person
-    assert ops("requests", "erase", first.reference, "--yes", now=NOW).code == 0
+    with mock_aws():  # the program looks up who runs it
+        assert ops("requests", "erase", first.reference, "--yes", now=NOW).code == 0
     assert addresses().keys() == {second.reference}
     assert second.person
     stored = person_store.read(second.person.key, "aes")
