@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from infra.deploy.cloudformation import ACCOUNT, CDN, DATA, read_template
+from infra.deploy.cloudformation import ACCESS, ACCOUNT, CDN, DATA, read_template
 from infra.deploy.package import ROOT, package
 
 CHECKOV = ROOT / "build" / "scan" / "bin" / "checkov"
@@ -59,7 +59,8 @@ EXCEPTIONS = {
 
 def render(folder: Path) -> list[Path]:
     """Write the templates as CloudFormation gets them."""
-    templates = {"app": package("prod", out=folder / "package"), "data": DATA, "cdn": CDN, "account": ACCOUNT}
+    others = {"data": DATA, "cdn": CDN, "account": ACCOUNT, "access": ACCESS}
+    templates = {"app": package("prod", out=folder / "package"), **others}
     (folder / "rendered").mkdir()
     paths = []
     for name, template in templates.items():
