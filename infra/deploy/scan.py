@@ -37,10 +37,6 @@ EXCEPTIONS = {
         "CKV_AWS_158",
         "AWS::Logs::LogGroup.*",
     ): "CloudWatch encrypts with its own key; logs have no personal data (tests/stack)",
-    (
-        "CKV_AWS_173",
-        FUNCTION,
-    ): "Lambda encrypts with its own key; who may read settings of functions is in docs/deploy.md",
     ("CKV_AWS_192", "AWS::WAFv2::WebACL.Limits"): "nothing here is written in Java",
     ("CKV_AWS_26", "AWS::SNS::Topic.AlarmMails"): "alarms name nobody, and CloudWatch may not use AWS's key for topics",
     ("CKV_AWS_27", "AWS::SQS::Queue.*"): "encrypted by SQS (SqsManagedSseEnabled), which checkov does not read",
