@@ -8,7 +8,7 @@ SERVICE_TESTS := $(PARALLEL) tests/unit --ignore tests/unit/infra
 PYTHON ?= python3
 BIN := .venv/bin
 # Operators need fewer packages than developers. Their targets use the developers' environment where there is one.
-OPERATOR := setup-ops deploy rollback rotate destroy
+OPERATOR := setup-ops access deploy rollback rotate destroy
 READY := $(if $(or $(wildcard .venv/ready),$(filter-out $(OPERATOR),$(MAKECMDGOALS))),.venv/ready,.venv/ready-ops)
 # Ten seconds before a release and at it; the midnight before; a Friday evening and a weekend; the start of a slot; the first
 # slot of a Tuesday, and the window of a draw that opens on a Thursday; the new year; before and after both clock changes; a
@@ -87,6 +87,9 @@ setup-ops: setup  ## install requirements-ops.txt only: enough to deploy and for
 format: setup  ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+access: setup  ## create the policies of who deploys, operates and observes STAGE=... (docs/deploy.md)
+	@$(BIN)/python -m infra.deploy access '$(STAGE)' $(if $(YES),--yes)
 
 deploy: setup  ## deploy STAGE=... to AWS with the settings of infra/stages/STAGE.yaml (YES=1 does not ask)
 	@$(BIN)/python -m infra.deploy deploy '$(STAGE)' $(if $(YES),--yes)

@@ -312,8 +312,14 @@ def is_replaced_item(service_id: str) -> Condition:
 
 def is_person_item(service_id: str = "") -> Condition:
     """Return the condition that an item is a person with details, of any service or of this one, for a Scan."""
+    condition: Condition = is_person_or_name_lock(service_id) & PersonItem.details.exists()
+    return condition
+
+
+def is_person_or_name_lock(service_id: str = "") -> Condition:
+    """Return the same condition, also true for the locks of names. It does not touch the details of a person."""
     of_service = PersonItem.sk == f"{_SERVICE}{service_id}" if service_id else PersonItem.sk.startswith(_SERVICE)
-    condition: Condition = PersonItem.pk.startswith(_PERSON) & of_service & PersonItem.details.exists()
+    condition: Condition = PersonItem.pk.startswith(_PERSON) & of_service
     return condition
 
 

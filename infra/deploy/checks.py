@@ -15,11 +15,16 @@ UNRESERVED = 100
 
 def check_account(stage: Stage, deployment: Deployment) -> None:
     """Check that the keys belong to the right account, and that its quotas allow the stage."""
+    check_keys(stage, deployment)
+    check_concurrency(stage, deployment)
+    _check_ses(stage, deployment)
+
+
+def check_keys(stage: Stage, deployment: Deployment) -> None:
+    """Check that the keys belong to the account of the stage."""
     account = deployment.client("sts").get_caller_identity()["Account"]
     if account != stage.account:
         raise CannotDeploy(f"your keys are those of the account {account}, but {stage.name} is in {stage.account}")
-    check_concurrency(stage, deployment)
-    _check_ses(stage, deployment)
 
 
 def check_concurrency(stage: Stage, deployment: Deployment) -> None:

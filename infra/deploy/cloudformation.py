@@ -19,6 +19,7 @@ DATA = TEMPLATES / "data.yaml"
 APP = TEMPLATES / "app.yaml"
 CDN = TEMPLATES / "cdn.yaml"
 ACCOUNT = TEMPLATES / "account.yaml"
+ACCESS = TEMPLATES / "access.yaml"
 WAIT = {"Delay": 1, "MaxAttempts": 3600}
 """Poll each second, for at most an hour."""
 READY = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "REVIEW_IN_PROGRESS"}

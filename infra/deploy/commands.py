@@ -1,4 +1,4 @@
-"""`make deploy`, `make rollback`, `make rotate` and `make destroy`: the command line of the deployment."""
+"""`make access`, `deploy`, `rollback`, `rotate` and `destroy`: the command line of the deployment."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -59,6 +59,13 @@ def deploy_stage(ctx: typer.Context, stage: StageName = "", *, file: Settings = 
     """Bring a stage up to date, put its services in place, and run the smoke test."""
     with _opened(ctx, stage, file) as (settings, deployment, cdn):
         rollout.deploy(settings, deployment, cdn, ask=asker(yes=yes), now=ctx.obj.now)
+
+
+@app.command("access")
+def give_access(ctx: typer.Context, stage: StageName = "", *, file: Settings = None, yes: Yes = False) -> None:
+    """Create the policies of who deploys, operates and observes a stage. For an administrator of the account."""
+    with _opened(ctx, stage, file) as (settings, deployment, _cdn):
+        rollout.give_access(settings, deployment, asker(yes=yes))
 
 
 @app.command("rollback")

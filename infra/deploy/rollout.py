@@ -12,7 +12,7 @@ from chalicelib.canary.api import Api
 from chalicelib.domain.tokens import Keys
 from infra.deploy import alarms, rotation, smoke
 from infra.deploy.aws import CannotDeploy
-from infra.deploy.checks import check_account, check_sender, read_secret
+from infra.deploy.checks import check_account, check_keys, check_sender, read_secret
 from infra.deploy.cloudformation import Plan
 from infra.deploy.output import Ask, say
 from infra.deploy.package import ROOT, package
@@ -52,6 +52,14 @@ def deploy(stage: Stage, deployment: Deployment, cdn: Deployment, *, ask: Ask, n
     say(operator_command(stage))
     if host:
         say(f"DNS: the CNAME of {stage.cdn['Domain']} must be {host}")
+
+
+def give_access(stage: Stage, deployment: Deployment, ask: Ask) -> None:
+    """Bring the policies of who works on a stage up to date. Only an administrator of the account can."""
+    check_keys(stage, deployment)
+    apply(deployment, deployment.plan_access(stage.data.get("MailDomain") or stage.data["MailFrom"]), ask)
+    roles = ("deployer", "operator", "observer")
+    say(f"policies to attach: {', '.join(f'guichet-{stage.name}-{role}' for role in roles)} (docs/deploy.md)")
 
 
 def apply(deployment: Deployment, plan: Plan | None, ask: Ask) -> None:

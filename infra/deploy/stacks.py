@@ -4,6 +4,7 @@ guichet-STAGE-data    infra/deploy/templates/data.yaml: table, key, secret, send
 guichet-STAGE         the application: `chalice package` merged with infra/deploy/templates/app.yaml
 guichet-STAGE-edge    infra/deploy/templates/cdn.yaml, in us-east-1: the CDN, only for a stage with a domain
 guichet-account       infra/deploy/templates/account.yaml: what an account needs once for the logs of API Gateway
+guichet-STAGE-access  infra/deploy/templates/access.yaml: who may do what. Only `make access` changes it
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from typing import Any
 
 from infra.deploy.aws import CannotDeploy, Client
 from infra.deploy.bucket import Bucket
-from infra.deploy.cloudformation import ACCOUNT, CDN, DATA, Plan, Stacks, read_template
+from infra.deploy.cloudformation import ACCESS, ACCOUNT, CDN, DATA, Plan, Stacks, read_template
 from infra.deploy.versions import LIVE, Versions
 
 
@@ -65,6 +66,10 @@ class Deployment:
     def plan_cdn(self, parameters: Mapping[str, str]) -> Plan | None:
         """Plan the CDN stack. Return None if nothing changes. This deployment must be one in us-east-1."""
         return self._plan(self.cdn_stack, read_template(CDN), parameters)
+
+    def plan_access(self, sender: str) -> Plan | None:
+        """Plan the policies of who works on the stage. Return None if nothing changes. SES verifies `sender`."""
+        return self._plan(f"{self.app_stack}-access", read_template(ACCESS), {"Sender": sender})
 
     def plan_account(self) -> Plan | None:
         """Plan the role with which API Gateway writes logs. Return None if the account has one in this region."""

@@ -155,10 +155,10 @@ def _letter_problems(letters: Letters) -> Iterator[str]:
 
 
 def _persons() -> Persons:
-    """Read the person items without their details. Reads the whole table."""
+    """Read the person items without their details, which an observer may not scan. Reads the whole table."""
     attributes = ["pk", "sk", "hold", "seat", "sent", "stopped"]
     with dynamodb.translated_errors():
-        people = PersonItem.scan(items.is_person_item(), attributes_to_get=attributes)
+        people = PersonItem.scan(items.is_person_or_name_lock(), attributes_to_get=attributes)
         return {(person.key, person.service_id): person for person in people}
 
 

@@ -404,6 +404,7 @@ _STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
 NOT_CHECKED = {
     "logs:CreateLogStream": "Lambda writes a function's log with its role; the emulator writes it without",
     "logs:PutLogEvents": "the same",
+    "kms:Decrypt": "Lambda decrypts the settings of a function with its role; the emulator does not encrypt them",
     **{
         f"dynamodb:{action}": "Lambda reads the stream with the mailer's role; the emulator reads it without"
         for action in _STREAM

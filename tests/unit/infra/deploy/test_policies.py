@@ -33,6 +33,7 @@ RESOURCES: dict[str, Any] = {
     "table": TABLE,
     "stream": {"Fn::ImportValue": {"Fn::Sub": "guichet-${Stage}-StreamArn"}},
     "streams of the table": {"Fn::Sub": ["${Table}/stream/*", {"Table": TABLE}]},
+    "the stage's key": {"Fn::ImportValue": {"Fn::Sub": "guichet-${Stage}-KeyArn"}},
     "queue": {"Fn::ImportValue": {"Fn::Sub": "guichet-${Stage}-UnsentArn"}},
     "queue of undone runs": {"Fn::Sub": f"{ARN}sqs:{HERE}:guichet-${{Stage}}-undone"},
     "sender and configuration set": {
@@ -107,7 +108,7 @@ def test_the_functions_that_only_show_write_nothing_but_snapshots(name: str) -> 
 
 def test_each_permission_is_revoked_in_the_rehearsal_or_is_one_that_the_emulator_does_not_check() -> None:
     rows = documented()
-    assert len(rows) == 62
+    assert len(rows) == 63
     revoked = {(who, action) for who, action, _, fails in rows if not fails.endswith("(AWS)")}
     assert revoked == set(NEEDED)
     assert {action for _, action, _, fails in rows if fails.endswith("(AWS)")} == set(NOT_CHECKED)
