@@ -205,10 +205,10 @@ def test_a_file_without_an_allocation_is_first_come_first_served_and_may_say_so(
         assert (service.allocation, service.draw) == (Allocation.FIRST_COME, None)
 
 
-def test_the_draw_of_the_documentation_is_accepted() -> None:
-    page = (Path(__file__).parents[4] / "docs" / "service-file.md").read_text("utf-8")
-    section = page[page.index("## A draw") :]
-    block = re.findall(r"(?m)^    (allocation: draw\n(?:    .*\n)+)", section)[0]
+@pytest.mark.parametrize("name", ["service-file.md", "fichier-de-service.md"])
+def test_the_draw_of_the_documentation_is_accepted(name: str) -> None:
+    page = (Path(__file__).parents[4] / "docs" / name).read_text("utf-8")
+    block = re.findall(r"(?m)^    (allocation: draw\n(?:    .*\n)+)", page)[0]
     assert read(GOOD.replace(RELEASE, re.sub("(?m)^    ", "", block))).warnings == ()
 
 
