@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from chalicelib.allocation.draw import FREEZE_AFTER, takes_part
 from chalicelib.allocation.result_letters import SECONDS_A_RUN
@@ -90,6 +91,13 @@ def count_overdue(service: Service, now: datetime, letters_a_run: int) -> int:
     return sum(of_draw.is_overdue(now) for of_draw in awaited)
 
 
+class Problem(NamedTuple):
+    """What is wrong with a draw: a text to translate, and the values of its placeholders."""
+
+    text: str
+    values: tuple[object, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class HalfDay:
     """A half-day of the week that is drawn: its seats, and how many entries have it as their first choice."""
@@ -111,7 +119,7 @@ class Preview:
     left_out: int
     """Entries none of whose half-days has a seat."""
     half_days: dict[str, HalfDay]
-    problems: list[str]
+    problems: list[Problem]
 
     @property
     def seats(self) -> int:
@@ -142,7 +150,8 @@ def preview(service: Service, now: datetime) -> Preview:
         left_out += not fitting
         firsts.update(fitting[:1])
     half_days = {name: HalfDay(seats[name], firsts[name]) for name in sorted({*seats, *planned})}
-    closed = [f"{name}: no seat because of a public holiday or a closure" for name in sorted({*usual} - {*planned})]
+    away = sorted({*usual} - {*planned})
+    closed = [Problem("{}: no seat because of a public holiday or a closure", (name,)) for name in away]
     problems = [*closed, *_problems(seats, planned, entries), *_problems_of_draw(promised, draws, window, now)]
     return Preview(window, promised.stage if promised else None, entries, unproven, left_out, half_days, problems)
 
@@ -160,24 +169,28 @@ def _planned(service: Service, week: str) -> Counter[str]:
     return Counter(draw_window.dated(timetable.half_day_of(key), week) for key in keys)
 
 
-def _problems(seats: Counter[str], planned: Counter[str], entries: int) -> list[str]:
+def _problems(seats: Counter[str], planned: Counter[str], entries: int) -> list[Problem]:
     problems = []
     if not planned:
-        problems.append("the week has no seats by the rules of the service")
+        problems.append(Problem("the week has no seats by the rules of the service"))
     if (missing := planned.total() - seats.total()) > 0:
-        problems.append(f"{missing} of {planned.total()} planned seats would not be drawn: closed or not created")
-    problems += [f"{name}: no free seat left" for name in sorted(planned) if not seats[name]]
+        problems.append(
+            Problem("{} of {} planned seats would not be drawn: closed or not created", (missing, planned.total()))
+        )
+    problems += [Problem("{}: no free seat left", (name,)) for name in sorted(planned) if not seats[name]]
     if seats and entries > seats.total() * (LIFE // WEEK):
-        problems.append(f"{entries} entries for {seats.total()} seats: most entries would end before they are drawn")
+        problems.append(
+            Problem("{} entries for {} seats: most entries would end before they are drawn", (entries, seats.total()))
+        )
     return problems
 
 
-def _problems_of_draw(promised: Draw | None, draws: Sequence[Draw], window: Window, now: datetime) -> list[str]:
+def _problems_of_draw(promised: Draw | None, draws: Sequence[Draw], window: Window, now: datetime) -> list[Problem]:
     problems = []
     if promised is None and now > window.opens + OVERDUE:
-        problems.append("the window is open, and the draw is not promised yet: does the draw function run?")
-    late = [of_draw for of_draw in progress(draws) if of_draw.is_overdue(now)]
-    problems += [f"the draw of {of_draw.draw.week} is overdue: {of_draw.step}" for of_draw in late]
+        problems.append(Problem("the window is open, and the draw is not promised yet: does the draw function run?"))
+    late = [step for step in progress(draws) if step.is_overdue(now)]
+    problems += [Problem("the draw of {} is overdue: {}", (step.draw.week, step.step)) for step in late]
     if draws and draws[-1].stage is Stage.VOID:
-        problems.append(f"the draw of {draws[-1].week} is void: {draws[-1].record['void']}")
+        problems.append(Problem("the draw of {} is void: {}", (draws[-1].week, draws[-1].record["void"])))
     return problems

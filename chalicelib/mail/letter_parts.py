@@ -69,12 +69,11 @@ def facts(
     """
     _ = locale._
     start, filed = service.start_of(person.seat), person.filed_at.astimezone(service.zone)
-    duration = locale.ngettext("%(num)s minute", "%(num)s minutes", service.minutes) % {"num": service.minutes}
     return (
         (_("Date"), locale.full_date(start.date())),
         (_("Heure"), locale.time_of_day(start)),
         *others,
-        (_("Durée"), duration),
+        (_("Durée"), locale.duration(service.slot)),
         (_("Nature"), locale.text(service.name)),
         (_("Lieu"), ", ".join((service.office, *service.postal_address))),
         *([] if others else [(_("Référence"), person.reference)]),

@@ -193,10 +193,9 @@ def _time_to_confirm(topic: Topic) -> list[str]:
     """Say how much time there was to confirm, and until when. A draw gives the whole time of the service."""
     service, person, locale, _ = topic.service, topic.person, topic.locale, topic.locale._
     before = (topic.until or service.confirm_before(person.seat, person.filed_at)).astimezone(service.zone)
-    minutes = min((before - person.filed_at).total_seconds(), service.limits.confirm.total_seconds()) // 60
     return [
-        _("Vous avez {minutes} minutes pour la confirmer ou la supprimer : jusqu’au {day}, {clock}.").format(
-            minutes=locale.number(int(minutes)),
+        _("Vous avez {time} pour la confirmer ou la supprimer : jusqu’au {day}, {clock}.").format(
+            time=locale.duration(min(before - person.filed_at, service.limits.confirm)),
             day=locale.full_date(before.date()),
             clock=locale.time_of_day(before),
         ),

@@ -5,7 +5,7 @@ French where both are equal. The display of a waiting room has a text in all lan
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from jinja2 import pass_context
@@ -52,11 +52,9 @@ def _value(context: Context, value: object) -> Markup:
 
 
 @pass_context
-def _minutes(context: Context, minutes: int) -> Markup:
-    """Write a number of minutes."""
-    return _in_both(
-        context, lambda locale: locale.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
-    )
+def _duration(context: Context, time: timedelta) -> Markup:
+    """Write how long something lasts."""
+    return _in_both(context, lambda locale: locale.duration(time))
 
 
 def _in_all(message: str) -> Markup:
@@ -75,7 +73,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "both_texts": _text,
     "both_full_dates": _full_date,
     "both_values": _value,
-    "both_minutes": _minutes,
+    "both_durations": _duration,
     "in_all": _in_all,
 }
 """The functions by the names that they have in templates."""

@@ -105,9 +105,9 @@ class Convocation:
         return self.begins - EARLY
 
     @property
-    def whole_minutes(self) -> int:
+    def length(self) -> timedelta:
         """The length of the appointment, or of all those of this day."""
-        return int((self.ends - self.begins) / timedelta(minutes=1))
+        return self.ends - self.begins
 
 
 def calendar_file(convocation: Convocation, locale: Locale, *, now: datetime, cancelled: bool = False) -> bytes:

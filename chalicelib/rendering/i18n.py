@@ -4,7 +4,7 @@ import gettext
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,10 @@ from chalicelib.domain.languages import SOURCE, Language
 from chalicelib.domain.messages import N_
 from chalicelib.domain.service import Text, text_in
 
+_MINUTE, _DAY = 60, 86_400
+"""Seconds."""
+_FEWEST_DAYS = 3
+"""Fewer full days are written in hours."""
 LOCALE = Path(__file__).parent.parent / "locale"
 _WEIGHT = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.")
 _FRENCH_SPACE = re.compile("(?<=«) | (?=[?!:;»])")
@@ -144,6 +148,24 @@ class Locale:
     def number(self, number: int) -> str:
         """Write a number: `2 880` in French (with a non-breaking space), `2,880` in English, `2.880` in Turkish."""
         return f"{number:,}".replace(",", self._row.thousands)
+
+    def duration(self, time: timedelta | int) -> str:
+        """Write a duration, or a number of seconds, as people say it: `48 heures`, `3 jours`, `1 heure et 30 minutes`.
+
+        It is in full minutes, or in seconds if it is less than one.
+        """
+        seconds = round(time.total_seconds()) if isinstance(time, timedelta) else time
+        if seconds < _MINUTE:
+            return self.ngettext("%(num)s seconde", "%(num)s secondes", seconds) % {"num": seconds}
+        days, rest = divmod(seconds, _DAY)
+        if days >= _FEWEST_DAYS and not rest:
+            return self.ngettext("%(num)s jour", "%(num)s jours", days) % {"num": days}
+        hours, minutes = divmod(seconds // _MINUTE, 60)
+        in_hours = self.ngettext("%(num)s heure", "%(num)s heures", hours) % {"num": hours}
+        in_minutes = self.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+        if hours and minutes:
+            return self._("{hours} et {minutes}").format(hours=in_hours, minutes=in_minutes)
+        return in_hours if hours else in_minutes
 
     def typeset(self, sentence: str) -> str:
         """Put the non-breaking spaces of the language's typography into a sentence."""

@@ -140,12 +140,12 @@ class _Sheet:
     def time(self) -> Flowable:
         """Return the box with the day, the time and the duration of the appointment."""
         layout, locale, _ = self.layout, self.locale, self.locale._
-        start, minutes = self.convocation.begins, self.convocation.whole_minutes
+        start = self.convocation.begins
         day = locale.full_date(start.date())
         number = f" – {layout.label(_('Numéro d’appel'))} {isolate(self.convocation.number)}"
         if self.convocation.family or not self.convocation.number:  # each of a family has their own
             number = ""
-        duration = locale.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+        duration = locale.duration(self.convocation.length)
         early = _("Venez 10 minutes en avance, à %(time)s, avec cette convocation imprimée et une pièce d’identité.")
         if self.convocation.family:
             early = _(

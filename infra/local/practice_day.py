@@ -13,6 +13,7 @@ from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.domain.stage_secret import StageSecret
 from chalicelib.domain.tokens import Keys, digest
+from chalicelib.mail import outbox
 from chalicelib.storage import items, seat_store
 from chalicelib.storage.items import PersonItem, SeatItem
 from infra.local.stack import Stack
@@ -46,6 +47,7 @@ def booking(
     person = items.person_item(person_key, service.id)
     person.seat, person.hold, person.reference = key.ref, hold, keys.reference(service.id, hold)
     person.filed_at, person.details, person.erase_at = filed_at, codec.details_to_document(applicant), erase_at
+    person.sent = outbox.first_mark(generation=0)
     return seat, person
 
 

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from infra.ops.options import StageBefore
+from infra.ops.other_words import wrong_use
 
 COMMANDS = {
     "status": (
@@ -71,6 +72,16 @@ class Commands(TyperGroup):
         """Take the settings of typer."""
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=text) for name, (_, text) in COMMANDS.items()}
+
+    def make_context(self, *words: Any, **settings: Any) -> Any:  # noqa: ANN401 - typer hides the types
+        """Read the options before the command."""
+        with wrong_use():
+            return super().make_context(*words, **settings)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer hides the types
+        """Run the command."""
+        with wrong_use():
+            return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer hides the types
         """Print the help in the language of the locale."""

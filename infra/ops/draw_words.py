@@ -1,9 +1,9 @@
-"""A draw in words: its public record, and what it waits for."""
+"""A draw in words: its public record, what it waits for, and what is wrong with it."""
 
 from datetime import datetime
 from gettext import gettext as _
 
-from chalicelib.allocation.overview import Progress, Step
+from chalicelib.allocation.overview import Problem, Progress, Step
 from chalicelib.domain.draw_record import Draw, Stage
 from chalicelib.domain.service import Service
 from infra.ops import output
@@ -56,7 +56,7 @@ def record_in_words(draw: Draw, service: Service, *, offered: int, left: int) ->
     elif record["beacon"]["kind"] != "drand":
         lines.append(_("No outside randomness decides, only the seed and the entries themselves."))
     if "void" in record:
-        lines.append(_("It is void: {}. Nobody has won or lost, and it is never repeated.").format(record["void"]))
+        lines.append(_("It is void: {}. Nobody has won or lost, and it is never repeated.").format(_(record["void"])))
     if draw.is_drawn:
         lines += [
             _("It was drawn on {}. Seed: {}").format(at("drawn_at"), record["seed"]),
@@ -67,3 +67,8 @@ def record_in_words(draw: Draw, service: Service, *, offered: int, left: int) ->
             _("Letters to those who were not drawn: sent up to rank {} of {}.").format(draw.letters, record["entries"]),
         ]
     return lines
+
+
+def problem_in_words(problem: Problem) -> str:
+    """Say what is wrong with a draw, in the language of the locale."""
+    return _(problem.text).format(*(_(str(value)) for value in problem.values))

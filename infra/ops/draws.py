@@ -18,8 +18,10 @@ from chalicelib.domain.service import Service
 from chalicelib.storage import draw_store
 from infra.ops import draw_people, functions, output
 from infra.ops.audit import audited
-from infra.ops.draw_words import record_in_words, waits_for
+from infra.ops.draw_words import problem_in_words, record_in_words, waits_for
 from infra.ops.options import STAGE_DEFAULT, Json, ServiceId, StageName, Week
+from infra.ops.other_words import CHECKER as CHECKER_SAYS
+from infra.ops.other_words import in_words
 from infra.ops.session import REFUSED, Refused, Session, open_session
 
 draws = typer.Typer(
@@ -121,7 +123,7 @@ def _preview_document(coming: Preview) -> dict[str, Any]:
         "half_days": {
             name: {"seats": half.seats, "first_choices": half.first_choices} for name, half in coming.half_days.items()
         },
-        "problems": coming.problems,
+        "problems": [problem_in_words(problem) for problem in coming.problems],
     }
 
 
@@ -138,7 +140,7 @@ def _preview_lines(coming: Preview, service: Service) -> list[Any]:
     if coming.half_days:
         rows = [(name, str(half.seats), str(half.first_choices)) for name, half in coming.half_days.items()]
         lines.append(output.table(("half-day", "seats", "first choices"), rows))
-    return [*lines, *(_("Look at this: {}.").format(problem) for problem in coming.problems or [])]
+    return [*lines, *(_("Look at this: {}.").format(problem_in_words(problem)) for problem in coming.problems)]
 
 
 @draws.command()
@@ -219,7 +221,7 @@ def verify(
                 save(drawn, Path(folder))
             base = f"{url.rstrip('/')}/services/{service.id}/draws" if url else folder
             checked = _check(f"{base}/{of_week.week}", options)
-        words = [*checked.stdout.splitlines(), *checked.stderr.splitlines()]
+        words = [in_words(line, CHECKER_SAYS) for line in (*checked.stdout.splitlines(), *checked.stderr.splitlines())]
         document = {"service": service.id, "week": of_week.week, "exit_code": checked.returncode, "output": words}
         session.show(document, *words)
         if checked.returncode:

@@ -16,6 +16,7 @@ from chalicelib.domain.seat_changes import ChangeKind, SeatChange
 from chalicelib.domain.service import Service
 from chalicelib.storage import person_store
 from infra.ops import output
+from infra.tools.numbers import number as written
 
 KEPT, INTERNAL = "kept", "internal"
 SHORT = 30
@@ -133,7 +134,7 @@ class Effect:
         if not self.new:
             for week, numbers in sorted(self.weeks.items()):
                 yield _("  week {}: ").format(week) + ", ".join(
-                    f"{number:,} {_(how)}" for how, number in numbers.items()
+                    f"{written(number)} {_(how)}" for how, number in numbers.items()
                 )
         if self.seats[KEPT]:
             yield _("  {} kept: {}").format(output.count(self.seats[KEPT], "seat"), _(OUTSIDE))
@@ -141,7 +142,7 @@ class Effect:
                 start = output.moment(self.service.start_of(key), self.service.zone)
                 yield _("    {}: {}, desk {}").format(reference, start, key.unit)
             if len(self.outside) > LISTED:
-                yield _("    and {:,} more; --json lists all").format(len(self.outside) - LISTED)
+                yield _("    and {} more; --json lists all").format(written(len(self.outside) - LISTED))
         for (week, moment), number in sorted(self.opens.items()):
             when = _("as soon as they are created") if moment == self.now else output.moment(moment, self.service.zone)
             yield _("  week {}: {}, open {}").format(week, output.count(number, "seat"), when)

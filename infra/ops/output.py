@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chalicelib.desk.spreadsheet import UNSAFE, clean
+from infra.tools.numbers import number as written
 
 STYLES = {
     **dict.fromkeys(("free", "open", "done", "seen"), "green"),
@@ -69,7 +70,7 @@ def moment(value: datetime, zone: ZoneInfo) -> str:
 
 def count(number: int, noun: str) -> str:
     """Return `1 seat` or `2 seats`."""
-    return f"{number:,} {ngettext(noun, f'{noun}s', number)}"
+    return f"{written(number)} {ngettext(noun, f'{noun}s', number)}"
 
 
 def as_json(document: object) -> str:

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from gettext import gettext as _
 from typing import Any
 
 import boto3
@@ -52,7 +53,8 @@ def changes(batch: dict[str, Any], *, client: Client) -> Iterator[dict[str, Any]
         )["ShardIterator"]
     except streams.exceptions.TrimmedDataAccessException as error:
         moment = batch["approximateArrivalOfFirstRecord"]
-        raise NotSent(f"guichet: the changes of {moment} are older than 24 hours and cannot be read") from error
+        text = _("guichet: the changes of {} are older than 24 hours and cannot be read")
+        raise NotSent(text.format(moment)) from error
     number = first - 1
     while iterator and number < last:
         page = streams.get_records(ShardIterator=iterator)
@@ -73,18 +75,18 @@ def send(stage: str, record: dict[str, Any], *, client: Client) -> None:
     payload = answer["Payload"].read()  # unread, it keeps the connection open
     if "FunctionError" in answer or json.loads(payload)["batchItemFailures"]:
         number = record["dynamodb"]["SequenceNumber"]
-        raise NotSent(f"guichet: the mailer failed on change {number} again: look at the log of guichet-{stage}-mailer")
+        text = _("guichet: the mailer failed on change {} again: look at the log of {}")
+        raise NotSent(text.format(number, f"guichet-{stage}-mailer"))
 
 
 def main(arguments: list[str], *, client: Client = boto3.client) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.ops.redrive", description="Send the changes that the mailer gave up to it again."
-    )
+    description = _("Send the changes that the mailer gave up to it again.")
+    parser = argparse.ArgumentParser(prog="python -m infra.ops.redrive", description=description)
     parser.add_argument("stage", type=stage_name)
     stage = parser.parse_args(arguments).stage
     with one_line(stage):
-        print(f"{send_again(stage, client=client)} changes sent to the mailer")
+        print(_("{} changes sent to the mailer").format(send_again(stage, client=client)))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import Any
 
 import boto3
 
+from chalicelib.domain.messages import N_
 from chalicelib.domain.seat import BOOKED, parse_key
 from chalicelib.storage.items import is_lock_key, seat_item
 from infra.tools.command_line import one_line, stage_name
 
+MISSING, NEW, CHANGED = N_("missing"), N_("new"), N_("changed")
 Item = dict[str, Any]
 DynamoDB = Any
 """A boto3 client, which has no types."""
@@ -30,9 +33,8 @@ def moment(text: str) -> datetime:
         value = datetime.fromisoformat(text)
         if value.tzinfo is not None:
             return value
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not a date and time with a UTC offset, like 2026-11-30T08:55:00+01:00"
-    )
+    problem = _("{!r} is not a date and time with a UTC offset, like 2026-11-30T08:55:00+01:00")
+    raise argparse.ArgumentTypeError(problem.format(text))
 
 
 def restore(table: str, at: datetime, *, client: DynamoDB, wait: Callable[[float], None] = time.sleep) -> str:
@@ -41,7 +43,7 @@ def restore(table: str, at: datetime, *, client: DynamoDB, wait: Callable[[float
     try:
         client.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=copy, RestoreDateTime=at)
     except client.exceptions.TableAlreadyExistsException:
-        print(f"{copy} exists already")
+        print(_("{} exists already").format(copy))
     while client.describe_table(TableName=copy)["Table"]["TableStatus"] != "ACTIVE":
         wait(10)
     return copy
@@ -59,11 +61,11 @@ def compare(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Ite
     for key in before.keys() | live.keys():
         kind = key[0].partition("#")[0]
         if key not in live:
-            differences[f"{kind} missing"] += 1
+            differences[f"{kind} {MISSING}"] += 1
         elif key not in before:
-            differences[f"{kind} new"] += 1
+            differences[f"{kind} {NEW}"] += 1
         elif before[key] != live[key]:
-            differences[f"{kind} changed"] += 1
+            differences[f"{kind} {CHANGED}"] += 1
     return differences
 
 
@@ -99,10 +101,11 @@ def put_back(table: str, missing: Iterator[Item], *, client: DynamoDB) -> int:
 
 def main(arguments: list[str], *, client: DynamoDB = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m infra.ops.restore", description="Find and put back lost items.")
+    description = _("Find and put back lost items.")
+    parser = argparse.ArgumentParser(prog="python -m infra.ops.restore", description=description)
     parser.add_argument("stage", type=stage_name)
-    parser.add_argument("moment", type=moment, help="with a UTC offset: 2026-11-30T08:55:00+01:00")
-    parser.add_argument("--put-back", action="store_true", help="put the missing items back")
+    parser.add_argument("moment", type=moment, help=_("with a UTC offset: 2026-11-30T08:55:00+01:00"))
+    parser.add_argument("--put-back", action="store_true", help=_("put the missing items back"))
     options = parser.parse_args(arguments)
     with one_line(options.stage):
         client = client or boto3.client("dynamodb")
@@ -115,20 +118,26 @@ def compare_tables(table: str, at: datetime, *, client: DynamoDB, write: bool) -
     before, live = items(copy, client=client), items(table, client=client)
     differences = compare(before, live)
     for kind, number in sorted(differences.items()):
-        print(f"{number:6} {kind}")
+        print(f"{number:6} {_in_words(kind)}")
     if not differences:
-        print(f"no differences: {table} has the same {len(live)} items as then")
+        print(_("no differences: {} has the same {} items as then").format(table, len(live)))
     missing = list(lost(before, live, datetime.now(UTC)))
     due = len(before.keys() - live.keys()) - len(missing)
     if due:
-        print(f"{due:6} missing but not put back: due for erasure, or of a person without a request since")
+        print(_("{:6} missing but not put back: due for erasure, or of a person without a request since").format(due))
     if write:
-        print(f"{put_back(table, iter(missing), client=client):6} put back")
+        print(_("{:6} put back").format(put_back(table, iter(missing), client=client)))
     elif missing:
-        print(f"{len(missing):6} can be put back: run this again with --put-back")
+        print(_("{:6} can be put back: run this again with --put-back").format(len(missing)))
     elif differences:
-        print("nothing can be put back: items that exist are newer")
-    print(f"to delete the copy: aws dynamodb delete-table --table-name {copy}")
+        print(_("nothing can be put back: items that exist are newer"))
+    print(_("to delete the copy: {}").format(f"aws dynamodb delete-table --table-name {copy}"))
+
+
+def _in_words(kind: str) -> str:
+    """Say which items differ, in the language of the locale."""
+    name, _space, change = kind.rpartition(" ")
+    return f"{name} {_(change)}"
 
 
 if __name__ == "__main__":

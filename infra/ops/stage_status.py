@@ -156,7 +156,7 @@ def _letter_problems(letters: Letters) -> Iterator[str]:
 
 def _persons() -> Persons:
     """Read the person items without their details, which an observer may not scan. Reads the whole table."""
-    attributes = ["pk", "sk", "hold", "seat", "sent", "stopped"]
+    attributes = ["pk", "sk", "hold", "seat", "sent", "stopped", "booked_by"]
     with dynamodb.translated_errors():
         people = PersonItem.scan(items.is_person_or_name_lock(), attributes_to_get=attributes)
         return {(person.key, person.service_id): person for person in people}
@@ -171,13 +171,18 @@ def _letters(service: Service, seats: list[Seat], persons: Persons, now: datetim
         if person.stopped:
             stopped += 1
         elif seat.filed_at and seat.filed_at <= now - LATE:
-            late += not _is_sent(seat, (person.sent or "").split())
+            late += seat.state in outbox.LIVE and not _is_sent(seat, person)
     return Letters(late, stopped)
 
 
-def _is_sent(seat: Seat, sent: list[str]) -> bool:
-    """Tell whether the first letter was sent. The table does not say when a convocation was due."""
-    return seat.state not in {State.PENDING, State.CONFIRMED} or outbox.first_mark(seat.generation) in sent
+def _is_sent(seat: Seat, person: PersonItem) -> bool:
+    """Tell whether the first letter was sent: that with the link to confirm, or the result of a draw.
+
+    An appointment that an agent booked has no such letter. The table does not say when a convocation was due.
+    """
+    sent = (person.sent or "").split()
+    of_a_draw = {mark.partition(":")[0] for mark in sent} & set(outbox.OF_A_DRAW.values())
+    return bool(person.booked_by or of_a_draw) or outbox.first_mark(seat.generation) in sent
 
 
 def _count_unsent(session: Session) -> int | None:

@@ -1,6 +1,7 @@
 """Rules about a draw: what belongs beside it, and whether its window and its times fit."""
 
 from collections.abc import Iterator
+from gettext import gettext as _
 
 from chalicelib.domain.codec import WEEKDAYS
 from chalicelib.domain.service import Allocation, Beacon
@@ -35,7 +36,8 @@ def mistakes(document: Document, readable: Readable) -> Iterator[Finding]:
             yield from _time_to_confirm(document)
     if readable("draw.witnesses"):
         for number, witness in enumerate(document["draw"].get("witnesses", ())):
-            yield from undeliverable(witness, ("draw", "witnesses", number), f"item {number + 1} of `witnesses`")
+            part = _("item {} of {}").format(number + 1, "`witnesses`")
+            yield from undeliverable(witness, ("draw", "witnesses", number), part)
 
 
 def warnings(document: Document) -> Iterator[Finding]:
@@ -43,11 +45,11 @@ def warnings(document: Document) -> Iterator[Finding]:
     if "draw" not in document:
         return
     if (length := _length(document)) < SHORT:
-        problem = f"the window is open for {length // 60} hours: not everybody can enter in this time"
-        yield Finding(("draw", "closes"), problem, "Let it be open for a day or longer")
+        problem = _("the window is open for {} hours: not everybody can enter in this time").format(length // 60)
+        yield Finding(("draw", "closes"), problem, _("Let it be open for a day or longer"))
     if document["draw"]["beacon"] == Beacon.COMMITMENT:
-        problem = "who runs the service could still choose the result of a draw by entries of their own"
-        yield Finding(("draw", "beacon"), problem, "Set `beacon` to drand where the service may use the internet")
+        problem = _("who runs the service could still choose the result of a draw by entries of their own")
+        yield Finding(("draw", "beacon"), problem, _("Set `beacon` to drand where the service may use the internet"))
 
 
 def _is_draw(document: Document) -> bool:
@@ -56,32 +58,36 @@ def _is_draw(document: Document) -> bool:
 
 def _beside_a_draw(document: Document) -> Iterator[Finding]:
     for part, problem in (
-        ("release", "`release` is beside a draw, which opens no seats"),
-        ("seat_after", "`seat_after` is beside a draw, in which nobody takes a seat"),
+        ("release", _("`release` is beside a draw, which opens no seats")),
+        ("seat_after", _("`seat_after` is beside a draw, in which nobody takes a seat")),
     ):
         if part in document:
-            yield Finding((part,), problem, f"Remove `{part}`, or set `allocation` to first_come")
+            yield Finding((part,), problem, _("Remove `{}`, or set `allocation` to first_come").format(part))
     if "draw" not in document:
-        expected = "the keys opens, closes, weeks_ahead, seniority_percent, preferences, beacon, witnesses"
-        yield Finding(("draw",), "`draw` is missing", f"Add `draw`: {expected}")
+        yield _missing(
+            "draw", _("the keys opens, closes, weeks_ahead, seniority_percent, preferences, beacon, witnesses")
+        )
+
+
+def _missing(part: str, expected: str) -> Finding:
+    return Finding((part,), _("`{}` is missing").format(part), _("Add `{}`: {}").format(part, expected))
 
 
 def _internal_seats(document: Document) -> Iterator[Finding]:
     for number, planning in enumerate(document["plannings"]):
         for part in ("internal", "internal_until"):
             if part in planning:
-                problem = f"`{part}` is beside a draw, in which the desk enters people"
-                fix = f"Remove `{part}`, or set `allocation` to first_come"
+                problem = _("`{}` is beside a draw, in which the desk enters people").format(part)
+                fix = _("Remove `{}`, or set `allocation` to first_come").format(part)
                 yield Finding(("plannings", number, part), problem, fix)
 
 
 def _beside_a_release(document: Document) -> Iterator[Finding]:
     if "draw" in document:
-        problem = "`draw` is there, but `allocation` is first_come"
-        yield Finding(("draw",), problem, "Set `allocation` to draw, or remove `draw`")
+        problem = _("`draw` is there, but `allocation` is first_come")
+        yield Finding(("draw",), problem, _("Set `allocation` to draw, or remove `draw`"))
     elif "release" not in document:
-        expected = "the keys weeks_ahead, on_holiday, moments"
-        yield Finding(("release",), "`release` is missing", f"Add `release`: {expected}")
+        yield _missing("release", _("the keys weeks_ahead, on_holiday, moments"))
 
 
 def _length(document: Document) -> int:
@@ -95,16 +101,17 @@ def _sides(document: Document) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _window(document: Document) -> Iterator[Finding]:
-    length, (opens, _) = _length(document), _sides(document)
+    length, opens = _length(document), document["draw"]["opens"]
     if not length:
-        problem = f"the window opens and closes on {opens['day']} at {opens['at']}"
-        yield Finding(("draw", "closes"), problem, "Set `closes` to a later time of the week")
+        problem = _("the window opens and closes on {} at {}").format(_(opens["day"]), opens["at"])
+        yield Finding(("draw", "closes"), problem, _("Set `closes` to a later time of the week"))
     elif length < SHORTEST:
-        problem = f"the window is open for {length} minutes"
-        yield Finding(("draw", "closes"), problem, f"Set `closes` at least {SHORTEST} minutes after `opens`")
+        fix = _("Set `closes` at least {} minutes after `opens`").format(SHORTEST)
+        yield Finding(("draw", "closes"), _("the window is open for {} minutes").format(length), fix)
     elif WEEK - length < SHORTEST:
-        problem = f"the window opens {WEEK - length} minutes after the close of the last one, before its draw is over"
-        yield Finding(("draw", "opens"), problem, f"Set `opens` at least {SHORTEST} minutes after `closes`")
+        problem = _("the window opens {} minutes after the close of the last one, before its draw is over")
+        fix = _("Set `opens` at least {} minutes after `closes`").format(SHORTEST)
+        yield Finding(("draw", "opens"), problem.format(WEEK - length), fix)
 
 
 def _time_to_confirm(document: Document) -> Iterator[Finding]:
@@ -114,8 +121,7 @@ def _time_to_confirm(document: Document) -> Iterator[Finding]:
     left = WEEK - minutes_of_week(closes["day"], closes["at"]) + rules["weeks_ahead"] * WEEK + first
     needed = document["times"]["notice_hours"] * 60 + DRAW
     if left < needed:
-        problem = (
-            f"the first slot of the week is {left // 60} hours after the close, "
-            f"and `notice_hours` and {DRAW // 60} for the draw need {needed // 60}"
-        )
-        yield Finding(("draw", "weeks_ahead"), problem, "Raise `weeks_ahead`")
+        problem = _(
+            "the first slot of the week is {} hours after the close, and `notice_hours` and {} for the draw need {}"
+        ).format(left // 60, DRAW // 60, needed // 60)
+        yield Finding(("draw", "weeks_ahead"), problem, _("Raise `weeks_ahead`"))

@@ -1,8 +1,9 @@
-"""The openings of a service document, in minutes of the day."""
+"""The openings of a service document, in minutes of the day, and what its rules know about days."""
 
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from datetime import date
 from typing import Any, NamedTuple
 
 from chalicelib.domain.codec import WEEKDAYS
@@ -84,6 +85,15 @@ def internal_seats_a_week(document: Document) -> int:
     """Count the seats of a week that only the desk gives."""
     plannings = enumerate(document["plannings"])
     return sum(planning.get("internal", 0) * len(seats_by_day(document, number)) for number, planning in plannings)
+
+
+def is_day(text: str) -> bool:
+    """Tell whether a text such as `2026-12-24` is a day of the calendar."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def minutes(clock: str) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from gettext import gettext as _
 from itertools import chain, islice
 from pathlib import Path as File
 from typing import Any
@@ -61,8 +62,8 @@ def read(paths: Iterable[File], *, today: date) -> Services:
         if isinstance(service_id, str):
             line = tree.line(("id",))
             if service_id in ids:
-                problem = f"`id` is {service_id}, as in {ids[service_id]}"
-                notes.append(Note(str(path), line, problem, "Give each service its own `id`"))
+                problem = _("`id` is {}, as in {}").format(service_id, ids[service_id])
+                notes.append(Note(str(path), line, problem, _("Give each service its own `id`")))
             ids.setdefault(service_id, f"{path}:{line}")
         mistakes += sorted(notes)[:MOST]
         if not notes:
@@ -78,7 +79,8 @@ def _parse(path: File) -> Tree:
         with path.open("rb") as file:
             return yaml_source.parse(file.read(yaml_source.MOST_BYTES + 1))
     except OSError as error:
-        return Tree(mistakes=(YamlMistake(1, f"it cannot be read ({error.strerror})", "Name a YAML file"),))
+        problem = _("it cannot be read ({})").format(error.strerror)
+        return Tree(mistakes=(YamlMistake(1, problem, _("Name a YAML file")),))
 
 
 def _notes(path: File, tree: Tree, findings: Iterable[Finding]) -> list[Note]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date
 from difflib import get_close_matches
+from gettext import gettext as _
 from itertools import combinations, pairwise
 from typing import Any
 from zoneinfo import available_timezones
@@ -17,6 +18,7 @@ from infra.servicefile.openings import (
     DAY,
     Document,
     internal_seats_a_week,
+    is_day,
     minutes,
     minutes_of_week,
     openings_of,
@@ -24,6 +26,7 @@ from infra.servicefile.openings import (
     span,
 )
 from infra.servicefile.yaml_source import Path
+from infra.tools.numbers import number as written
 
 MOST_A_DAY = 2_000
 MOST_A_WEEK = 10_000
@@ -48,15 +51,16 @@ def warnings(document: Document) -> Iterator[Finding]:
     """Return what is allowed but may not be meant."""
     for path, text in _texts(document):
         if missing := [language for language in LANGUAGES if language not in text]:
-            languages = " and ".join(missing)
-            yield Finding(path, f"no text in {languages}: the French text is shown", f"Add a text in {languages}")
+            text_in, fix = _("no text in {}: the French text is shown"), _("Add a text in {}")
+            languages = _(" and ").join(missing)
+            yield Finding(path, text_in.format(languages), fix.format(languages))
     if document.get("seat_after") == "choice" and document.get("listing") != "hidden":
-        problem = "every seat is taken before the captcha: programs take most of a release before people can"
-        yield Finding(("seat_after",), problem, "Set `seat_after` to crowd or captcha")
+        problem = _("every seat is taken before the captcha: programs take most of a release before people can")
+        yield Finding(("seat_after",), problem, _("Set `seat_after` to crowd or captcha"))
     for key, page in _LEGAL.items():
         if key not in document:
-            problem = f"`{key}` is missing: the page {page} says to ask the office"
-            yield Finding((key,), problem, f"Add `{key}`, which docs/service-file.md describes")
+            problem = _("`{}` is missing: the page {} says to ask the office").format(key, page)
+            yield Finding((key,), problem, _("Add `{}`, which docs/service-file.md describes").format(key))
     if "release" in document:
         yield from _release_warnings(document)
         yield from _internal_warnings(document)
@@ -76,17 +80,18 @@ def _release_warnings(document: Document) -> Iterator[Finding]:
     assigned = sum(moment.get("seats", 0) for moment in release["moments"])
     rest = [n for n, moment in enumerate(release["moments"]) if "seats" not in moment]
     if not rest and assigned < week:
-        problem = f"{week - assigned:,} of {week:,} seats a week open at no moment, only by hand"
-        yield Finding(("release", "moments"), problem, "Leave out `seats` at one moment, and it opens the rest")
+        numbers = written(week - assigned), written(week)
+        problem = _("{} of {} seats a week open at no moment, only by hand").format(*numbers)
+        yield Finding(("release", "moments"), problem, _("Leave out `seats` at one moment, and it opens the rest"))
     if rest and assigned == week:
-        problem = f"the other moments open all {week:,} seats of a week: nothing is left for this one"
-        yield Finding(("release", "moments", rest[0]), problem, "Lower `seats` at the other moments")
+        problem = _("the other moments open all {} seats of a week: nothing is left for this one").format(written(week))
+        yield Finding(("release", "moments", rest[0]), problem, _("Lower `seats` at the other moments"))
     last = max(minutes_of_week(moment["day"], moment["at"]) for moment in release["moments"])
     first = min(WEEKDAYS.index(day) * DAY + opening.start for opening in openings_of(document) for day in opening.days)
     hours = max((first + release["weeks_ahead"] * 7 * DAY - last) // 60, 0)
     if hours < document["times"]["notice_hours"]:
-        problem = f"the first slot of a week is {hours} hours after the last moment, inside `notice_hours`"
-        yield Finding(("release", "weeks_ahead"), problem, "Raise `weeks_ahead`, so that the seats can be taken")
+        problem = _("the first slot of a week is {} hours after the last moment, inside `notice_hours`").format(hours)
+        yield Finding(("release", "weeks_ahead"), problem, _("Raise `weeks_ahead`, so that the seats can be taken"))
 
 
 def _texts(document: Document) -> Iterator[tuple[Path, Mapping[str, str]]]:
@@ -102,30 +107,31 @@ def _texts(document: Document) -> Iterator[tuple[Path, Mapping[str, str]]]:
 
 def _opening_order(document: Document, skipped: AbstractSet[Path]) -> Iterator[Finding]:
     for opening in openings_of(document, skipped):
-        hours = span(opening.start, opening.end)
+        hours, later = span(opening.start, opening.end), _("Set `to` to a time after `from`")
         if opening.start >= opening.end:
-            yield Finding(opening.path, f"the opening {hours} ends before it begins", "Set `to` to a time after `from`")
+            yield Finding(opening.path, _("the opening {} ends before it begins").format(hours), later)
             continue
         for start, end, number in opening.breaks:
-            path, problem = (*opening.path, "breaks", number), f"the break {span(start, end)}"
+            path, pause = (*opening.path, "breaks", number), span(start, end)
             if start >= end:
-                yield Finding(path, f"{problem} ends before it begins", "Set `to` to a time after `from`")
+                yield Finding(path, _("the break {} ends before it begins").format(pause), later)
             elif not opening.start <= start < end <= opening.end:
-                yield Finding(path, f"{problem} is outside its opening, {hours}", "Put the break inside the opening")
+                problem = _("the break {} is outside its opening, {}").format(pause, hours)
+                yield Finding(path, problem, _("Put the break inside the opening"))
         for first, second in pairwise(opening.breaks):
             if second.start < first.end:
-                problem = f"the breaks {span(*first[:2])} and {span(*second[:2])} overlap"
-                yield Finding((*opening.path, "breaks", second.number), problem, "Set hours that do not overlap")
+                problem = _("the breaks {} and {} overlap").format(span(*first[:2]), span(*second[:2]))
+                yield Finding((*opening.path, "breaks", second.number), problem, _("Set hours that do not overlap"))
 
 
 def _slots_fill_openings(document: Document, skipped: AbstractSet[Path]) -> Iterator[Finding]:
     slot = document["slot_minutes"]
-    fix = f"Set opening, breaks and closing a multiple of {slot} minutes apart"
+    fix = _("Set opening, breaks and closing a multiple of {} minutes apart").format(slot)
     for opening in filter(lambda opening: opening.is_ordered, openings_of(document, skipped)):
         for start, end in opening.spans:
             if (end - start) % slot:
-                problem = f"{span(start, end)} is {end - start} minutes, which slots of {slot} minutes do not fill"
-                yield Finding(opening.path, problem, fix)
+                problem = _("{} is {} minutes, which slots of {} minutes do not fill")
+                yield Finding(opening.path, problem.format(span(start, end), end - start, slot), fix)
 
 
 def _overlapping_openings(document: Document, skipped: AbstractSet[Path]) -> Iterator[Finding]:
@@ -134,22 +140,24 @@ def _overlapping_openings(document: Document, skipped: AbstractSet[Path]) -> Ite
             days = [day for day in WEEKDAYS if day in first.days and day in second.days]
             desks = first.desks & second.desks
             if days and desks:
-                spans = f"{span(first.start, first.end)} and {span(second.start, second.end)}"
-                problem = f"the openings {spans} of desk {min(desks)} on {days[0]} overlap"
-                yield Finding(second.path, problem, "Set hours that do not overlap")
+                spans = span(first.start, first.end), span(second.start, second.end)
+                problem = _("the openings {} and {} of desk {} on {} overlap")
+                fix = _("Set hours that do not overlap")
+                yield Finding(second.path, problem.format(*spans, min(desks), _(days[0])), fix)
 
 
 def _number_of_seats(document: Document) -> Iterator[Finding]:
     seats = seats_by_day(document)
-    fix = "Use fewer desks, shorter hours or longer slots"
+    fix = _("Use fewer desks, shorter hours or longer slots")
     for day, number in seats.items():
         if number > MOST_A_DAY:
-            yield Finding(("plannings",), f"{number:,} seats on {day}, and at most {MOST_A_DAY:,} are allowed", fix)
+            problem = _("{} seats on {}, and at most {} are allowed")
+            yield Finding(("plannings",), problem.format(written(number), _(day), written(MOST_A_DAY)), fix)
     if seats.total() > MOST_A_WEEK:
-        problem = f"{seats.total():,} seats a week, and at most {MOST_A_WEEK:,} are allowed"
-        yield Finding(("plannings",), problem, fix)
+        problem = _("{} seats a week, and at most {} are allowed")
+        yield Finding(("plannings",), problem.format(written(seats.total()), written(MOST_A_WEEK)), fix)
     if not seats.total() and all(opening.is_ordered for opening in openings_of(document)):
-        yield Finding(("plannings",), "the openings give no seat", "Open at least one slot a week")
+        yield Finding(("plannings",), _("the openings give no seat"), _("Open at least one slot a week"))
 
 
 # Closures and public holidays
@@ -164,31 +172,23 @@ def _closures(document: Document, skipped: AbstractSet[Path]) -> Iterator[Findin
     for number, closure in _closures_of(document, skipped):
         path = ("closures", number)
         for key in ("first", "last"):
-            if key in closure and not _is_day(closure[key]):
-                problem = f"{closure[key]} is not a day of the calendar"
-                yield Finding((*path, key), problem, f"Set `{key}` to a day like 2026-12-24")
+            if key in closure and not is_day(closure[key]):
+                problem = _("{} is not a day of the calendar").format(closure[key])
+                yield Finding((*path, key), problem, _("Set `{}` to a day like 2026-12-24").format(key))
         if closure["first"] > closure.get("last", closure["first"]):
-            problem = f"the closure ends on {closure['last']}, before it begins on {closure['first']}"
-            yield Finding(path, problem, "Set `last` to the day of `first` or a later one")
+            problem = _("the closure ends on {}, before it begins on {}").format(closure["last"], closure["first"])
+            yield Finding(path, problem, _("Set `last` to the day of `first` or a later one"))
         start, end = closure.get("from", "00:00"), closure.get("to", "24:00")
         if start >= end:
-            problem = f"the closure {start}-{end} ends before it begins"
-            yield Finding(path, problem, "Set `to` to a time after `from`")
+            problem = _("the closure {}-{} ends before it begins").format(start, end)
+            yield Finding(path, problem, _("Set `to` to a time after `from`"))
 
 
 def _past_closures(document: Document, skipped: AbstractSet[Path], today: date) -> Iterator[Finding]:
     for number, closure in _closures_of(document, skipped):
         last = closure.get("last", closure["first"])
-        if closure["first"] <= last < today.isoformat() and _is_day(last):
-            yield Finding(("closures", number), f"the closure was over on {last}", "Remove it")
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+        if closure["first"] <= last < today.isoformat() and is_day(last):
+            yield Finding(("closures", number), _("the closure was over on {}").format(last), _("Remove it"))
 
 
 def _closed_desks(document: Document) -> Iterator[Finding]:
@@ -197,21 +197,23 @@ def _closed_desks(document: Document) -> Iterator[Finding]:
     for number, closure in enumerate(document.get("closures", ())):
         for desk in closure.get("desks", ()):
             if desk not in desks:
-                yield Finding(("closures", number), f"no planning has desk {desk}", f"Use desks of {names}")
+                fix = _("Use desks of {}").format(names)
+                yield Finding(("closures", number), _("no planning has desk {}").format(desk), fix)
 
 
 def _department(document: Document) -> Iterator[Finding]:
     department = document.get("public_holidays", {}).get("department")
     if department is not None and department not in DEPARTMENTS:
-        codes = '"01" to "95" ("2A" and "2B" for Corsica), "971" to "978", "986", "987" or "988"'
-        problem = f"there is no department {department}"
-        yield Finding(("public_holidays", "department"), problem, f"Set `department` to one of {codes}")
+        fix = _(
+            'Set `department` to one of "01" to "95" ("2A" and "2B" for Corsica), "971" to "978", "986", "987" or "988"'
+        )
+        yield Finding(("public_holidays", "department"), _("there is no department {}").format(department), fix)
 
 
 def _holidays_to_wait_for(document: Document) -> Iterator[Finding]:
     if document["release"].get("on_holiday") == "next_working_day" and "public_holidays" not in document:
-        problem = "next_working_day needs public holidays"
-        yield Finding(("release", "on_holiday"), problem, "Add `public_holidays`, or set `on_holiday` to same_day")
+        fix = _("Add `public_holidays`, or set `on_holiday` to same_day")
+        yield Finding(("release", "on_holiday"), _("next_working_day needs public holidays"), fix)
 
 
 # Internal seats
@@ -221,13 +223,15 @@ def _internal_seats(document: Document) -> Iterator[Finding]:
     for number, planning in enumerate(document["plannings"]):
         internal, path = planning.get("internal", 0), ("plannings", number, "internal")
         if "internal_until" in planning and not internal:
-            problem = "`internal_until` is there, and the planning has no internal seats"
-            fix = "Add `internal`, the number of seats a day, or remove `internal_until`"
+            problem = _("`internal_until` is there, and the planning has no internal seats")
+            fix = _("Add `internal`, the number of seats a day, or remove `internal_until`")
             yield Finding(("plannings", number, "internal_until"), problem, fix)
         for day, seats in seats_by_day(document, number).items():
             if internal >= seats > 0:
-                problem = f"{internal:,} internal seats a day, and the planning has {seats:,} on {day}"
-                yield Finding(path, problem, f"Set `internal` to {seats - 1:,} at most: the public needs a seat a day")
+                numbers = written(internal), written(seats), _(day)
+                problem = _("{} internal seats a day, and the planning has {} on {}").format(*numbers)
+                fix = _("Set `internal` to {} at most: the public needs a seat a day").format(written(seats - 1))
+                yield Finding(path, problem, fix)
                 break
 
 
@@ -241,8 +245,9 @@ def _internal_warnings(document: Document) -> Iterator[Finding]:
             hours = (until["days_before"] * DAY + first - minutes(until["at"])) // 60
             if hours < notice:
                 path = ("plannings", number, "internal_until")
-                problem = f"the first slot of a day is {max(hours, 0)} hours after this moment, inside `notice_hours`"
-                yield Finding(path, problem, "Raise `days_before`, so that the public can take the seats")
+                problem = _("the first slot of a day is {} hours after this moment, inside `notice_hours`")
+                fix = _("Raise `days_before`, so that the public can take the seats")
+                yield Finding(path, problem.format(max(hours, 0)), fix)
 
 
 # Releases, times and the rest
@@ -254,22 +259,25 @@ def _moments(document: Document) -> Iterator[Finding]:
     for number, moment in enumerate(moments):
         day, clock = moment["day"], moment["at"]
         if (day, clock) in first_at:
-            problem = f"moments {first_at[day, clock] + 1} and {number + 1} are both on {day} at {clock}"
-            yield Finding(("release", "moments", number), problem, "Set them to different times")
+            both = first_at[day, clock] + 1, number + 1, _(day), clock
+            problem = _("moments {} and {} are both on {} at {}").format(*both)
+            yield Finding(("release", "moments", number), problem, _("Set them to different times"))
         first_at.setdefault((day, clock), number)
     rest = [number for number, moment in enumerate(moments) if "seats" not in moment]
     for number in rest[1:]:
-        problem = f"moments {rest[0] + 1} and {number + 1} have no `seats`, and only one moment can open the rest"
-        yield Finding(("release", "moments", number), problem, "Set `seats` to a number")
+        text = _("moments {} and {} have no `seats`, and only one moment can open the rest")
+        problem = text.format(rest[0] + 1, number + 1)
+        yield Finding(("release", "moments", number), problem, _("Set `seats` to a number"))
 
 
 def _released_seats(document: Document) -> Iterator[Finding]:
     week = _public_seats_a_week(document)
     released = sum(moment.get("seats", 0) for moment in document["release"]["moments"])
     if released > week > 0 and all(opening.is_ordered for opening in openings_of(document)):
-        internal = " to the public" if internal_seats_a_week(document) else ""
-        problem = f"the moments open {released:,} seats, and the openings give {week:,} a week{internal}"
-        yield Finding(("release", "moments"), problem, f"Set `seats` to {week:,} at most in all")
+        problem = _("the moments open {} seats, and the openings give {} a week{}")
+        internal = _(" to the public") if internal_seats_a_week(document) else ""
+        fix = _("Set `seats` to {} at most in all").format(written(week))
+        yield Finding(("release", "moments"), problem.format(written(released), written(week), internal), fix)
 
 
 def _public_seats_a_week(document: Document) -> int:
@@ -280,16 +288,16 @@ def _time_to_confirm(document: Document) -> Iterator[Finding]:
     times = document["times"]
     confirm, notice = times["confirm_minutes"], times["notice_hours"]
     if notice * 60 < confirm:
-        problem = f"{confirm:,} minutes to confirm are more than {notice} hours of notice"
-        fix = f"Set `confirm_minutes` to {notice * 60:,} at most, or raise `notice_hours`"
+        problem = _("{} minutes to confirm are more than {} hours of notice").format(written(confirm), notice)
+        fix = _("Set `confirm_minutes` to {} at most, or raise `notice_hours`").format(written(notice * 60))
         yield Finding(("times", "confirm_minutes"), problem, fix)
 
 
 def _return_hours(document: Document) -> Iterator[Finding]:
     first, last = document["times"]["return_hours"]
     if last - first < NARROWEST_RETURN:
-        problem = f"the window from {first} to {last} hours is too narrow"
-        fix = f"Set the second number of `return_hours` at least {NARROWEST_RETURN} above the first"
+        problem = _("the window from {} to {} hours is too narrow").format(first, last)
+        fix = _("Set the second number of `return_hours` at least {} above the first").format(NARROWEST_RETURN)
         yield Finding(("times", "return_hours"), problem, fix)
 
 
@@ -297,9 +305,9 @@ def _time_zone(document: Document) -> Iterator[Finding]:
     zone = document["timezone"]
     if zone not in available_timezones():
         similar = get_close_matches(zone, available_timezones(), 1)
-        hint = f" (did you mean {similar[0]}?)" if similar else ""
-        fix = "Set `timezone` to the zone of the desks, like Europe/Paris"
-        yield Finding(("timezone",), f"there is no time zone {zone}{hint}", fix)
+        hint = _(" (did you mean {}?)").format(similar[0]) if similar else ""
+        fix = _("Set `timezone` to the zone of the desks, like Europe/Paris")
+        yield Finding(("timezone",), _("there is no time zone {}{}").format(zone, hint), fix)
 
 
 def _reply_to(document: Document) -> Iterator[Finding]:
@@ -312,8 +320,8 @@ def undeliverable(email: str, path: Path, part: str) -> Iterator[Finding]:
     try:
         emails.deliverable(email)
     except ValueError:
-        fix = f"Set {part} to one e-mail address, like accueil@example.org"
-        yield Finding(path, f"no mail reaches {email}", fix)
+        fix = _("Set {} to one e-mail address, like accueil@example.org").format(part)
+        yield Finding(path, _("no mail reaches {}").format(email), fix)
 
 
 _ITEM_RULES: tuple[tuple[tuple[str, ...], Callable[[Document, AbstractSet[Path]], Iterator[Finding]]], ...] = (

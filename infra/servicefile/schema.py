@@ -2,8 +2,10 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from gettext import gettext as _
+from gettext import ngettext
 from itertools import islice
 from pathlib import Path as File
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from jsonschema import (  # type: ignore[import-untyped]  # it ships no types
 from infra.servicefile import words
 from infra.servicefile.findings import Finding
 from infra.servicefile.yaml_source import MOST_DEPTH, Path
+from infra.tools.numbers import number as written
 
 SCHEMA = File(__file__).parents[1] / "services" / "schema.json"
 
@@ -43,7 +46,7 @@ def check(document: Any, most: int) -> Check:  # noqa: ANN401 - any value
     document, renamed = copy.deepcopy(document), list[tuple[Path, Path]]()
     findings: dict[Finding, None] = {}
     errors: list[ValidationError] = []
-    for _ in range(MOST_DEPTH):
+    for _round in range(MOST_DEPTH):
         errors = list(islice(_validator().iter_errors(document), most))
         findings |= dict.fromkeys(finding for error in errors for finding in _explain(error, most))
         keys = _rename_keys(document, errors, most)
@@ -116,49 +119,47 @@ def _explain(error: ValidationError, most: int) -> Iterator[Finding]:
     elif error.validator == "uniqueItems":
         yield from _repeated_item(error, path)
     else:
-        problem = _PROBLEMS.get(str(error.validator), lambda error: f"is {_describe(error.instance)}")(error)
-        yield Finding(path, f"{_part(path)} {problem}", _set(path, error.schema))
+        yield Finding(path, _problem(error, _part(path)), _set(path, error.schema))
 
 
 def _set(path: Path, schema: dict[str, Any]) -> str:
-    return f"Set {_part(path)} to {schema['expected']}" if path else f"Write {schema['expected']}"
+    expected = _(schema["expected"])
+    return _("Set {} to {}").format(_part(path), expected) if path else _("Write {}").format(expected)
 
 
-def _number_of_items(error: ValidationError) -> str:
-    number = len(error.instance)
-    return f"has {number} item{'' if number == 1 else 's'}" if number else "is empty"
-
-
-_PROBLEMS: dict[str, Callable[[ValidationError], str]] = {
-    "minItems": _number_of_items,
-    "maxItems": _number_of_items,
-    "minLength": lambda _: "is empty",
-    "maxLength": lambda error: f"has {len(error.instance):,} characters",
-    "enum": lambda error: f"is {_describe(error.instance)}{_suggestion(_meant_value(error))}",
-    "pattern": lambda error: f"is {_describe(error.instance)}{_suggestion(_meant_value(error))}",
-}
+def _problem(error: ValidationError, part: str) -> str:
+    value, kind = error.instance, str(error.validator)
+    if value in ("", None, []):
+        return _("{} is empty").format(part)
+    if kind in {"minItems", "maxItems"}:
+        return ngettext("{} has {} item", "{} has {} items", len(value)).format(part, len(value))
+    if kind == "maxLength":
+        return _("{} has {} characters").format(part, written(len(value)))
+    return _("{} is {}{}").format(part, _describe(value), _suggestion(_meant_value(error)))
 
 
 def _missing_keys(error: ValidationError, path: Path, most: int) -> Iterator[Finding]:
     misspelt = _unknown(error, most).values()
     for key in error.validator_value:
         if key not in error.instance and key not in misspelt:
-            expected = _resolve(error.schema["properties"][key])["expected"]
-            yield Finding((*path, key), f"`{key}` is missing", f"Add `{key}`: {expected}")
+            expected = _(_resolve(error.schema["properties"][key])["expected"])
+            yield Finding((*path, key), _("`{}` is missing").format(key), _("Add `{}`: {}").format(key, expected))
 
 
 def _unknown_keys(error: ValidationError, path: Path, most: int) -> Iterator[Finding]:
     keys = error.schema["properties"]
     for key, word in _unknown(error, most).items():
-        problem = f"`{_one_line(key)}` is not a key of {_part(path)}{_suggestion(word)}"
-        yield Finding((*path, key), problem, f"Use one of {', '.join(keys)}")
+        problem = _("`{key}` is not a key of {part}{suggestion}").format(
+            key=_one_line(key), part=_part(path), suggestion=_suggestion(word)
+        )
+        yield Finding((*path, key), problem, _("Use one of {}").format(", ".join(keys)))
 
 
 def _repeated_item(error: ValidationError, path: Path) -> Iterator[Finding]:
     seen = set[str]()
     for number, item in enumerate(error.instance):
         if json.dumps(item) in seen:
-            problem = f"{_describe(item)} is twice in {_part(path)}"
+            problem = _("{} is twice in {}").format(_describe(item), _part(path))
             yield Finding((*path, number), problem, _set(path, error.schema))
             return
         seen.add(json.dumps(item))
@@ -180,13 +181,13 @@ def _resolve(schema: dict[str, Any]) -> dict[str, Any]:
 def _part(path: Path) -> str:
     """Name a part of the file: `` `desks` `` or `` item 1 of `desks` ``."""
     if not path:
-        return "the file"
-    *_, last = path
-    return f"item {last + 1} of {_part(path[:-1])}" if isinstance(last, int) else f"`{last}`"
+        return _("the file")
+    last = path[-1]
+    return _("item {} of {}").format(last + 1, _part(path[:-1])) if isinstance(last, int) else f"`{last}`"
 
 
 def _suggestion(word: str | None) -> str:
-    return f" (did you mean `{word}`?)" if word else ""
+    return _(" (did you mean `{}`?)").format(word) if word else ""
 
 
 def _one_line(text: str) -> str:
@@ -196,9 +197,9 @@ def _one_line(text: str) -> str:
 
 def _describe(value: object) -> str:
     if value is None or value == "":
-        return "empty"
+        return _("empty")
     if isinstance(value, str):
-        return f'the text "{_one_line(value)}"'
+        return _('the text "{}"').format(_one_line(value))
     if isinstance(value, int):
-        return f"the number {value:,}"
-    return "a list" if isinstance(value, list) else "a group of keys"
+        return _("the number {}").format(written(value))
+    return _("a list") if isinstance(value, list) else _("a group of keys")

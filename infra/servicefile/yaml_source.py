@@ -9,9 +9,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from gettext import gettext as _
 from typing import Any
 
 import yaml
+
+from chalicelib.domain.messages import N_
+from infra.tools.numbers import number as written
 
 MOST_BYTES = 200_000
 MOST_DEPTH = 10
@@ -22,18 +26,24 @@ Path = tuple[str | int, ...]
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,8}", re.ASCII)
 _NULL = {"", "~", "null"}
 _SYNTAX = {
-    "another document": ("a second document begins here", "Write one service per file"),
-    "<document start>": ("this line cannot follow the one before it", "Write `key: value`"),
-    "<block end>": ("this line is not indented like its neighbours", "Use the same indent; no quotes in quotes"),
-    "are not allowed": ("this line cannot be a part of the text before it", "Put a text with a colon in quotes"),
-    "find expected ':'": ("the line before this one has no colon", "Write `key: value`"),
-    "end of stream": ("a quote opens here and is not closed", "Put a quote at both ends of the text"),
-    "expected ','": (
-        "a list or a group of keys lacks its end or a comma",
-        "Write [a, b] or {a: b}; no quotes in quotes",
+    "another document": (N_("a second document begins here"), N_("Write one service per file")),
+    "<document start>": (N_("this line cannot follow the one before it"), N_("Write `key: value`")),
+    "<block end>": (
+        N_("this line is not indented like its neighbours"),
+        N_("Use the same indent; no quotes in quotes"),
     ),
-    "escape": ("a \\ in double quotes is not followed by an escape code", "Put the text in single quotes"),
-    "start any token": ("a text cannot begin with this character", "Put the text in quotes"),
+    "are not allowed": (
+        N_("this line cannot be a part of the text before it"),
+        N_("Put a text with a colon in quotes"),
+    ),
+    "find expected ':'": (N_("the line before this one has no colon"), N_("Write `key: value`")),
+    "end of stream": (N_("a quote opens here and is not closed"), N_("Put a quote at both ends of the text")),
+    "expected ','": (
+        N_("a list or a group of keys lacks its end or a comma"),
+        N_("Write [a, b] or {a: b}; no quotes in quotes"),
+    ),
+    "escape": (N_("a \\ in double quotes is not followed by an escape code"), N_("Put the text in single quotes")),
+    "start any token": (N_("a text cannot begin with this character"), N_("Put the text in quotes")),
 }
 """For a part of PyYAML's message: the problem and its fix as the author of the file reads them."""
 
@@ -79,14 +89,14 @@ def parse(data: bytes) -> Tree:
 
 def _decode(data: bytes) -> str:
     if len(data) > MOST_BYTES:
-        raise YamlMistake(1, "the file is too large", f"Shorten it to {MOST_BYTES:,} bytes")
+        raise YamlMistake(1, _("the file is too large"), _("Shorten it to {} bytes").format(written(MOST_BYTES)))
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        problem = f"byte {data[error.start]:#04x} is not UTF-8"
-        raise YamlMistake(line, problem, "Save the file as UTF-8, not as Latin-1 or Windows-1252") from error
+        problem = _("byte {} is not UTF-8").format(f"{data[error.start]:#04x}")
+        raise YamlMistake(line, problem, _("Save the file as UTF-8, not as Latin-1 or Windows-1252")) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -97,12 +107,15 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - a node or a number
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
         if event.anchor is not None:
-            kind, sign = ("an alias", "*") if isinstance(event, yaml.AliasEvent) else ("an anchor", "&")
-            raise YamlMistake(_line(event), f"`{sign}{event.anchor:.40}` is {kind}", "Write the text itself, in quotes")
+            is_alias = isinstance(event, yaml.AliasEvent)
+            problem = _("`*{}` is an alias") if is_alias else _("`&{}` is an anchor")
+            raise YamlMistake(_line(event), problem.format(event.anchor[:40]), _("Write the text itself, in quotes"))
         if event.tag is not None:
-            raise YamlMistake(_line(event), f"`{event.tag:.40}` is a tag", "Write the text itself, in quotes")
+            problem = _("`{}` is a tag").format(event.tag[:40])
+            raise YamlMistake(_line(event), problem, _("Write the text itself, in quotes"))
         if self.depth >= MOST_DEPTH and not isinstance(event, yaml.ScalarEvent):
-            raise YamlMistake(_line(event), "lists and keys are nested too deep", f"Nest at most {MOST_DEPTH} levels")
+            fix = _("Nest at most {} levels").format(MOST_DEPTH)
+            raise YamlMistake(_line(event), _("lists and keys are nested too deep"), fix)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -119,15 +132,15 @@ def _compose(text: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         problem, mark = str(error.problem), error.problem_mark
         if mark and text[mark.index :][:1] == "\t":
-            raise YamlMistake(mark.line + 1, "there is a tab", "Use spaces, two for each level") from error
+            raise YamlMistake(mark.line + 1, _("there is a tab"), _("Use spaces, two for each level")) from error
         mark = error.context_mark if "end of stream" in problem and error.context_mark else mark
         known = (explanation for part, explanation in _SYNTAX.items() if part in problem)
-        wrong, fix = next(known, (f"this is not YAML ({problem})", "Write `key: value`"))
-        raise YamlMistake(mark.line + 1 if mark else 1, wrong, fix) from error
+        wrong, fix = next(known, (N_("this is not YAML ({})"), N_("Write `key: value`")))
+        raise YamlMistake(mark.line + 1 if mark else 1, _(wrong).replace("{}", problem), _(fix)) from error
     except (ValueError, OverflowError) as error:  # from an escape such as "\UFFFFFFFF"
-        wrong = "this is not YAML (a number is too large)"
-        raise YamlMistake(loader.line + 1, wrong, "Put the text in single quotes") from error
-    raise YamlMistake(1, "the file is empty", "Write one service as `key: value`")
+        wrong = _("this is not YAML (a number is too large)")
+        raise YamlMistake(loader.line + 1, wrong, _("Put the text in single quotes")) from error
+    raise YamlMistake(1, _("the file is empty"), _("Write one service as `key: value`"))
 
 
 def _value(node: yaml.Node, path: Path, lines: dict[Path, int], mistakes: list[YamlMistake]) -> Any:  # noqa: ANN401 - any
@@ -140,12 +153,13 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], mistakes: list[Y
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
-            raise YamlMistake(_line(key_node), "a key is not a word", "Write `key: value`")
+            raise YamlMistake(_line(key_node), _("a key is not a word"), _("Write `key: value`"))
         _scalar(key_node)  # refuses a key that cannot be displayed
         place = (*path, key_node.value)
         if key_node.value in values:
-            problem = f"`{' '.join(key_node.value.split())[:40]}` is there twice, first on line {lines[place]}"
-            mistakes.append(YamlMistake(_line(key_node), problem, "Write each key once"))
+            key = " ".join(key_node.value.split())[:40]
+            problem = _("`{}` is there twice, first on line {}").format(key, lines[place])
+            mistakes.append(YamlMistake(_line(key_node), problem, _("Write each key once")))
             _value(value_node, (*place, "again"), lines, mistakes)
             continue
         lines[place] = _line(key_node)
@@ -169,4 +183,4 @@ def _line(part: Any) -> int:  # noqa: ANN401 - a node or an event
 
 def _unprintable(line: int, character: int | str) -> YamlMistake:
     number = character if isinstance(character, int) else ord(character)
-    return YamlMistake(line, f"character U+{number:04X} cannot be displayed", "Remove it")
+    return YamlMistake(line, _("character {} cannot be displayed").format(f"U+{number:04X}"), _("Remove it"))

@@ -4,13 +4,16 @@ import argparse
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gettext import gettext as _
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from chalicelib.domain.messages import N_
+
 STAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
-NOT_A_STAGE_NAME = "{!r} is no name of a stage: lower-case letters, digits and hyphens, at most 20"
+NOT_A_STAGE_NAME = N_("{!r} is no name of a stage: lower-case letters, digits and hyphens, at most 20")
 ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "TableNotFoundException", "ResourceNotFoundException")
 """The endings of AWS error codes for a queue or a table that does not exist."""
 
@@ -23,13 +26,13 @@ def no_arguments(module: str, description: str) -> None:
 def stage_name(text: str) -> str:
     """Check the name of a stage from the command line, for argparse."""
     if not STAGE_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(NOT_A_STAGE_NAME.format(text))
+        raise argparse.ArgumentTypeError(_(NOT_A_STAGE_NAME).format(text))
     return text
 
 
 def _stage_name(text: str) -> str:
     if not STAGE_NAME.fullmatch(text):
-        raise typer.BadParameter(NOT_A_STAGE_NAME.format(text))
+        raise typer.BadParameter(_(NOT_A_STAGE_NAME).format(text))
     return text
 
 
@@ -44,11 +47,13 @@ def one_line(stage: str) -> Iterator[None]:
     try:
         yield
     except NoRegionError as error:
-        raise SystemExit(f"guichet: no AWS region is set: set AWS_DEFAULT_REGION to the one of {stage}") from error
+        text = _("guichet: no AWS region is set: set AWS_DEFAULT_REGION to the one of {}")
+        raise SystemExit(text.format(stage)) from error
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"].endswith(ABSENT):
-            raise SystemExit(
-                f"guichet: there is no stage {stage} in this account and region: is it deployed, is its name right, "
+            text = _(
+                "guichet: there is no stage {} in this account and region: is it deployed, is its name right, "
                 "is AWS_DEFAULT_REGION its region?"
-            ) from error
+            )
+            raise SystemExit(text.format(stage)) from error
         raise SystemExit(f"guichet: AWS: {' '.join(str(error).split())}") from error

@@ -198,7 +198,7 @@ def test_the_done_page_survives_a_reload_and_a_bookmark(applicant: Applicant, op
     hold = applicant.reach_done()
     expect(applicant.page).to_have_url(hold)
     content = text(applicant.page.locator("main"))
-    assert "2 880 minutes" in content
+    assert "Vous avez 48 heures pour confirmer" in content
     assert re.search(r"Référence ESSAI-\S+", content)
     applicant.page.reload()
     assert text(applicant.page.locator("main")) == content
@@ -220,7 +220,7 @@ def test_only_the_button_confirms_and_then_the_convocation_arrives(applicant: Ap
         "Heure :",
         "Durée : 5 minutes",
         f"Référence : {reference}",
-        "Vous avez 2 880 minutes pour la confirmer ou la supprimer",
+        "Vous avez 48 heures pour la confirmer ou la supprimer",
     ):
         assert fact in letter
     applicant.press("pre a >> nth=0")

@@ -152,7 +152,7 @@ def check_first_letter(letter: dict[str, Any], start: datetime, reference: str) 
     assert f"Heure : {clock(start)} " in words
     assert "Durée : 5 minutes" in words
     assert f"Référence : {reference}" in words
-    assert "Vous avez 2 880 minutes pour la confirmer ou la supprimer" in words
+    assert "Vous avez 48 heures pour la confirmer ou la supprimer" in words
     assert all(f'href="{link}"' in letter["html"] for link in links(letter))
     assert letter["attachments"] == []
 

@@ -88,7 +88,7 @@ def test_winners_are_told_to_confirm_and_losers_their_rank() -> None:
             text = by_address[request.person.details.email]
             assert f"/requests/{request.token}" in text
             assert f"/services/aes/draws/{WEEK}" in text
-            assert "Vous avez 2 880 minutes" in text.replace("\u00a0", " ")
+            assert "Vous avez 48 heures" in text
 
 
 @pytest.mark.parametrize("change", ["nothing", "the witnesses", "the draws"])

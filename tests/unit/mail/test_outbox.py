@@ -45,7 +45,7 @@ def test_a_request_calls_for_one_letter_with_its_facts_and_links_however_often_t
     link = f"https://guichet.example.org/api/requests/{request.token}"
     for text in (
         "Bonjour Awa Exemple,",
-        "2\u00a0880 minutes",
+        "Vous avez 48 heures",
         "mercredi 2 décembre 2026, 9\u00a0h\u00a000",
         "Nature",
         "Déposée le",

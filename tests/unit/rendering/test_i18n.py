@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -183,6 +183,18 @@ def test_turkish_puts_the_weekday_last_and_points_between_thousands() -> None:
     locale = locale_for("tr")
     assert locale.full_date(date(2026, 12, 3)) == "3 Aralık 2026 Perşembe"
     assert locale.number(2880) == "2.880"
+
+
+def test_durations_are_written_as_people_say_them() -> None:
+    long = [timedelta(minutes=2880), timedelta(days=7), timedelta(minutes=90), timedelta(minutes=60)]
+    lengths: list[timedelta | int] = [*long, 119, 45]
+    assert {language: [locale_for(language).duration(length) for length in lengths] for language in LANGUAGES} == {
+        "fr": ["48 heures", "7 jours", "1 heure et 30 minutes", "1 heure", "1 minute", "45 secondes"],
+        "fr-x-facile": ["48 heures", "7 jours", "1 heure et 30 minutes", "1 heure", "1 minute", "45 secondes"],
+        "en": ["48 hours", "7 days", "1 hour and 30 minutes", "1 hour", "1 minute", "45 seconds"],
+        "ar": ["48 ساعة", "7 أيام", "ساعة واحدة و30 دقيقة", "ساعة واحدة", "دقيقة واحدة", "45 ثانية"],
+        "tr": ["48 saat", "7 gün", "1 saat 30 dakika", "1 saat", "1 dakika", "45 saniye"],
+    }
 
 
 @pytest.mark.usefixtures("easy_french")

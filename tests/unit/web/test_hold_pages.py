@@ -2,6 +2,8 @@
 
 import pytest
 
+from chalicelib.domain.service import LANGUAGES
+from chalicelib.rendering.i18n import locale_for
 from tests.unit.web.pages import ERRORS, FIELDS, INSTEAD, LAST, TOKEN, Tags, page, text_of
 
 
@@ -117,3 +119,10 @@ def test_the_captcha_offers_a_sound_another_picture_and_a_contact() -> None:
     assert len([a for a in Tags(html).all("form") if a["action"] == f"../../holds/{TOKEN}/captcha"]) == 2
     assert Tags(html).all("audio")
     assert "mailto:sejour.loire@prefecture.example.org" in html
+
+
+def test_the_time_to_confirm_is_said_in_hours() -> None:
+    for language in LANGUAGES:
+        text = text_of(page("done", language))
+        assert locale_for(language).duration(172_800) in text
+        assert locale_for(language).number(2880) not in text

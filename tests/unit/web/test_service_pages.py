@@ -20,7 +20,7 @@ def test_the_description_states_every_rule() -> None:
         "pas complet",
         "le lundi à 9 h 00",
         "Confirmez avec le lien de cet e-mail",
-        "2 880 minutes (48 heures)",
+        "dans les 48 heures",
         "10 minutes en avance",
         "convocation imprimée",
         "loi du 6 janvier 1978",
@@ -185,7 +185,7 @@ def test_the_description_says_when_a_seat_is_taken(name: str, *, crowd: bool, in
         (timedelta(seconds=1), "1 seconde"),
         (timedelta(seconds=40), "40 secondes"),
         (timedelta(minutes=5), "5 minutes"),
-        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(minutes=90), "1 heure et 30 minutes"),
         (timedelta(hours=48), "48 heures"),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
+import infra.ops  # noqa: F401  # sets the domain of the catalogue
 from chalicelib.domain import codec, draw_window, timetable
 from chalicelib.domain.service import Allocation, Beacon, DrawRules, WeeklyMoment
 from infra.servicefile import reader, schema, yaml_source
@@ -22,6 +23,7 @@ from tests.unit.infra.servicefile.samples import DRAWN, GOOD, RELEASE, changed
 
 TODAY = date(2026, 11, 23)
 REAL = sorted((Path(__file__).parents[4] / "infra" / "services").glob("*.yaml"))
+ENGLISH = re.compile(r"\b(the|is|are|and|or|at most|Set|Add|Use|Write|Put|Remove)\b")
 CASES = yaml.safe_load(Path(__file__).with_name("mistakes.yaml").read_text("utf-8"))
 
 
@@ -203,10 +205,10 @@ def test_a_file_without_an_allocation_is_first_come_first_served_and_may_say_so(
         assert (service.allocation, service.draw) == (Allocation.FIRST_COME, None)
 
 
-def test_the_draw_of_the_documentation_is_accepted() -> None:
-    page = (Path(__file__).parents[4] / "docs" / "service-file.md").read_text("utf-8")
-    section = page[page.index("## A draw") :]
-    block = re.findall(r"(?m)^    (allocation: draw\n(?:    .*\n)+)", section)[0]
+@pytest.mark.parametrize("name", ["service-file.md", "fichier-de-service.md"])
+def test_the_draw_of_the_documentation_is_accepted(name: str) -> None:
+    page = (Path(__file__).parents[4] / "docs" / name).read_text("utf-8")
+    block = re.findall(r"(?m)^    (allocation: draw\n(?:    .*\n)+)", page)[0]
     assert read(GOOD.replace(RELEASE, re.sub("(?m)^    ", "", block))).warnings == ()
 
 
@@ -215,14 +217,31 @@ def test_the_draw_of_the_documentation_is_accepted() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "; ".join(case["change"].values())[:40])
 def test_a_mistake_or_a_warning_is_named_with_its_line_and_its_fix(case: dict[str, Any]) -> None:
+    mistakes, warnings = notes_of(case)
+    assert mistakes == [f"service.yaml:{line}" for line in case.get("mistakes", ())]
+    assert warnings == [f"service.yaml:{line}" for line in case.get("warnings", ())]
+
+
+def notes_of(case: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The mistakes, and the warnings, of the good file with a change."""
     text = changed(*case["change"].items(), of=DRAWN if case.get("of") == "draw" else GOOD)
     text = re.sub(r"a\{([0-9]+)\}", lambda letters: "a" * int(letters[1]), text)
     try:
-        mistakes, warnings = [], [str(note) for note in read(text).warnings]
+        return [], [str(note) for note in read(text).warnings]
     except Mistakes as error:
-        mistakes, warnings = [str(note) for note in error.notes], []
-    assert mistakes == [f"service.yaml:{line}" for line in case.get("mistakes", ())]
-    assert warnings == [f"service.yaml:{line}" for line in case.get("warnings", ())]
+        return [str(note) for note in error.notes], []
+
+
+@pytest.mark.slow
+def test_each_mistake_and_warning_is_in_french_by_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "fr")
+    for case in CASES:
+        english = [f"service.yaml:{line}" for kind in ("mistakes", "warnings") for line in case.get(kind, ())]
+        french = [line for lines in notes_of(case) for line in lines]
+        assert [line.split(": ")[0] for line in french] == [line.split(": ")[0] for line in english]
+        for before, after in zip(english, french, strict=True):
+            assert ENGLISH.search(after) is None
+            assert ("did you mean" in before) == ("vouliez-vous dire" in after)
 
 
 def test_the_mistakes_of_every_file_are_listed_at_once() -> None:
