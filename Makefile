@@ -67,6 +67,9 @@ test-long: lint  ## run the long tests: slow unit tests with coverage, load tool
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_calls.py tests/stack/test_clocks.py tests/stack/test_faults.py \
 	  tests/stack/test_mutants.py tests/stack/test_office.py
 
+test-pythons: setup  ## run unit tests and a walk of the stack on Python 3.11, 3.13 and 3.14 (PYTHONS="3.13 /path/to/python3.14")
+	@$(BIN)/python -m infra.local.pythons $(PYTHONS)
+
 check: lint  ## check format, lint, types and the service's fast unit tests, in under a minute
 	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
 
