@@ -142,9 +142,11 @@ draw-demo: setup  ## play 10,000 people over 26 weeks by draw and by first come,
 bench-draw: setup  ## measure a draw of ENTRIES=100000 on the emulator, with 60 and with 1,000 seats (five minutes)
 	@$(BIN)/python -m tests.load.draw --entries $(or $(ENTRIES),100000)
 
+pins: COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --custom-compile-command "make pins"
 pins: setup  ## renew requirements*.txt, with hashes, from requirements*.in
-	@for list in requirements requirements-ops requirements-draw requirements-desk requirements-dev requirements-scan; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
-	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
+	@for list in dev scan; do $(COMPILE) requirements-$$list.in --output-file requirements-$$list.txt || exit 1; done
+	@for list in requirements requirements-ops requirements-draw requirements-desk; do \
+	  $(COMPILE) --constraint requirements-dev.txt $$list.in --output-file $$list.txt || exit 1; done  # what is tested is deployed
 
 audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
 	@report=$$($(BIN)/pip-audit --strict --disable-pip --progress-spinner off -r requirements-dev.txt 2>&1); code=$$?; \

@@ -32,18 +32,21 @@ OPERATOR_CODE = [
 """The code of the deployment and of the operator program, with what they use of infra.local and infra.tools."""
 
 
-def pins(name: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """Return the version and the hashes of each package of a list. Fail for a line that is not a pin."""
+def pins(name: str) -> dict[str, set[tuple[str, frozenset[str]]]]:
+    """Return the versions of each package of a list, with their hashes. Fail for a line that is not a pin."""
     text = re.sub(r"^ *#.*\n", "", (ROOT / name).read_text("utf-8"), flags=re.MULTILINE).replace("\\\n", "")
-    matches = [PIN.match(line) for line in text.splitlines()]
-    return {match[1]: (match[2], frozenset(match[4].split())) for match in matches if match or pytest.fail(text)}
+    packages: dict[str, set[tuple[str, frozenset[str]]]] = {}
+    for line in text.splitlines():
+        match = PIN.match(line) or pytest.fail(line)
+        packages.setdefault(match[1], set()).add((match[2], frozenset(match[4].split())))
+    return packages
 
 
 @pytest.mark.parametrize("name", [ZIP, OPERATORS, DEVELOPERS])
 def test_every_package_is_pinned_with_the_hashes_of_its_files(name: str) -> None:
     packages = pins(name)
     assert len(packages) > 20
-    assert [package for package, (_, hashes) in packages.items() if not hashes] == []
+    assert [package for package, versions in packages.items() if not all(hashes for _, hashes in versions)] == []
 
 
 def test_each_list_pins_the_versions_that_the_tests_use() -> None:
@@ -54,7 +57,7 @@ def test_each_list_pins_the_versions_that_the_tests_use() -> None:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_what_only_one_function_needs_is_in_its_layer_and_not_in_the_zip(layer: str) -> None:
     assert LAYERS[layer] in pins(layer)
-    assert all(hashes for _, hashes in pins(layer).values())
+    assert all(hashes for versions in pins(layer).values() for _, hashes in versions)
     assert not pins(layer).keys() & pins(ZIP).keys()
 
 
