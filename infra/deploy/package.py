@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from shutil import copyfile, copytree, ignore_patterns
 from tempfile import TemporaryDirectory
@@ -85,6 +86,8 @@ def _package(stage: str, python: str, out: Path) -> Path:
     for new_zip in set(ZIPS.glob("*.zip")) - old_zips:
         slim(new_zip, python)
         copyfile(new_zip, out / "deployment.zip")
+        if not find_interpreter(python):
+            new_zip.unlink()  # it has no bytecode, and the next run may find an interpreter
     for outdated in sorted(ZIPS.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-ZIPS_TO_KEEP]:
         outdated.unlink(missing_ok=True)
     return out / "sam.yaml"
@@ -176,21 +179,26 @@ def write_zip(files: Path, target: Path, python: str) -> None:
 
 
 def compile_modules(files: Path, python: str) -> None:
-    """Compile the modules of a folder for a version of Python, which reads no bytecode of another one.
+    """Compile the modules of a folder for a version of Python, which reads no bytecode of another one."""
+    if interpreter := find_interpreter(python):
+        options = ["-q", "-q", "-s", str(files), "--invalidation-mode", "unchecked-hash"]
+        # Some packages have files that no version compiles, such as templates: they are left as they are.
+        subprocess.run([*interpreter, "-m", "compileall", *options, str(files)], check=False, capture_output=True)
 
-    uv finds an interpreter of this version or fetches one. Without one the functions still work, and start later.
+
+@cache
+def find_interpreter(python: str) -> tuple[str, ...]:
+    """Return the command that runs this version of Python, which uv finds or fetches.
+
+    Return nothing, and say so, if there is none: the functions work without bytecode, and start later.
     """
     if python == OWN_PYTHON:
-        interpreter = [sys.executable]
-    else:
-        interpreter = [UV, "run", "--quiet", "--no-project", "--python", python, "python"]
-    options = ["-q", "-q", "-s", str(files), "--invalidation-mode", "unchecked-hash"]
-    probe = subprocess.run([*interpreter, "-c", ""], check=False, capture_output=True)
-    if probe.returncode:
+        return (sys.executable,)
+    command = (UV, "run", "--quiet", "--no-project", "--python", python, "python")
+    if subprocess.run([*command, "-c", ""], check=False, capture_output=True).returncode:
         print(f"warning: there is no Python {python} here: each cold start of a function compiles its modules first")
-        return
-    # Some packages have files that no version compiles, such as templates: they are left as they are.
-    subprocess.run([*interpreter, "-m", "compileall", *options, str(files)], check=False, capture_output=True)
+        return ()
+    return command
 
 
 def trim_botocore(data: Path) -> None:

@@ -39,7 +39,7 @@ def play(version: str, run: Run) -> str:
 
 
 def main(words: Sequence[str], *, run: Run = run_command) -> None:
-    """Run the command line. Raise SystemExit if a version fails its tests or if there is none of them."""
+    """Run the command line. Raise SystemExit if a version is missing or fails its tests."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.pythons", description=__doc__)
     parser.add_argument(
         "python", nargs="*", default=PYTHONS, help="a version, like 3.13, or the path of an interpreter"
@@ -47,10 +47,8 @@ def main(words: Sequence[str], *, run: Run = run_command) -> None:
     results = {version: play(version, run) for version in parser.parse_args(words).python}
     for version, result in results.items():
         print(f"Python {version}: {result}")
-    if any(result.startswith("failed") for result in results.values()):
+    if set(results.values()) != {"passed"}:
         raise SystemExit("guichet: not every version passes")
-    if "passed" not in results.values():
-        raise SystemExit("guichet: none of these versions is here: nothing was tested")
 
 
 if __name__ == "__main__":
