@@ -67,6 +67,9 @@ test-long: lint  ## run the long tests: slow unit tests with coverage, load tool
 	@GUICHET_LONG=1 $(BIN)/pytest tests/stack/test_calls.py tests/stack/test_clocks.py tests/stack/test_faults.py \
 	  tests/stack/test_mutants.py tests/stack/test_office.py
 
+test-pythons: setup  ## run unit tests and a walk of the stack on Python 3.11, 3.13 and 3.14 (PYTHONS="3.13 /path/to/python3.14")
+	@$(BIN)/python -m infra.local.pythons $(PYTHONS)
+
 check: lint  ## check format, lint, types and the service's fast unit tests, in under a minute
 	@$(BIN)/pytest $(SERVICE_TESTS) -m "not slow"
 
@@ -142,9 +145,11 @@ draw-demo: setup  ## play 10,000 people over 26 weeks by draw and by first come,
 bench-draw: setup  ## measure a draw of ENTRIES=100000 on the emulator, with 60 and with 1,000 seats (five minutes)
 	@$(BIN)/python -m tests.load.draw --entries $(or $(ENTRIES),100000)
 
+pins: COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --custom-compile-command "make pins"
 pins: setup  ## renew requirements*.txt, with hashes, from requirements*.in
-	@for list in requirements requirements-ops requirements-draw requirements-desk requirements-dev requirements-scan; do $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
-	  --python-version 3.11 --custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; done
+	@for list in dev scan; do $(COMPILE) requirements-$$list.in --output-file requirements-$$list.txt || exit 1; done
+	@for list in requirements requirements-ops requirements-draw requirements-desk; do \
+	  $(COMPILE) --constraint requirements-dev.txt $$list.in --output-file $$list.txt || exit 1; done  # what is tested is deployed
 
 audit: setup  ## look up known vulnerabilities of the pinned packages on PyPI
 	@report=$$($(BIN)/pip-audit --strict --disable-pip --progress-spinner off -r requirements-dev.txt 2>&1); code=$$?; \

@@ -167,6 +167,8 @@ class Web:
                 body = answer.read(MOST_BYTES + 1)
                 headers = answer.headers
         except (OSError, http.client.HTTPException, ValueError) as error:  # OSError: also what urllib raises
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is the answer itself; Python 3.14 warns where it is left open
             raise Unreadable(f"{url}: {error}") from error
         if len(body) > MOST_BYTES:
             raise Unreadable(f"{url} is longer than {MOST_BYTES} bytes")

@@ -81,7 +81,7 @@ def deploy_functions(stage: Stage, deployment: Deployment, ask: Ask) -> None:
     say("packaging the functions (a minute the first time)")
     versions = deployment.versions
     live = versions.live()
-    plan = deployment.plan_app(package(stage.name), stage.app)
+    plan = deployment.plan_app(package(stage.name, python=stage.python), stage.app)
     apply(deployment, plan, ask)
     if live and plan:
         versions.point(BEFORE, live)

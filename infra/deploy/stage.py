@@ -28,6 +28,9 @@ RATE_OF_A_MAILER, MOST_MAILERS = 20, 10
 """The letters a second that one mailer sends, and how many Lambda runs at once for one shard of the stream."""
 DESK = ("DeskIssuer", "DeskClientId", "DeskAcr")
 """The settings of the agents' identity provider. A stage without them has no desk."""
+PYTHONS = ("3.11", "3.13", "3.14")
+"""The versions of Python that a stage may run on Lambda: those of `make test-pythons`."""
+DEFAULT_PYTHON = "3.13"
 Parameters = Mapping[str, Mapping[str, Any]]
 """The parameters of a template, each with its rules."""
 
@@ -39,6 +42,8 @@ class Stage:
     name: str
     account: str
     region: str
+    python: str
+    """The version of Python that Lambda runs."""
     services: tuple[Path, ...]
     data: Mapping[str, str]
     app: Mapping[str, str]
@@ -71,6 +76,7 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
         raise CannotDeploy("GUICHET_CAPTCHA_ANSWER is set: only the local stack may set it: unset it")
     account = settings.text("account", "[0-9]{12}", "the twelve digits of the AWS account, in quotes")
     region = settings.region(environ)
+    python = settings.python()
     data, app = settings.parameters(templates[DATA]), settings.parameters(templates[APP])
     if desk := {key for key in DESK if app.get(key)}:
         for key in DESK:
@@ -88,7 +94,7 @@ def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str
         app["PublicUrl"] = f"https://{cdn['Domain']}"
     elif settings.has(*(templates[CDN].keys() - templates[APP].keys() - NOT_SETTINGS)):
         settings.fail("limits of the CDN need Domain and Certificate")
-    return Stage(name, account, region, settings.services(today), data, app, cdn)
+    return Stage(name, account, region, python, settings.services(today), data, app, cdn)
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class _Settings:
 
     def check_keys(self, parameters: set[str]) -> None:
         """Fail for a setting that does not exist, and suggest a similar name."""
-        known = {"account", "region", "services", *parameters} - NOT_SETTINGS
+        known = {"account", "region", "python", "services", *parameters} - NOT_SETTINGS
         for key in self.values:
             if key == "CaptchaAnswer":
                 self.fail("CaptchaAnswer is only for the local stack: remove it")
@@ -151,6 +157,13 @@ class _Settings:
                     f"{variable} is {value}, but {self.file} says {region}: unset it, or correct the file"
                 )
         return region
+
+    def python(self) -> str:
+        """Return the version of Python that Lambda runs. Fail for one that is not tested."""
+        version = str(self.values.get("python", DEFAULT_PYTHON))
+        if version not in PYTHONS:
+            self.fail(f"python is {version}: expected {', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}")
+        return version
 
     def parameters(self, rules: Parameters) -> dict[str, str]:
         """Return the parameters of one template that the file gives. Fail where CloudFormation would refuse one."""

@@ -20,14 +20,18 @@ class NoLicence(SystemExit):
 
 
 def complete(bill: dict[str, Any]) -> None:
-    """Add the licences to all components. Raise NoLicence for one that is not installed, or that names none."""
+    """Add the licences to all components. Raise NoLicence for one that is not installed, or that names none.
+
+    A package that is listed in two versions, for different versions of Python, gets the licence of the installed one.
+    """
+    listed = {(component["name"], component["version"]) for component in bill["components"]}
     for component in bill["components"]:
         name, version = component["name"], component["version"]
         try:
             installed = distribution(name)
         except PackageNotFoundError as error:
             raise NoLicence(f"guichet: {name} is not installed: run make setup") from error
-        if installed.version != version:
+        if (name, installed.version) not in listed:
             raise NoLicence(f"guichet: {name} {version} is listed and {installed.version} installed: run make setup")
         component["licenses"] = licences(installed)
         if not component["licenses"]:

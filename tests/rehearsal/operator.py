@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from infra.deploy.package import ROOT
+from infra.deploy.package import OWN_PYTHON, ROOT
 from infra.deploy.stacks import Deployment
 from infra.local.settings import ACCOUNT, KEYS, REGION
 
@@ -19,6 +19,7 @@ STAGE = "trial"
 SETTINGS = {
     "account": f'"{ACCOUNT}"',
     "region": REGION,
+    "python": f'"{OWN_PYTHON}"',  # with which the emulator runs the functions
     "services": "[infra/services/aes.yaml]",
     "MailFrom": "rendez-vous@prefecture.example.org",
     "AlarmEmail": "on-call@example.org",

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 from botocore.exceptions import WaiterError
 
-from infra.deploy.package import copy_sources
+from infra.deploy.package import ROOT, copy_sources
 from infra.deploy.stacks import Deployment
 from infra.local import inbox
 from infra.local.launcher import start_emulator
@@ -235,6 +236,7 @@ def test_a_plain_chalice_deploy_creates_every_function_and_the_stream_mapping(
     deployment.stacks.execute(plan)
     stream = operator.client("dynamodb").describe_table(TableName="guichet-dev")["Table"]["LatestStreamArn"]
     copy_sources(tmp_path)
+    copyfile(ROOT / "requirements.txt", tmp_path / "requirements.txt")  # Chalice installs them itself
     command = [
         str(Path(sys.executable).with_name("chalice")),
         "--project-dir",
@@ -260,6 +262,7 @@ def test_a_plain_chalice_deploy_creates_every_function_and_the_stream_mapping(
     }
     for function in deployed:
         assert function["Environment"]["Variables"] == {"GUICHET_STAGE": "dev", "GUICHET_TABLE": "guichet-dev"}
+        assert function["CodeSize"] > 15_000_000, "its packages are missing"
     (mapping,) = operator.client("lambda").list_event_source_mappings(FunctionName="guichet-dev-mailer")[
         "EventSourceMappings"
     ]

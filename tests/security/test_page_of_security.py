@@ -153,6 +153,6 @@ def test_a_cookie_alone_authorises_nothing() -> None:
 def test_the_package_contains_no_tests_and_no_history(tmp_path: Path) -> None:
     folder = package.copy_sources(tmp_path)
     top = {path.name for path in folder.iterdir()}
-    assert top == {"app.py", "chalicelib", ".chalice", "requirements.txt"}
+    assert top == {"app.py", "chalicelib", ".chalice"}
     names = {path.name for path in (folder / "chalicelib").rglob("*")}
     assert not names & {".git", "tests", ".env", "docs", "infra"}

@@ -34,6 +34,7 @@ PROGRAMS = [
     "infra.ops.restore",
     "infra.ops.redrive",
     "infra.tools.licences",
+    "infra.local.pythons",
     "infra.tools.voices",
     "tests.security.fuzz",
     "tests.security.timing",

@@ -2,16 +2,21 @@
 
 import gzip
 import json
+import sys
 from pathlib import Path
 from shutil import copy, copytree
 from zipfile import ZipFile
 
 import botocore
+import pytest
 from jinja2 import Environment, ModuleLoader
 
 from chalicelib.domain.languages import SOURCE, TABLE
 from chalicelib.rendering import templates
-from infra.deploy.package import ROOT, copy_sources, offline, trim_botocore, write_layer
+from infra.deploy import rollout
+from infra.deploy.package import ROOT, compile_modules, copy_sources, set_runtime, trim_botocore, write_layer
+from infra.deploy.stacks import Deployment
+from infra.deploy.stage import Stage
 
 DATA = Path(botocore.__file__).parent / "data"
 
@@ -45,21 +50,47 @@ def test_every_catalogue_is_packaged_compiled(tmp_path: Path) -> None:
     assert packaged == {f"{catalogue}/LC_MESSAGES/guichet.mo" for catalogue in translated}
 
 
-def test_pip_finds_the_wheels_of_a_folder_whose_path_has_a_space() -> None:
-    assert offline(Path("/tmp/a b/wheels"))["PIP_FIND_LINKS"] == "file:///tmp/a%20b/wheels"  # noqa: S108 - not opened
+def test_every_function_of_the_template_gets_the_python_of_the_stage(tmp_path: Path) -> None:
+    template = tmp_path / "sam.yaml"
+    template.write_text("A:\n  Runtime: python3.11\nB:\n  Runtime: python3.9\n")
+    set_runtime(template, "3.14")
+    assert template.read_text() == "A:\n  Runtime: python3.14\nB:\n  Runtime: python3.14\n"
 
 
-def test_the_layer_of_the_draw_function_has_its_package_where_lambda_looks_and_is_the_same_each_time(
-    tmp_path: Path,
-) -> None:
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    with ZipFile(wheels / "exemple-1.0-py3-none-any.whl", "w") as wheel:
-        for name in ("exemple/__init__.py", "exemple/py.typed", "exemple.pyi", "exemple-1.0.dist-info/RECORD"):
-            wheel.writestr(name, "")
+def test_a_layer_has_its_package_where_lambda_looks_and_is_the_same_each_time(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    for name in (
+        *("exemple/__init__.py", "exemple/py.typed", "exemple.pyi", "exemple-1.0.dist-info/RECORD"),
+        *("bin/exemple", "share/man/exemple.1", ".lock"),
+    ):
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).touch()
     for name in ("a.zip", "b.zip"):
-        write_layer(wheels, tmp_path / name)
-    names = ZipFile(tmp_path / "a.zip").namelist()
-    assert "python/exemple/__init__.py" in names
-    assert [name for name in names if not name.startswith("python/exemple/__")] == []
+        write_layer(packages, tmp_path / name)
+    assert ZipFile(tmp_path / "a.zip").namelist() == [
+        "python/exemple/__init__.py",
+        f"python/exemple/__pycache__/__init__.{sys.implementation.cache_tag}.pyc",
+    ]
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_without_an_interpreter_of_that_version_a_warning_says_what_it_costs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "exemple.py").touch()
+    compile_modules(tmp_path, "3.99")
+    assert [path.name for path in tmp_path.iterdir()] == ["exemple.py"]
+    assert capsys.readouterr().out == (
+        "warning: there is no Python 3.99 here: each cold start of a function compiles its modules first\n"
+    )
+
+
+def test_a_stage_is_packaged_for_the_python_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    packaged: dict[str, str] = {}
+    versions = type("Versions", (), dict.fromkeys(("live", "published"), lambda _: {}))()
+    monkeypatch.setattr(Deployment, "versions", versions)
+    monkeypatch.setattr(Deployment, "plan_app", lambda *_: None)
+    monkeypatch.setattr(rollout, "package", lambda stage, *, python: packaged.update({stage: python}))
+    stage = Stage("trial", "111122223333", "eu-west-3", "3.14", (), {}, {}, {})
+    rollout.deploy_functions(stage, Deployment("trial", lambda _: None), ask=lambda _: None)
+    assert packaged == {"trial": "3.14"}

@@ -108,7 +108,7 @@ def test_a_deployment_with_a_rotated_secret_deploys_the_functions_twice(monkeypa
     monkeypatch.setattr(Deployment, "stacks", type("Stacks", (), {"protect": lambda *_, **__: None})())
     monkeypatch.setattr(rollout, "deploy_functions", lambda *_: deployed.append(StageSecret.parse(aws.stored).current))
     monkeypatch.setattr(rollout, "put_services", stop)
-    stage = Stage("test", "123456789012", "eu-west-3", (), {}, {}, {})
+    stage = Stage("test", "123456789012", "eu-west-3", "3.13", (), {}, {}, {})
     for expected in ([OLD], [OLD, OLD, NEW], [OLD, OLD, NEW, NEW]):
         with pytest.raises(Stop):
             rollout.deploy(

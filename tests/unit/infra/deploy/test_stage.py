@@ -59,6 +59,12 @@ def test_each_twenty_letters_a_second_have_a_mailer(tmp_path: Path, rate: str | 
     assert read(tmp_path, {"MailRate": rate}).app["Mailers"] == mailers
 
 
+def test_a_stage_runs_the_python_of_its_settings_and_3_13_without_one(tmp_path: Path) -> None:
+    assert read(tmp_path, {}).python == "3.13"
+    assert read(tmp_path, {"python": '"3.14"'}).python == "3.14"
+    assert read(tmp_path, {"python": "3.11"}).python == "3.11"  # without quotes, which is a number
+
+
 def test_the_example_is_valid() -> None:
     settings = stage.read("example", None, today=TODAY, environ={})
     assert settings.data["MailDomain"] == "prefecture.example.org"
@@ -82,6 +88,8 @@ SENDER = "The e-mail address that sends the letters"
         ({"MailFrom": "rendez-vous"}, f"{PREFIX}MailFrom is 'rendez-vous': {SENDER}"),
         ({"MailRate": "0"}, f"{PREFIX}MailRate is 0: E-mails a second - at most the rate that SES grants"),
         ({"MailRate": '"1٤"'}, f"{PREFIX}MailRate is '1٤': E-mails a second - at most the rate that SES grants"),
+        ({"python": '"3.12"'}, f"{PREFIX}python is 3.12: expected 3.11, 3.13 or 3.14"),
+        ({"python": "3"}, f"{PREFIX}python is 3: expected 3.11, 3.13 or 3.14"),
         ({"account": '"11112222333٣"'}, f"{PREFIX}account is '11112222333٣': expected {ACCOUNT}"),
         ({"MailRate": "many"}, f"{PREFIX}MailRate is 'many': E-mails a second - at most the rate that SES grants"),
         ({"MailRate": ""}, f"{PREFIX}MailRate is None: E-mails a second - at most the rate that SES grants"),

@@ -21,6 +21,12 @@ def test_each_package_of_the_bill_gets_the_licence_that_it_names() -> None:
     assert jinja["components"][0]["licenses"] == [{"license": {"name": "BSD License"}}]
 
 
+def test_a_package_in_two_versions_for_different_pythons_gets_the_licence_of_the_installed_one() -> None:
+    both = {"components": [*bill("urllib3", "0.1")["components"], *bill("urllib3", version("urllib3"))["components"]]}
+    licences.complete(both)
+    assert [component["licenses"] for component in both["components"]] == [[{"expression": "MIT"}]] * 2
+
+
 @pytest.mark.parametrize(
     ("name", "pinned", "line"),
     [
