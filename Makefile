@@ -27,6 +27,9 @@ help:  ## list the targets
 run: setup  ## start the whole service on this machine; Ctrl-C stops it
 	@$(BIN)/python -m infra.local
 
+local: setup  ## run `chalice local` on port 8000 (PORT=) with a table, an inbox and the mailer on this machine; Ctrl-C stops it
+	@$(BIN)/python -m infra.local.plain $(if $(PORT),--port '$(PORT)')
+
 rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VISITORS= SEATS= BOTS= KINDS= LOCAL= ...)
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' HASTE='$(HASTE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' LOCAL='$(LOCAL)' \
@@ -99,6 +102,9 @@ rotate: setup  ## replace the secret of STAGE=...; `make deploy` puts it in plac
 
 destroy: setup  ## delete STAGE=...; its table stays (docs/deploy.md)
 	@$(BIN)/python -m infra.deploy destroy '$(STAGE)' $(if $(YES),--yes) $(if $(ERASE),--erase '$(ERASE)')
+
+chalice: setup  ## write a plain Chalice project with the settings of your shell to build/chalice (docs/deploy.md)
+	@$(BIN)/python -m infra.deploy.plain
 
 rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (15 minutes)
 	@$(BIN)/pytest tests/rehearsal

@@ -122,7 +122,11 @@ def run_chalice(stage: str, project: Path, wheels: Path, out: Path) -> None:
     options = ["--template-format", "yaml", "--merge-template", str(ROOT / "infra/deploy/templates/app.yaml")]
     command = [*chalice, "package", "--stage", stage, *options, str(out.absolute())]
     # Chalice needs a region. The package does not depend on which.
-    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3"} | offline(wheels)
+    env = (
+        os.environ
+        | {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3", "GUICHET_PACKAGING": "1"}
+        | offline(wheels)
+    )
     ended = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
     if "Could not install dependencies" in ended.stdout + ended.stderr:  # Chalice only warns, and leaves them out
         raise subprocess.CalledProcessError(1, command, ended.stdout, ended.stderr)
