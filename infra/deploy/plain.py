@@ -89,4 +89,4 @@ if __name__ == "__main__":
         write(PROJECT, os.environ)
     except subprocess.CalledProcessError as error:
         raise packaging_failed(error) from error
-    print(f".venv/bin/chalice --project-dir {PROJECT.relative_to(ROOT)} deploy")
+    print(f"cd {PROJECT.relative_to(ROOT)} && ../../.venv/bin/chalice deploy")
