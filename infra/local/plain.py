@@ -15,15 +15,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chalicelib.booking import schedule
-from chalicelib.web import clock
 from infra.deploy.stacks import Deployment
 from infra.local import inbox
 from infra.local.launcher import answers, clean_environment, failure, guarded, start_emulator
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import HOST, MAIL_FROM, STAGE, CannotRun, any_port, is_free, read_port
-from infra.local.stack import SERVICES, Stack, put_services
-from infra.ops.stage_access import select_stage
+from infra.local.stack import SERVICES, Stack, operate, put_services
 
 PORT = 8000
 """Chalice's own default."""
@@ -76,9 +73,7 @@ def create_table(stack: Stack, folder: Path) -> str:
     if plan := deployment.plan_data({"MailFrom": MAIL_FROM}):
         deployment.stacks.execute(plan)
     put_services(stack, folder, sorted(SERVICES.glob("*.yaml")))
-    os.environ["AWS_ENDPOINT_URL"] = stack.endpoint
-    select_stage(STAGE)
-    schedule.release_seats(clock.now())
+    operate(stack, folder, "release", "run")
     return str(stack.client("dynamodb").describe_table(TableName=stack.table)["Table"]["LatestStreamArn"])
 
 

@@ -15,7 +15,8 @@ def test_a_word_is_no_port() -> None:
 
 
 def test_a_port_in_use_is_refused_with_the_command_for_another_one() -> None:
-    with socket.create_server((HOST, 0)) as listener, pytest.raises(CannotRun) as refused:
+    with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
-        plain.main(["--port", str(port)])
+        with pytest.raises(CannotRun) as refused:
+            plain.main(["--port", str(port)])
     assert str(refused.value) == f"guichet: port {port} is in use: choose another one with `make local PORT={port + 1}`"
