@@ -27,9 +27,6 @@ help:  ## list the targets
 run: setup  ## start the whole service on this machine; Ctrl-C stops it
 	@$(BIN)/python -m infra.local
 
-local: setup  ## run `chalice local` on port 8000 (PORT=) with a table, an inbox and the mailer on this machine; Ctrl-C stops it
-	@$(BIN)/python -m infra.local.plain $(if $(PORT),--port '$(PORT)')
-
 rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VISITORS= SEATS= BOTS= KINDS= LOCAL= ...)
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' HASTE='$(HASTE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' LOCAL='$(LOCAL)' \
@@ -37,6 +34,9 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 
 bench-rush: setup  ## play 3,000 on 60 with each kind of program at 2, 20 and 50 % (20 minutes); RECORD=1 writes docs/fairness.md
 	@$(BIN)/python -m tests.load.rush.table $(if $(RECORD),--record)
+
+local: setup  ## run `chalice local` on port 8000 (PORT=) with a table, an inbox and the mailer on this machine; Ctrl-C stops it
+	@$(BIN)/python -m infra.local.plain $(if $(PORT),--port '$(PORT)')
 
 test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the deployed stack, the browser
 	@$(MAKE) --no-print-directory -j2 lint test-unit
