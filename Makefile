@@ -35,6 +35,9 @@ rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VI
 bench-rush: setup  ## play 3,000 on 60 with each kind of program at 2, 20 and 50 % (20 minutes); RECORD=1 writes docs/fairness.md
 	@$(BIN)/python -m tests.load.rush.table $(if $(RECORD),--record)
 
+local: setup  ## run `chalice local` on port 8000 (PORT=) with a table, an inbox and the mailer on this machine; Ctrl-C stops it
+	@$(BIN)/python -m infra.local.plain $(if $(PORT),--port '$(PORT)')
+
 test: setup  ## run all tests but the long ones: lint, unit tests, proofs, the deployed stack, the browser
 	@$(MAKE) --no-print-directory -j2 lint test-unit
 	@$(MAKE) --no-print-directory --keep-going -j3 test-stack test-browser test-rest  # the last one is niced
@@ -105,6 +108,9 @@ rotate: setup  ## replace the secret of STAGE=...; `make deploy` puts it in plac
 
 destroy: setup  ## delete STAGE=...; its table stays (docs/deploy.md)
 	@$(BIN)/python -m infra.deploy destroy '$(STAGE)' $(if $(YES),--yes) $(if $(ERASE),--erase '$(ERASE)')
+
+chalice: setup  ## write a plain Chalice project with the settings of your shell to build/chalice (docs/deploy.md)
+	@$(BIN)/python -m infra.deploy.plain
 
 rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (15 minutes)
 	@$(BIN)/pytest tests/rehearsal

@@ -14,7 +14,11 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Request, Response
 
-from chalicelib import __version__, log, settings
+from chalicelib import settings
+
+settings.check_at_start()  # before the other imports, one of which writes to the log
+
+from chalicelib import __version__, log
 from chalicelib.allocation import entries
 from chalicelib.booking import (
     attempts,
@@ -50,7 +54,6 @@ from chalicelib.web.visit import UNKNOWN_PATH, Visit
 
 gc.freeze()  # exempts what was imported from every later collection as well
 gc.enable()
-settings.check_at_start()
 app = Chalice(app_name="guichet")
 app.api.binary_types = []
 app.register_blueprint(desk_routes.routes)
@@ -401,34 +404,34 @@ def ask_link(visit: Visit) -> Reply:
 
 
 # One Lambda function for each step: `infra/deploy/templates/app.yaml` sends each route to one. Chalice's own function,
-# APIHandler, answers the routes of "page".
+# APIHandler, answers the routes of "page". In a plain `chalice deploy` it answers all routes.
 
 
-@app.lambda_function(name="slots")
+@handler.unless_plain(app.lambda_function(name="slots"))
 def slots_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer the route of the calendar."""
     return app(event, context)
 
 
-@app.lambda_function(name="hold")
+@handler.unless_plain(app.lambda_function(name="hold"))
 def hold_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer the routes that place, extend or end a hold."""
     return app(event, context)
 
 
-@app.lambda_function(name="captcha")
+@handler.unless_plain(app.lambda_function(name="captcha"))
 def captcha_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer the routes of the captcha."""
     return app(event, context)
 
 
-@app.lambda_function(name="request")
+@handler.unless_plain(app.lambda_function(name="request"))
 def request_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer the routes of the details and of a request."""
     return app(event, context)
 
 
-@app.lambda_function(name="desk")
+@handler.unless_plain(app.lambda_function(name="desk"))
 def desk_function(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer the routes of the agents."""
     return app(event, context)
@@ -449,7 +452,7 @@ def mailer(event: DynamoDBEvent) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
-@app.lambda_function(name="feedback")
+@handler.unless_plain(app.lambda_function(name="feedback"))
 def feedback_function(event: dict[str, Any], _context: object) -> None:
     """Handle the reports of SES about bounces and complaints. `infra/deploy/templates/app.yaml` names their topic."""
     from chalicelib.mail import bounces  # noqa: PLC0415  # as in `mailer`
@@ -458,7 +461,7 @@ def feedback_function(event: dict[str, Any], _context: object) -> None:
         bounces.handle(record["Sns"]["Message"], clock.now())
 
 
-@app.lambda_function(name="office")
+@handler.unless_plain(app.lambda_function(name="office"))
 def office_function(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Enter somebody in the draws who came by post, by phone or in person. Only an operator can call it."""
     from chalicelib.web import office_calls  # noqa: PLC0415  # as in `mailer`
@@ -488,7 +491,7 @@ def draw(_event: CloudWatchEvent) -> None:
     run.run(clock.now)
 
 
-@app.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
+@handler.unless_plain(app.schedule(Rate(5, unit=Rate.MINUTES), name="canary"))
 def canary(_event: CloudWatchEvent) -> None:
     """Book, confirm and erase one appointment of a hidden service, at the URL that applicants use."""
     from chalicelib.canary import run  # noqa: PLC0415  # as in `mailer`

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -134,9 +135,21 @@ def parse_secret(stored: str) -> StageSecret:
         raise WrongSetting("guichet: GUICHET_SECRET has a key with a malformed date. Run `make rotate`.") from error
 
 
+def is_plain_chalice() -> bool:
+    """Return whether the `chalice` program has loaded the application, other than for `make deploy`."""
+    return "AWS_CHALICE_CLI_MODE" in os.environ and "GUICHET_PACKAGING" not in os.environ
+
+
 def check_at_start() -> None:
-    """Read the settings when a Lambda function starts, so that a wrong one stops it before the first request."""
-    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    """Read the settings when a Lambda function or `chalice` starts, so that a wrong one stops it at once."""
+    if is_plain_chalice():
+        try:
+            current()
+        except WrongSetting as error:
+            # `chalice local` loads the application in a thread, from which SystemExit does not end the program.
+            sys.stderr.write(f"{error} `make local` and `make chalice` set it (docs/deploy.md).\n")
+            os._exit(1)
+    elif "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         current()
 
 

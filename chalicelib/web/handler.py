@@ -4,10 +4,11 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from chalice.app import Blueprint, Chalice, Request, Response
 
-from chalicelib import log
+from chalicelib import log, settings
 from chalicelib.domain.refusals import Refusal
 from chalicelib.web import clock, incoming, problems
 from chalicelib.web.reply import Problem, Redirect, RefusalPage, Reply
@@ -75,6 +76,11 @@ def route(
         return respond
 
     return decorate
+
+
+def unless_plain(register: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a decorator of Chalice, or one that does nothing: a plain deployment lacks what calls the function."""
+    return (lambda function: function) if settings.is_plain_chalice() else register
 
 
 def failure_response(request: Request) -> Response:

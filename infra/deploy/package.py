@@ -132,8 +132,8 @@ def run_chalice(stage: str, project: Path, out: Path) -> None:
     options = ["--template-format", "yaml", "--merge-template", str(ROOT / "infra/deploy/templates/app.yaml")]
     command = [*chalice, "package", "--stage", stage, *options, str(out.absolute())]
     # Chalice needs a region. The package does not depend on which.
-    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3"}
-    subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+    own = {"PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "eu-west-3", "GUICHET_PACKAGING": "1"}
+    subprocess.run(command, env=os.environ | own, check=True, capture_output=True, text=True)
 
 
 def set_runtime(template: Path, python: str) -> None:

@@ -15,6 +15,7 @@ from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from infra.local import process_guard
 from infra.local.settings import HOST, KEYS, REGION, CannotRun, is_free
 
 DISK_NEEDED = 500_000_000
@@ -86,6 +87,28 @@ def start_emulator(
             yield emulator
         finally:
             guard.communicate()  # closing its stdin makes the guard end the emulator and its workers
+
+
+@contextmanager
+def guarded(
+    words: list[str], folder: Path, environ: Mapping[str, str], log: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python program that cannot outlive this process. It writes to the log, or to the terminal."""
+    folder.mkdir()
+    guard = [sys.executable, process_guard.__file__, str(folder), sys.executable, *words]
+    process = subprocess.Popen(
+        guard,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        cwd=Path(__file__).parents[2],
+        env=environ,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.communicate()  # closing its stdin makes the guard end the program
 
 
 def clean_environment(folder: Path) -> dict[str, str]:

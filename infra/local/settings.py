@@ -22,12 +22,12 @@ class CannotRun(SystemExit):
     """The local stack cannot start or has stopped. The message is one line that names the reason."""
 
 
-def read_port(text: str) -> int:
+def read_port(text: str, name: str = "GUICHET_PORT") -> int:
     """Parse a value of GUICHET_PORT. Return 0 for an empty one; raise CannotRun if it is not a port number."""
     if not text:
         return 0
     if not re.fullmatch("[0-9]+", text) or not 0 < int(text) < 65536:  # noqa: PLR2004 - ports are 16 bits
-        raise CannotRun(f"guichet: GUICHET_PORT must be a port number from 1 to 65535, not {text!r}")
+        raise CannotRun(f"guichet: {name} must be a port number from 1 to 65535, not {text!r}")
     return int(text)
 
 

@@ -4,19 +4,25 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 from botocore.exceptions import WaiterError
 
-from infra.deploy.package import ROOT, copy_sources
+from chalicelib.canary.api import Api
+from chalicelib.domain.tokens import Keys
+from infra.deploy import plain, smoke
+from infra.deploy.package import ROOT
 from infra.deploy.stacks import Deployment
 from infra.local import inbox
 from infra.local.launcher import start_emulator
 from infra.local.settings import ACCOUNT, KEYS, REGION, is_free
 from tests.rehearsal.operator import STEPS, Operator
+
+PLAIN_ZIP = 20_000_000
+"""Bytes. With the data of all services of AWS it has 31 million."""
 
 
 @pytest.fixture(scope="module")
@@ -227,43 +233,64 @@ def test_an_old_change_set_does_not_stop_a_deployment(operator: Operator) -> Non
     assert operator.run("deploy", code=1)[0] == "guichet-trial-data: a new stack"
 
 
-def test_a_plain_chalice_deploy_creates_every_function_and_the_stream_mapping(
-    operator: Operator, tmp_path: Path
-) -> None:
+def test_a_plain_chalice_deploy_has_no_idle_function_and_books_with_letters(operator: Operator, tmp_path: Path) -> None:
+    """One deployment has all settings: Chalice deploys again with PutRestApi, which the emulator does not know."""
     deployment = Deployment("dev", operator.client)
     plan = deployment.plan_data({"MailFrom": "rendez-vous@prefecture.example.org"})
     assert plan
     deployment.stacks.execute(plan)
-    stream = operator.client("dynamodb").describe_table(TableName="guichet-dev")["Table"]["LatestStreamArn"]
-    copy_sources(tmp_path)
-    copyfile(ROOT / "requirements.txt", tmp_path / "requirements.txt")  # Chalice installs them itself
-    command = [
-        str(Path(sys.executable).with_name("chalice")),
-        "--project-dir",
-        str(tmp_path),
-        "deploy",
-        "--stage",
-        "dev",
-    ]
-    env = {
-        **os.environ,
-        **KEYS,
-        "AWS_ENDPOINT_URL": operator.endpoint,
-        "AWS_DEFAULT_REGION": REGION,
-        "GUICHET_STREAM": stream,
+    secret = operator.client("secretsmanager").get_secret_value(SecretId="guichet-dev")["SecretString"]
+    environ = {
+        "GUICHET_SECRET": secret,
+        "GUICHET_STREAM": operator.client("dynamodb").describe_table(TableName="guichet-dev")["Table"][
+            "LatestStreamArn"
+        ],
+        "GUICHET_MAIL_FROM": "rendez-vous@prefecture.example.org",
+        "GUICHET_MAIL_RATE": "14",
+        "GUICHET_PUBLIC_URL": "https://guichet.example.org/api",
     }
-    subprocess.run(command, env=env, check=True, capture_output=True)
-    functions = operator.client("lambda").list_functions()["Functions"]
-    deployed = [function for function in functions if "-dev" in function["FunctionName"]]
-    names = json.loads((tmp_path / ".chalice" / "config.json").read_text("utf-8"))["lambda_functions"]
-    assert {function["FunctionName"] for function in deployed} == {
-        "guichet-dev",
-        *(f"guichet-dev-{name}" for name in names if name != "api_handler"),
-    }
-    for function in deployed:
-        assert function["Environment"]["Variables"] == {"GUICHET_STAGE": "dev", "GUICHET_TABLE": "guichet-dev"}
-        assert function["CodeSize"] > 15_000_000, "its packages are missing"
+    url = chalice_deploy(operator, tmp_path / "project", environ)
+    check_functions(operator, environ)
+    operator.run_program("infra.ops", "services", "put", "--yes", "--stage", "dev", str(smoke.write_files(tmp_path)[0]))
+    trial = smoke.prepare(deployment, Api(url), Keys(secret), datetime.now(UTC))
+    assert [f"  ok: {step}" for step in smoke.run("dev", trial)] == STEPS
+
+
+def chalice_deploy(operator: Operator, project: Path, environ: Mapping[str, str]) -> str:
+    """Deploy with Chalice alone, and return the URL of the API. The record of it stays in the test's folder."""
+    plain.write(project, environ)
+    record = project / ".chalice" / "deployed"
+    record.unlink()
+    chalice = [str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project), "deploy"]
+    env = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": operator.endpoint, "AWS_DEFAULT_REGION": REGION}
+    subprocess.run(chalice, env=env, check=True, capture_output=True)
+    resources = json.loads((record / "dev.json").read_text("utf-8"))["resources"]
+    (api,) = (resource["rest_api_id"] for resource in resources if resource["resource_type"] == "rest_api")
+    return f"{operator.endpoint}/_aws/execute-api/{api}/api"
+
+
+def check_functions(operator: Operator, environ: Mapping[str, str]) -> None:
+    """Check the functions of a plain deployment: their names, variables, roles, log groups and events."""
+    listed = operator.client("lambda").list_functions()["Functions"]
+    functions = [function for function in listed if function["FunctionName"].startswith("guichet-dev")]
+    events = {f"guichet-dev-{name}" for name in ("mailer", "release", "expiry", "draw")}
+    assert {function["FunctionName"] for function in functions} == {"guichet-dev", *events}
+    policy = json.loads((ROOT / ".chalice" / "policy-dev.json").read_text("utf-8"))
+    for function in functions:
+        assert function["Environment"]["Variables"] == {
+            "GUICHET_STAGE": "dev",
+            "GUICHET_TABLE": "guichet-dev",
+            **environ,
+        }
+        assert function["CodeSize"] < PLAIN_ZIP
+        role = function["Role"].rpartition("/")[2]
+        assert operator.client("iam").get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"] == policy
+    groups = operator.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/guichet-dev")["logGroups"]
+    kept = {group["logGroupName"] for group in groups if group.get("retentionInDays") == 30}
+    assert kept == {f"/aws/lambda/{name}" for name in events}
     (mapping,) = operator.client("lambda").list_event_source_mappings(FunctionName="guichet-dev-mailer")[
         "EventSourceMappings"
     ]
-    assert mapping["EventSourceArn"] == stream
+    assert mapping["EventSourceArn"] == environ["GUICHET_STREAM"]
+    rules = operator.client("events").list_rules(NamePrefix="guichet-dev-")["Rules"]
+    assert {rule["Name"] for rule in rules} == {f"guichet-dev-{name}-event" for name in ("release", "expiry", "draw")}

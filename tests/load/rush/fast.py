@@ -2,32 +2,25 @@
 
 It runs the same application, table, letters and expiry as a stage, without API Gateway, Lambda and roles, so that a
 machine carries a crowd that is many times larger. MiniStack's Lambdas stay the reference for correctness.
-
-`python -m tests.load.rush.fast STREAM` is the process beside the web servers: the mailer, and the expiry once a minute.
 """
 
 import os
 import secrets
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import boto3
 
-from chalicelib.booking import schedule
-from chalicelib.mail import outbox
 from chalicelib.storage import service_store
-from chalicelib.web import clock
 from infra.deploy.package import ROOT
-from infra.local import inbox, process_guard
-from infra.local.launcher import answers, clean_environment, start_emulator
+from infra.local import inbox
+from infra.local.launcher import answers, clean_environment, guarded, start_emulator
 from infra.local.settings import HOST, MAIL_FROM, STAGE, any_port
 from infra.local.settings import KEYS as AWS_KEYS
 from infra.ops.stage_access import select_stage, table_of
@@ -84,7 +77,7 @@ def running(document: Mapping[str, Any], *, origin_holds: str) -> Iterator[Site]
         servers = ["-m", "gunicorn", "tests.load.server:application", "--bind", url.removeprefix("http://")]
         servers += ["--workers", str(SERVERS), "--backlog", "8192", "--timeout", "60", "--no-control-socket"]
         server = cleanup.enter_context(guarded(servers, folder / "web", environ, log))
-        cleanup.enter_context(guarded(["-m", "tests.load.rush.fast", stream], folder / "mailer", environ, log))
+        cleanup.enter_context(guarded(["-m", "infra.local.mailer", stream], folder / "mailer", environ, log))
         wait_for(url, server, log)
         yield Site(url, mailbox.url, emulator.url, environ["GUICHET_SECRET"])
 
@@ -97,22 +90,6 @@ def create_table(document: Mapping[str, Any]) -> str:
     return str(table["TableDescription"]["LatestStreamArn"])
 
 
-@contextmanager
-def guarded(
-    words: list[str], folder: Path, environ: Mapping[str, str], log: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python program that cannot outlive this process."""
-    folder.mkdir()
-    guard = [sys.executable, process_guard.__file__, str(folder), sys.executable, *words]
-    process = subprocess.Popen(  # noqa: S603 - our own
-        guard, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environ, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        process.communicate()  # closing its stdin makes the guard end the program
-
-
 def wait_for(url: str, server: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     """Wait until the web servers answer. Raise CannotRush with the last line of the log if they do not."""
     deadline = time.monotonic() + START_SECONDS
@@ -122,32 +99,3 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: IO[bytes]) -> None:
             lines = log.read().decode(errors="replace").strip().splitlines()
             raise CannotRush(f"guichet: the web servers do not start: {lines[-1] if lines else 'no reason given'}")
         time.sleep(0.1)
-
-
-# The process beside the web servers
-
-
-def deliver(stream: str) -> None:
-    """Deliver the letters that the stream calls for, in order; once a minute, end what has expired. Never returns."""
-    client = boto3.client("dynamodbstreams")
-    shard = client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"][0]["ShardId"]
-    start = {"StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
-    iterator, swept = client.get_shard_iterator(**start)["ShardIterator"], time.monotonic()
-    while True:
-        if time.monotonic() - swept >= EXPIRY_SECONDS:
-            swept = time.monotonic()
-            schedule.end_expired(clock.now())
-        page = client.get_records(ShardIterator=iterator, Limit=100)  # as in infra/deploy/templates/app.yaml
-        iterator = page["NextShardIterator"]
-        changes = [change["dynamodb"] for change in page["Records"] if change["eventName"] == "MODIFY"]
-        records = [(change["SequenceNumber"], change.get("OldImage"), change.get("NewImage")) for change in changes]
-        while records:
-            failed = outbox.deliver(records, now=clock.now(), oldest=datetime.now(UTC))
-            records = [record for record in records if record[0] in failed]
-        if not changes:
-            time.sleep(NO_WAIT)
-
-
-if __name__ == "__main__":
-    process_guard.die_with_parent()
-    deliver(sys.argv[1])

@@ -28,8 +28,10 @@ PROGRAMS = [
     "infra.local",
     "infra.local.desk_pictures",
     "infra.local.lighthouse",
+    "infra.local.plain",
     "infra.ops",
     "infra.deploy.package",
+    "infra.deploy.plain",
     "infra.deploy.scan",
     "infra.ops.restore",
     "infra.ops.redrive",
@@ -86,9 +88,9 @@ def test_the_list_of_programs_is_complete() -> None:
     modules = {str(path.relative_to(ROOT)).removesuffix(".py").replace("/", ".") for path in with_main}
     started_by_others = {
         "infra.local.emulator",
+        "infra.local.mailer",
         "infra.local.process_guard",
         "tests.load.rush.crowd",
-        "tests.load.rush.fast",
         "tests.load.peerevent",
         "tests.load.simulation.measure",
     }

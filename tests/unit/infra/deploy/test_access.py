@@ -13,7 +13,6 @@ from infra.deploy.package import ROOT
 from infra.deploy.stacks import Deployment
 from infra.deploy.stage import Stage
 from tests.rehearsal.access import actions_of
-from tests.unit.infra.deploy.test_policies import FUNCTIONS
 
 VALUES = {"Partition": "aws", "Region": "eu-west-3", "AccountId": "111122223333"}
 BOUNDARY = "arn:aws:iam::111122223333:policy/guichet-prod-functions"
@@ -86,7 +85,8 @@ def test_what_is_written_belongs_to_the_stage_except_for_what_is_listed_here(nam
 
 def test_the_boundary_of_the_functions_has_what_their_policies_allow_and_no_more() -> None:
     """WarmUpRole has no file; DynamoDB uses the key with the role of its caller."""
-    documents = [json.loads((ROOT / ".chalice" / f"policy-{name}.json").read_text("utf-8")) for name in FUNCTIONS]
+    files = set((ROOT / ".chalice").glob("policy-*.json")) - {ROOT / ".chalice" / "policy-dev.json"}
+    documents = [json.loads(file.read_text("utf-8")) for file in files]
     statements = [each for document in documents for each in document["Statement"] if each["Effect"] == "Allow"]
     of_functions = {action for statement in statements for action in statement["Action"]}
     beyond = {f"lambda:{name}ProvisionedConcurrencyConfig" for name in ("Put", "Delete")}
@@ -149,6 +149,6 @@ def test_make_access_names_the_sender_that_ses_verifies(
     monkeypatch.setattr(rollout, "check_keys", lambda *_: None)
     monkeypatch.setattr(Deployment, "plan_access", lambda _, name: planned.append(name))
     data = {"MailFrom": "awa@example.org", "MailDomain": domain}
-    stage = Stage("prod", "111122223333", "eu-west-3", (), data, {}, {})
+    stage = Stage("prod", "111122223333", "eu-west-3", "3.13", (), data, {}, {})
     rollout.give_access(stage, Deployment("prod", lambda _: None), lambda _: None)
     assert planned == [sender]

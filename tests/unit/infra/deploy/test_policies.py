@@ -112,3 +112,32 @@ def test_each_permission_is_revoked_in_the_rehearsal_or_is_one_that_the_emulator
     revoked = {(who, action) for who, action, _, fails in rows if not fails.endswith("(AWS)")}
     assert revoked == set(NEEDED)
     assert {action for _, action, _, fails in rows if fails.endswith("(AWS)")} == set(NOT_CHECKED)
+
+
+def test_the_role_of_a_plain_chalice_deploy_may_do_what_the_roles_of_the_functions_may_but_fill_queues() -> None:
+    ours = {"queue", "queue of undone runs", "the stage's key"}  # Chalice makes none of them
+    allowed = {(action, on) for _, action, on, _ in documented() if on not in ours}
+    plain = {
+        "table": ["table/guichet-dev"],
+        "stream": ["table/guichet-dev/stream/*"],
+        "streams of the table": ["table/guichet-dev/stream/*"],
+        "sender and configuration set": ["identity/*", "configuration-set/guichet-dev"],
+        "its log group": ["log-group:/aws/lambda/guichet-dev:*", "log-group:/aws/lambda/guichet-dev-*:*"],
+    }
+    expected = {
+        (action, f"arn:aws:{action.partition(':')[0]}:*:*:{resource}")
+        for action, on in allowed
+        for resource in plain[on]
+    }
+    # Chalice names the log group of the API's function after another function, so Lambda creates that group itself.
+    expected.add(("logs:CreateLogGroup", "arn:aws:logs:*:*:log-group:/aws/lambda/guichet-dev:*"))
+    document = json.loads((ROOT / ".chalice" / "policy-dev.json").read_text("utf-8"))
+    statements = document["Statement"]
+    resources = [on if isinstance(on, list) else [on] for on in (statement["Resource"] for statement in statements)]
+    found = [
+        (action, resource)
+        for statement, on in zip(statements, resources, strict=True)
+        for action in statement["Action"]
+        for resource in on
+    ]
+    assert sorted(found) == sorted(expected)
