@@ -103,7 +103,7 @@ rotate: setup  ## replace the secret of STAGE=...; `make deploy` puts it in plac
 destroy: setup  ## delete STAGE=...; its table stays (docs/deploy.md)
 	@$(BIN)/python -m infra.deploy destroy '$(STAGE)' $(if $(YES),--yes) $(if $(ERASE),--erase '$(ERASE)')
 
-rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (15 minutes)
+rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (20 minutes)
 	@$(BIN)/pytest tests/rehearsal
 
 drill: setup  ## practise recovery on an emulator, with times: roll back, send letters again, restore items (a minute)
