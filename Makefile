@@ -112,7 +112,7 @@ destroy: setup  ## delete STAGE=...; its table stays (docs/deploy.md)
 chalice: setup  ## write a plain Chalice project with the settings of your shell to build/chalice (docs/deploy.md)
 	@$(BIN)/python -m infra.deploy.plain
 
-rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (15 minutes)
+rehearse: setup  ## deploy, roll back and destroy a stage on an emulator, and revoke each permission (20 minutes)
 	@$(BIN)/pytest tests/rehearsal
 
 drill: setup  ## practise recovery on an emulator, with times: roll back, send letters again, restore items (a minute)

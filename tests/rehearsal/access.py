@@ -31,6 +31,7 @@ OTHER_NAMES = {
     "dynamodb:GetRecords": ("dynamodbstreams", "GetRecords"),
     "dynamodb:GetShardIterator": ("dynamodbstreams", "GetShardIterator"),
     "lambda:InvokeFunction": ("lambda", "Invoke"),
+    "ses:DeleteSuppressedDestination": ("sesv2", "DeleteSuppressedDestination"),
     "ses:GetAccount": ("sesv2", "GetAccount"),
 }
 """Actions of IAM that have another name in boto3."""
@@ -67,6 +68,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "logs:DescribeLogStreams": LOG,
     "logs:FilterLogEvents": LOG,
     "logs:GetLogEvents": {**LOG, "logStreamName": "none"},
+    "ses:DeleteSuppressedDestination": {"EmailAddress": "awa@example.org"},
     "sqs:ChangeMessageVisibility": {"QueueUrl": QUEUE, "ReceiptHandle": "none", "VisibilityTimeout": 0},
     "sqs:DeleteMessage": {"QueueUrl": QUEUE, "ReceiptHandle": "none"},
     "sqs:GetQueueAttributes": {"QueueUrl": QUEUE},
