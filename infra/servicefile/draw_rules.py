@@ -80,7 +80,7 @@ def _beside_a_release(document: Document) -> Iterator[Finding]:
         problem = "`draw` is there, but `allocation` is first_come"
         yield Finding(("draw",), problem, "Set `allocation` to draw, or remove `draw`")
     elif "release" not in document:
-        expected = "the keys weeks_ahead, on_holiday, moments"
+        expected = "the keys weeks_ahead, on_holiday, moments, batch_seconds"
         yield Finding(("release",), "`release` is missing", f"Add `release`: {expected}")
 
 
