@@ -7,14 +7,12 @@ from typing import Any
 import gevent
 
 from tests.load.history import OK
-from tests.load.rush.plan import PEOPLE
+from tests.load.rush.plan import PEOPLE, lateness
 from tests.load.rush.visitor import Left, Visitor
 
 LEAVING_SHARE = 0.9
 """The share of people who leave when nothing is free."""
 
-WITHOUT_SCRIPT = 0.1
-"""The share of people who press the button themselves when their turn comes."""
 ANSWER_ATTEMPTS = 3
 """How often a person sends the right answer when other visitors take every seat that the service tries."""
 
@@ -106,7 +104,7 @@ class Person(Visitor):
 
     def late_for_turn(self) -> float:
         """Return tenths of a second for a page that goes on by itself, or seconds for a person without script."""
-        return self.chance.uniform(2, 5) if self.chance.random() < WITHOUT_SCRIPT else self.chance.uniform(0.1, 0.5)
+        return lateness(self.chance)
 
     def fill_in(self) -> None:
         """Fill in the form. Some people load the page of their hold once more."""

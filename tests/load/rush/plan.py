@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -47,6 +48,8 @@ IDENTITIES = 5
 """How many applicants, cookies and client networks a program of the kind `many` has."""
 SOLVING_SECONDS = 2.0
 """Seconds that a solving program takes for the captcha."""
+WITHOUT_SCRIPT = 0.1
+"""The share of people who press a button when their turn comes. The page of the others goes on by itself."""
 FIRST_NETWORK = IPv4Address("10.0.0.0")
 """The first of the invented IP addresses. They appear in a header only: no traffic goes there."""
 
@@ -158,6 +161,11 @@ def programs(settings: Settings, worker: int) -> dict[str, int]:
     """Count the programs of each kind in one worker. Over all workers, each kind has an equal share."""
     numbers = part(round(settings.visitors * settings.bots), settings.workers, worker)
     return dict(Counter(settings.kinds[number % len(settings.kinds)] for number in numbers))
+
+
+def lateness(chance: random.Random) -> float:
+    """Return how many seconds after its turn a person asks for the seat."""
+    return chance.uniform(2, 5) if chance.random() < WITHOUT_SCRIPT else chance.uniform(0.1, 0.5)
 
 
 # The visitors' identities

@@ -170,6 +170,19 @@ def test_without_a_turn_the_seat_needs_the_captcha() -> None:
         holds.view_ready(queued().id, NOW)
 
 
+def test_a_turn_cannot_be_moved_forward_or_made_of_a_waiting_hold() -> None:
+    placed = place()
+    hold = solve(placed)
+    until = f"{round(hold.until.timestamp() * 1000):011x}"
+    for forged in (
+        hold.id.replace(until, f"{round(NOW.timestamp() * 1000):011x}"),
+        placed.id[:-26] + hold.id[-26:],
+        hold.id[:-26] + placed.id[-26:],
+    ):
+        with pytest.raises(refusals.NotFound):
+            captcha.take_seat(forged, now=NOW, ip_address=HERE)
+
+
 def test_giving_up_during_the_wait_is_possible_and_costs_nobody_a_seat() -> None:
     hold = queued()
     holds.end(hold.id, NOW)
