@@ -139,12 +139,13 @@ if (slots?.dataset.refresh) {
   setInterval(refresh, REFRESH_INTERVAL + Math.random() * 2000); // spreads the requests of visitors who came at the same time
 }
 
-// The turn of a hold. The page goes on by itself when it comes, but not when Back leads to it: one could not leave it.
+// The turn of a hold. The page goes on by itself when it comes, once: else Back could not lead past it.
 
 const turn = find("#turn");
-if (turn && performance.getEntriesByType("navigation")[0]?.type !== "back_forward") {
+if (turn && history.state !== "turn used") {
   setTimeout(() => {
     announce(turn.dataset.now);
+    history.replaceState("turn used", "");
     turn.requestSubmit();
   }, Number(turn.dataset.wait));
 }
