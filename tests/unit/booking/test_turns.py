@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib import settings
-from chalicelib.booking import captcha, holds
+from chalicelib.booking import captcha, holds, waiting
 from chalicelib.booking.hold import Held, Hold, Waiting
+from chalicelib.booking.hold_limits import Visitor
 from chalicelib.booking.holds import Wish
 from chalicelib.domain import refusals, turns
+from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
@@ -134,6 +136,16 @@ def test_a_right_answer_at_its_own_turn_or_later_takes_the_seat_at_once() -> Non
     assert solve(place(), turn).has_seat
 
 
+def test_of_two_requests_that_have_both_read_the_turn_one_takes_a_seat() -> None:
+    hold = queued()
+    turn, nobody = turn_of(hold), Visitor("", "")
+    first, second = (waiting.take_seat(hold, None, nobody, now=turn, rng=RNG) for _ in range(2))
+    assert first
+    assert second is None
+    assert taken() == 1
+
+
+@pytest.mark.usefixtures("one_call_at_a_time")
 def test_a_turn_gives_one_seat_however_often_it_is_used() -> None:
     placed = place()
     again, hold = solve(placed), solve(placed)
