@@ -29,7 +29,7 @@ run: setup  ## start the whole service on this machine; Ctrl-C stops it
 
 rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VISITORS= SEATS= BOTS= KINDS= LOCAL= ...)
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' HASTE='$(HASTE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
-	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' INBOX='$(INBOX)' LOCAL='$(LOCAL)' \
+	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' BATCH='$(BATCH)' INBOX='$(INBOX)' LOCAL='$(LOCAL)' \
 	  $(BIN)/python -m tests.load.rush
 
 bench-rush: setup  ## play 3,000 on 60 with each kind of program at 2, 20 and 50 % (20 minutes); RECORD=1 writes docs/fairness.md

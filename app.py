@@ -263,6 +263,13 @@ def answer_challenge(visit: Visit, hold: str) -> Reply:
     return hold_views.captcha_passed(passed_hold, visit)
 
 
+@sends("/holds/{hold}/seat", refusal_page=hold_views.turn_after_refusal)
+def take_seat(visit: Visit, hold: str) -> Reply:
+    """Take the seat of a hold whose turn has come."""
+    held = captcha.take_seat(hold, now=visit.now, visitor_token=visit.visitor_token, ip_address=visit.ip_address)
+    return hold_views.seat_taken(held, visit)
+
+
 # request
 
 

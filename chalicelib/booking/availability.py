@@ -18,7 +18,7 @@ from chalicelib.domain.refusals import (
 )
 from chalicelib.domain.seat import Seat, SeatKey, week_of
 from chalicelib.domain.service import Service
-from chalicelib.domain.tokens import TokenKind
+from chalicelib.domain.tokens import FIRST_FREE
 from chalicelib.domain.week_snapshot import LARGE
 from chalicelib.storage import recent, seat_store, service_store
 
@@ -152,7 +152,7 @@ def seat_for_waiting(hold: Waiting, now: datetime, rng: random.Random, *, spread
     chosen = seat_store.cached_seat(hold.token.seat, now, large=_is_large(service))
     if chosen and chosen.is_free(now) and calendar.is_offered(service, chosen.key, now):
         return chosen.key
-    if hold.token.kind is TokenKind.WAITING_FIRST:
+    if hold.token.kind in FIRST_FREE:
         free = first_free(service, now)
         return pick(service, free, now, rng) if free else None
     near = calendar.nearest_seats(service, free_seats(service, now), hold.start, calendar.FIRST_FREE_CANDIDATES)

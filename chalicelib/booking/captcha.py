@@ -7,7 +7,7 @@ from datetime import datetime
 from chalicelib import settings
 from chalicelib.booking import entering, hold_limits, holds, waiting
 from chalicelib.booking.hold import CAPTCHA_TRIES, Held, Hold, Waiting
-from chalicelib.domain.refusals import CaptchaSpent, CaptchaWrong
+from chalicelib.domain.refusals import CaptchaRequired, CaptchaSpent, CaptchaWrong, NotYourTurn
 from chalicelib.domain.rng import RNG
 from chalicelib.keys import keys
 from chalicelib.storage import seat_store, waiting_store
@@ -47,24 +47,26 @@ def answer(
     visitor_token: str = "",
     ip_address: str = "",
     rng: random.Random = RNG,
-) -> Held:
-    """Check an answer. The right one gives the hold the time for the form, and a waiting hold its seat or entry.
+) -> Hold:
+    """Check an answer. The right one gives the hold the time for the form, and a waiting hold its seat, turn or entry.
 
     Idempotent: a hold that passed its captcha is returned as it is. Raises CaptchaWrong, or CaptchaSpent when the
     challenge is foreign, too old, replaced, or has no tries left.
     """
     hold = holds.view(hold_id, now)
-    if isinstance(hold, Held) and (hold.captcha_passed or hold.is_filed):
+    if hold.captcha_passed or hold.is_filed or (isinstance(hold, Waiting) and hold.turn):
         return hold
     made_at = keys().challenge_time(challenge_id, hold.digest, now)
     is_right = _is_right(challenge_of(challenge_id, hold.digest), answer)
-    passed: Held | None
+    passed: Hold | None
     if isinstance(hold, Waiting):
         if not is_right:
             raise _wrong(waiting_store.count_wrong_answer(hold.digest, made_at, now, most=CAPTCHA_TRIES))
         visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
         if hold.is_entry:
             passed = entering.store(hold, made_at, visitor, now=now)
+        elif turn := waiting.next_turn(hold, ip_address, now):
+            passed = waiting.give_turn(hold, made_at, turn, now=now)
         else:
             passed = waiting.take_seat(hold, made_at, visitor, now=now, rng=rng)
     else:
@@ -74,6 +76,25 @@ def answer(
             )
         passed = _pass(hold, made_at, now)
     return passed or _passed_by_another_answer(hold_id, now)
+
+
+def take_seat(
+    hold_id: str, *, now: datetime, visitor_token: str = "", ip_address: str = "", rng: random.Random = RNG
+) -> Held:
+    """Take the seat of a hold whose turn has come. Idempotent: a hold that has its seat is returned as it is.
+
+    Raises NotYourTurn, before any write, while its service has a batch and the turn has not come; CaptchaRequired
+    before the captcha; SlotTaken or NothingFree when nothing is free.
+    """
+    hold = holds.view(hold_id, now)
+    if isinstance(hold, Held) and (hold.captcha_passed or hold.is_filed):
+        return hold
+    if isinstance(hold, Held) or not hold.turn:
+        raise CaptchaRequired
+    if now < hold.turn and hold.service.release.batch:
+        raise NotYourTurn(hold.turn, hold.seconds_to_turn)
+    visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
+    return waiting.take_seat(hold, None, visitor, now=now, rng=rng) or _passed_by_another_answer(hold_id, now)
 
 
 def _pass(hold: Held, made_at: int, now: datetime) -> Held | None:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
-from chalicelib.domain import draw_window, tokens
+from chalicelib.domain import draw_window, tokens, turns
 from chalicelib.domain.draw_window import Window
 from chalicelib.domain.entry import Carrier, Entry, seat_of
 from chalicelib.domain.seat import APPOINTMENT, EntryKey, Key, Seat, SeatKey, State
 from chalicelib.domain.service import Service
-from chalicelib.domain.tokens import SignedToken
+from chalicelib.domain.tokens import TURNS, SignedToken
 
 CAPTCHA_TRIES = 5
 """How many answers one challenge accepts."""
@@ -127,7 +128,7 @@ class Held(_AnyHold):
 class Waiting(_AnyHold):
     """A hold without a seat. It takes the seat that its token names, or a near one, when its captcha is passed.
 
-    One for an entry in the draws becomes that entry.
+    One whose captcha is passed in the batch of a release takes it at its turn. One for an entry becomes that entry.
     """
 
     @property
@@ -135,8 +136,28 @@ class Waiting(_AnyHold):
         """The preferences of an entry; empty for a seat."""
         return self.token.preferences
 
+    @property
+    def turn(self) -> datetime | None:
+        """When a hold whose captcha is passed may take its seat; None before its captcha."""
+        return (self.until - turns.KEPT).astimezone(self.service.zone) if self.token.kind in TURNS else None
+
+    @property
+    def milliseconds_to_turn(self) -> int:
+        """The time that was left until the turn when the hold was read, rounded up; 0 once the turn has come."""
+        return max(ceil(((self.turn or self.read_at) - self.read_at) / timedelta(milliseconds=1)), 0)
+
+    @property
+    def seconds_to_turn(self) -> int:
+        """The same in whole seconds, rounded up."""
+        return ceil(self.milliseconds_to_turn / 1000)
+
+    @property
+    def state(self) -> str:
+        """How far the visitor is."""
+        return "turn" if self.turn else "waiting"
+
     has_seat = captcha_passed = is_filed = can_extend = False
-    state, instead_of = "waiting", None
+    instead_of = None
 
 
 Hold = Held | Waiting

@@ -16,6 +16,7 @@ from chalicelib.domain.refusals import (
     HoldExpired,
     NotFound,
     NothingFree,
+    NotYourTurn,
     TooManyRequests,
     WrongAllocation,
 )
@@ -172,8 +173,10 @@ def _held(service: Service, token: SignedToken, now: datetime) -> Held:
 
 
 def view_ready(hold_id: str, now: datetime) -> Held:
-    """Read a hold that is ready for the details. Raises CaptchaRequired before the captcha."""
+    """Read a hold that is ready for the details. Raises CaptchaRequired before the captcha, NotYourTurn after it."""
     hold = view(hold_id, now)
+    if isinstance(hold, Waiting) and hold.turn:
+        raise NotYourTurn(hold.turn, hold.seconds_to_turn)
     if isinstance(hold, Waiting) or not (hold.captcha_passed or hold.is_filed):
         raise CaptchaRequired
     return hold

@@ -1,4 +1,4 @@
-"""Take a seat for a waiting hold whose captcha is passed."""
+"""Take a seat for a waiting hold whose captcha is passed, or give it a turn to do so."""
 
 import random
 from datetime import datetime
@@ -6,19 +6,49 @@ from datetime import datetime
 from chalicelib.booking import availability, hold_limits
 from chalicelib.booking.hold import CAPTCHA_TRIES, SEAT_ATTEMPTS, Held, Waiting
 from chalicelib.booking.hold_limits import Visitor
+from chalicelib.domain import turns
 from chalicelib.domain.refusals import TooManyRequests, WrongAllocation
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.keys import keys
 from chalicelib.storage import recent, seat_store, waiting_store
 
 
-def take_seat(hold: Waiting, made_at: int, visitor: Visitor, *, now: datetime, rng: random.Random) -> Held | None:
+def next_turn(hold: Waiting, ip_address: str, now: datetime) -> datetime | None:
+    """Return the turn of a hold whose captcha is passed in the batch of a release; None if it takes its seat at once.
+
+    The turn depends on the client network alone, so further holds have no better one. Where client networks are not
+    counted, each hold has a turn of its own.
+    """
+    release = turns.batched_release(hold.service, now)
+    if release is None or hold.service.draw:
+        return None
+    network = hold_limits.identify(keys(), "", ip_address, release).network if ip_address else ""
+    turn = turns.turn(hold.service, release, keys().turn_rank(hold.service.id, release, network or hold.digest))
+    return turn if now < turn else None
+
+
+def give_turn(hold: Waiting, made_at: int, turn: datetime, *, now: datetime) -> Waiting | None:
+    """Return the hold with its turn, which its new token carries. None if the challenge is spent. Writes nothing.
+
+    Raises SlotTaken or NothingFree when nothing is free.
+    """
+    if not availability.first_free(hold.service, now):
+        raise availability.refusal(hold.service, hold.start, now)
+    if not waiting_store.accepts(hold.digest, made_at, most=CAPTCHA_TRIES):
+        return None
+    until = turn + turns.KEPT
+    return Waiting(keys().turn_token(hold.token, until), hold.service, until, now)
+
+
+def take_seat(
+    hold: Waiting, made_at: int | None, visitor: Visitor, *, now: datetime, rng: random.Random
+) -> Held | None:
     """Take a seat for a waiting hold whose challenge of `made_at` was answered right. None if the challenge is spent.
 
-    Raises SlotTaken or NothingFree, before any write, when nothing is free, and WrongAllocation when the seats of the
-    service are drawn by now. The write that spends the challenge also names the seat, so of several right answers only
-    one goes on and a hold never gets two seats. When every seat it tried is gone, or the table throttles, the same
-    answer may be sent again.
+    `made_at` is None at the turn of a hold. Raises SlotTaken or NothingFree, before any write, when nothing is free,
+    and WrongAllocation when the seats of the service are drawn by now. The write that spends the challenge also names
+    the seat, so of several right answers only one goes on and a hold never gets two seats. When every seat it tried is
+    gone, or the table throttles, the same answer may be sent again.
     """
     service = hold.service
     if service.draw:

@@ -156,7 +156,10 @@ def _release(rule: Mapping[str, Any]) -> Release:
         for moment in rule["moments"]
     )
     return Release(
-        int(rule["weeks_ahead"]), moments, waits_for_working_day=rule.get("on_holiday") == "next_working_day"
+        int(rule["weeks_ahead"]),
+        moments,
+        waits_for_working_day=rule.get("on_holiday") == "next_working_day",
+        batch=timedelta(seconds=int(rule.get("batch_seconds", 0))),
     )
 
 

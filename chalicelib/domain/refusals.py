@@ -90,6 +90,15 @@ class NoMovesLeft(Refusal):
     """The request was already moved as often as its service allows."""
 
 
+@dataclass(slots=True)
+class NotYourTurn(Refusal):
+    """The seat or the details of a hold were sent before its turn, or before it took its seat at its turn."""
+
+    turn: datetime
+    seconds: int
+    """From now until the turn, rounded up; zero once it has come."""
+
+
 class CaptchaRequired(Refusal):
     """The details were sent before the captcha was passed."""
 

@@ -100,6 +100,8 @@ class Release:
     moments: tuple[ReleaseMoment, ...]
     waits_for_working_day: bool = False
     """Whether a moment on a public holiday waits for the next working day."""
+    batch: timedelta = timedelta(0)
+    """How long after each moment a captcha that is passed gives a turn instead of a seat; zero: never."""
 
 
 @dataclass(frozen=True, slots=True)

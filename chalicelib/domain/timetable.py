@@ -210,6 +210,11 @@ def has_crowd(service: Service, now: datetime) -> bool:
     return any(at - BEFORE_RELEASE <= now < at + AFTER_OPENING for at in moments)
 
 
+def last_release(service: Service, now: datetime) -> datetime | None:
+    """Return the release moment that came last, in UTC; None if there was none since the day before."""
+    return max((at for at in _moments_near(service, now.astimezone(UTC).date()) if at <= now), default=None)
+
+
 def is_new(opens_at: datetime, now: datetime) -> bool:
     """Tell whether a seat opened within the last 15 minutes: a freed seat attracts a crowd as well."""
     return opens_at <= now < opens_at + AFTER_OPENING

@@ -103,12 +103,17 @@ class TokenKind(StrEnum):
     """A hold that takes a seat after the captcha: the seat it names, or the nearest free one."""
     WAITING_FIRST = "waiting hold, first free"
     """The same for the first free slot: the seat it names, or the earliest free one."""
+    TURN = "turn"
+    """A waiting hold whose captcha is passed, with a turn at which it may take its seat."""
+    TURN_FIRST = "turn, first free"
     ENTRY = "entry"
     """A hold that becomes an entry in the draws after the captcha."""
     LINK = "link"
 
 
 WAITING = (TokenKind.WAITING, TokenKind.WAITING_FIRST)
+TURNS = (TokenKind.TURN, TokenKind.TURN_FIRST)
+FIRST_FREE = (TokenKind.WAITING_FIRST, TokenKind.TURN_FIRST)
 RECEIPT_LENGTH = 26
 
 
@@ -177,6 +182,16 @@ class Keys:
         kind = TokenKind.WAITING_FIRST if first_free else TokenKind.WAITING
         return self._signed(kind, hold.key, hold.secret, until)
 
+    def turn_token(self, hold: SignedToken, until: datetime) -> SignedToken:
+        """Return the token of this waiting hold once its captcha is passed and it has a turn, until `until`."""
+        kind = TokenKind.TURN_FIRST if hold.kind in FIRST_FREE else TokenKind.TURN
+        return self._signed(kind, hold.key, hold.secret, until)
+
+    def turn_rank(self, service_id: str, release: datetime, network: str) -> float:
+        """Return the rank of a client network among the turns of a release: a secret number from 0 up to 1."""
+        mac = self._mac("turn rank", service_id, _timestamp(release), network)
+        return int.from_bytes(mac[:6]) / 2**48
+
     def entry_token(
         self, service_id: str, preferences: Sequence[str], until: datetime, *, secret: Callable[[], str] = new_secret
     ) -> SignedToken:
@@ -220,7 +235,7 @@ class Keys:
 
     def read_hold_token(self, value: str) -> SignedToken:
         """Verify the token of a hold, waiting or not, in any case. Raise NotFound if this stage did not sign it."""
-        return self._read(value, (TokenKind.HOLD,), (*WAITING, TokenKind.ENTRY))
+        return self._read(value, (TokenKind.HOLD,), (*WAITING, TokenKind.ENTRY, *TURNS))
 
     def read_link_token(self, value: str) -> SignedToken:
         """Verify the token of a link, in any case. Raise NotFound if this stage did not sign it."""

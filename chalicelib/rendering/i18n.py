@@ -145,6 +145,12 @@ class Locale:
             return f"{moment.hour}\u00a0h\u00a0{moment.minute:02}"
         return f"{moment:%H:%M}"
 
+    def time_with_seconds(self, moment: datetime) -> str:
+        """Write a time to the second: `9 h 02 min 14 s` in French (with non-breaking spaces), `09:02:14` elsewhere."""
+        if self.is_french:
+            return f"{self.time_of_day(moment)}\u00a0min\u00a0{moment.second:02}\u00a0s"
+        return f"{moment:%H:%M:%S}"
+
     def number(self, number: int) -> str:
         """Write a number: `2 880` in French (with a non-breaking space), `2,880` in English, `2.880` in Turkish."""
         return f"{number:,}".replace(",", self._row.thousands)

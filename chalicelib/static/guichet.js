@@ -1,5 +1,5 @@
 // The only script of Guichet. Every page works without it. It refreshes the slots, counts down the time that is left,
-// renews the captcha without a new page, and sends a form once on a double click. It moves the focus only to a
+// renews the captcha without a new page, goes on at a turn, and sends a form once on a double click. It moves the focus only to a
 // mistake, and out of a form that can no longer be sent.
 
 const REFRESH_INTERVAL = 15_000; // milliseconds
@@ -137,6 +137,17 @@ if (slots?.dataset.refresh) {
     pause.textContent = paused ? resumeLabel : pauseLabel;
   });
   setInterval(refresh, REFRESH_INTERVAL + Math.random() * 2000); // spreads the requests of visitors who came at the same time
+}
+
+// The turn of a hold. The page goes on by itself when it comes, once: else Back could not lead past it.
+
+const turn = find("#turn");
+if (turn && history.state !== "turn used") {
+  setTimeout(() => {
+    announce(turn.dataset.now);
+    history.replaceState("turn used", "");
+    turn.requestSubmit();
+  }, Number(turn.dataset.wait));
 }
 
 // The time left on a hold.

@@ -45,23 +45,35 @@ def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -
     return int(row.number)
 
 
-def pass_captcha(hold: str, challenge: int, seat: Key, now: datetime, *, most: int, lifetime: timedelta) -> bool:
+def accepts(hold: str, challenge: int, *, most: int) -> bool:
+    """Tell, by a consistent read, whether a challenge of a waiting hold has tries left, and none has passed."""
+    row = items.waiting_item(hold)
+    with dynamodb.translated_errors():
+        try:
+            row.refresh(consistent_read=True)
+        except DoesNotExist:
+            return True
+    latest = int(row.challenge or 0)
+    return not row.seat and (latest < challenge or (latest == challenge and row.number < most))
+
+
+def pass_captcha(hold: str, challenge: int | None, seat: Key, now: datetime, *, most: int, lifetime: timedelta) -> bool:
     """Use up the challenge of a waiting hold, and assign the seat that the hold takes now.
 
-    Return False if the challenge has no tries left or was replaced, or if another answer has passed. `lifetime` is how
-    long the hold can last at most.
+    Return False if the challenge has no tries left or was replaced, or if another answer has passed. `challenge` is
+    None for a hold that takes its seat at its turn: its token says that it passed one. `lifetime` is how long the hold
+    can last at most.
     """
-    fresh = CounterItem.challenge.does_not_exist() | (CounterItem.challenge < challenge)
-    again = (CounterItem.challenge == challenge) & (CounterItem.number < most)
-    actions: list[Action] = [
-        CounterItem.challenge.set(challenge),
-        CounterItem.number.set(most),
-        CounterItem.seat.set(seat.ref),
-    ]
+    actions: list[Action] = [CounterItem.number.set(most), CounterItem.seat.set(seat.ref)]
     actions += [
         CounterItem.passed_at.set(now),
         CounterItem.erase_at.set(int((now + max(LIFETIME, lifetime)).timestamp())),
     ]
+    if challenge is None:
+        return dynamodb.try_write(lambda: items.waiting_item(hold).update(actions, _NOT_PASSED))
+    fresh = CounterItem.challenge.does_not_exist() | (CounterItem.challenge < challenge)
+    again = (CounterItem.challenge == challenge) & (CounterItem.number < most)
+    actions.append(CounterItem.challenge.set(challenge))
     return dynamodb.try_write(lambda: items.waiting_item(hold).update(actions, _NOT_PASSED & (fresh | again)))
 
 

@@ -26,6 +26,7 @@ METRICS = {
     ("POST", "/services/{service}/holds"): "Holds",
     ("POST", "/services/{service}/entries"): "Entries",
     ("POST", "/holds/{hold}/captcha/answer"): "CaptchaPasses",
+    ("POST", "/holds/{hold}/seat"): "Turns",
     ("POST", "/holds/{hold}/details"): "Requests",
     ("POST", "/requests/{token}/confirmation"): "Confirmations",
     ("POST", "/requests/{token}/cancellation"): "Cancellations",

@@ -5,7 +5,7 @@ so that it can be reloaded and Back leads to it.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.booking import availability, captcha, filing, requests
@@ -38,6 +38,9 @@ def next_step(hold: Hold, visit: Visit) -> Page:
         return _details_step(hold, visit)
     if isinstance(hold, Waiting) and not hold.is_entry and visit.query.get("refused") in GONE:
         raise availability.refusal(hold.service, hold.start, visit.now, again=False)
+    if isinstance(hold, Waiting) and hold.turn:
+        turn = hold.turn.replace(microsecond=0) + timedelta(seconds=bool(hold.turn.microsecond))
+        return _page("turn.html", hold, visit, CAPTCHA, turn=turn)
     return _captcha_step(hold, visit)
 
 

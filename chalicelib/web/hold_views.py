@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from chalicelib.booking import captcha, filing, holds, requests
 from chalicelib.booking.captcha import Challenge
-from chalicelib.booking.hold import Held, Hold
+from chalicelib.booking.hold import Held, Hold, Waiting
 from chalicelib.booking.requests import Request
 from chalicelib.domain import refusals, tokens
 from chalicelib.domain.person import Details
@@ -41,6 +41,9 @@ def _hold_data(hold: Hold) -> dict[str, Any]:
     if not hold.is_entry:
         data["date"] = f"{hold.start:%Y-%m-%d}"
         data["start"], data["end"] = f"{hold.start:%H:%M}", f"{hold.start + hold.service.slot:%H:%M}"
+    if isinstance(hold, Waiting) and hold.turn:
+        data |= {"captcha": "passed", "turn_in": hold.seconds_to_turn}
+        data["turn_at"] = hold.turn.isoformat(timespec="milliseconds")
     if hold.instead_of:
         data["instead_of"] = {"date": f"{hold.instead_of:%Y-%m-%d}", "start": f"{hold.instead_of:%H:%M}"}
     if isinstance(hold, Held) and hold.is_filed:
@@ -149,15 +152,20 @@ def new_challenge(hold_id: str, challenge: Challenge, visit: Visit) -> Reply:
     return Redirect(_path(hold_id, "sound" if sound else "renew", sound="true" if sound else ""))
 
 
-def captcha_passed(hold: Held, visit: Visit) -> Reply:
+def captcha_passed(hold: Hold, visit: Visit) -> Reply:
     """Answer a passed captcha. A person who has filled in the details before sees them to check."""
-    if visit.wants_json or hold.is_filed:
+    if visit.wants_json or hold.is_filed or isinstance(hold, Waiting):
         return hold_step(hold)
     body = visit.body()
     if forms.carried_details(body):
         return hold_pages.details_page(hold, visit, body, DetailsPage.CHECK)
     was_further = hold.carrier.checked_for and drafts.details(visit)
     return _first_page(hold, step=DetailsPage.CHECK.value if was_further else "")
+
+
+def seat_taken(hold: Held, visit: Visit) -> Reply:
+    """Answer a hold that took its seat at its turn."""
+    return hold_step(hold) if visit.wants_json or hold.is_filed else _first_page(hold)
 
 
 # The details
@@ -206,6 +214,15 @@ def captcha_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> RefusalP
     return Redirect(_path(hold, **query))
 
 
+def turn_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> RefusalPage:
+    """Lead to the page of the turn before it, and to what is free when it got no seat."""
+    if isinstance(refusal, refusals.NotYourTurn | refusals.CaptchaRequired):
+        return Redirect(_path(hold))
+    if isinstance(refusal, refusals.SlotTaken | refusals.NothingFree):
+        return Redirect(_path(hold, refused=problems.code_of(refusal)))
+    return service_views.restart_page(visit, refusal, hold=hold)
+
+
 def _captcha_with_details(visit: Visit, refusal: Refusal, hold_id: str, details: Mapping[str, str]) -> Page:
     """Return the captcha for a browser that keeps no cookie, with the details that it sent along."""
     hold = holds.view(hold_id, visit.now)
@@ -229,7 +246,7 @@ def details_after_refusal(visit: Visit, refusal: Refusal, hold: str) -> RefusalP
         return Redirect(_path(hold, step=DetailsPage.CHECK.value), cookies)
     if isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
         return Redirect(_path(hold, refused=problems.code_of(refusal)), cookies)
-    if isinstance(refusal, refusals.HoldExpired):
+    if isinstance(refusal, refusals.HoldExpired | refusals.NotYourTurn):
         return Redirect(_path(hold), cookies)
     if isinstance(refusal, refusals.TooManyRequests | refusals.Unavailable):
         retry = visit.root + _path(hold, step=forms.details_page_of(visit.body()).value)

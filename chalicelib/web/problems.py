@@ -40,6 +40,11 @@ STATUS_OF: dict[type[Refusal], tuple[int, str, str]] = {
         N_("Ce service a changé la façon de donner ses rendez-vous. Revenez à sa page."),
     ),
     refusals.NotInWindow: (409, "not-in-window", N_("On ne peut pas s’inscrire au tirage au sort en ce moment.")),
+    refusals.NotYourTurn: (
+        409,
+        "not-your-turn",
+        N_("Ce n’est pas encore votre tour. Votre place dans l’ordre est gardée."),
+    ),
     refusals.CaptchaRequired: (409, "captcha-required", N_("Recopiez d’abord les caractères de sécurité.")),
     refusals.CaptchaWrong: (422, "captcha-wrong", N_("Ce ne sont pas les bons caractères.")),
     refusals.CaptchaSpent: (409, "captcha-spent", N_("Cette image n’est plus valable. En voici une autre.")),
@@ -145,17 +150,23 @@ def _facts(refusal: Refusal, locale: Locale) -> dict[str, Any]:
             facts["next_release"] = refusal.next_release and refusal.next_release.isoformat()
         case refusals.NotOpenYet() | refusals.NotInWindow():
             facts["opens_at"] = refusal.opens_at.isoformat()
+        case refusals.NotYourTurn():
+            facts |= {"turn_at": refusal.turn.isoformat(timespec="milliseconds"), "turn_in": refusal.seconds}
         case refusals.NotFull():
             start = refusal.first_free
             facts["first_free"] = {"date": f"{start:%Y-%m-%d}", "start": f"{start:%H:%M}"}
             facts["slots"] = f"slots?week={week_of(start.date())}"  # relative to the path that refused
-        case refusals.AlreadyRecorded():
-            facts |= {"state": refusal.state, "at": refusal.at.isoformat(), "by_other": refusal.by_other}
-        case refusals.NotDue():
-            facts["start"] = refusal.start.isoformat()
         case refusals.CaptchaWrong():
             facts["tries_left"] = refusal.tries_left
+        case refusals.AlreadyRecorded() | refusals.NotDue():
+            return _register_facts(refusal)
     return facts
+
+
+def _register_facts(refusal: refusals.AlreadyRecorded | refusals.NotDue) -> dict[str, Any]:
+    if isinstance(refusal, refusals.NotDue):
+        return {"start": refusal.start.isoformat()}
+    return {"state": refusal.state, "at": refusal.at.isoformat(), "by_other": refusal.by_other}
 
 
 def pause_message(message: Text, locale: Locale) -> str:
@@ -175,6 +186,8 @@ def retry_after(problem: Problem) -> int | None:
     """Return in how many seconds to try again, which spreads the retries of a crowd; None if that is of no use."""
     if problem.code == "paused":
         return RNG.randint(60, 300)
+    if problem.code == "not-your-turn":
+        return problem.facts["turn_in"] or None
     return RNG.randint(1, 5) if problem.status in TRANSIENT else None
 
 

@@ -40,6 +40,7 @@ FOR_APPLICANTS = {
     "allocation": "who gets a seat",
     "listing": "on the home page or hidden",
     "release": "when seats open",
+    "release.batch_seconds": "seconds after an opening in which the captcha gives a turn",
     "draw": "how seats are drawn",
 }
 """The rules, and the parts with only such rules, that applicants notice, in words."""

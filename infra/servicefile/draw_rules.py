@@ -87,7 +87,7 @@ def _beside_a_release(document: Document) -> Iterator[Finding]:
         problem = _("`draw` is there, but `allocation` is first_come")
         yield Finding(("draw",), problem, _("Set `allocation` to draw, or remove `draw`"))
     elif "release" not in document:
-        yield _missing("release", _("the keys weeks_ahead, on_holiday, moments"))
+        yield _missing("release", _("the keys weeks_ahead, on_holiday, moments, batch_seconds"))
 
 
 def _length(document: Document) -> int:

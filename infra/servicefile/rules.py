@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from chalicelib.domain import emails
 from chalicelib.domain.codec import WEEKDAYS
-from chalicelib.domain.service import LANGUAGES
+from chalicelib.domain.service import LANGUAGES, SeatAfter
 from infra.servicefile.findings import Finding, Readable
 from infra.servicefile.holidays import DEPARTMENTS
 from infra.servicefile.openings import (
@@ -270,6 +270,14 @@ def _moments(document: Document) -> Iterator[Finding]:
         yield Finding(("release", "moments", number), problem, _("Set `seats` to a number"))
 
 
+def _batch(document: Document) -> Iterator[Finding]:
+    if document["release"].get("batch_seconds") and document.get("seat_after") == SeatAfter.CHOICE:
+        problem = "with `seat_after` choice a seat is taken before the captcha, so nobody waits for a turn"
+        yield Finding(
+            ("release", "batch_seconds"), problem, "Set `seat_after` to crowd or captcha, or remove `batch_seconds`"
+        )
+
+
 def _released_seats(document: Document) -> Iterator[Finding]:
     week = _public_seats_a_week(document)
     released = sum(moment.get("seats", 0) for moment in document["release"]["moments"])
@@ -338,6 +346,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Document], Iterator[Finding]]], .
     (("closures", "plannings"), _closed_desks),
     (("public_holidays",), _department),
     (("release.moments",), _moments),
+    (("release.batch_seconds", "seat_after"), _batch),
     (("release.on_holiday", "public_holidays"), _holidays_to_wait_for),
     (("release.moments", "plannings", "slot_minutes"), _released_seats),
     (("times.confirm_minutes", "times.notice_hours"), _time_to_confirm),

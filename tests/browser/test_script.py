@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from infra.deploy.package import ROOT
 from tests.browser.applicant import Applicant, Becomes, Window, faults
 from tests.long import IS_LONG, LONG
+from tests.unit.web import pages
 
 ROUND = 18_000  # milliseconds, more than one refresh takes
 STATUS = "#status"
@@ -246,3 +248,33 @@ def test_a_booking_succeeds_on_a_slow_network(open_page: Window, somebody: Becom
     someone.reach_done()
     expect(someone.page.get_by_role("heading", level=1)).to_be_visible()
     expect(someone.page.locator("main")).to_contain_text("ESSAI-")
+
+
+def test_a_turn_goes_on_by_itself_in_its_time_but_not_when_back_leads_to_it(browser: Browser) -> None:
+    sent: list[str] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "POST":
+            sent.append(route.request.url)
+        if route.request.url.endswith(".js"):
+            route.fulfill(path=ROOT / "chalicelib" / "static" / "guichet.js")
+        else:
+            html = "<h1>Coordonnées</h1>" if sent else pages.page("turn", root="../")
+            route.fulfill(body=html, content_type="text/html; charset=utf-8")
+
+    page = browser.new_page()
+    page.route("**/*", answer)
+    page.clock.install()
+    page.goto("http://guichet.example/holds/x")
+    page.clock.run_for(60_000)
+    expect(page.locator(STATUS)).to_have_text("")  # no countdown is read out
+    assert sent == []
+    page.clock.run_for(15_000)
+    page.wait_for_url(re.compile("/seat$"))
+    assert len(sent) == 1
+    sent.clear()
+    page.go_back()
+    page.clock.run_for(80_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Attendez votre tour")
+    assert sent == []
+    page.context.close()

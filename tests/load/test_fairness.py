@@ -8,7 +8,19 @@ from chalicelib.domain.draw import ANY
 from tests.load.fairness.__main__ import LONGEST, percentile
 from tests.load.fairness.first_come import FirstCome
 from tests.load.fairness.invented import Infiltrated, captchas
-from tests.load.fairness.turns import BY_NETWORK, NONE, RULES, Kind, Pass, Release, Tally, at_once, passes_of
+from tests.load.fairness.turns import (
+    BUILT,
+    BY_NETWORK,
+    EVEN,
+    NONE,
+    RULES,
+    Kind,
+    Pass,
+    Release,
+    Tally,
+    at_once,
+    passes_of,
+)
 from tests.load.fairness.waiting import MOST_WEEKS, Draw, Person, person, seats_of
 
 CHANCE = random.Random(1)
@@ -116,7 +128,8 @@ def test_each_rule_of_a_release_changes_who_gets_the_seats() -> None:
     passes += [Pass(25, 0, number, number, is_program=False) for number in range(100, 110)]
     seats_of_programs = {
         NONE: {10},
-        BY_NETWORK: range(11),  # the programs are behind one network and have one rank; the next test looks at it
+        # The programs are behind one network and have one rank; the next test looks at it.
+        **dict.fromkeys((BY_NETWORK, BUILT, EVEN), range(11)),
         "1 confirmed request for each network": {1},
         "3 confirmed requests for each network": {3},
     }
@@ -138,6 +151,8 @@ def test_a_turn_is_never_before_the_captcha_and_a_batch_ends_when_its_name_says(
     networks = {one.network for one in passes}
     assert len(ranks) == len({rank for _, rank in ranks}) == len(networks) < len(passes)
     assert min(moment for moment, *_ in turns[BY_NETWORK]) == 120
+    assert 60 <= min(moment for moment, *_ in turns[BUILT]) < 80
+    assert max(moment for moment, _, one in turns[BUILT] if moment > one.moment) <= 110  # 45 s, and 5 s late
     assert 9 < max(moment - one.moment for moment, _, one in turns["random wait, 0 to 10 s"]) <= 10
 
 

@@ -6,19 +6,31 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from chalice.app import Request as ChaliceRequest
 
+from chalicelib.domain import codec, timetable, turns
 from chalicelib.domain.tokens import Keys, digest
 from chalicelib.keys import keys as stage_keys
 from chalicelib.web import clock, visit
 from tests.load.history import Operation, Rules, check
 from tests.load.rush import fairness, report
-from tests.load.rush.plan import CannotRush, cdn_headers, identity, keys, mailbox, network, programs, read_settings
+from tests.load.rush.plan import (
+    CannotRush,
+    cdn_headers,
+    document,
+    identity,
+    keys,
+    mailbox,
+    network,
+    opening,
+    programs,
+    read_settings,
+)
 from tests.load.rush.recorded import Position, gave_seat, operations
 from tests.load.rush.target import check_health
 
@@ -39,6 +51,7 @@ CLOSED_PORT = 9  # the discard port: nothing listens there
             "guichet: KINDS must be one or more of hammering, solving, many, separated by commas, not 'clever'",
         ),
         ({"LOCAL": "slow"}, "guichet: LOCAL must be lambdas or fast, not 'slow'"),
+        ({"BATCH": "301"}, "guichet: BATCH must be a whole number from 0 to 300, not '301'"),
         ({"SEAT_AFTER": "never"}, "guichet: SEAT_AFTER must be one of crowd, captcha, choice, not 'never'"),
         (
             {"URL": "guichet"},
@@ -250,6 +263,33 @@ def test_the_answer_may_give_another_seat_and_the_visitor_continues_with_its_hol
         ("details", OTHER, B),
     ]
     assert (records[1]["waiting"], records[2]["waiting"]) == (A, "")
+
+
+def test_a_turn_is_no_seat_and_the_request_at_the_turn_takes_it() -> None:
+    at = Position()
+    records = [
+        waiting(at, 100),
+        request_record(at, "answer", 106, {"hold": FIRST, "state": "turn"}, 2000.0),
+        request_record(at, "seat", 150, {"code": "not-your-turn"}),
+        request_record(at, "seat", 160, {"hold": SECOND, "state": "held"}, 1060.0),
+    ]
+    assert [gave_seat(record) for record in records] == [False, False, False, True]
+    assert [operation for operation in operations(records) if operation.outcome == "ok"] == [
+        Operation("hold", OTHER, B, 160, 160.5, until=1060.0),
+        Operation("answer", OTHER, B, 160, 160.5, until=1060.0, state=""),
+    ]
+
+
+def test_a_batch_begins_at_the_whole_minute_at_which_the_seats_open() -> None:
+    settings = read_settings({"VISITORS": "3000", "SEATS": "60", "BATCH": "60"})
+    opens_at = opening(settings, datetime(2026, 11, 29, 8, 30, 5, tzinfo=UTC), 8)
+    assert opens_at == datetime(2026, 11, 29, 8, 32, tzinfo=UTC)
+    assert opening(replace(settings, batch=0), opens_at, 8) == opens_at + timedelta(seconds=58)
+    service = codec.service_from_document(document("rush-1", settings, opens_at))
+    assert turns.batched_release(service, opens_at) == opens_at
+    week = {key.week for key in keys("rush-1", 60, opens_at.date())}
+    assert week <= set(timetable.open_weeks(service, opens_at))
+    assert not week & set(timetable.open_weeks(service, opens_at - timedelta(seconds=1)))
 
 
 def test_an_unanswered_captcha_request_may_have_taken_the_seat_that_its_repetition_names() -> None:

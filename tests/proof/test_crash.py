@@ -39,7 +39,7 @@ from chalicelib.desk import (
     signin,
 )
 from chalicelib.desk.booking import Order
-from chalicelib.domain import display, refusals, timetable, tokens
+from chalicelib.domain import display, refusals, timetable, tokens, turns
 from chalicelib.domain.agent import Role
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import SeatKey, State
@@ -299,6 +299,9 @@ CASES = {
         Scene.held, lambda scene: captcha.new_challenge(scene.hold, NOW), "new_challenge captcha_function"
     ),
     "the right answer": Case(Scene.challenged, Scene.prove, "answer_challenge"),
+    "a seat that was taken": Case(
+        Scene.captcha_passed, lambda scene: captcha.take_seat(scene.hold, now=NOW), "take_seat"
+    ),
     "a wrong answer": Case(Scene.challenged, lambda scene: scene.prove("wrong"), "answer_challenge"),
     "the details": Case(Scene.captcha_passed, Scene.file, "send_details request_function"),
     "correcting the e-mail address": Case(Scene.filed, Scene.readdress, "correct_email"),
@@ -483,9 +486,13 @@ def test_a_wrong_answer_that_is_lost_counts_as_a_try_and_no_more() -> None:
         assert refusal.value.tries_left == 2
 
 
-@pytest.mark.parametrize("gone", [False, True], ids=["the slot is free", "the slot is gone"])
+@pytest.mark.parametrize(
+    ("gone", "turn"),
+    [(False, False), (True, False), (True, True)],
+    ids=["the slot is free", "the slot is gone", "the slot is gone at the turn"],
+)
 def test_an_answer_in_a_crowd_that_is_cut_anywhere_gives_one_seat_or_a_new_start_and_never_two(
-    monkeypatch: pytest.MonkeyPatch, *, gone: bool
+    monkeypatch: pytest.MonkeyPatch, *, gone: bool, turn: bool
 ) -> None:
     defaults = holds.place.__kwdefaults__
     assert defaults
@@ -494,30 +501,40 @@ def test_an_answer_in_a_crowd_that_is_cut_anywhere_gives_one_seat_or_a_new_start
     for number, (after, killed) in product(range(7), CUTS):
         with inprocess.emulator() as emulator:
             scene = Scene(emulator)
-            service_store.put({**SMALL, "seat_after": "captcha"})
+            batch = {"release": SMALL["release"] | {"batch_seconds": 60}} if turn else {}
+            service_store.put({**SMALL, "seat_after": "captcha", **batch})
             visit = keys().visitor_token(NOW)
-            scene.challenged()
+
+            def begin(slot: int, scene: Scene = scene) -> datetime:
+                scene.challenged(slot)
+                if not turn:
+                    return NOW
+                scene.hold = scene.prove().id
+                return holds.view(scene.hold, NOW).until - turns.KEPT
+
+            start = begin(0)
             if gone:
                 key = keys().read_hold_token(scene.hold).seat
                 availability.week_calendar("aes", key.week, NOW)
                 seat_store.update(key, [items.SeatItem.state.set(State.CLOSED)], items.SeatItem.pk.exists())
 
             def answer(now: datetime, scene: Scene = scene, visit: str = visit) -> Hold:
+                if turn:
+                    return captcha.take_seat(scene.hold, now=now, visitor_token=visit)
                 return captcha.answer(scene.hold, scene.challenge, scene.answer, now=now, visitor_token=visit)
 
             with cut(emulator, number, after=after, killed=killed), suppress(Killed, refusals.Refusal):
-                answer(NOW)
+                answer(start)
             if killed:
                 service_store.clear_caches()
             with suppress(refusals.Refusal):
-                answer(NOW + timedelta(seconds=1))
+                answer(start + timedelta(seconds=1))
             try:
-                hold = answer(NOW + timedelta(seconds=11))
+                hold = answer(start + timedelta(seconds=11))
                 ends["went on"] += 1
             except refusals.HoldExpired:
                 assert owned(scene.hold) == []
-                scene.challenged(1)
-                hold = answer(NOW)
+                hold = answer(begin(1))
                 ends["began anew"] += 1
             assert owned(scene.hold) == [hold.key]
             assert holds.view(scene.hold, NOW).id == hold.id

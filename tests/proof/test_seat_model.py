@@ -330,7 +330,7 @@ class Seats(RuleBasedStateMachine):
             now = self.now(offset)
             answer = answer_of(
                 lambda now=now: str(  # type: ignore[misc]
-                    captcha.answer(name, shown_captcha.id, text, now=now).seat.state
+                    captcha.answer(name, shown_captcha.id, text, now=now).state
                 )
             )
             self.agree(answer, self.model.answer(key, digest, made_at, now, right=right))

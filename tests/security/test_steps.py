@@ -153,7 +153,7 @@ def test_a_hold_token_does_not_read_or_end_the_hold_of_another_applicant() -> No
     seat, _, secret = hold_id.rpartition(".")
     other_seat, _, other_secret = other.rpartition(".")
     for forged in (f"{other_seat}.{secret}", f"{seat}.{other_secret}"):
-        for step in ("", "/end", "/extension", "/captcha", "/details", "/captcha/answer"):
+        for step in ("", "/end", "/extension", "/captcha", "/details", "/captcha/answer", "/seat"):
             path = f"/holds/{forged}{step}"
             body = {"challenge": "x", "answer": "y"} if step.endswith("answer") else AWA
             refused(post(path, body) if step else get(path), 404, "not-found")

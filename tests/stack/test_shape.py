@@ -62,6 +62,7 @@ ROUTES = {
         *reads("/holds/{hold}"),
         ("POST", "/holds/{hold}/captcha"),
         ("POST", "/holds/{hold}/captcha/answer"),
+        ("POST", "/holds/{hold}/seat"),
     },
     "request": {
         ("POST", "/holds/{hold}/details"),

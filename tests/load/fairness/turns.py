@@ -9,14 +9,19 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import NamedTuple, Self
 
+from chalicelib.domain.codec import service_from_document
+from chalicelib.domain.turns import turn
 from tests.load.fairness.first_come import CAPTCHA, PROGRAM_STARTS, RATE
-from tests.load.rush.plan import IDENTITIES, SOLVING_SECONDS
+from tests.load.rush.plan import IDENTITIES, SOLVING_SECONDS, document, lateness, read_settings
 from tests.load.simulation.__main__ import table
 
+RELEASE = datetime(2026, 11, 30, 8, tzinfo=UTC)
+SERVICE = service_from_document(document("aes", read_settings({"BATCH": "60"}), opens_at=RELEASE))
 VISITORS, SEATS = 3_000, 60
 SHARES = (0.02, 0.2, 0.5)
 """The shares of programs among the visitors."""
@@ -100,12 +105,34 @@ def first_batch_by_network(seconds: float) -> TurnRule:
     return turns
 
 
+def built(passes: Sequence[Pass], chance: random.Random) -> list[Turn]:
+    """Give the turns of a service with a batch of 60 s. People come a little late to their turn, programs do not."""
+    return _late_turns(passes, chance, lambda rank: (turn(SERVICE, RELEASE, rank) - RELEASE).total_seconds())
+
+
+def at_an_even_rate(passes: Sequence[Pass], chance: random.Random) -> list[Turn]:
+    """Give turns at an even rate within 5 s after a batch of 60 s."""
+    return _late_turns(passes, chance, lambda rank: 60 + 5 * rank)
+
+
+def _late_turns(passes: Sequence[Pass], chance: random.Random, turn_of: Callable[[float], float]) -> list[Turn]:
+    ranks = {network: chance.random() for network in dict.fromkeys(one.network for one in passes)}
+    turns = []
+    for one in passes:
+        moment = turn_of(ranks[one.network])
+        late = 0.0 if one.is_program else lateness(chance)
+        turns.append((moment + late if one.moment < moment else one.moment, 0.0, one))
+    return turns
+
+
 def batches(seconds: float) -> TurnRule:
     """Return the rule that puts the passes of every so many seconds into a random order."""
     return lambda passes, chance: [((one.moment // seconds + 1) * seconds, chance.random(), one) for one in passes]
 
 
 NONE, BY_NETWORK = "none: the seat at once", "batch of the first 120 s, one rank for each network"
+BUILT = "**built**: batch of the first 60 s, turns by network within 45 s"
+EVEN = "batch of the first 60 s, turns by network within 5 s at an even rate"
 RULES = {
     NONE: Rule(at_once),
     "random wait, 0 to 10 s": Rule(wait(10)),
@@ -115,6 +142,8 @@ RULES = {
     "batch of the first 60 s": Rule(first_batch(60)),
     "batch of the first 120 s": Rule(first_batch(120)),
     BY_NETWORK: Rule(first_batch_by_network(120)),
+    EVEN: Rule(at_an_even_rate),
+    BUILT: Rule(built),
     "a batch every 5 s": Rule(batches(5)),
     "a batch every 30 s": Rule(batches(30)),
     "1 confirmed request for each network": Rule(at_once, 1),

@@ -10,6 +10,8 @@ Without URL, the program starts and ends a local stack. The settings come from t
     KINDS       the kinds of programs, with equal shares (hammering): hammering cannot pass the captcha, solving
                 passes it in two seconds, many does so with several identities
     SEAT_AFTER  when the service takes a seat (crowd): crowd, captcha or choice, as in a service file
+    BATCH       seconds after the opening in which a captcha that is passed gives a turn (0), as `batch_seconds` in a
+                service file. The seats then open at a whole minute, one or two minutes later
     LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
                 fast, four web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
     RATE        visitors a second before the opening (60; fast: 400)
@@ -35,7 +37,7 @@ The program writes build/rush/index.html, the report, and build/rush/result.json
     chance_ratio                   seats held per program, divided by seats held per person; 0 when programs hold
                                    nothing, null without programs or when people hold nothing
     chance_ratio_by_identity       the same for each identity of a program
-    people_held_in_time            seats that people held within two minutes of the opening
+    people_held_in_time            seats that people held within two minutes of the opening, or of the end of its batch
     doubles, lost, fives, silent   seats given twice; confirmations that are not in the table; 5xx answers; requests
                                    without an answer
     no_letter                      people whose letter did not arrive within a minute
@@ -66,18 +68,28 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chalicelib.storage import seat_store
+from chalicelib.storage import seat_store, service_store
 from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import STAGE
 from infra.tools.command_line import no_arguments
 from tests.load.history import Rules
 from tests.load.rush import report
-from tests.load.rush.plan import CannotRush, Plan, Settings, keys, part, programs, read_settings
+from tests.load.rush.plan import (
+    CannotRush,
+    Plan,
+    Settings,
+    document,
+    keys,
+    opening,
+    part,
+    programs,
+    read_settings,
+)
 from tests.load.rush.recorded import history
 from tests.load.rush.target import Target, open_seats, stage
 
@@ -170,10 +182,10 @@ def play(settings: Settings) -> bool:
     machine_before, began = machine(), time.monotonic()
     service = f"rush-{secrets.token_hex(3)}"
     with stage(settings, service) as target, tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
-        seat_keys = keys(service, settings.seats, datetime.now(UTC).date())
-        opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(
-            seconds=settings.visitors / settings.rate + SETTLE_SECONDS
-        )
+        opens_at = opening(settings, datetime.now(UTC), SETTLE_SECONDS)
+        seat_keys = keys(service, settings.seats, opens_at.date())
+        if settings.batch:
+            service_store.put(document(service, settings, opens_at))
         open_seats(seat_keys, opens_at)
         print(f"{settings.visitors:,} visitors, {settings.seats:,} seats of {service} at {target.url}", flush=True)
         if not target.inbox:

@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 
 from tests.load.history import OK
-from tests.load.rush.plan import PEOPLE
+from tests.load.rush.plan import PEOPLE, lateness
 from tests.load.rush.visitor import Left, Visitor
 
 LEAVING_SHARE = 0.9
@@ -102,6 +102,10 @@ class Person(Visitor):
             return False
         self.need(answer)
         return True
+
+    def late_for_turn(self) -> float:
+        """Return tenths of a second for a page that goes on by itself, or seconds for a person without script."""
+        return lateness(self.chance)
 
     def fill_in(self) -> None:
         """Fill in the form. Some people load the page of their hold once more."""

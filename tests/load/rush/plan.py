@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -11,13 +12,17 @@ from datetime import time as clock_time
 from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import yaml
 
+from chalicelib.domain.codec import WEEKDAYS
 from chalicelib.domain.seat import SeatKey
 from infra.deploy.package import ROOT
 from infra.local.settings import HOST, STAGE
 
+SERVICE_CACHE_SECONDS = 61.0
+"""After this time, every function has read the services again."""
 LOCAL_CONCURRENCY = 2
 """Concurrent requests to one function on this machine, where the emulator starts a process for each."""
 LAMBDAS, FAST = "lambdas", "fast"
@@ -41,10 +46,14 @@ BOTS, MOST_BOTS = 0.02, 0.5
 """The share of programs among the visitors: default and maximum."""
 SEAT_AFTER = ("crowd", "captcha", "choice")
 """The values of `seat_after` in a service file; the first is the default."""
+MOST_BATCH = 300
+"""The longest batch of a service file, in seconds."""
 IDENTITIES = 5
 """How many applicants, cookies and client networks a program of the kind `many` has."""
 SOLVING_SECONDS = 2.0
 """Seconds that a solving program takes for the captcha."""
+WITHOUT_SCRIPT = 0.1
+"""The share of people who press a button when their turn comes. The page of the others goes on by itself."""
 FIRST_NETWORK = IPv4Address("10.0.0.0")
 """The first of the invented IP addresses. They appear in a header only: no traffic goes there."""
 
@@ -70,6 +79,7 @@ class Settings:
     bots: float = BOTS
     kinds: tuple[str, ...] = (HAMMERING,)
     seat_after: str = SEAT_AFTER[0]
+    batch: int = 0
     local: str = ""
     """The local setting that the program starts; empty with a URL."""
 
@@ -77,10 +87,10 @@ class Settings:
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read the settings from the environment. Raise CannotRush for an invalid one."""
 
-    def number(name: str, default: int, most: int) -> int:
+    def number(name: str, default: int, most: int, least: int = 1) -> int:
         value = env.get(name) or str(default)
-        if not value.isdecimal() or not 0 < int(value) <= most:
-            raise CannotRush(f"guichet: {name} must be a whole number from 1 to {most:,}, not {value!r}")
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise CannotRush(f"guichet: {name} must be a whole number from {least} to {most:,}, not {value!r}")
         return int(value)
 
     url = env.get("URL", "").rstrip("/")
@@ -109,6 +119,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         bots=share_of_programs(env.get("BOTS") or str(BOTS)),
         kinds=kinds_of_programs(env.get("KINDS") or HAMMERING),
         seat_after=seat_rule(env.get("SEAT_AFTER") or SEAT_AFTER[0]),
+        batch=number("BATCH", 0, MOST_BATCH, least=0),
         local=local,
     )
 
@@ -156,6 +167,11 @@ def programs(settings: Settings, worker: int) -> dict[str, int]:
     return dict(Counter(settings.kinds[number % len(settings.kinds)] for number in numbers))
 
 
+def lateness(chance: random.Random) -> float:
+    """Return how many seconds after its turn a person asks for the seat."""
+    return chance.uniform(2, 5) if chance.random() < WITHOUT_SCRIPT else chance.uniform(0.1, 0.5)
+
+
 # The visitors' identities
 
 
@@ -201,13 +217,32 @@ class Plan:
     progress: str
 
 
-def document(service: str, seat_after: str) -> dict[str, Any]:
-    """Return a service document like the seed's, with a closure so that the release creates no seats."""
+def opening(settings: Settings, now: datetime, settle: float) -> datetime:
+    """Return when the seats open: a while after the last arrival.
+
+    With a batch it is a whole minute, as in a service file, and late enough that each function has read the file anew.
+    """
+    seconds = settings.visitors / settings.rate + settle
+    if not settings.batch:
+        return now.replace(microsecond=0) + timedelta(seconds=seconds)
+    earliest = now + timedelta(seconds=max(seconds, SERVICE_CACHE_SECONDS))
+    return earliest.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def document(service: str, settings: Settings, opens_at: datetime | None = None) -> dict[str, Any]:
+    """Return a service document like the seed's, with a closure so that the release creates no seats.
+
+    With `opens_at`, a batch begins then.
+    """
     seed: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     today = datetime.now(UTC).date()
     closure = {"first": today.isoformat(), "last": (today + timedelta(days=60)).isoformat()}
-    release = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
-    return seed | {"id": service, "closures": [closure], "release": release, "seat_after": seat_after}
+    release: dict[str, Any] = {"weeks_ahead": 2, "moments": [{"day": "monday", "at": "00:00"}]}
+    if opens_at:
+        local = opens_at.astimezone(ZoneInfo(seed["timezone"]))
+        moment = {"day": WEEKDAYS[local.weekday()], "at": f"{local:%H:%M}"}
+        release = {"weeks_ahead": 2, "moments": [moment], "batch_seconds": settings.batch}
+    return seed | {"id": service, "closures": [closure], "release": release, "seat_after": settings.seat_after}
 
 
 def keys(service: str, seats: int, today: date) -> list[SeatKey]:

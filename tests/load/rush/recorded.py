@@ -10,7 +10,7 @@ from chalicelib.domain.tokens import digest
 from tests.load.history import OK, REFUSED, UNKNOWN, Operation
 
 SECRET = 52  # characters of a hold id that are the secret
-KINDS = {"captcha": "view"} | {
+KINDS = {"captcha": "view", "seat": "answer"} | {
     step: step for step in ("hold", "extend", "answer", "details", "confirm", "end", "cancel", "view")
 }
 """The kind of operation in the history that each step becomes."""
@@ -35,12 +35,12 @@ class Position:
 
     def learn(self, step: str, outcome: str, body: Mapping[str, Any]) -> dict[str, str]:
         """Update the hold from an answer. Return the fields of the record that describe the hold."""
-        if outcome == OK and step in {"hold", "answer"}:
-            self.hold = str(body.get("hold") or self.hold)  # the right answer of a waiting hold gives it a new id
+        if outcome == OK and step in {"hold", "answer", "seat"}:
+            self.hold = str(body.get("hold") or self.hold)  # a waiting hold gets a new id with its turn and its seat
         if outcome == OK and step == "hold":
             self.waiting = self.digest if body.get("state") == "waiting" else ""
         waiting = self.waiting
-        if outcome == OK and step == "answer":
+        if outcome == OK and step in {"answer", "seat"} and body.get("state") != "turn":
             self.waiting = ""
         return {"seat": self.seat, "hold": self.digest, "waiting": waiting}
 
@@ -76,8 +76,8 @@ def operations(records: Sequence[Mapping[str, Any]]) -> Iterator[Operation]:
 
 
 def takes_seat(record: Mapping[str, Any]) -> bool:
-    """Return whether this is the captcha's answer for a hold that waits for its seat."""
-    return record["step"] == "answer" and bool(record["waiting"])
+    """Return whether this takes the seat of a waiting hold: the captcha's answer, or what follows the turn it gave."""
+    return record["step"] in {"answer", "seat"} and bool(record["waiting"]) and record["state"] != "turn"
 
 
 def gave_seat(record: Mapping[str, Any]) -> bool:

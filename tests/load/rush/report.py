@@ -25,6 +25,7 @@ STEPS = [
     "extend",
     "captcha",
     "answer",
+    "seat",
     "view",
     "details",
     "letter",
@@ -129,7 +130,8 @@ def judge(
         max(request["start"] + request["seconds"] for request in requests),
     )
     attempts = sum(count for (step, _), count in outcomes.items() if step == "hold")
-    shares, unfair = fairness.judge(records, history, opened=opened, seats=len(opens))
+    batch = settings.get("batch", 0)
+    shares, unfair = fairness.judge(records, history, opened=opened + batch, seats=len(opens))
     figures: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": dict(machine),

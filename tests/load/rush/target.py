@@ -32,9 +32,7 @@ from infra.local.settings import STAGE
 from infra.local.stack import Stack, running
 from infra.ops.stage_access import select_stage
 from tests.load.rush import fast
-from tests.load.rush.plan import FAST, LOCAL_CONCURRENCY, CannotRush, Settings, document
-
-SERVICE_CACHE_SECONDS = 61.0  # after this time, every function has read the services again
+from tests.load.rush.plan import FAST, LOCAL_CONCURRENCY, SERVICE_CACHE_SECONDS, CannotRush, Settings, document
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def stage(settings: Settings, service: str) -> Iterator[Target]:
     """
     with tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
         file = Path(folder) / f"{service}.yaml"
-        file.write_text(json.dumps(document(service, settings.seat_after)), "utf-8")  # JSON is YAML
+        file.write_text(json.dumps(document(service, settings)), "utf-8")  # JSON is YAML
         if settings.url:
             with running_stage(settings, service, file) as target:
                 yield target

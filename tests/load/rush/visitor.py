@@ -30,7 +30,7 @@ HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 LINK = re.compile(r"/requests/([a-z0-9.-]{100,})")
 TO = re.compile(r"<th>To<td>([^<]+)")
 FUNCTION = {"notice": "page", "calendar": "slots"} | dict.fromkeys(("hold", "extend", "end"), "hold")
-FUNCTION |= dict.fromkeys(("view", "captcha", "answer"), "captcha")
+FUNCTION |= dict.fromkeys(("view", "captcha", "answer", "seat"), "captcha")
 FUNCTION |= dict.fromkeys(("details", "link", "confirm", "cancel"), "request")
 """The function that answers each step. AT_ONCE limits the concurrent requests to each function separately."""
 
@@ -176,7 +176,7 @@ class Visitor(FastHttpUser):
         """Send a request, and repeat it after Retry-After. Raise Left after the fifth attempt."""
         for _ in range(5):
             answer = self.ask(step, path, body, page=page)
-            if answer.status == 429 or answer.outcome == UNKNOWN:
+            if answer.status == 429 or answer.outcome == UNKNOWN or answer.code == "not-your-turn":
                 gevent.sleep(answer.wait)
                 continue
             return answer
@@ -196,9 +196,21 @@ class Visitor(FastHttpUser):
         return f"/holds/{self.position.hold}"
 
     def send_answer(self, captcha: Answer, text: str = "") -> Answer:
-        """Answer the captcha of this page, with the right answer unless a text is given."""
+        """Answer the captcha of this page, with the right answer unless a text is given.
+
+        If that gives a turn, wait for it and return the answer to it.
+        """
         text = text or self.crowd.keys.picture_answer(captcha.hidden.get("challenge", ""))
-        return self.insist("answer", f"{self.hold}/captcha/answer", {**captcha.hidden, "answer": text})
+        answer = self.insist("answer", f"{self.hold}/captcha/answer", {**captcha.hidden, "answer": text})
+        if answer.body.get("state") != "turn":
+            return answer
+        turn = datetime.fromisoformat(answer.body["turn_at"]).timestamp()
+        gevent.sleep(max(0.0, turn - time.time()) + self.late_for_turn())
+        return self.insist("seat", f"{self.hold}/seat", {})
+
+    def late_for_turn(self) -> float:
+        """Return how many seconds after its turn this visitor asks for the seat."""
+        return 0.0
 
     def file(self) -> None:
         """Send the details of the invented applicant of this identity."""

@@ -41,7 +41,9 @@ def place(preferences: Iterable[str] = PREFERENCES, now: datetime = NOW) -> Wait
 
 def solve(hold_id: str, now: datetime = NOW) -> Held:
     challenge = captcha.new_challenge(hold_id, now)
-    return captcha.answer(hold_id, challenge.id, challenge.sound, now=now)
+    passed = captcha.answer(hold_id, challenge.id, challenge.sound, now=now)
+    assert isinstance(passed, Held)
+    return passed
 
 
 def ready(preferences: Iterable[str] = PREFERENCES, now: datetime = NOW) -> Held:

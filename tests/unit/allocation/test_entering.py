@@ -210,10 +210,8 @@ def test_a_filed_entry_waits_for_the_proof_of_its_address() -> None:
 
 def test_entering_costs_no_more_than_a_booking() -> None:
     placed = place()
-    challenge = captcha.new_challenge(placed.id, NOW)
     with calls() as names:
-        held = captcha.answer(placed.id, challenge.id, challenge.sound, now=NOW)
-        request = filing.file(held, AWA, now=NOW)
+        request = filing.file(solve(placed.id), AWA, now=NOW)
         requests.confirm(request.token, NOW)
     assert [name for name in names if name not in {"GetItem", "Query"}] == [
         "UpdateItem",  # the challenge

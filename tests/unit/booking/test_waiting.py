@@ -67,9 +67,11 @@ def new_challenge(placed: Hold, now: datetime = NOW) -> Challenge:
 
 
 def answer(placed: Hold, challenge: Challenge, now: datetime = NOW, visitor_token: str = "") -> Held:
-    return captcha.answer(
+    passed = captcha.answer(
         placed.id, challenge.id, challenge.picture, now=now, visitor_token=visitor_token, ip_address=HERE
     )
+    assert isinstance(passed, Held)
+    return passed
 
 
 def solve(placed: Hold, now: datetime = NOW, visitor_token: str = "") -> Held:

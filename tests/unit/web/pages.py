@@ -14,7 +14,7 @@ from chalicelib.allocation.publication import Place, ReceiptRecord
 from chalicelib.booking.attempts import CheckedAttestation
 from chalicelib.booking.hold import Held, Waiting
 from chalicelib.booking.requests import Request
-from chalicelib.domain import calendar, codec, draw_window, timetable
+from chalicelib.domain import calendar, codec, draw_window, timetable, turns
 from chalicelib.domain.attestation import Attestation, Outcome
 from chalicelib.domain.draw_record import Draw, Figure, Stage
 from chalicelib.domain.entry import Entry
@@ -68,6 +68,11 @@ LAST = replace(HOLD, carrier=replace(SEAT, extensions=AES.limits.extensions))
 
 
 WAITING = Waiting(HOLD.token, AES, NOW + timedelta(minutes=18), NOW)
+
+
+QUEUED = replace(
+    WAITING, token=replace(HOLD.token, kind=TokenKind.TURN), until=NOW + turns.KEPT + timedelta(seconds=74.2)
+)
 
 
 INSTEAD = replace(HOLD, carrier=replace(SEAT, captcha_passed=True, wished=START - timedelta(minutes=10)))
@@ -402,6 +407,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "notice, not open": ("service.html", {**NOTICE, "weeks": (), "nothing_free": True}),
     "notice, captcha first": ("service.html", {**NOTICE, "service": replace(AES, seat_after=SeatAfter.CAPTCHA)}),
     "notice, seats taken at once": ("service.html", {**NOTICE, "service": replace(AES, seat_after=SeatAfter.CHOICE)}),
+    "notice, turns": (
+        "service.html",
+        {**NOTICE, "service": replace(AES, release=replace(AES.release, batch=timedelta(minutes=1)))},
+    ),
     "notice, draw": ("service.html", {**NOTICE, "service": DRAWN, "weeks": (), "nothing_free": True, "draw": DRAW}),
     "notice, draw closed": (
         "service.html",
@@ -505,6 +514,8 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         {**CAPTCHA, "sound": "data:audio/wav;base64,AA==", "problem": WRONG},
     ),
     "captcha, waiting": ("captcha.html", {**CAPTCHA, "hold": WAITING}),
+    "turn": ("turn.html", {"hold": QUEUED, "turn": QUEUED.turn}),
+    "turn, come": ("turn.html", {"hold": replace(QUEUED, read_at=NOW + timedelta(minutes=2)), "turn": QUEUED.turn}),
     "details": ("details.html", DETAILS),
     "details, another slot": ("details.html", {**DETAILS, "hold": INSTEAD}),
     "details, wrong": ("details.html", {**DETAILS, "hold": LAST, "values": FIELDS, "errors": ERRORS}),
