@@ -272,9 +272,9 @@ def _moments(document: Document) -> Iterator[Finding]:
 
 def _batch(document: Document) -> Iterator[Finding]:
     if document["release"].get("batch_seconds") and document.get("seat_after") == SeatAfter.CHOICE:
-        problem = "with `seat_after` choice a seat is taken before the captcha, so nobody waits for a turn"
+        problem = _("with `seat_after` choice a seat is taken before the captcha, so nobody waits for a turn")
         yield Finding(
-            ("release", "batch_seconds"), problem, "Set `seat_after` to crowd or captcha, or remove `batch_seconds`"
+            ("release", "batch_seconds"), problem, _("Set `seat_after` to crowd or captcha, or remove `batch_seconds`")
         )
 
 

@@ -64,7 +64,7 @@ def call_route(method: str, route: str, hold_id: str, token: str) -> Answer:
 
 def test_an_invalid_token_is_not_found_on_any_route() -> None:
     owned = [(method, route) for method, route in ROUTES if "{hold}" in route or "{token}" in route]
-    assert len(owned) == 27
+    assert len(owned) == 28
     for wrong in ("x", "aes.20261203.1015.1." + "a" * 78, "%00", "a" * 2000, BIDI):
         for method, route in owned:
             refused(call_route(method, route, wrong, wrong), 404, "not-found")
