@@ -50,7 +50,6 @@ def write(project: Path, environ: Mapping[str, str]) -> None:
     project.mkdir(parents=True)
     ZIPS.mkdir(parents=True, exist_ok=True)
     copy_sources(project)
-    (project / "requirements.txt").unlink(missing_ok=True)  # Chalice would install it beside `vendor`
     write_packages(project / "vendor")
     deployed = ROOT / ".chalice" / "deployed"  # Chalice's record of what it has deployed outlives this folder
     deployed.mkdir(exist_ok=True)
