@@ -55,7 +55,7 @@ def stage(settings: Settings, service: str) -> Iterator[Target]:
     """
     with tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
         file = Path(folder) / f"{service}.yaml"
-        file.write_text(json.dumps(document(service, settings.seat_after)), "utf-8")  # JSON is YAML
+        file.write_text(json.dumps(document(service, settings.seat_after, settings.seats)), "utf-8")  # JSON is YAML
         if settings.url:
             with running_stage(settings, service, file) as target:
                 yield target

@@ -31,14 +31,13 @@ QUOTAS = replace(
     retry_after=(1, 10),
 )
 PROPOSED = "and higher quotas"
-WITHOUT_SNAPSHOTS = "a CDN, and no snapshots"
 LADDER = {
     plots.DEFAULTS: Limits(),
-    WITHOUT_SNAPSHOTS: Limits(cdn=True, shared=sys.maxsize),
-    "a CDN": Limits(cdn=True),
+    "a CDN; no snapshots, a partition for the week": Limits(cdn=True, shared=sys.maxsize, by_day=sys.maxsize),
+    "and snapshots": Limits(cdn=True, by_day=sys.maxsize),
+    "and a partition for each day": Limits(cdn=True),
     "and the first free among 200": FAST,
     PROPOSED: QUOTAS,
-    "and a partition key per day": replace(QUOTAS, partitions=5),
 }
 STEPS = ((100_000, 1_000), (100_000, 10_000))
 Case = tuple[str, int, int]

@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from tests.load.simulation.inputs import CACHE_SECONDS, FULL_CACHE_SECONDS, WEEKS, ZIPPED, Costs, Crowd, Limits, Tally
+from tests.load.simulation.inputs import (
+    CACHE_SECONDS,
+    DAYS,
+    FULL_CACHE_SECONDS,
+    OPEN_DAYS,
+    WEEKS,
+    ZIPPED,
+    Costs,
+    Crowd,
+    Limits,
+    Tally,
+)
 from tests.load.simulation.parts import Account, Bucket, Mailer, Pool, Seats, Snapshot, WeekCache
 
 SLICE = 0.02  # seconds
@@ -19,6 +30,7 @@ STEPS = 8  # a visitor and a step are one number: visitor * STEPS + step
 WAITS, WON, NOTHING, LEFT, LOST = range(5)
 OUTCOMES = {WON: "won", NOTHING: "nothing free", LEFT: "gave up", LOST: "lost the hold"}
 CONFIRMED_ITEM = 250  # bytes
+EMPTY_UNITS = 0.5  # of a Query that reads nothing
 BURST = 0.1  # seconds of throughput that a partition serves at once; assumed, because AWS promises none
 NO_SLOT_YET = -2  # wants a slot, but has not seen the calendar yet
 FIRST_FREE = -1
@@ -57,7 +69,9 @@ class Monday:
         self.chance = random.Random(seed)
         self.tally, self.seats, self.mailer = Tally(), Seats(crowd.seats), Mailer(limits.mails)
         self.gateway = Bucket(limits.gateway, limits.gateway_burst)
-        parts = range(limits.partitions)
+        self.by_day = crowd.seats >= limits.by_day
+        self.has_snapshots = self.by_day or crowd.seats >= limits.shared
+        parts = range(OPEN_DAYS if self.by_day else 1)
         self.writes = [Bucket(limits.partition_writes, limits.partition_writes * BURST) for _ in parts]
         self.reads = [Bucket(limits.partition_reads, limits.partition_reads * BURST) for _ in parts]
         self.table_writes = Bucket(limits.table_writes, limits.table_writes * BURST)
@@ -238,10 +252,7 @@ class Monday:
         refused = cache.is_resting(now) and (must_read or pool is self.hold)
         calls = 0
         if must_read and not refused:
-            if self.crowd.seats >= self.limits.shared:
-                calls, fill_cpu = self.read_snapshots(cache, now)
-            else:
-                calls, fill_cpu = self.read_weeks(cache, now, 1 if pool is self.hold else self.limits.partitions)
+            calls, fill_cpu = (self.read_snapshots if self.has_snapshots else self.read_weeks)(cache, now)
             cpu += fill_cpu
             if not calls:
                 refused = True
@@ -264,13 +275,13 @@ class Monday:
         calls, cpu = 0, self.costs.fill
         before = [] if cache.knows_the_full(now) else list(zip(self.full_snapshots, self.weeks_before, strict=True))
         for snapshot, bucket in before:
-            made, spent = self.read_snapshot(snapshot, [(bucket, self.full)], b"", now)
+            made, spent = self.read_snapshot(snapshot, self.queries([bucket] * len(self.reads), self.full), b"", now)
             if not made:
                 return 0, 0.0
             calls, cpu = calls + made, cpu + spent
         if before:
             cache.full_at = now
-        queries = [(bucket, self.units / len(self.reads)) for bucket in self.reads]
+        queries = self.queries(self.reads, self.units)
         made, spent = self.read_snapshot(self.snapshot, queries, self.seats.snapshot(), now)
         if not made:
             return 0, 0.0
@@ -279,6 +290,12 @@ class Monday:
         else:
             cache.read(self.seats.snapshot(), now)
         return calls + made, cpu + spent
+
+    def queries(self, buckets: list[Bucket], units: float) -> list[tuple[Bucket, float]]:
+        """Return the Queries of a week: its partitions and their units. Those of days without seats are empty."""
+        empty = DAYS - OPEN_DAYS if self.by_day else 0
+        nowhere = Bucket(self.limits.partition_reads, self.limits.partition_reads)
+        return [(bucket, units / len(buckets)) for bucket in buckets] + [(nowhere, EMPTY_UNITS)] * empty
 
     def read_snapshot(
         self, snapshot: Snapshot, queries: list[tuple[Bucket, float]], week: bytes, now: float
@@ -304,27 +321,26 @@ class Monday:
             self.tally.reads += share
         self.tally.writes += max(1.0, ceil(kilobytes))
         cpu = (self.costs.fill_seat / WEEKS + self.costs.encode_seat) * seats
+        cpu += (len(queries) - 1) * self.costs.fill / WEEKS
         calls = 2 + is_usable + len(queries)
         snapshot.put(week, now, now + cpu / self.costs.core + calls * self.costs.call)
         return calls, cpu
 
-    def read_weeks(self, cache: WeekCache, now: float, parts: int) -> tuple[int, float]:
-        """Query the full weeks, if they are not cached, and `parts` partitions of the released one.
+    def read_weeks(self, cache: WeekCache, now: float) -> tuple[int, float]:
+        """Query the full weeks, if they are not cached, and the released one: one partition each.
 
         Return the number of calls, 0 if the table throttles, and the CPU seconds.
         """
-        share = self.units / len(self.reads)
         before = [] if cache.knows_the_full(now) else [(bucket, self.full) for bucket in self.weeks_before]
-        released = [(bucket, share) for bucket in self.chance.sample(self.reads, parts)]
-        for number, (bucket, units) in enumerate(before + released, 1):
+        queries = [*before, *self.queries(self.reads, self.units)]
+        for number, (bucket, units) in enumerate(queries, 1):
             if not self.table_reads.take(now, units) or not bucket.take(now, units):
                 return 0, 0.0
             self.tally.reads += units
             if number == len(before):
                 cache.full_at = now
         cache.read(self.seats.snapshot(), now)
-        weeks = parts / len(self.reads) + len(before)
-        return len(before + released), self.costs.fill + self.costs.fill_seat * self.crowd.seats * weeks / WEEKS
+        return len(queries), self.costs.fill + self.costs.fill_seat * self.crowd.seats * len(queries) / WEEKS
 
     def write_units(self, now: float, seat: int, units: int, elsewhere: int = 0) -> bool:
         """Take write units from the seat's partition and from the table. Return False if either throttles."""
