@@ -261,18 +261,24 @@ def all_seats_prefix(service_id: str) -> str:
     return f"{_SEATS}{service_id}#"
 
 
+def week_partition(service_id: str, week: str) -> str:
+    """Return the partition of a whole week, which it has unless each of its days has one."""
+    return all_seats_prefix(service_id) + week
+
+
 def seat_partitions(service_id: str, week: str) -> list[str]:
     """Return the partitions of the seats of a week, in order: one, or one for each of its seven days."""
     if not is_by_day(service_id, week):
-        return [all_seats_prefix(service_id) + week]
+        return [week_partition(service_id, week)]
     monday = monday_of(week)
     return [seat_partition(service_id, monday + timedelta(days=number)) for number in range(DAYS)]
 
 
 def seat_partition(service_id: str, day: date) -> str:
     """Return the partition of the seats of a day."""
-    week = week_of(day)
-    return all_seats_prefix(service_id) + (day.isoformat() if is_by_day(service_id, week) else week)
+    if is_by_day(service_id, week := week_of(day)):
+        return all_seats_prefix(service_id) + day.isoformat()
+    return week_partition(service_id, week)
 
 
 def snapshot_partition(service_id: str, week: str) -> str:

@@ -95,6 +95,7 @@ class Crowd:
     again: float = 1.0  # mean seconds that a person waits beyond Retry-After
     patience: float = 300.0
     captcha: float = 25.0  # mean seconds from a hold to the answer
+    captcha_first: bool = False  # each hold waits: it takes a seat after its captcha (`seat_after: crowd`)
     form: float = 150.0  # mean seconds to fill it in
     confirm: float = 180.0  # mean seconds from the sending of a letter to the confirmation
     hold_for: float = 180.0

@@ -118,3 +118,14 @@ def test_a_damaged_week_is_named_and_nothing_is_put() -> None:
         ran = ops(*command)
         said = "guichet: by_day_from of the service aes names no week. Restore this item from a backup.\n"
         assert (ran.code, ran.err) == (3, said)
+
+
+def test_seats_that_an_older_version_created_are_named_and_nothing_is_put() -> None:
+    put("--yes")
+    item = seat_store.new_item(key(), NOW)
+    item.pk = items.week_partition("aes", key().week)
+    item.save()
+    said = "an older version created seats of 2026-W50, which this one does not see: deploy that version again"
+    for words in (("--dry-run",), ("--yes",)):
+        ran = ops("services", "put", "aes.yaml", *words)
+        assert (ran.code, ran.out, ran.err) == (1, "", f"guichet: aes: {said}\n")
