@@ -38,7 +38,7 @@ LADDER = {
     PROPOSED: QUOTAS,
 }
 STEPS = ((100_000, 1_000), (100_000, 10_000))
-IN_A_CROWD = "seat_after: crowd"
+IN_A_CROWD = {"seat_after: crowd": QUOTAS, "the same, and provisioned": replace(QUOTAS, warm=500)}
 CROWDS = ((100_000, 1_000), (100_000, 10_000), (1_000_000, 10_000))
 Case = tuple[str, int, int]
 
@@ -47,8 +47,8 @@ def play(case: Case) -> tuple[Case, Result]:
     """Run the simulation of one case. Print how long it took."""
     name, visitors, seats = case
     began = time.monotonic()
-    crowd = Crowd(visitors, seats, desks=DESKS[seats], captcha_first=name == IN_A_CROWD)
-    result = Monday(crowd, LADDER.get(name, QUOTAS), costs(recorded())).run()
+    crowd = Crowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
+    result = Monday(crowd, (LADDER | IN_A_CROWD)[name], costs(recorded())).run()
     print(f"{name}: {visitors:,} on {seats:,}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return case, replace(result, held_at=plots.thin(result.held_at), known_at=plots.thin(result.known_at))
 
@@ -139,6 +139,7 @@ def crowd_row(case: Case, result: Result) -> list[str]:
     return [
         f"{case[1]:,}",
         f"{case[2]:,}",
+        f"{IN_A_CROWD[case[0]].warm:,}",
         seconds(result.drain),
         f"{result.outcomes['gave up']:,}",
         " / ".join(seconds(result.waits[name]) for name in ("p50", "p95", "p99", "p100")),
@@ -146,7 +147,10 @@ def crowd_row(case: Case, result: Result) -> list[str]:
     ]
 
 
-CROWD_HEAD = ["visitors", "seats", "drained in", "gave up", "outcome known after p50 / p95 / p99 / the last", "$"]
+CROWD_HEAD = [
+    *("visitors", "seats", "provisioned", "drained in", "gave up"),
+    *("outcome known after p50 / p95 / p99 / the last", "$"),
+]
 
 
 def replace_section(page: str, name: str, text: str) -> str:
@@ -165,7 +169,7 @@ def main() -> None:
     nine = [(visitors, seats) for visitors in VISITORS for seats in SEATS]
     cases = {(name, *size) for name in (plots.DEFAULTS, PROPOSED) for size in nine}
     cases |= {(name, *size) for name in LADDER for size in STEPS}
-    cases |= {(IN_A_CROWD, *size) for size in CROWDS}
+    cases |= {(name, *size) for name in IN_A_CROWD for size in CROWDS}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         results = dict(pool.map(play, sorted(cases, key=lambda case: (-case[1], -case[2]))))
     comparison = against.compare()
@@ -189,7 +193,7 @@ def main() -> None:
     for visitors, seats in STEPS:
         rows = [ladder_row(name, results[name, visitors, seats]) for name in LADDER]
         page = replace_section(page, f"steps {visitors} {seats}", table(LADDER_HEAD, rows))
-    crowds = [(IN_A_CROWD, *size) for size in CROWDS]
+    crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
     page = replace_section(page, "crowd", table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]))
     page = replace_section(page, "compared", table(against.HEAD, against.rows(comparison)))
     PAGE.write_text(page, "utf-8")
