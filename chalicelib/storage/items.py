@@ -198,7 +198,7 @@ class ServiceItem(Item):
     paused = JSONAttribute(null=True)
     """What visitors are told while the service is paused, by language."""
     by_day_from = UnicodeAttribute(null=True)
-    """The first week whose seats have a partition for each day. `services put` writes it, before the week has a seat."""
+    """The first week whose seats have a partition for each day. `services put` writes it before the week has a seat."""
 
 
 # Keys. Only this module and `entry_keys` build and take apart keys of the table.
