@@ -13,7 +13,7 @@ EMPTY_WEEKS = 3
 
 
 def weeks_with_seats(service: Service, now: datetime) -> Iterator[tuple[str, list[Seat]]]:
-    """Read the weeks that have or need seats, each with its seats: one Query a week.
+    """Read the weeks that have or need seats, each with its seats.
 
     They begin with last week, for a run of the expiry schedule that was missed. After the weeks of the current rules
     come those that seats were once created for.

@@ -47,12 +47,13 @@ class HiddenItems:
         The seat is deleted last. It names the person, so the next run can finish an interrupted one. A week has a seat
         for each day on which a run was interrupted: one answer of DynamoDB has them all.
         """
-        for week in timetable.weeks_to_create(self.service, now):
+        weeks = timetable.weeks_to_create(self.service, now)
+        for partition in (pk for week in weeks for pk in items.seat_partitions(self.service.id, week)):
             answer = self.client.query(
                 TableName=self.table,
                 ConsistentRead=True,
-                KeyConditionExpression="pk = :week",
-                ExpressionAttributeValues={":week": {"S": items.week_partition(self.service.id, week)}},
+                KeyConditionExpression="pk = :partition",
+                ExpressionAttributeValues={":partition": {"S": partition}},
             )
             for seat in answer["Items"]:
                 if person_key := seat.get("person", {}).get("S", ""):

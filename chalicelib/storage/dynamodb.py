@@ -1,23 +1,17 @@
-"""Calls to DynamoDB, and the translation of its errors into refusals."""
+"""Calls to DynamoDB, whose errors become refusals."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from pynamodb.connection import TableConnection
-from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, TransactWriteError, UpdateError
+from pynamodb.exceptions import DeleteError, PutError, TransactWriteError, UpdateError
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.refusals import TooManyRequests, Unavailable
+from chalicelib.domain.refusals import TooManyRequests
+from chalicelib.storage import errors
 from chalicelib.storage.items import Item
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
-THROTTLED = {
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "TransactionInProgressException",
-}
 REASON_FAILED = "ConditionalCheckFailed"
 """The reason of a cancelled transaction: the condition of one of its writes failed."""
 REASON_CONFLICT = "TransactionConflict"
@@ -28,30 +22,12 @@ Document = Mapping[str, Mapping[str, Any]]
 REASONS_BUSY = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
+error_code, translated_errors = errors.error_code, errors.translated_errors
+
+
 def connection() -> TableConnection:
     """Return PynamoDB's connection to the table, for calls that need no model."""
     return Item._get_connection()  # noqa: SLF001  # there is no public way to it
-
-
-def error_code(error: PynamoDBException) -> str | None:
-    """Return the error code of DynamoDB; None without an answer. After a timeout PynamoDB's own property fails."""
-    response: Mapping[str, Any] = getattr(error.cause, "response", None) or {}
-    code: str | None = response.get("Error", {}).get("Code")
-    return code
-
-
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Raise TooManyRequests when DynamoDB throttles, Unavailable when it is away. Other errors pass unchanged."""
-    try:
-        yield
-    except PynamoDBException as error:
-        code = error_code(error)
-        if code in THROTTLED:
-            raise TooManyRequests from error
-        if code is None or code in {"InternalServerError", "InternalFailure", "ServiceUnavailable"}:
-            raise Unavailable from error
-        raise
 
 
 def read(pk: str, sk: str) -> Document | None:

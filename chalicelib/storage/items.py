@@ -13,10 +13,12 @@ from pynamodb.constants import NUMBER
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
-from chalicelib.domain.seat import EntryKey, Key, SeatKey, require_aware
-from chalicelib.storage import entry_keys
+from chalicelib.domain.refusals import Unavailable
+from chalicelib.domain.seat import EntryKey, Key, SeatKey, monday_of, require_aware, week_of
+from chalicelib.storage import entry_keys, errors
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAYS = 7
 
 
 class TimestampAttribute(Attribute[datetime]):
@@ -195,6 +197,8 @@ class ServiceItem(Item):
     document = JSONAttribute()
     paused = JSONAttribute(null=True)
     """What visitors are told while the service is paused, by language."""
+    by_day_from = UnicodeAttribute(null=True)
+    """The first week whose seats have a partition for each day. `services put` writes it before the week has a seat."""
 
 
 # Keys. Only this module and `entry_keys` build and take apart keys of the table.
@@ -218,8 +222,63 @@ def service_item(service_id: str, **attributes: Any) -> ServiceItem:
 # Seats
 
 
+_first_weeks: dict[str, str | None] = {}
+"""What this process has read of `ServiceItem.by_day_from`, by service. Empty for one that cannot be read."""
+
+
+def record_layout(service_id: str, by_day_from: str | None) -> None:
+    """Remember from which week on the seats of a service have a partition for each day; None for no week."""
+    try:
+        _first_weeks[service_id] = by_day_from if by_day_from is None else week_of(monday_of(by_day_from))
+    except ValueError:
+        _first_weeks[service_id] = ""
+
+
+def forget_layouts() -> None:
+    """Forget what `record_layout` has remembered, as in a process that just started."""
+    _first_weeks.clear()
+
+
+def is_by_day(service_id: str, week: str) -> bool:
+    """Tell whether the seats of a week have a partition for each day: a partition takes 1,000 writes a second.
+
+    It never changes once the week has seats, so no seat has two keys. A process that has not read the services reads
+    them. Raise Unavailable if it cannot be known: a guess could assign a seat twice.
+    """
+    if service_id not in _first_weeks:
+        with errors.translated_errors():
+            for row in ServiceItem.query(SERVICES, attributes_to_get=["sk", "by_day_from"]):
+                record_layout(row.sk, row.by_day_from)
+        _first_weeks.setdefault(service_id, None)
+    first = _first_weeks[service_id]
+    if first == "":
+        raise Unavailable(f"by_day_from of the service {service_id} names no week. Restore this item from a backup.")
+    return first is not None and first <= week
+
+
+def all_seats_prefix(service_id: str) -> str:
+    """Return how the partitions of all seats of a service begin."""
+    return f"{_SEATS}{service_id}#"
+
+
 def week_partition(service_id: str, week: str) -> str:
-    return f"{_SEATS}{service_id}#{week}"
+    """Return the partition of a whole week, which it has unless each of its days has one."""
+    return all_seats_prefix(service_id) + week
+
+
+def seat_partitions(service_id: str, week: str) -> list[str]:
+    """Return the partitions of the seats of a week, in order: one, or one for each of its seven days."""
+    if not is_by_day(service_id, week):
+        return [week_partition(service_id, week)]
+    monday = monday_of(week)
+    return [seat_partition(service_id, monday + timedelta(days=number)) for number in range(DAYS)]
+
+
+def seat_partition(service_id: str, day: date) -> str:
+    """Return the partition of the seats of a day."""
+    if is_by_day(service_id, week := week_of(day)):
+        return all_seats_prefix(service_id) + day.isoformat()
+    return week_partition(service_id, week)
 
 
 def snapshot_partition(service_id: str, week: str) -> str:
@@ -229,11 +288,11 @@ def snapshot_partition(service_id: str, week: str) -> str:
 
 def is_seat_of(service_id: str) -> Condition:
     """Return the condition that an item is a seat of this service, for a Scan."""
-    return SeatItem.pk.startswith(week_partition(service_id, ""))
+    return SeatItem.pk.startswith(all_seats_prefix(service_id))
 
 
 def is_on(day: date) -> Condition:
-    """Return the condition that a seat of a week is on this day, for a Query."""
+    """Return the condition that a seat of a partition is on this day, for a Query."""
     return SeatItem.sk.startswith(f"{day.isoformat()}T")
 
 
@@ -241,7 +300,7 @@ def seat_primary_key(key: Key) -> tuple[str, str]:
     """Return the partition key and the sort key of a seat or an entry."""
     if isinstance(key, EntryKey):
         return entry_keys.primary_key(key)
-    return week_partition(key.service, key.week), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}"
+    return seat_partition(key.service, key.day), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}"
 
 
 def seat_item(key: Key) -> SeatItem:

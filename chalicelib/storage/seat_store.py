@@ -4,7 +4,7 @@ A write returns False when its condition fails. Every call may raise TooManyRequ
 (DynamoDB does not answer).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from pynamodb.pagination import ResultIterator
 
 from chalicelib.domain.entry import Carrier, Entry
 from chalicelib.domain.refusals import NotFound, TooManyRequests, Unavailable
-from chalicelib.domain.seat import CLOCK_SKEW, RECORDED, EntryKey, Key, Seat, SeatKey, State, week_of
+from chalicelib.domain.seat import CLOCK_SKEW, RECORDED, EntryKey, Key, Seat, SeatKey, State
 from chalicelib.domain.week_snapshot import WeekSnapshot
 from chalicelib.storage import dynamodb, items, recent, rows, seat_expressions, snapshot_store
 from chalicelib.storage.items import SeatItem
@@ -28,19 +28,22 @@ def seat_from_image(image: Mapping[str, Any]) -> Seat | None:
 
 
 def read_week(service_id: str, week: str, *, consistent: bool = False) -> list[Seat]:
-    """Read every seat of a week, in order, with one Query."""
-    return _query(service_id, week, consistent_read=consistent)
+    """Read every seat of a week, in order, with one Query, or one for each day (`items.is_by_day`)."""
+    return _query(items.seat_partitions(service_id, week), rows.seat_from, consistent_read=consistent)
 
 
 def read_day(service_id: str, day: date) -> list[Seat]:
     """Read every seat of a day consistently, in order, with one Query."""
-    return _query(service_id, week_of(day), range_key_condition=items.is_on(day), consistent_read=True)
+    partitions, is_on_day = [items.seat_partition(service_id, day)], items.is_on(day)
+    return _query(partitions, rows.seat_from, range_key_condition=is_on_day, consistent_read=True)
 
 
-def _query(service_id: str, week: str, **options: Any) -> list[Seat]:
-    partition = (items.week_partition(service_id, week),)
+def _query(partitions: Sequence[str], map_fn: Callable[[Any], Seat], **options: Any) -> list[Seat]:
+    query, seats = dynamodb.connection().query, list[Seat]()
     with dynamodb.translated_errors():
-        return list(ResultIterator(dynamodb.connection().query, partition, options, map_fn=rows.seat_from))
+        for partition in partitions:
+            seats += ResultIterator(query, (partition,), dict(options), map_fn=map_fn)
+    return seats
 
 
 def read_all_weeks(service_id: str) -> list[Seat]:
@@ -55,11 +58,8 @@ _CALENDAR_ATTRIBUTES = ["sk", "opens_at", "state", "until", "past_state", "reser
 
 def read_week_for_calendar(service_id: str, week: str) -> list[Seat]:
     """Read a week with only what a calendar shows of a seat. Not by a PynamoDB model: it takes 0.1 ms a seat."""
-    partition, options = (items.week_partition(service_id, week),), {"attributes_to_get": _CALENDAR_ATTRIBUTES}
-    with dynamodb.translated_errors():
-        return list(
-            ResultIterator(dynamodb.connection().query, partition, options, map_fn=partial(_calendar_seat, service_id))
-        )
+    partitions, seat_from = items.seat_partitions(service_id, week), partial(_calendar_seat, service_id)
+    return _query(partitions, seat_from, attributes_to_get=_CALENDAR_ATTRIBUTES)
 
 
 def _calendar_seat(service_id: str, item: Mapping[str, Mapping[str, str]]) -> Seat:
@@ -89,12 +89,13 @@ def _throttle_aware(service_id: str, now: datetime) -> Iterator[None]:
 def cached_week(service_id: str, week: str, now: datetime, *, large: bool = False) -> list[Seat]:
     """Return a week as a calendar shows it, from the process cache if it was read within the last second.
 
-    A large week is read from its snapshot, which shows what visitors may know: freed seats only once they are open.
+    A large week, or one with a partition for each day, is read from its snapshot, which shows what visitors may know:
+    freed seats only once they are open.
     """
     recent.SEATS.expire(now)
     if (seats := recent.SEATS.week(service_id, week, now)) is None:
         with _throttle_aware(service_id, now):
-            if large:
+            if large or items.is_by_day(service_id, week):
                 _read_large_week(service_id, week, now)
             else:
                 recent.SEATS.record_week(service_id, week, read_week_for_calendar(service_id, week), now)

@@ -21,11 +21,12 @@ def clear_caches() -> None:
     recent.SEATS.clear()
 
 
-def put(document: dict[str, Any]) -> Service:
+def put(document: dict[str, Any], *, by_day_from: str | None = None) -> Service:
     """Store the document of a service. Raise ValueError, which says what is wrong, if it cannot be read."""
     service = codec.service_from_document(document)
     with dynamodb.translated_errors():
-        items.service_item(service.id, document=document).save()
+        items.service_item(service.id, document=document, by_day_from=by_day_from).save()
+    items.record_layout(service.id, by_day_from)
     _services.clear()
     return service
 
@@ -43,6 +44,7 @@ def read_all(now: datetime) -> list[Service]:
 
 
 def _service(row: ServiceItem) -> Service:
+    items.record_layout(row.sk, row.by_day_from)
     return replace(codec.service_from_document(row.document), paused=row.paused)
 
 

@@ -53,8 +53,8 @@ def count_appointments(deployment: Deployment, today: date) -> int:
             ":arrived": {"S": State.ARRIVED},
             ":called": {"S": State.CALLED},
             ":today": {"S": today.isoformat()},
-            ":smoke": {"S": items.week_partition(smoke.hidden_service().id, "")},
-            ":canary": {"S": items.week_partition(canary.SERVICE, "")},
+            ":smoke": {"S": items.all_seats_prefix(smoke.hidden_service().id)},
+            ":canary": {"S": items.all_seats_prefix(canary.SERVICE)},
         },
     )
     try:

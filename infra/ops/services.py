@@ -1,12 +1,14 @@
 """The commands `services`: check service files and put them in place; list and withdraw services."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from gettext import gettext as _
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.desk import history
@@ -14,12 +16,12 @@ from chalicelib.domain import timetable
 from chalicelib.domain.service import text_in
 from chalicelib.storage import dynamodb, items, service_store
 from chalicelib.storage.items import ServiceItem
-from infra.ops import output, stored_services
+from infra.ops import day_partitions, output, stored_services
 from infra.ops.audit import audited
 from infra.ops.effect import Effect, effect_of
 from infra.ops.options import STAGE_DEFAULT, DryRun, Json, StageName, Yes
 from infra.ops.pause import pause, resume
-from infra.ops.session import REFUSED, Session, open_session
+from infra.ops.session import REFUSED, Refused, Session, open_session
 from infra.ops.stage_access import caller
 from infra.ops.withdraw import withdraw
 from infra.servicefile import reader
@@ -79,13 +81,14 @@ def put(
         stored = stored_services.read_all()
         new = [document | ({"listing": "hidden"} if hidden else {}) for document in checked.documents]
         effects = [effect_of(document, stored.get(document["id"]), session.now) for document in new]
+        by_day = {effect.service.id: day_partitions.first_week(effect.service, session.now) for effect in effects}
         document = {
             "put": not dry_run,
-            "services": [effect.document() for effect in effects],
+            "services": [effect.document() | {"by_day_from": by_day[effect.service.id]} for effect in effects],
             "warnings": [note.document() for note in checked.warnings],
         }
-        lines = [line for effect in effects for line in effect.lines()]
-        changed = [effect for effect in effects if not effect.is_none]
+        lines = [line for effect in effects for line in (*effect.lines(), *_by_day_line(by_day[effect.service.id]))]
+        changed = [effect for effect in effects if not effect.is_none or by_day[effect.service.id]]
         if dry_run or not changed:
             session.show(document, *lines)
             return
@@ -94,7 +97,7 @@ def put(
         rules = sorted({rule["rule"] for effect in changed for rule in effect.rules})
         with audited(session, "services put", services=ids, rules=rules) as counts, ExitStack() as recorded:
             recorded_counts = [recorded.enter_context(_recorded(session, effect)) for effect in changed]
-            _store([effect.file for effect in changed])
+            _store([effect.file for effect in changed], by_day)
             counts["put"] = len(changed)
             for done in recorded_counts:
                 done["put"] = 1
@@ -116,12 +119,32 @@ def _recorded(session: Session, effect: Effect) -> AbstractContextManager[Counte
     return history.recorded(effect.service.id, who, history.Act.SERVICE, session.now, rules=rules)
 
 
-def _store(documents: list[dict[str, Any]]) -> None:
-    """Store all documents in one transaction."""
-    with dynamodb.translated_errors(), TransactWrite(connection=dynamodb.connection().connection) as writes:
+def _by_day_line(week: str | None) -> Iterator[str]:
+    if week:
+        yield _("  many seats: from week {} on, each day has its own partition of the table").format(week)
+
+
+def _store(documents: list[dict[str, Any]], by_day: Mapping[str, str | None]) -> None:
+    """Store all documents, and from which week on seats are stored by day, in one transaction.
+
+    Raise Refused if another operator stored such a week meanwhile.
+    """
+
+    def write(writes: TransactWrite) -> None:
         for document in documents:
-            content = ServiceItem.document.set(document)  # a pause outlives a new file
-            writes.update(items.service_item(document["id"]), actions=[content])
+            actions: list[Action] = [ServiceItem.document.set(document)]  # a pause outlives a new file
+            is_unknown = None
+            if week := by_day[document["id"]]:
+                actions.append(ServiceItem.by_day_from.set(week))
+                is_unknown = ServiceItem.by_day_from.does_not_exist()
+            writes.update(items.service_item(document["id"]), actions=actions, condition=is_unknown)
+
+    try:
+        failed = dynamodb.transact(write)
+    except dynamodb.TransactionConflict as conflict:
+        raise Refused(_("another operator is changing these services: run this again")) from conflict
+    if failed:
+        raise Refused(_("another operator is changing these services: run this again"))
     service_store.clear_caches()
 
 

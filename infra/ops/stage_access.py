@@ -55,7 +55,7 @@ def problem_of(error: Exception, stage: str, region: str) -> str | None:
         return _("DynamoDB throttles the table: try again in a minute")
     cause = error.__cause__ if isinstance(error, Unavailable) else error
     if not isinstance(cause, PynamoDBException):
-        return None
+        return str(error) or None if isinstance(error, Unavailable) else None  # what it says of a damaged item
     code, table = dynamodb.error_code(cause), _("the table {} in {}").format(table_of(stage), region)
     if code == "ResourceNotFoundException":
         return _("there is no table {} in {}: is the stage deployed, is its name right?").format(

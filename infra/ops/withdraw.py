@@ -178,8 +178,13 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
 
     Raise Refused if the document changed since it was closed.
     """
+    stored, _in_place = stored_services.read_row(service_id)
     withdrawn = WithdrawnItem(
-        "WITHDRAWN", service_id, document=closed, erase_at=int((erase_at + timedelta(days=1)).timestamp())
+        "WITHDRAWN",
+        service_id,
+        document=closed,
+        by_day_from=stored and stored.by_day_from,
+        erase_at=int((erase_at + timedelta(days=1)).timestamp()),
     )
 
     def write(writes: TransactWrite) -> None:

@@ -135,6 +135,7 @@ def emulator() -> Iterator[Emulator]:
     client.create_table(TableName=items.Item.Meta.table_name, **SHAPE, **STREAM)
     emulated.read = emulated_table.stream_start_position(items.Item.Meta.table_name)
     service_store.clear_caches()
+    items.forget_layouts()
     try:
         yield emulated
     finally:

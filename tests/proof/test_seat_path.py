@@ -40,12 +40,12 @@ PEOPLE = (AWA, replace(AWA, first_name="Ben", email="ben@gmail.com"), replace(AW
 class Play:
     """The code on the emulator's table, one call at a time."""
 
-    def __init__(self, emulator: inprocess.Emulator) -> None:
+    def __init__(self, emulator: inprocess.Emulator, by_day_from: str | None = None) -> None:
         self.emulator = emulator
         self.hold_ids: dict[int, str] = {}
         self.running: dict[int, Running] = {}
         self.read: Seat | None = None
-        service_store.put(document())
+        service_store.put(document(), by_day_from=by_day_from)
         for key in KEYS:
             seat_store.create(key, MONDAY, MONDAY + timedelta(days=90))
         service_store.read_all(NOW)
@@ -166,7 +166,8 @@ def path(seed: int, takes: tuple[int, ...] = (2, 2, 2)) -> list[tuple[Move, Worl
 def test_the_table_is_what_the_walk_says_after_each_call_of_a_path(first: int) -> None:
     for seed in range(first, first + 10):
         with inprocess.emulator() as emulator:
-            play, steps = Play(emulator), path(seed)
+            by_day_from = KEYS[0].week if seed % 2 else None  # a partition for the day, or for the week
+            play, steps = Play(emulator, by_day_from), path(seed)
             try:
                 for move, before, after in steps:
                     play.do(move, before)

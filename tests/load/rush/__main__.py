@@ -72,7 +72,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chalicelib.storage import seat_store, service_store
+from chalicelib.storage import items, seat_store
+from chalicelib.storage.items import ServiceItem
 from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import STAGE
@@ -185,7 +186,8 @@ def play(settings: Settings) -> bool:
         opens_at = opening(settings, datetime.now(UTC), SETTLE_SECONDS)
         seat_keys = keys(service, settings.seats, opens_at.date())
         if settings.batch:
-            service_store.put(document(service, settings, opens_at))
+            new = ServiceItem.document.set(document(service, settings, opens_at))
+            items.service_item(service).update(actions=[new])  # with the partitions that it has
         open_seats(seat_keys, opens_at)
         print(f"{settings.visitors:,} visitors, {settings.seats:,} seats of {service} at {target.url}", flush=True)
         if not target.inbox:

@@ -12,17 +12,20 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import boto3
 
+from chalicelib.domain import codec
 from chalicelib.storage import service_store
 from infra.deploy.package import ROOT
 from infra.local import inbox
 from infra.local.launcher import answers, clean_environment, guarded, start_emulator
 from infra.local.settings import HOST, MAIL_FROM, STAGE, any_port
 from infra.local.settings import KEYS as AWS_KEYS
+from infra.ops import day_partitions
 from infra.ops.stage_access import select_stage, table_of
 from tests.load.rush.plan import CannotRush
 from tests.table import SHAPE, STREAM
@@ -86,7 +89,8 @@ def create_table(document: Mapping[str, Any]) -> str:
     """Create the table with its stream, the sender and the service. Return the ARN of the stream."""
     table = boto3.client("dynamodb").create_table(TableName=table_of(STAGE), **SHAPE, **STREAM)
     boto3.client("ses").verify_email_identity(EmailAddress=MAIL_FROM)
-    service_store.put(dict(document))
+    first_week = day_partitions.first_week(codec.service_from_document(dict(document)), datetime.now(UTC))
+    service_store.put(dict(document), by_day_from=first_week)
     return str(table["TableDescription"]["LatestStreamArn"])
 
 

@@ -37,7 +37,8 @@ HASTE, FAST_HASTE = 0.5, 1.0
 """The default of HASTE as a share of the time of all arrivals, and in the fast setting."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
 SLOTS = 96  # of five minutes, from nine to five
-DAYS = 5
+WORKING_DAYS = list(WEEKDAYS[:5])
+DAYS = len(WORKING_DAYS)
 PEOPLE = "people"
 """The group of the visitors that are not programs."""
 HAMMERING, SOLVING, MANY = KINDS = ("hammering", "solving", "many")
@@ -230,7 +231,7 @@ def opening(settings: Settings, now: datetime, settle: float) -> datetime:
 
 
 def document(service: str, settings: Settings, opens_at: datetime | None = None) -> dict[str, Any]:
-    """Return a service document like the seed's, with a closure so that the release creates no seats.
+    """Return a service document like the seed's, with enough desks, and a closure: the release creates no seats.
 
     With `opens_at`, a batch begins then.
     """
@@ -242,17 +243,24 @@ def document(service: str, settings: Settings, opens_at: datetime | None = None)
         local = opens_at.astimezone(ZoneInfo(seed["timezone"]))
         moment = {"day": WEEKDAYS[local.weekday()], "at": f"{local:%H:%M}"}
         release = {"weeks_ahead": 2, "moments": [moment], "batch_seconds": settings.batch}
+    hours = {"days": WORKING_DAYS, "from": "09:00", "to": "17:00"}
+    seed["plannings"] = [{"desks": list(range(1, desks(settings.seats) + 1)), "openings": [hours]}]
     return seed | {"id": service, "closures": [closure], "release": release, "seat_after": settings.seat_after}
+
+
+def desks(seats: int) -> int:
+    """Return how many desks give so many seats in five days."""
+    return max(2, math.ceil(seats / SLOTS / DAYS))
 
 
 def keys(service: str, seats: int, today: date) -> list[SeatKey]:
     """Return the keys of the seats: from 9:00 to 17:00 on the working days of the week after the next."""
     monday = today - timedelta(days=today.weekday()) + timedelta(weeks=2)
-    desks = max(2, math.ceil(seats / SLOTS / DAYS))
+    at_once = desks(seats)
     opening = datetime.combine(monday, clock_time(9))
     seat_keys = []
     for number in range(seats):
-        day, slot = divmod(number // desks, SLOTS)
+        day, slot = divmod(number // at_once, SLOTS)
         moment = opening + timedelta(days=day, minutes=5 * slot)
-        seat_keys.append(SeatKey(moment.date(), moment.time(), number % desks + 1, service))
+        seat_keys.append(SeatKey(moment.date(), moment.time(), number % at_once + 1, service))
     return seat_keys

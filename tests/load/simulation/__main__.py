@@ -19,9 +19,8 @@ PAGE = ROOT / "docs" / "capacity.md"
 BUILD = ROOT / "build" / "simulation.json"
 VISITORS, SEATS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000)
 DESKS = {100: 2, 1_000: 4, 10_000: 20}
-FAST = Limits(cdn=True, window=200)
-QUOTAS = replace(
-    FAST,
+QUOTAS = Limits(
+    cdn=True,
     gateway=50_000,
     gateway_burst=25_000,
     concurrency=5_000,
@@ -31,16 +30,16 @@ QUOTAS = replace(
     retry_after=(1, 10),
 )
 PROPOSED = "and higher quotas"
-WITHOUT_SNAPSHOTS = "a CDN, and no snapshots"
 LADDER = {
     plots.DEFAULTS: Limits(),
-    WITHOUT_SNAPSHOTS: Limits(cdn=True, shared=sys.maxsize),
-    "a CDN": Limits(cdn=True),
-    "and the first free among 200": FAST,
+    "a CDN; no snapshots, a partition for the week": Limits(cdn=True, shared=sys.maxsize, by_day=sys.maxsize),
+    "and snapshots": Limits(cdn=True, by_day=sys.maxsize),
+    "and a partition for each day": Limits(cdn=True),
     PROPOSED: QUOTAS,
-    "and a partition key per day": replace(QUOTAS, partitions=5),
 }
 STEPS = ((100_000, 1_000), (100_000, 10_000))
+IN_A_CROWD = {"seat_after: crowd": QUOTAS, "the same, and provisioned": replace(QUOTAS, warm=500)}
+CROWDS = ((100_000, 1_000), (100_000, 10_000), (1_000_000, 10_000))
 Case = tuple[str, int, int]
 
 
@@ -48,7 +47,8 @@ def play(case: Case) -> tuple[Case, Result]:
     """Run the simulation of one case. Print how long it took."""
     name, visitors, seats = case
     began = time.monotonic()
-    result = Monday(Crowd(visitors, seats, desks=DESKS[seats]), LADDER[name], costs(recorded())).run()
+    crowd = Crowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
+    result = Monday(crowd, (LADDER | IN_A_CROWD)[name], costs(recorded())).run()
     print(f"{name}: {visitors:,} on {seats:,}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return case, replace(result, held_at=plots.thin(result.held_at), known_at=plots.thin(result.known_at))
 
@@ -134,6 +134,25 @@ LADDER_HEAD = [
 ]
 
 
+def crowd_row(case: Case, result: Result) -> list[str]:
+    """Return a row of the table of releases at which each seat is taken after its captcha."""
+    return [
+        f"{case[1]:,}",
+        f"{case[2]:,}",
+        f"{IN_A_CROWD[case[0]].warm:,}",
+        seconds(result.drain),
+        f"{result.outcomes['gave up']:,}",
+        " / ".join(seconds(result.waits[name]) for name in ("p50", "p95", "p99", "p100")),
+        f"{result.tally.dollars():.2f}",
+    ]
+
+
+CROWD_HEAD = [
+    *("visitors", "seats", "provisioned", "drained in", "gave up"),
+    *("outcome known after p50 / p95 / p99 / the last", "$"),
+]
+
+
 def replace_section(page: str, name: str, text: str) -> str:
     """Replace the text between the two markers of a section. Raise ValueError if the page has no such markers."""
     begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
@@ -150,6 +169,7 @@ def main() -> None:
     nine = [(visitors, seats) for visitors in VISITORS for seats in SEATS]
     cases = {(name, *size) for name in (plots.DEFAULTS, PROPOSED) for size in nine}
     cases |= {(name, *size) for name in LADDER for size in STEPS}
+    cases |= {(name, *size) for name in IN_A_CROWD for size in CROWDS}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         results = dict(pool.map(play, sorted(cases, key=lambda case: (-case[1], -case[2]))))
     comparison = against.compare()
@@ -173,6 +193,8 @@ def main() -> None:
     for visitors, seats in STEPS:
         rows = [ladder_row(name, results[name, visitors, seats]) for name in LADDER]
         page = replace_section(page, f"steps {visitors} {seats}", table(LADDER_HEAD, rows))
+    crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
+    page = replace_section(page, "crowd", table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]))
     page = replace_section(page, "compared", table(against.HEAD, against.rows(comparison)))
     PAGE.write_text(page, "utf-8")
     plots.seats(results, PROPOSED, ROOT / "docs" / "capacity-seats.svg")

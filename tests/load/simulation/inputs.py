@@ -7,7 +7,8 @@ from typing import Any
 
 from chalicelib.booking import hold
 from chalicelib.domain import calendar, week_snapshot
-from chalicelib.storage import recent, snapshot_store
+from chalicelib.storage import items, recent, snapshot_store
+from infra.ops import day_partitions
 
 MEASURED = Path(__file__).with_name("measured.json")
 TRIES = hold.SEAT_ATTEMPTS
@@ -19,6 +20,9 @@ PAUSE = recent.PAUSE.total_seconds()
 NEAREST = 3
 WEEKS = 3
 """The open weeks of a service that releases two weeks ahead. The two weeks before the new one are full."""
+
+DAYS, OPEN_DAYS = items.DAYS, 5
+"""The days of a week that are read, and those that have seats: as many each."""
 
 MILLION = 1_000_000
 PRICES_AS_OF = "2026-11-23"  # us-east-1; some prices in eu-west-3 are up to a fifth higher
@@ -43,8 +47,8 @@ class Limits:
     partition_reads: float = 3_000
     table_writes: float = 4_000
     table_reads: float = 12_000
-    partitions: int = 1  # of the released week: 1 with a partition key per week, 5 with a key per day
-    shared: int = week_snapshot.LARGE  # from how many seats a week is read from its snapshot
+    by_day: int = day_partitions.MANY  # from how many seats a week each day has a partition, and the week a snapshot
+    shared: int = week_snapshot.LARGE  # from how many seats any other week is read from its snapshot
     mails: float = 14  # letters per second: MailRate
     window: int = EARLIEST  # number of seats from which the first free one is drawn
     cdn: bool = False  # a CDN caches the calendar for 1 s
@@ -91,6 +95,7 @@ class Crowd:
     again: float = 1.0  # mean seconds that a person waits beyond Retry-After
     patience: float = 300.0
     captcha: float = 25.0  # mean seconds from a hold to the answer
+    captcha_first: bool = False  # each hold waits: it takes a seat after its captcha (`seat_after: crowd`)
     form: float = 150.0  # mean seconds to fill it in
     confirm: float = 180.0  # mean seconds from the sending of a letter to the confirmation
     hold_for: float = 180.0

@@ -162,6 +162,10 @@ class WeekCache:
         self.at, self.week = now, week
         self.tried = {seat: at for seat, at in self.tried.items() if at > made_at}
 
+    def looks_free(self, seat: int) -> bool:
+        """Return whether this environment may try the seat."""
+        return self.week[seat] != GONE and seat not in self.tried
+
     def _from(self, start: int, end: int, most: int) -> list[int]:
         """Return up to `most` seats from this range that look free."""
         seats: list[int] = []

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import ceil
@@ -10,15 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from tests.load.simulation.inputs import CACHE_SECONDS, FULL_CACHE_SECONDS, WEEKS, ZIPPED, Costs, Crowd, Limits, Tally
+from tests.load.simulation.inputs import (
+    CACHE_SECONDS,
+    DAYS,
+    FULL_CACHE_SECONDS,
+    OPEN_DAYS,
+    TRIES,
+    WEEKS,
+    ZIPPED,
+    Costs,
+    Crowd,
+    Limits,
+    Tally,
+)
 from tests.load.simulation.parts import Account, Bucket, Mailer, Pool, Seats, Snapshot, WeekCache
 
 SLICE = 0.02  # seconds
-LOOK, HOLD, CAPTCHA, FORM, CONFIRM, LAPSE = range(6)
+LOOK, HOLD, CAPTCHA, FORM, CONFIRM, LAPSE, ANSWER = range(7)  # ANSWER: the captcha of a hold that waits
+BEFORE_SEAT = (LOOK, HOLD, ANSWER)  # the steps of visitors who may still give up
 STEPS = 8  # a visitor and a step are one number: visitor * STEPS + step
 WAITS, WON, NOTHING, LEFT, LOST = range(5)
 OUTCOMES = {WON: "won", NOTHING: "nothing free", LEFT: "gave up", LOST: "lost the hold"}
 CONFIRMED_ITEM = 250  # bytes
+EMPTY_UNITS = 0.5  # of a Query that reads nothing
 BURST = 0.1  # seconds of throughput that a partition serves at once; assumed, because AWS promises none
 NO_SLOT_YET = -2  # wants a slot, but has not seen the calendar yet
 FIRST_FREE = -1
@@ -57,7 +71,9 @@ class Monday:
         self.chance = random.Random(seed)
         self.tally, self.seats, self.mailer = Tally(), Seats(crowd.seats), Mailer(limits.mails)
         self.gateway = Bucket(limits.gateway, limits.gateway_burst)
-        parts = range(limits.partitions)
+        self.by_day = crowd.seats >= limits.by_day
+        self.has_snapshots = self.by_day or crowd.seats >= limits.shared
+        parts = range(OPEN_DAYS if self.by_day else 1)
         self.writes = [Bucket(limits.partition_writes, limits.partition_writes * BURST) for _ in parts]
         self.reads = [Bucket(limits.partition_reads, limits.partition_reads * BURST) for _ in parts]
         self.table_writes = Bucket(limits.table_writes, limits.table_writes * BURST)
@@ -82,6 +98,9 @@ class Monday:
         self.wish = [FIRST_FREE if free else NO_SLOT_YET for free in self.numbers.random(n) < crowd.first_free]
         self.first = self.numbers.exponential(crowd.arrival, n)
         self.known = np.full(n, np.nan)
+        self.solving = np.zeros(n)  # seconds at the captcha of a hold that waits
+        self.named = dict[int, int]()  # the seat that such a hold names
+        self.taking = ANSWER if crowd.captcha_first else HOLD
         self.outcome = bytearray(n)
         self.seat = dict[int, int]()
         self.until = dict[int, float]()
@@ -151,6 +170,8 @@ class Monday:
                 self.look(visitor, now)
             elif step == HOLD:
                 self.place_hold(visitor, now)
+            elif step == ANSWER:
+                self.answer(visitor, now)
             else:
                 self.go_on(visitor, step, now)
 
@@ -162,7 +183,7 @@ class Monday:
         low, high = self.limits.retry_after
         retries = now + self.numbers.uniform(low, high, len(codes))
         retries += self.numbers.exponential(self.crowd.again, len(codes))
-        stays = (retries - self.first[codes // STEPS] <= self.crowd.patience) | (codes % STEPS > HOLD)
+        stays = (retries - self.first[codes // STEPS] <= self.crowd.patience) | ~np.isin(codes % STEPS, BEFORE_SEAT)
         for code in codes[~stays].tolist():
             self.end(code // STEPS, LEFT, now)
         if stays.any():
@@ -172,7 +193,7 @@ class Monday:
         """Schedule a retry after a 429 or 503 from behind the gateway, unless patience ends before."""
         self.tally.answers[answer] += 1
         at = now + wait + self.chance.expovariate(1 / self.crowd.again)
-        if step <= HOLD and at - self.first[visitor] > self.crowd.patience:
+        if step in BEFORE_SEAT and at - self.first[visitor] > self.crowd.patience:
             self.end(visitor, LEFT, now)
         else:
             self.plan(at, visitor, step)
@@ -235,13 +256,10 @@ class Monday:
         costs, seats = self.costs, self.crowd.seats
         cpu = base + by_seat * seats + (costs.load if is_new else 0.0)
         must_read = fill or cache.is_old(now)
-        refused = cache.is_resting(now) and (must_read or pool is self.hold)
+        refused = cache.is_resting(now) and (must_read or pool is not self.slots)
         calls = 0
         if must_read and not refused:
-            if self.crowd.seats >= self.limits.shared:
-                calls, fill_cpu = self.read_snapshots(cache, now)
-            else:
-                calls, fill_cpu = self.read_weeks(cache, now, 1 if pool is self.hold else self.limits.partitions)
+            calls, fill_cpu = (self.read_snapshots if self.has_snapshots else self.read_weeks)(cache, now)
             cpu += fill_cpu
             if not calls:
                 refused = True
@@ -264,13 +282,13 @@ class Monday:
         calls, cpu = 0, self.costs.fill
         before = [] if cache.knows_the_full(now) else list(zip(self.full_snapshots, self.weeks_before, strict=True))
         for snapshot, bucket in before:
-            made, spent = self.read_snapshot(snapshot, [(bucket, self.full)], b"", now)
+            made, spent = self.read_snapshot(snapshot, self.queries([bucket] * len(self.reads), self.full), b"", now)
             if not made:
                 return 0, 0.0
             calls, cpu = calls + made, cpu + spent
         if before:
             cache.full_at = now
-        queries = [(bucket, self.units / len(self.reads)) for bucket in self.reads]
+        queries = self.queries(self.reads, self.units)
         made, spent = self.read_snapshot(self.snapshot, queries, self.seats.snapshot(), now)
         if not made:
             return 0, 0.0
@@ -279,6 +297,12 @@ class Monday:
         else:
             cache.read(self.seats.snapshot(), now)
         return calls + made, cpu + spent
+
+    def queries(self, buckets: list[Bucket], units: float) -> list[tuple[Bucket, float]]:
+        """Return the Queries of a week: its partitions and their units. Those of days without seats are empty."""
+        empty = DAYS - OPEN_DAYS if self.by_day else 0
+        nowhere = Bucket(self.limits.partition_reads, self.limits.partition_reads)
+        return [(bucket, units / len(buckets)) for bucket in buckets] + [(nowhere, EMPTY_UNITS)] * empty
 
     def read_snapshot(
         self, snapshot: Snapshot, queries: list[tuple[Bucket, float]], week: bytes, now: float
@@ -304,27 +328,26 @@ class Monday:
             self.tally.reads += share
         self.tally.writes += max(1.0, ceil(kilobytes))
         cpu = (self.costs.fill_seat / WEEKS + self.costs.encode_seat) * seats
+        cpu += (len(queries) - 1) * self.costs.fill / WEEKS
         calls = 2 + is_usable + len(queries)
         snapshot.put(week, now, now + cpu / self.costs.core + calls * self.costs.call)
         return calls, cpu
 
-    def read_weeks(self, cache: WeekCache, now: float, parts: int) -> tuple[int, float]:
-        """Query the full weeks, if they are not cached, and `parts` partitions of the released one.
+    def read_weeks(self, cache: WeekCache, now: float) -> tuple[int, float]:
+        """Query the full weeks, if they are not cached, and the released one: one partition each.
 
         Return the number of calls, 0 if the table throttles, and the CPU seconds.
         """
-        share = self.units / len(self.reads)
         before = [] if cache.knows_the_full(now) else [(bucket, self.full) for bucket in self.weeks_before]
-        released = [(bucket, share) for bucket in self.chance.sample(self.reads, parts)]
-        for number, (bucket, units) in enumerate(before + released, 1):
+        queries = [*before, *self.queries(self.reads, self.units)]
+        for number, (bucket, units) in enumerate(queries, 1):
             if not self.table_reads.take(now, units) or not bucket.take(now, units):
                 return 0, 0.0
             self.tally.reads += units
             if number == len(before):
                 cache.full_at = now
         cache.read(self.seats.snapshot(), now)
-        weeks = parts / len(self.reads) + len(before)
-        return len(before + released), self.costs.fill + self.costs.fill_seat * self.crowd.seats * weeks / WEEKS
+        return len(queries), self.costs.fill + self.costs.fill_seat * self.crowd.seats * len(queries) / WEEKS
 
     def write_units(self, now: float, seat: int, units: int, elsewhere: int = 0) -> bool:
         """Take write units from the seat's partition and from the table. Return False if either throttles."""
@@ -345,25 +368,71 @@ class Monday:
             return
         cache, done = served
         wish = self.wish[visitor]
+        if self.crowd.captcha_first:
+            self.wait(visitor, cache, done)
+            return
         if wish < 0:
             candidates: Iterable[int] = cache.earliest(self.chance, now, self.limits.window)
         else:
             candidates = cache.of_slot(wish, self.crowd.desks, self.chance)
         heappush(self.writing, (done, self.tally.attempts, visitor, cache, candidates))
 
+    def wait(self, visitor: int, cache: WeekCache, now: float) -> None:
+        """Let a hold name any free seat, or one of its slot, and wait for its captcha. It writes nothing."""
+        wish, desks = self.wish[visitor], self.crowd.desks
+        slot = wish if wish >= 0 else cache.any_slot(desks, self.chance)
+        seats = [] if slot is None else cache.of_slot(slot, desks, self.chance)
+        if not seats:
+            self.refuse_seat(visitor, cache, now, HOLD)
+            return
+        self.named[visitor] = seats[0]
+        self.solving[visitor] += (time := self.chance.expovariate(1 / self.crowd.captcha))
+        self.plan(now + time, visitor, ANSWER)
+
+    def answer(self, visitor: int, now: float) -> None:
+        """Serve the answer to the captcha of a hold that waits, and schedule its writes."""
+        served = self.serve(self.captcha, now, self.costs.hold + self.costs.step, self.costs.hold_seat)
+        if isinstance(served, str):
+            self.retry(visitor, ANSWER, now, served, self.retry_after(served))
+            return
+        cache, done = served
+        self.tally.attempts += 1
+        candidates = self.seats_for_waiting(visitor, cache, done)
+        heappush(self.writing, (done, self.tally.attempts, visitor, cache, candidates))
+
+    def seats_for_waiting(self, visitor: int, cache: WeekCache, now: float) -> Iterator[int]:
+        """Yield the seats that a waiting hold tries, as `availability.seat_for_waiting` chooses them."""
+        wish, desks = self.wish[visitor], self.crowd.desks
+        for attempt in range(TRIES):
+            if cache.looks_free(self.named[visitor]):
+                seat = self.named[visitor]
+            elif wish < 0:
+                seat = next(iter(cache.earliest(self.chance, now, self.limits.window)), -1)
+            else:
+                near = cache.nearest(wish, desks)
+                slot = self.chance.choice(near) if attempt == TRIES - 1 and near else next(iter(near), -1)
+                seat = next(iter(cache.of_slot(slot, desks, self.chance)), -1) if near else -1
+            if seat < 0:
+                return
+            yield seat
+
     def try_seats(self, now: float, _number: int, visitor: int, cache: WeekCache, candidates: Iterable[int]) -> None:
         """Try the seats with conditional writes, one after another, and answer."""
         self.tally.bytes_out += 1_000
         for seat in candidates:
-            if not self.write_units(now, seat, 1):
+            if not self.write_units(now, seat, 1, int(self.crowd.captcha_first)):  # the waiting item names the seat
                 cache.throttle(now)
-                self.retry(visitor, HOLD, now, "429 table", self.retry_after("429 table"))
+                self.retry(visitor, self.taking, now, "429 table", self.retry_after("429 table"))
                 return
             won = self.seats.take(seat, visitor, now)
             cache.record(seat, now, won=won)
             if won:
                 self.win(visitor, seat, now)
                 return
+        self.refuse_seat(visitor, cache, now, self.taking)
+
+    def refuse_seat(self, visitor: int, cache: WeekCache, now: float, step: int) -> None:
+        """Answer that the seats are taken, with the nearest slots, or that nothing is free."""
         wish = self.wish[visitor]
         near = cache.nearest(max(wish, 0), self.crowd.desks)
         if not near:
@@ -373,12 +442,15 @@ class Monday:
         self.tally.answers["taken"] += 1
         if wish >= 0:
             self.wish[visitor] = self.chance.choice(near)
-        self.plan(self.think(now), visitor, HOLD)
+        self.plan(self.think(now), visitor, step)
 
     def win(self, visitor: int, seat: int, now: float) -> None:
-        """Hold the seat for 180 seconds. The captcha is next."""
+        """Hold the seat for 180 seconds. The captcha is next, or the form if it is passed."""
         self.end(visitor, WON, now)
         self.seat[visitor] = seat
+        if self.crowd.captcha_first:
+            self.keep(visitor, now, self.crowd.form_for, self.crowd.form, FORM)
+            return
         self.keep(visitor, now, self.crowd.hold_for, self.crowd.captcha, CAPTCHA)
 
     def keep(self, visitor: int, now: float, time: float, mean: float, step: int) -> None:
@@ -431,13 +503,13 @@ class Monday:
     def result(self, now: float) -> Result:
         """Return the figures of the run."""
         self.tally.environments = sum(pool.created for pool in self.slots.account.pools)
-        waited = np.maximum(self.known - self.first, 0.0)  # a slice may start before the click
+        waited = np.maximum(self.known - self.first - self.solving, 0.0)  # a slice may start before the click
         held = self.seats.first_held
         return Result(
             outcomes={name: self.outcome.count(code) for code, name in OUTCOMES.items()},
             drain=held[-1] if len(held) == self.crowd.seats else None,
             held=len(held),
-            waits={f"p{p}": float(np.percentile(waited, p)) for p in (50, 95, 99)},
+            waits={f"p{p}": float(np.percentile(waited, p)) for p in (50, 95, 99, 100)},
             last_mail=self.mailer.last,
             tally=self.tally,
             held_at=held,

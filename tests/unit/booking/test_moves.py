@@ -9,7 +9,8 @@ from chalicelib.booking import moves, requests
 from chalicelib.domain import refusals
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import SeatKey, State
-from chalicelib.storage import seat_store, service_store
+from chalicelib.storage import items, seat_store, service_store
+from tests.conftest import document, fill
 from tests.unit.booking.steps import AWA, BEN, NOW, PARIS, at_once, confirmed, filed, move, person
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("service")]
@@ -129,3 +130,17 @@ def test_two_moves_of_one_request_at_once_leave_it_one_seat() -> None:
     assert len(holders(request.seat.hold)) == 1
     assert person().seat == holders(request.seat.hold)[0]
     assert sum(isinstance(answer, requests.Request) for answer in answers) == person().moves == 1
+
+
+def test_a_request_moves_between_a_week_with_one_partition_and_a_week_with_one_for_each_day() -> None:
+    fill(service_store.put(document(), by_day_from="2026-W51"), NOW - timedelta(minutes=1))
+    old = booked()
+    new = move(old.token, at(17), now=NOW)
+    assert holders(old.seat.hold) == [new.seat.key]
+    assert [items.seat_partition("aes", seat.key.day) for seat in (old.seat, new.seat)] == [
+        "SEATS#aes#2026-W50",
+        "SEATS#aes#2026-12-17",
+    ]
+    assert requests.view(old.token, NOW).state is State.MOVED
+    back = move(new.token, at(15, 9, 30), now=NOW)
+    assert (back.state, holders(old.seat.hold)) == (State.CONFIRMED, [back.seat.key])

@@ -153,6 +153,7 @@ def test_changed_rules_and_seats_are_shown_before_anything_is_written(folder: Pa
         "id": "aes",
         "new": False,
         "hidden": False,
+        "by_day_from": None,
         "opens": [],
         "internal": {},
         "rules": [
