@@ -161,8 +161,10 @@ class Person:
     @cached_property
     def document(self) -> dict[str, Any]:
         """The policy as CloudFormation made it, with resources as the emulator names them."""
-        version = self.operator.client("iam").get_policy_version(PolicyArn=self.policy, VersionId="v1")
-        document: dict[str, Any] = version["PolicyVersion"]["Document"]
+        iam = self.operator.client("iam")
+        version = iam.get_policy(PolicyArn=self.policy)["Policy"]["DefaultVersionId"]
+        stored = iam.get_policy_version(PolicyArn=self.policy, VersionId=version)["PolicyVersion"]
+        document: dict[str, Any] = stored["Document"]
         for statement in document["Statement"]:
             if statement["Sid"] in NAMED_OTHERWISE:
                 statement["Resource"] = "*"
