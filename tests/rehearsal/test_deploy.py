@@ -19,6 +19,7 @@ from infra.deploy.stacks import Deployment
 from infra.local import inbox
 from infra.local.launcher import start_emulator
 from infra.local.settings import ACCOUNT, KEYS, REGION, is_free
+from infra.local.stack import Stack, operate
 from tests.rehearsal.operator import STEPS, Operator
 
 PLAIN_ZIP = 20_000_000
@@ -251,7 +252,8 @@ def test_a_plain_chalice_deploy_has_no_idle_function_and_books_with_letters(oper
     }
     url = chalice_deploy(operator, tmp_path / "project", environ)
     check_functions(operator, environ)
-    operator.run_program("infra.ops", "services", "put", "--yes", "--stage", "dev", str(smoke.write_files(tmp_path)[0]))
+    emulated = Stack(operator.endpoint, inbox="")
+    operate(emulated, tmp_path, "services", "put", "--yes", "--stage", "dev", str(smoke.write_files(tmp_path)[0]))
     trial = smoke.prepare(deployment, Api(url), Keys(secret), datetime.now(UTC))
     assert [f"  ok: {step}" for step in smoke.run("dev", trial)] == STEPS
 
