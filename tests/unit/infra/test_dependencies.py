@@ -25,7 +25,7 @@ OPERATOR_CODE = [
         for folder in ("chalicelib", "infra/deploy", "infra/ops", "infra/servicefile")
         for path in (ROOT / folder).rglob("*.py")
     ),
-    *(ROOT / file for file in ("infra/local/settings.py", "infra/tools/command_line.py")),
+    *(ROOT / file for file in ("infra/local/settings.py", "infra/tools/command_line.py", "infra/tools/numbers.py")),
 ]
 """The code of the deployment and of the operator program, with what they use of infra.local and infra.tools."""
 
