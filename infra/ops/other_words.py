@@ -4,18 +4,15 @@ Typer translates only a part of its messages, and the checker is one file for ev
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from gettext import gettext as _
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from chalicelib.domain.messages import N_
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TYPER = (
     N_("Missing argument {}."),
@@ -78,7 +75,7 @@ def in_words(text: str, messages: Sequence[str]) -> str:
 
 
 @contextmanager
-def wrong_use() -> "Iterator[None]":
+def wrong_use() -> Iterator[None]:
     """Translate what typer says about wrong use."""
     try:
         yield
