@@ -284,6 +284,8 @@ def test_a_batch_begins_at_the_whole_minute_at_which_the_seats_open() -> None:
     settings = read_settings({"VISITORS": "3000", "SEATS": "60", "BATCH": "60"})
     opens_at = opening(settings, datetime(2026, 11, 29, 8, 30, 5, tzinfo=UTC), 8)
     assert opens_at == datetime(2026, 11, 29, 8, 32, tzinfo=UTC)
+    fast = replace(settings, local="fast", visitors=600)
+    assert opening(fast, datetime(2026, 11, 29, 8, 30, 5, tzinfo=UTC), 8) == datetime(2026, 11, 29, 8, 31, tzinfo=UTC)
     assert opening(replace(settings, batch=0), opens_at, 8) == opens_at + timedelta(seconds=58)
     service = codec.service_from_document(document("rush-1", settings, opens_at))
     assert turns.batched_release(service, opens_at) == opens_at

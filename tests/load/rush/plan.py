@@ -221,12 +221,13 @@ class Plan:
 def opening(settings: Settings, now: datetime, settle: float) -> datetime:
     """Return when the seats open: a while after the last arrival.
 
-    With a batch it is a whole minute, as in a service file, and late enough that each function has read the file anew.
+    With a batch it is a whole minute, as in a service file, and late enough that each function has read the file anew:
+    those of the fast setting have not read it before.
     """
     seconds = settings.visitors / settings.rate + settle
     if not settings.batch:
         return now.replace(microsecond=0) + timedelta(seconds=seconds)
-    earliest = now + timedelta(seconds=max(seconds, SERVICE_CACHE_SECONDS))
+    earliest = now + timedelta(seconds=seconds if settings.local == FAST else max(seconds, SERVICE_CACHE_SECONDS))
     return earliest.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
