@@ -203,7 +203,7 @@ class ServiceItem(Item):
 
 # Keys. Only this module and `entry_keys` build and take apart keys of the table.
 
-SERVICES = "SERVICES"
+SERVICES, WITHDRAWN = "SERVICES", "WITHDRAWN"
 """The partition of all services."""
 _SEATS, _PERSON, _EMAIL = "SEATS#", "PERSON#", "EMAIL#"
 _SERVICE, _REPLACED = "SERVICE#", "REPLACED#"

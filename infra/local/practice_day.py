@@ -82,4 +82,5 @@ def items_of(stack: Stack, now: datetime) -> list[SeatItem | PersonItem]:
     row = items.service_item(SERVICE)
     stored = table.get_item(TableName=stack.table, Key={"pk": {"S": row.pk}, "sk": {"S": row.sk}}, ConsistentRead=True)
     service = codec.service_from_document(json.loads(stored["Item"]["document"]["S"]))
+    items.record_layout(SERVICE, stored["Item"].get("by_day_from", {}).get("S"))
     return list(bookings(service, keys, now))

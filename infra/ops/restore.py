@@ -18,7 +18,7 @@ import boto3
 
 from chalicelib.domain.messages import N_
 from chalicelib.domain.seat import BOOKED, parse_key
-from chalicelib.storage.items import is_lock_key, seat_item
+from chalicelib.storage.items import SERVICES, WITHDRAWN, is_lock_key, record_layout, seat_item
 from infra.tools.command_line import one_line, stage_name
 
 MISSING, NEW, CHANGED = N_("missing"), N_("new"), N_("changed")
@@ -72,12 +72,21 @@ def compare(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Ite
 def lost(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item], now: datetime) -> Iterator[Item]:
     """Yield the missing items that are not due for erasure; those of a person or e-mail address only with a request."""
     merged = before | live
+    learn_partitions(merged)
     for key in sorted(before.keys() - live.keys()):
         item = before[key]
         if "erase_at" in item and int(item["erase_at"]["N"]) <= now.timestamp():
             continue
         if not is_lock_key(key[0]) or has_request(merged, item):
             yield item
+
+
+def learn_partitions(table: dict[tuple[str, str], Item]) -> None:
+    """Learn from the services of a table, withdrawn ones included, where it has the seats that its locks name."""
+    recorded = {sk: item for (pk, sk), item in table.items() if pk in {SERVICES, WITHDRAWN}}
+    locks = [item for (pk, _), item in table.items() if is_lock_key(pk)]
+    for service_id in {parse_key(lock["seat"]["S"]).service for lock in locks}:
+        record_layout(service_id, recorded.get(service_id, {}).get("by_day_from", {}).get("S"))
 
 
 def has_request(table: dict[tuple[str, str], Item], lock: Item) -> bool:

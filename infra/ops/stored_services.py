@@ -23,7 +23,7 @@ def read_all() -> dict[str, dict[str, Any]]:
 
 def read_withdrawn(service_id: str) -> dict[str, Any] | None:
     """Return the last document of a withdrawn service; None if it was never withdrawn, or is erased."""
-    item = _read(WithdrawnItem("WITHDRAWN", service_id))
+    item = _read(WithdrawnItem(items.WITHDRAWN, service_id))
     return dict(item.document) if item else None
 
 
@@ -31,7 +31,7 @@ def read_row(service_id: str) -> tuple[ServiceItem | None, bool]:
     """Return the item of a service, or that of a withdrawn one, and whether it is in place."""
     if item := _read(items.service_item(service_id)):
         return item, True
-    return _read(WithdrawnItem("WITHDRAWN", service_id)), False
+    return _read(WithdrawnItem(items.WITHDRAWN, service_id)), False
 
 
 def _read(item: ServiceItem) -> ServiceItem | None:

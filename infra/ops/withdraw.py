@@ -180,7 +180,7 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
     """
     stored, _in_place = stored_services.read_row(service_id)
     withdrawn = WithdrawnItem(
-        "WITHDRAWN",
+        items.WITHDRAWN,
         service_id,
         document=closed,
         by_day_from=stored and stored.by_day_from,

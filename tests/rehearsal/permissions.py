@@ -288,6 +288,7 @@ class StepChecks:
         now = datetime.now(UTC)
         week = draw_window.windows_due(service, now)[-1].week
         key = next(iter(timetable.plan(service, week)))
+        items.record_layout(service.id, None)
         pk, sk = items.seat_primary_key(key)
         opens_at = str(int(service.start_of(key).timestamp() * 1000))
         seat = {"pk": {"S": pk}, "sk": {"S": sk}, "state": {"S": "open"}, "opens_at": {"N": opens_at}}

@@ -101,27 +101,28 @@ ROUTES = {
         ("POST", "/desk/{service}/accounts/{agent}"),
     },
 }
-LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+START = {"logs:CreateLogStream", "logs:PutLogEvents", "kms:Decrypt"}
+"""What each function needs to write its log and to read its settings."""
 READ = {"dynamodb:GetItem", "dynamodb:Query"}
 ACTIONS = {
-    "page": {*LOGS, *READ, "dynamodb:UpdateItem"},
-    "slots": {*LOGS, "dynamodb:Query", "dynamodb:UpdateItem"},
-    "hold": {*LOGS, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem"},
-    "captcha": {*LOGS, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem"},
-    "request": {*LOGS, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
+    "page": {*START, *READ, "dynamodb:UpdateItem"},
+    "slots": {*START, "dynamodb:Query", "dynamodb:UpdateItem"},
+    "hold": {*START, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem"},
+    "captcha": {*START, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem"},
+    "request": {*START, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
     | {"dynamodb:ConditionCheckItem"},
-    "desk": {*LOGS, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
+    "desk": {*START, *READ, "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
     | {"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"},
     "mailer": {
-        *(*LOGS, *READ, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
+        *(*START, *READ, "dynamodb:UpdateItem", "ses:SendRawEmail", "sqs:SendMessage"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
     },
-    "feedback": {*LOGS, *READ, "dynamodb:UpdateItem"},
-    "release": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
-    "expiry": {*LOGS, "dynamodb:Query", "dynamodb:UpdateItem", "sqs:SendMessage"},
-    "draw": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
-    "canary": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:DeleteItem", "sqs:SendMessage"},
-    "office": {*LOGS, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem"},
+    "feedback": {*START, *READ, "dynamodb:UpdateItem"},
+    "release": {*START, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
+    "expiry": {*START, "dynamodb:Query", "dynamodb:UpdateItem", "sqs:SendMessage"},
+    "draw": {*START, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage"},
+    "canary": {*START, *READ, "dynamodb:PutItem", "dynamodb:DeleteItem", "sqs:SendMessage"},
+    "office": {*START, *READ, "dynamodb:PutItem", "dynamodb:UpdateItem"},
 }
 DENIED_KEYS = {"draw": [["DESK*"]], "desk": [["DRAWSEED#*"], ["DESKAUDIT#*"], ["DESKHISTORY#*"]]}
 """The keys that a role is denied; those of all other roles are the seeds of draws and everything of the desk."""
@@ -187,7 +188,7 @@ def test_this_test_lists_every_route_of_the_code() -> None:
     declared = {(method, path) for path, methods in app.routes.items() for method in methods}
     listed = [route for routes in ROUTES.values() for route in routes]
     assert declared == set(listed)
-    assert len(listed) == 150
+    assert len(listed) == 151
 
 
 def test_every_route_is_integrated_with_the_alias_of_its_function(stack: Stack) -> None:
@@ -294,6 +295,9 @@ def test_a_role_allows_what_the_design_says_and_nothing_else(stack: Stack, name:
             services = {action.partition(":")[0] for action in listed(statement["Action"])}
             if services == {"sqs"}:
                 assert resource == f"arn:aws:sqs:{REGION}:{ACCOUNT}:guichet-laptop-{QUEUES[name]}"
+            elif services == {"kms"}:
+                key = stack.client("kms").describe_key(KeyId="alias/guichet-laptop")
+                assert resource == key["KeyMetadata"]["Arn"]
             elif services == {"ses"}:
                 assert resource == "*"  # only here; see test_policies.py for AWS
             else:
