@@ -20,9 +20,9 @@ PROGRAMS = [
     ("infra.ops", "services", "list"),
     ("infra.ops", "calendar", "aes"),
     ("infra.ops", "watch", "aes", "--json"),
-    ("infra.ops", "day", "aes", "2026-12-07"),
 ]
 OPERATORS_PROGRAMS = [
+    ("infra.ops", "day", "aes", "2026-12-07"),
     ("infra.ops", "requests", "find", "--name", "awa exemple"),
     ("infra.ops", "services", "pause", "aes", "--yes"),
     ("infra.ops", "agents", "list"),
