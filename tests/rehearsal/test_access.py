@@ -20,9 +20,9 @@ PROGRAMS = [
     ("infra.ops", "services", "list"),
     ("infra.ops", "calendar", "aes"),
     ("infra.ops", "watch", "aes", "--json"),
-    ("infra.ops", "day", "aes", "2026-12-07"),
 ]
 OPERATORS_PROGRAMS = [
+    ("infra.ops", "day", "aes", "2026-12-07"),
     ("infra.ops", "requests", "find", "--name", "awa exemple"),
     ("infra.ops", "services", "pause", "aes", "--yes"),
     ("infra.ops", "agents", "list"),
@@ -127,12 +127,13 @@ def test_the_observer_cannot_run_what_changes_anything(people: dict[str, Person]
 def test_the_deployer_deploys_rolls_back_rotates_and_erases(people: dict[str, Person]) -> None:
     """Last, because it ends the stage. The functions pass the smoke test within their boundary."""
     deployer, administrator = people["deployer"], people["deployer"].operator
+    keys = deployer.keys  # made before its policy changes
     with deployer.without("Packages", "s3:PutObject"):
-        refused = administrator.run("deploy", "--yes", code=1, environ=deployer.keys)
+        refused = administrator.run("deploy", "--yes", code=1, environ=keys)
     assert f"the bucket guichet-packages-{ACCOUNT}-eu-west-3 cannot be used (AccessDenied)" in refused[-1]
-    lines = administrator.run("deploy", "--yes", environ=deployer.keys, Boundary='"yes"')
+    lines = administrator.run("deploy", "--yes", environ=keys, Boundary='"yes"')
     assert [line for line in lines if line.startswith("  ok: ")] == STEPS
-    administrator.run("rollback", "--yes", environ=deployer.keys)
-    administrator.run("rotate", "--yes", environ=deployer.keys)
-    administrator.run("destroy", "--yes", "--erase", TABLE, environ=deployer.keys)
+    administrator.run("rollback", "--yes", environ=keys)
+    administrator.run("rotate", "--yes", environ=keys)
+    administrator.run("destroy", "--yes", "--erase", TABLE, environ=keys)
     assert administrator.deployment.stacks.status(f"{TABLE}-data") == "DELETE_COMPLETE"
