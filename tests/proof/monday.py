@@ -27,7 +27,7 @@ from ministack.services import dynamodb as emulated_table
 import app
 from chalicelib import settings
 from chalicelib.domain import codec, refusals, timetable, tokens
-from chalicelib.domain.seat import SeatKey, State
+from chalicelib.domain.seat import SeatKey, State, week_of
 from chalicelib.keys import keys
 from chalicelib.storage import dynamodb, items, recent, seat_store, service_store, visitor_store
 from chalicelib.web import clock, problems
@@ -218,22 +218,30 @@ def event(number: int, now: datetime) -> dict[str, Any]:
 
 
 def play(
-    patch: pytest.MonkeyPatch, environments: int, *, until: float = 3.5 * BOUND, to_the_end: bool = False
+    patch: pytest.MonkeyPatch,
+    environments: int,
+    *,
+    until: float = 3.5 * BOUND,
+    to_the_end: bool = False,
+    by_day: bool = False,
 ) -> Result:
     """Let 10,000 visitors a second ask for the first free of 1,000 seats until none is left. After a 429 they retry.
 
     The two weeks before are full, as on any Monday. `until` ends the play after so many seconds if the seats last
-    longer. `to_the_end` plays until every visitor who came has an answer. Settings are those of production. Each
-    visitor has another IP address, so no client network is crowded.
+    longer. `to_the_end` plays until every visitor who came has an answer. With `by_day`, each of the two days with
+    seats has a partition. Settings are those of production. Each visitor has another IP address, so no client network
+    is crowded.
     """
     chance, result = random.Random(environments), Result()  # noqa: S311 - a crowd, not a secret
     production = replace(settings.current(), network_holds=30)
     patch.setattr(settings, "current", lambda: production)
     with inprocess.emulator() as emulator, Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-        service = service_store.put(document(plannings=[BREADTH]))
+        first_week = week_of(MONDAY.date()) if by_day else None
+        service = service_store.put(document(plannings=[BREADTH]), by_day_from=first_week)
         patch.setattr(
             codec, "service_from_document", lambda _read: service
         )  # a service caches what follows from it, so all environments share one object
+        seat.cache_clear()  # the last play may have had other partitions
         *full, week = timetable.open_weeks(service, MONDAY)
         emulator.put_back(
             emulator.items()
@@ -262,7 +270,8 @@ def play(
                     heapq.heappush(coming, (at + wait + chance.random(), visitor))
                 if result.drained is None and sum(result.answers[answer] for answer in HELD) == SEATS:
                     result.drained = at
-        result.holders = {item["hold"]["S"] for item in table.items[f"SEATS#aes#{week}"].values() if "hold" in item}
+        seats = [item for pk in items.seat_partitions("aes", week) for item in table.items[pk].values()]
+        result.holders = {item["hold"]["S"] for item in seats if "hold" in item}
         result.calls, result.refused = table.calls.total(), table.refused
     figures = "%d environments: %.3f calls a request, drained after %s s; %s"
     LOG.info(figures, environments, result.calls / result.requests, result.drained, replace(result, holders=set()))

@@ -29,6 +29,15 @@ def test_ten_thousand_holds_a_second_at_one_partition_keep_every_promise(monkeyp
     assert min(result.answers[429, "page"], result.answers[429, "program"]) > 0
 
 
+def test_with_a_partition_for_each_day_the_same_crowd_keeps_every_promise_and_holds_all_seats_sooner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = monday.play(monkeypatch, environments=50 // monday.SCALE, by_day=True)
+    assert monday.broken(result) == [], result
+    assert result.drained is not None
+    assert result.drained < monday.BOUND
+
+
 @LONG
 @pytest.mark.parametrize(("environments", "to_the_end"), [(50, True), (200, False), (1_000, False)])
 def test_the_promises_are_kept_until_the_last_answer_and_with_more_environments(
