@@ -1,6 +1,6 @@
 // The only script of Guichet. Every page works without it. It refreshes the slots, counts down the time that is left,
-// renews the captcha without a new page, goes on at a turn, and sends a form once on a double click. It moves the focus only to a
-// mistake, and out of a form that can no longer be sent.
+// renews the captcha without a new page, goes on at a turn, and sends a form once on a double click. It moves the focus
+// only to a mistake, and out of a form that can no longer be sent.
 
 const REFRESH_INTERVAL = 15_000; // milliseconds
 const MAX_REFRESHES = 40; // about ten minutes: pages that are left open must not load the service during a release
