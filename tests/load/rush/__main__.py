@@ -14,7 +14,7 @@ Without URL, the program starts and ends a local stack. The settings come from t
                 service file. The seats then open at a whole minute, one or two minutes later
     LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
                 fast, four web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
-    RATE        visitors a second before the opening (60; fast: 400)
+    RATE        visitors a second before the opening (60; fast: 200)
     HASTE       mean seconds from the opening to a person's first request for a seat; nobody takes longer than twice
                 as long (half of the time of all arrivals; fast: all of it)
     WORKERS     processes that simulate the visitors (1)

@@ -31,8 +31,8 @@ MOST_WITH_LAMBDAS = 20_000
 """Beyond so many visitors the fast setting is the default: the emulator takes seven minutes for 10,000."""
 FAST_CONCURRENCY = 16
 """Concurrent requests to one function in the fast setting."""
-RATE, FAST_RATE = 60, 400
-"""Visitors a second before the opening. In the fast setting two cores answer about 1,000 requests a second."""
+RATE, FAST_RATE = 60, 200
+"""Visitors a second before the opening, each with two requests. The fast setting answers about 500 on two cores."""
 HASTE, FAST_HASTE = 0.5, 1.0
 """The default of HASTE as a share of the time of all arrivals, and in the fast setting."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
