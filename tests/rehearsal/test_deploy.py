@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import WaiterError
+from chalice.local import LambdaEventConverter, RouteMatcher
 
-from chalicelib.canary.api import Api
+from app import app
+from chalicelib.canary.api import Answer, Api
 from chalicelib.domain.tokens import Keys
 from infra.deploy import plain, smoke
 from infra.deploy.package import ROOT
@@ -235,7 +237,10 @@ def test_an_old_change_set_does_not_stop_a_deployment(operator: Operator) -> Non
 
 
 def test_a_plain_chalice_deploy_has_no_idle_function_and_books_with_letters(operator: Operator, tmp_path: Path) -> None:
-    """One deployment has all settings: Chalice deploys again with PutRestApi, which the emulator does not know."""
+    """The emulator knows neither PutRestApi, for a second deployment, nor the routes that Chalice imports.
+
+    So one deployment has all settings, and the function is called with the events of API Gateway.
+    """
     deployment = Deployment("dev", operator.client)
     plan = deployment.plan_data({"MailFrom": "rendez-vous@prefecture.example.org"})
     assert plan
@@ -250,16 +255,33 @@ def test_a_plain_chalice_deploy_has_no_idle_function_and_books_with_letters(oper
         "GUICHET_MAIL_RATE": "14",
         "GUICHET_PUBLIC_URL": "https://guichet.example.org/api",
     }
-    url = chalice_deploy(operator, tmp_path / "project", environ)
+    chalice_deploy(operator, tmp_path / "project", environ)
     check_functions(operator, environ)
     emulated = Stack(operator.endpoint, inbox="")
     operate(emulated, tmp_path, "services", "put", "--yes", "--stage", "dev", str(smoke.write_files(tmp_path)[0]))
-    trial = smoke.prepare(deployment, Api(url), Keys(secret), datetime.now(UTC))
+    trial = smoke.prepare(deployment, FunctionApi(operator), Keys(secret), datetime.now(UTC))
     assert [f"  ok: {step}" for step in smoke.run("dev", trial)] == STEPS
 
 
-def chalice_deploy(operator: Operator, project: Path, environ: Mapping[str, str]) -> str:
-    """Deploy with Chalice alone, and return the URL of the API. The record of it stays in the test's folder."""
+class FunctionApi(Api):
+    """The API's function of a plain deployment, without the API."""
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__("guichet-dev")
+        self.client = operator.client("lambda")
+        self.events = LambdaEventConverter(RouteMatcher(list(app.routes)), [])
+
+    def send(self, method: str, path: str, body: object) -> tuple[int, Answer]:
+        """Call the function with one request."""
+        headers = {"accept": "application/json", "content-type": "application/json"}
+        event = self.events.create_lambda_event(method, path, headers)
+        event["body"] = None if body is None else json.dumps(body)
+        answer = json.load(self.client.invoke(FunctionName=self.url, Payload=json.dumps(event))["Payload"])
+        return answer["statusCode"], json.loads(answer["body"] or "{}")
+
+
+def chalice_deploy(operator: Operator, project: Path, environ: Mapping[str, str]) -> None:
+    """Deploy with Chalice alone. Chalice's record of what it deployed stays in the test's folder."""
     plain.write(project, environ)
     record = project / ".chalice" / "deployed"
     record.unlink()
@@ -267,8 +289,7 @@ def chalice_deploy(operator: Operator, project: Path, environ: Mapping[str, str]
     env = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": operator.endpoint, "AWS_DEFAULT_REGION": REGION}
     subprocess.run(chalice, env=env, check=True, capture_output=True)
     resources = json.loads((record / "dev.json").read_text("utf-8"))["resources"]
-    (api,) = (resource["rest_api_id"] for resource in resources if resource["resource_type"] == "rest_api")
-    return f"{operator.endpoint}/_aws/execute-api/{api}/api"
+    assert [resource["name"] for resource in resources if resource["resource_type"] == "rest_api"] == ["rest_api"]
 
 
 def check_functions(operator: Operator, environ: Mapping[str, str]) -> None:
