@@ -23,6 +23,7 @@ REASONS_BUSY = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 error_code, translated_errors = errors.error_code, errors.translated_errors
+"""Defined apart, because `items` needs them too and this module needs `items`."""
 
 
 def connection() -> TableConnection:

@@ -204,7 +204,7 @@ class ServiceItem(Item):
 # Keys. Only this module and `entry_keys` build and take apart keys of the table.
 
 SERVICES, WITHDRAWN = "SERVICES", "WITHDRAWN"
-"""The partition of all services."""
+"""The partitions of all services, and of those that were withdrawn."""
 _SEATS, _PERSON, _EMAIL = "SEATS#", "PERSON#", "EMAIL#"
 _SERVICE, _REPLACED = "SERVICE#", "REPLACED#"
 Image = Mapping[str, Mapping[str, Any]]

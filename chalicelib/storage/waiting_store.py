@@ -21,13 +21,18 @@ class AssignedSeat(NamedTuple):
 
 def assigned_seat(hold: str) -> AssignedSeat | None:
     """Read the seat of a waiting hold, consistently; None while its captcha is not passed."""
+    row = _read(hold)
+    return AssignedSeat(parse_key(row.seat), row.passed_at) if row and row.seat and row.passed_at else None
+
+
+def _read(hold: str) -> CounterItem | None:
     row = items.waiting_item(hold)
     with dynamodb.translated_errors():
         try:
             row.refresh(consistent_read=True)
         except DoesNotExist:
             return None
-    return AssignedSeat(parse_key(row.seat), row.passed_at) if row.seat and row.passed_at else None
+    return row
 
 
 def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
@@ -47,12 +52,9 @@ def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -
 
 def accepts(hold: str, challenge: int, *, most: int) -> bool:
     """Tell, by a consistent read, whether a challenge of a waiting hold has tries left, and none has passed."""
-    row = items.waiting_item(hold)
-    with dynamodb.translated_errors():
-        try:
-            row.refresh(consistent_read=True)
-        except DoesNotExist:
-            return True
+    row = _read(hold)
+    if row is None:
+        return True
     latest = int(row.challenge or 0)
     return not row.seat and (latest < challenge or (latest == challenge and row.number < most))
 

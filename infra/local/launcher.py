@@ -78,12 +78,9 @@ def start_emulator(
         )
         emulator = Emulator(f"http://{HOST}:{port}", guard, log)
         try:
-            deadline = time.monotonic() + START_SECONDS
-            while not answers(f"{emulator.url}/_ministack/health"):
-                if guard.poll() is not None or time.monotonic() > deadline:
-                    guard.communicate()
-                    raise failure(f"start MiniStack on port {port}", emulator.logged())
-                time.sleep(0.1)
+            if not comes_up(f"{emulator.url}/_ministack/health", guard, START_SECONDS):
+                guard.communicate()
+                raise failure(f"start MiniStack on port {port}", emulator.logged())
             yield emulator
         finally:
             guard.communicate()  # closing its stdin makes the guard end the emulator and its workers
@@ -115,6 +112,16 @@ def clean_environment(folder: Path) -> dict[str, str]:
     """Return an environment without this user's settings, in which all files go into a folder."""
     files = {"HOME": str(folder), "TMPDIR": str(folder)}
     return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **files, **KEYS, "AWS_DEFAULT_REGION": REGION}
+
+
+def comes_up(url: str, process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait until a process answers at this URL. Return False if it ends first, or after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)  # nothing tells when a server listens
+    return True
 
 
 def answers(url: str, form: bytes | None = None) -> bool:

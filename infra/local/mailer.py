@@ -12,8 +12,8 @@ from chalicelib.web import clock
 from infra.local import process_guard
 
 EXPIRY_SECONDS = 60.0
-NO_WAIT = 0.1
-"""Seconds between two looks at an empty stream."""
+POLL_SECONDS = 0.1
+"""Between two looks at an empty stream: its API has no call that waits."""
 
 
 def deliver(stream: str) -> None:
@@ -34,7 +34,7 @@ def deliver(stream: str) -> None:
             failed = outbox.deliver(records, now=clock.now(), oldest=datetime.now(UTC))
             records = [record for record in records if record[0] in failed]
         if not changes:
-            time.sleep(NO_WAIT)
+            time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

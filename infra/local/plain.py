@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from infra.deploy.stacks import Deployment
 from infra.local import inbox
-from infra.local.launcher import answers, clean_environment, failure, guarded, start_emulator
+from infra.local.launcher import clean_environment, comes_up, failure, guarded, start_emulator
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import HOST, MAIL_FROM, STAGE, CannotRun, any_port, is_free, read_port
 from infra.local.stack import SERVICES, Stack, operate, put_services
@@ -63,7 +62,8 @@ def running(port: int) -> Iterator[Site]:
         cleanup.enter_context(guarded(["-m", "infra.local.mailer", stream], folder / "mailer", environ))
         chalice = [str(Path(sys.executable).with_name("chalice")), "local", "--stage", STAGE, "--port", str(port)]
         server = cleanup.enter_context(guarded(chalice, folder / "server", environ))
-        wait_for(url, server)
+        if not comes_up(f"{url}/health", server, START_SECONDS):
+            raise CannotRun("guichet: `chalice local` does not start")  # it has written why
         yield Site(url, stack, server)
 
 
@@ -75,15 +75,6 @@ def create_table(stack: Stack, folder: Path) -> str:
     put_services(stack, folder, sorted(SERVICES.glob("*.yaml")))
     operate(stack, folder, "release", "run")
     return str(stack.client("dynamodb").describe_table(TableName=stack.table)["Table"]["LatestStreamArn"])
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers. Raise CannotRun if it ends first; it has written why."""
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(f"{url}/health"):
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise CannotRun("guichet: `chalice local` does not start")
-        time.sleep(0.1)
 
 
 def main(words: list[str]) -> None:

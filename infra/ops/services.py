@@ -140,10 +140,10 @@ def _store(documents: list[dict[str, Any]], by_day: Mapping[str, str | None]) ->
             writes.update(items.service_item(document["id"]), actions=actions, condition=is_unknown)
 
     try:
-        failed = dynamodb.transact(write)
-    except dynamodb.TransactionConflict as conflict:
-        raise Refused(_("another operator is changing these services: run this again")) from conflict
-    if failed:
+        is_refused = bool(dynamodb.transact(write))
+    except dynamodb.TransactionConflict:
+        is_refused = True
+    if is_refused:
         raise Refused(_("another operator is changing these services: run this again"))
     service_store.clear_caches()
 

@@ -403,6 +403,12 @@ def test_a_fair_rush_keeps_all_promises_and_has_its_figures() -> None:
     assert figures["write_units"]["per_loser_at_most"] == 1.0
 
 
+def test_an_answer_that_gives_a_turn_costs_no_write_and_the_seat_at_the_turn_does() -> None:
+    turn = record("answer", 106, 0.1, 200) | {"state": "turn"}
+    assert verdict([*RECORDS, turn]).figures["write_units"]["per_win"] == 6.0
+    assert verdict([*RECORDS, turn, record("seat", 160, 0.1, 200)]).figures["write_units"]["per_win"] == 7.0
+
+
 @pytest.mark.parametrize(
     ("result", "broken"),
     [

@@ -8,7 +8,6 @@ import os
 import secrets
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from chalicelib.domain import codec
 from chalicelib.storage import service_store
 from infra.deploy.package import ROOT
 from infra.local import inbox
-from infra.local.launcher import answers, clean_environment, guarded, start_emulator
+from infra.local.launcher import clean_environment, comes_up, guarded, start_emulator
 from infra.local.settings import HOST, MAIL_FROM, STAGE, any_port
 from infra.local.settings import KEYS as AWS_KEYS
 from infra.ops import day_partitions
@@ -34,9 +33,6 @@ SERVERS = 4
 """Web server processes. Each answers one request at a time, as a Lambda environment does, and then waits for the client
 to close the connection: with two, a third of their time was this wait."""
 START_SECONDS = 30.0
-EXPIRY_SECONDS = 60.0
-NO_WAIT = 0.1
-"""Seconds between two looks at an empty stream."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +92,7 @@ def create_table(document: Mapping[str, Any]) -> str:
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     """Wait until the web servers answer. Raise CannotRush with the last line of the log if they do not."""
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(f"{url}/health"):
-        if server.poll() is not None or time.monotonic() > deadline:
-            log.seek(0)
-            lines = log.read().decode(errors="replace").strip().splitlines()
-            raise CannotRush(f"guichet: the web servers do not start: {lines[-1] if lines else 'no reason given'}")
-        time.sleep(0.1)
+    if not comes_up(f"{url}/health", server, START_SECONDS):
+        log.seek(0)
+        lines = log.read().decode(errors="replace").strip().splitlines()
+        raise CannotRush(f"guichet: the web servers do not start: {lines[-1] if lines else 'no reason given'}")

@@ -39,7 +39,7 @@ PLAYED = {
     FAST: "fast: four web servers before the emulator's table, without API Gateway, Lambda and roles",
 }
 """The local settings in words."""
-PRICED_AS = {"answer": "captcha", "details": "details", "confirm": "confirm"}
+PRICED_AS = {"answer": "captcha", "seat": "captcha", "details": "details", "confirm": "confirm"}
 COUNTER_UNITS = 2.0  # write units that count a hold by visitor token and by client network
 PEAK_SECONDS = 10
 SHOWN_REJECTIONS = 20  # rejections on the page
@@ -115,6 +115,7 @@ def judge(
     rejected = check(history, opens, rules)
     requests = [record for record in records if "status" in record]
     outcomes = Counter((request["step"], request["outcome"]) for request in requests)
+    turns = Counter({("answer", OK): sum(has_turn(request) for request in requests)})  # writes nothing
     grants = [operation for operation in history if operation.kind == "hold" and operation.outcome == OK]
     confirmations = confirmed(history)
     seats = {seat: (state, hold) for seat, state, hold, _ in table}
@@ -167,9 +168,14 @@ def judge(
         "refusals": dict(Counter(request["code"] for request in requests if request["code"]).most_common()),
         "service_seconds_by_step": {step: cuts for step in STEPS if (cuts := waits(records, step, "seconds"))},
         "waited_seconds_by_step": {step: cuts for step in STEPS if (cuts := waits(records, step, "waited"))},
-        "write_units": _units(units, outcomes, len(grants), len(opens), settings["visitors"]),
+        "write_units": _units(units, outcomes - turns, len(grants), len(opens), settings["visitors"]),
     }
     return Result(figures, seats_over_time(history, opened))
+
+
+def has_turn(request: Mapping[str, Any]) -> bool:
+    """Tell whether a right answer gave a turn instead of a seat."""
+    return request["step"] == "answer" and request.get("state") == "turn"
 
 
 def _broken(rejected: Sequence[Rejection], lost: Sequence[str], people: Counter[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.storage import items, seat_store, service_store
+from chalicelib.storage import dynamodb, items, seat_store, service_store
 from chalicelib.storage.items import ServiceItem
 from infra.ops import day_partitions
 from tests.conftest import fill
@@ -99,6 +99,17 @@ def test_two_operators_never_record_two_weeks(monkeypatch: pytest.MonkeyPatch) -
     ran = ops("services", "put", "aes.yaml", "--yes")
     assert (ran.code, ran.err) == (1, "guichet: another operator is changing these services: run this again\n")
     assert stored() == "2026-W50"
+
+
+def test_who_changes_a_service_while_another_operator_does_is_told_to_run_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def conflict(_write: object) -> bool:
+        raise dynamodb.TransactionConflict
+
+    monkeypatch.setattr(dynamodb, "transact", conflict)
+    ran = ops("services", "put", "aes.yaml", "--yes")
+    assert (ran.code, ran.err) == (1, "guichet: another operator is changing these services: run this again\n")
 
 
 def test_a_withdrawn_service_comes_back_with_the_week_that_processes_may_remember() -> None:
