@@ -24,6 +24,8 @@ HERE = Path(__file__).parent.parent
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 COMPILED = "compiled"
 """The folder of the Lambda zip with the templates as Python modules."""
+MOST_SHARED_PAGES = 64
+"""How many shared pages a process keeps: a page of 12 kB for each service and language."""
 DIGEST = 12
 """How many hexadecimal digits of a file's SHA-256 its name contains."""
 
@@ -44,6 +46,21 @@ def render(template: str, locale: Locale, root: str, **context: Any) -> str:
         "carried": {},
     }
     return environment().get_template(template).render({**defaults, **context, "locale": locale, "root": root})
+
+
+def render_shared(template: str, locale: Locale, root: str, path: str, context: Mapping[str, Any]) -> str:
+    """Render a page that every visitor sees alike, or return it as it was while its variables stay the same."""
+    key = (template, locale.language, root, path)
+    variables, html = _shared_pages.get(key, (None, ""))
+    if variables != context:
+        html = render(template, locale, root, path=path, **context)
+        if len(_shared_pages) >= MOST_SHARED_PAGES:  # a visitor can write one path in many ways
+            _shared_pages.clear()
+        _shared_pages[key] = (context, html)
+    return html
+
+
+_shared_pages: dict[tuple[str, str, str, str], tuple[Mapping[str, Any], str]] = {}
 
 
 @pass_context

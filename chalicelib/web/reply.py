@@ -21,6 +21,8 @@ class Page:
     visitor_token: str = ""
     cookies: tuple[str, ...] = ()
     """Further Set-Cookie headers."""
+    is_shared: bool = False
+    """Whether every visitor sees the same page, which is then rendered only when its variables change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,10 @@ def _response(reply: Page | Redirect | Json | File | Problem, visit: Visit) -> R
     match reply:
         case Page():
             headers = _headers(visit, "text/html; charset=utf-8", reply.cache, reply.visitor_token, reply.cookies)
-            html = templates.render(reply.template, visit.locale, visit.root, path=visit.path, **reply.context)
+            if reply.is_shared:
+                html = templates.render_shared(reply.template, visit.locale, visit.root, visit.path, reply.context)
+            else:
+                html = templates.render(reply.template, visit.locale, visit.root, path=visit.path, **reply.context)
             return Response(html, headers, reply.status)
         case Redirect():
             headers = _headers(visit, cookies=reply.cookies)

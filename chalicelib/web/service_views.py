@@ -83,7 +83,8 @@ def service_page(service: Service, weeks: Sequence[WeekCount], visit: Visit) -> 
         "office": service.office,
         "step": DESCRIPTION,
     }
-    return Result(Json(data, visitor_token=visitor_token), Page("service.html", context, visitor_token=visitor_token))
+    page = Page("service.html", context, visitor_token=visitor_token, is_shared=True)
+    return Result(Json(data, visitor_token=visitor_token), page)
 
 
 def documents_page(service: Service, visit: Visit) -> Result:

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.rendering import templates
-from tests.unit.web.pages import AES, Tags, page, text_of
+from tests.unit.rendering.samples import locale_from_source
+from tests.unit.web.pages import AES, PAGES, Tags, page, text_of
 
 
 def test_the_description_states_every_rule() -> None:
@@ -141,6 +142,26 @@ def test_a_chosen_slot_that_is_not_free_adds_nothing_to_the_cache_of_weeks() -> 
     for chosen in ("2026-12-08T09:25", "2026-12-08T99:99", "<b>"):
         page("calendar", chosen=chosen)
     assert templates._cached_week.cache_info().misses == misses  # noqa: SLF001  # the same
+
+
+def shared(language: str = "fr", root: str = "../", path: str = "services/aes", **changes: object) -> str:
+    template, variables = PAGES["notice"]
+    return templates.render_shared(template, locale_from_source(language), root, path, {**variables, **changes})
+
+
+def test_a_shared_page_is_rendered_again_only_for_other_variables_or_another_reader() -> None:
+    first = shared()
+    assert first == page("notice", root="../", path="services/aes")
+    assert shared() is first
+    others = [shared(pause="Nous revenons à midi."), shared("ar"), shared(root="../../"), shared(path="services/%61es")]
+    assert [other == first for other in others] == [False] * len(others)
+    assert shared() == first
+
+
+def test_the_same_page_asked_for_in_many_ways_does_not_fill_the_memory() -> None:
+    for number in range(templates.MOST_SHARED_PAGES + 1):
+        shared(path=f"services/{number}")
+    assert len(templates._shared_pages) <= templates.MOST_SHARED_PAGES  # noqa: SLF001  # it is visible nowhere else
 
 
 def test_a_full_week_says_when_seats_open() -> None:
