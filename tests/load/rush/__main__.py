@@ -13,10 +13,10 @@ Without URL, the program starts and ends a local stack. The settings come from t
     BATCH       seconds after the opening in which a captcha that is passed gives a turn (0), as `batch_seconds` in a
                 service file. The seats then open at a whole minute, one or two minutes later
     LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
-                fast, four web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
-    RATE        visitors a second before the opening (60; fast: 200)
+                fast, web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
+    RATE        visitors a second before the opening (60; fast: 600)
     HASTE       mean seconds from the opening to a person's first request for a seat; nobody takes longer than twice
-                as long (half of the time of all arrivals; fast: all of it)
+                as long (half of the time of all arrivals; fast: 1.75 times as long)
     WORKERS     processes that simulate the visitors (1)
     AT_ONCE     concurrent requests to one function (2 for a local stack, where the emulator starts a process for
                 each; else 10,000)
@@ -81,6 +81,7 @@ from infra.tools.command_line import no_arguments
 from tests.load.history import Rules
 from tests.load.rush import report
 from tests.load.rush.plan import (
+    FAST,
     CannotRush,
     Plan,
     Settings,
@@ -116,6 +117,7 @@ def rush(settings: Settings, target: Target, *, service: str, opens_at: float, f
             rate=settings.rate / settings.workers,
             haste=settings.haste,
             at_once=math.ceil(settings.at_once / settings.workers),
+            shares_connections=settings.local == FAST,
             mail=target.inbox,
             records=str(folder / f"records-{number}.json"),
             progress=str(folder / f"progress-{number}.json"),

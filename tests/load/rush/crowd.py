@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gevent
 from gevent.lock import BoundedSemaphore
+from geventhttpclient.client import HTTPClientPool
 from locust import User
 from locust.env import Environment
 
@@ -29,6 +30,8 @@ def play(plan: Plan, keys: Keys) -> Crowd:
     """Run all visitors, and wait until the last has left."""
     crowd = Crowd(plan, keys, {name: BoundedSemaphore(plan.at_once) for name in set(FUNCTION.values())})
     Visitor.crowd = crowd
+    if plan.shares_connections:
+        Visitor.client_pool = HTTPClientPool(concurrency=plan.at_once * len(crowd.limits))
     classes: list[type[User]] = [Person]
     for program in PROGRAMS:
         program.fixed_count = plan.programs.get(program.group, 0)

@@ -36,7 +36,7 @@ STEPS = [
 ]  # in the order of a visit
 PLAYED = {
     LAMBDAS: "the packaged stack on the emulator, a process for each concurrent request",
-    FAST: "fast: four web servers before the emulator's table, without API Gateway, Lambda and roles",
+    FAST: "fast: web servers before the emulator's table, without API Gateway, Lambda and roles",
 }
 """The local settings in words."""
 PRICED_AS = {"answer": "captcha", "seat": "captcha", "details": "details", "confirm": "confirm"}
