@@ -479,9 +479,16 @@ def test_a_hammering_program_that_holds_a_seat_breaks_a_promise() -> None:
 
 
 def test_the_promise_is_broken_when_people_hold_too_few_seats_or_too_late() -> None:
-    line = "people held 18 of 20 seats within 2 minutes of the opening: fewer than 95%"
+    line = "people held 18 of 20 seats within 2 minutes of the opening: fewer than 19, although their fair share is 20"
     assert shares(people=20, seats=20, held={"people": 18})[1] == [line]
     assert shares(people=20, seats=20, held={"people": 20}, late=2)[1] == [line]
+
+
+@pytest.mark.parametrize(("held", "broken"), [(37, False), (36, True), (1, True)])
+def test_programs_that_pass_the_captcha_may_have_their_share_of_the_seats_and_luck(held: int, broken: bool) -> None:  # noqa: FBT001
+    """80 people and 20 programs on 60 seats: the fair share of people is 48, with a standard deviation of 3.1."""
+    groups = {"people": {"visitors": 80, "held": held}, "solving": {"visitors": 20, "held": 60 - held}}
+    assert bool([*fairness.broken(groups, in_time=held, seats=60, takers=80)]) == broken
 
 
 def test_the_promise_needs_as_many_people_as_seats() -> None:
@@ -517,7 +524,7 @@ def test_the_verdict_and_the_page_have_a_line_for_each_group() -> None:
     ]
     assert result.figures["broken"] == [
         "programs that cannot pass the captcha held 1 of 1 seats",
-        "people held 0 of 1 seats within 2 minutes of the opening: fewer than 95%",
+        "people held 0 of 1 seats within 2 minutes of the opening: fewer than 1, although their fair share is 1",
     ]
     assert "<tr><td>hammering<td>1<td>33.3%<td>1<td>1<td>100.0%<td>1" in report.page(result)
 
