@@ -1,4 +1,4 @@
-"""Compare our hold with pretix's cart-add on the same machine: `python -m tests.load.peer [--record]`.
+"""Compare how we give a seat with pretix's cart-add on the same machine: `python -m tests.load.peer [--record]`.
 
 Each round has its own 100 seats and the same crowd. Rounds of pretix and of our server alternate; the rounds of our
 Lambda functions follow. Exits with an error if a seat was given twice or lost. `--record` updates docs/peer.md.
@@ -27,12 +27,13 @@ from urllib.parse import urlencode
 import psutil
 import yaml
 
+from chalicelib.domain.tokens import Keys
 from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import HOST, KEYS, REGION
 from infra.local.stack import Stack, running
 from tests.load import peerparts
-from tests.stack.storm import SEATS, Verdict, document, seat_of, seated, storm
+from tests.stack.storm import GIVEN, SEATS, Verdict, captcha_storm, document, seat_of, seated, storm
 from tests.stack.volley import Answer, request, volley
 from tests.table import SHAPE
 
@@ -40,10 +41,12 @@ CROWD = 300
 AT_ONCE = (1, 8, 32)
 ROUNDS = 3
 TIME_LIMIT = 420.0  # seconds; no further round starts after it, because a busy machine is slow
-AIM = 20  # our holds per second divided by pretix's, at the highest concurrency
+AIM = 30  # our holds per second divided by pretix's, at the highest concurrency
 PAGE = ROOT / "docs" / "peer.md"
 MARKS = ("<!-- figures -->\n", "<!-- end of figures -->\n")
 PEER, SERVER, LAMBDAS = "pretix, gunicorn", "Guichet, gunicorn", "Guichet, MiniStack's Lambdas"
+CAPTCHA = "Guichet, gunicorn, after the captcha"
+SETTINGS = (PEER, SERVER, CAPTCHA, LAMBDAS)
 SOLD_OUT = "no longer available"  # the message of pretix when the quota is used up
 COLUMNS = (
     "at once",
@@ -58,7 +61,8 @@ COLUMNS = (
     "refused",
     "CPU ms per attempt",
 )
-SERVICE = "peer"
+SERVICE, CROWD_SERVICE = "peer", "peer-crowd"
+"""The services that take a seat with the choice of a slot, and with the right answer to a captcha."""
 WARM_UP = "peer-warm"  # a round that is not counted, in which each worker handles its first requests
 OUR_ROUNDS = 5  # per round of pretix, because a single one of half a second varies too much
 CACHE_SECONDS = 1.1  # after this time, no worker has the round before in its cache
@@ -96,7 +100,7 @@ class Run:
 def ours(setting: str, at_once: int, verdict: Verdict) -> Run:
     """Turn the verdict on a storm into a round of our side."""
     doubles = len(verdict.holds) - len(set(map(seat_of, verdict.holds)))
-    refused = Counter({code: n for (status, code), n in verdict.answers.items() if status != 201})
+    refused = Counter({code: n for (status, code), n in verdict.answers.items() if status not in GIVEN})
     return Run(
         setting,
         at_once,
@@ -216,24 +220,26 @@ def emulator_cpu() -> Counter[str]:
     return Counter({"functions": tree_cpu_seconds(pid) - emulator, "emulator": emulator})
 
 
-def put_service(stack: Stack) -> None:
-    """Add our service with the operator program."""
+def put_services(stack: Stack) -> None:
+    """Add our services with the operator program."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{SERVICE}.yaml"
-        file.write_text(yaml.safe_dump(document(SERVICE), allow_unicode=True), "utf-8")
-        command: peerparts.Command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", file]
+        files = []
+        for service, seat_after in ((SERVICE, "choice"), (CROWD_SERVICE, "crowd")):
+            files.append(Path(folder) / f"{service}.yaml")
+            files[-1].write_text(yaml.safe_dump(document(service, seat_after), allow_unicode=True), "utf-8")
+        command: peerparts.Command = [sys.executable, "-m", "infra.ops", "services", "put", "--yes", *files]
         peerparts.run(command, AWS_ENDPOINT_URL=stack.endpoint)
 
 
-def our_settings(stack: Stack) -> dict[str, str]:
-    """Return the environment of the hold function, for a server on this machine."""
+def our_settings(stack: Stack, secret: str) -> dict[str, str]:
+    """Return the environment of our functions, for a server on this machine."""
     return {
         "PYTHONPATH": str(ROOT),
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_DEFAULT_REGION": REGION,
         "GUICHET_STAGE": "laptop",
         "GUICHET_TABLE": stack.table,
-        "GUICHET_SECRET": secrets.token_urlsafe(32),
+        "GUICHET_SECRET": secret,
         **KEYS,
     }
 
@@ -257,11 +263,12 @@ def measure(rounds: int) -> tuple[list[Run], list[float]]:
         table_stack.client("dynamodb").create_table(
             TableName=table_stack.table, **SHAPE
         )  # no stream, because this emulator never deletes stream records
-        put_service(table_stack)
+        put_services(table_stack)
         server_port = peerparts.free_port()
         app = "tests.load.server:application"
+        secret = secrets.token_urlsafe(32)
         server = cleanup.enter_context(
-            peerparts.gunicorn(peerparts.OURS, app, folder, server_port, **our_settings(table_stack))
+            peerparts.gunicorn(peerparts.OURS, app, folder, server_port, **our_settings(table_stack, secret))
         )
 
         def shop_cpu() -> Counter[str]:
@@ -283,9 +290,15 @@ def measure(rounds: int) -> tuple[list[Run], list[float]]:
         def server_round(at_once: int) -> Run:
             return our_round(SERVER, table_stack, f"http://{HOST}:{server_port}", at_once, server_cpu)
 
+        def captcha_round(at_once: int) -> Run:
+            place = seated(table_stack, f"http://{HOST}:{server_port}", CROWD_SERVICE)
+            time.sleep(CACHE_SECONDS)
+            return ours(CAPTCHA, at_once, captcha_storm(place, Keys(secret), CROWD, at_once, server_cpu))
+
         start = time.monotonic()
         pretix.round(max(AT_ONCE), WARM_UP, events[WARM_UP])
         server_round(max(AT_ONCE))
+        captcha_round(max(AT_ONCE))
         for (turn, at_once), name in names.items():
             if turn and at_once == max(AT_ONCE) and time.monotonic() - start > TIME_LIMIT:
                 break
@@ -294,8 +307,9 @@ def measure(rounds: int) -> tuple[list[Run], list[float]]:
             visits.append(pages)
             for _ in range(OUR_ROUNDS):
                 add(server_round(at_once))
+                add(captcha_round(at_once))
         stack = cleanup.enter_context(running())
-        put_service(stack)
+        put_services(stack)
         our_round(LAMBDAS, stack, stack.api, max(AT_ONCE), emulator_cpu)  # a warm-up, because cold workers start slowly
         for _turn, at_once in list(names)[: len(visits)]:
             add(our_round(LAMBDAS, stack, stack.api, at_once, emulator_cpu))
@@ -333,7 +347,7 @@ def table(runs: list[Run]) -> list[str]:
         "|---" * (1 + len(COLUMNS)) + "|",
     ]
     for at_once in AT_ONCE:
-        for setting in (PEER, SERVER, LAMBDAS):
+        for setting in SETTINGS:
             rates = sorted(run.rate for run in runs if (run.setting, run.at_once) == (setting, at_once))
             spread = f"{rates[0]:.1f} to {rates[-1]:.1f}"
             lines.append(f"| {setting} | {at_once} | {spread} | {line(median(runs, setting, at_once))} |")
@@ -348,7 +362,7 @@ def speedup(runs: list[Run], setting: str, at_once: int) -> float:
 def aim(runs: list[Run]) -> str:
     """Say for each of our settings whether the aim is reached."""
     most = max(AT_ONCE)
-    factors = {setting: speedup(runs, setting, most) for setting in (SERVER, LAMBDAS)}
+    factors = {setting: speedup(runs, setting, most) for setting in SETTINGS[1:]}
     results = ", ".join(
         f"{setting}: {factor:.1f} times ({'reached' if factor >= AIM else 'missed'})"
         for setting, factor in factors.items()

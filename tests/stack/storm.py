@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,17 +13,21 @@ from typing import Any
 
 import yaml
 
-from chalicelib.domain.tokens import digest
+from chalicelib.domain.tokens import Keys, digest
 from infra.deploy.package import ROOT
 from infra.local.stack import Stack
-from tests.stack.volley import request, volley
+from tests.stack.volley import Volley, request, volley
 
 ATTEMPTS = 2000
 THREADS = 32
 SEATS = 100
 DESKS = 2
 SECRET = 52  # characters of the secret in a hold token
+GIVEN = {200, 201}
+"""The statuses of who takes a seat: with the right answer to a captcha, or with the choice of a slot."""
+HIDDEN = re.compile(rb'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 TAKEN = {(409, "slot-taken"), (409, "nothing-free")}
+PAGE = {"Accept": "text/html"}
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
@@ -52,7 +57,7 @@ class Place:
         return f"SEATS#{self.service}#{datetime.fromisoformat(self.day):%G-W%V}"
 
 
-def document(service: str) -> dict[str, Any]:
+def document(service: str, seat_after: str = "choice") -> dict[str, Any]:
     """Return the document of a service that is closed all year: its rules create no seats, `seated` creates them."""
     original: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "services" / "aes.yaml").read_text("utf-8"))
     today = datetime.now(UTC).date()
@@ -64,7 +69,7 @@ def document(service: str) -> dict[str, Any]:
         "closures": [closure],
         "release": release,
         "limits": limits,
-        "seat_after": "choice",
+        "seat_after": seat_after,
     }
 
 
@@ -109,7 +114,7 @@ class Verdict:
             problems.append("the table has other seats held than were given")
         if lost := [hold for hold in self.holds if self.held.get(seat_of(hold)) != secret_of(hold)]:
             problems.append(f"{len(lost)} holders whose seat is another's in the table")
-        if odd := {answer for answer in self.answers if answer[0] != 201 and answer not in TAKEN}:
+        if odd := {answer for answer in self.answers if answer[0] not in GIVEN and answer not in TAKEN}:
             problems.append(f"answers that a loser must not have: {sorted(odd)}")
         return problems
 
@@ -158,12 +163,38 @@ def storm(
         if warm == {422}:
             break
     assert warm == {422}
-    fired = volley(place.api, [attempt({**wish, "conditions_accepted": True}) for wish in wishes], threads, meter)
+    return judge(
+        place, volley(place.api, [attempt({**wish, "conditions_accepted": True}) for wish in wishes], threads, meter)
+    )
+
+
+def captcha_storm(
+    place: Place, keys: Keys, attempts: int, threads: int, meter: Callable[[], Counter[str]] = Counter
+) -> Verdict:
+    """Let many visitors, who all read their captcha, send the right answer at once. That takes their seat.
+
+    Raise KeyError if a visitor was not given a captcha.
+    """
+    wish = json.dumps({"first_free": True, "conditions_accepted": True}).encode()
+    ask = request("POST", f"{place.api}/services/{place.service}/holds", JSON, wish)
+    holds = [answer.json()["hold"] for answer in volley(place.api, [ask] * attempts, threads).answers]
+    pages = volley(place.api, [request("GET", f"{place.api}/holds/{hold}", PAGE) for hold in holds], threads)
+    answers = []
+    for hold, page in zip(holds, pages.answers, strict=True):
+        form = page.body.partition(b"/captcha/answer")[2].partition(b"</form>")[0]
+        fields = {name.decode(): value.decode() for name, value in HIDDEN.findall(form)}
+        body = {**fields, "answer": keys.picture_answer(fields["challenge"])}
+        answers.append(request("POST", f"{place.api}/holds/{hold}/captcha/answer", JSON, json.dumps(body).encode()))
+    return judge(place, volley(place.api, answers, threads, meter))
+
+
+def judge(place: Place, fired: Volley) -> Verdict:
+    """Count the answers to those who tried to take a seat, and read whose the seats are."""
     verdict = Verdict(SEATS, seconds=fired.seconds, times=fired.times, spent=fired.spent)
     for answer in fired.answers:
         body = answer.json()
         verdict.answers[(answer.status, str(body.get("type", "")).rpartition(":")[2])] += 1
-        if answer.status == 201:
+        if answer.status in GIVEN:
             verdict.holds.append(body["hold"])
             verdict.drained = max(verdict.drained, answer.ended)
     for item in place.items():
