@@ -156,4 +156,4 @@ def test_details_before_the_turn_lead_to_its_page() -> None:
 
 def test_a_service_says_that_being_quick_gives_nothing_in_its_batch() -> None:
     page = get("/services/aes", Accept="text/html").text
-    assert "Dans les 60 secondes qui suivent une ouverture, être rapide ne donne rien." in page.replace("&nbsp;", " ")
+    assert "Pendant 60 secondes après une ouverture, être rapide ne donne rien." in page.replace("&nbsp;", " ")
