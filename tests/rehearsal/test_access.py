@@ -141,5 +141,8 @@ def test_the_deployer_deploys_rolls_back_rotates_and_erases(people: dict[str, Pe
     assert [line for line in lines if line.startswith("  ok: ")] == STEPS
     administrator.run("rollback", "--yes", environ=keys)
     administrator.run("rotate", "--yes", environ=keys)
+    secrets = administrator.client("secretsmanager")
+    secrets.create_secret(Name=f"{TABLE}-desk", SecretString="example")
     administrator.run("destroy", "--yes", "--erase", TABLE, environ=keys)
     assert administrator.deployment.stacks.status(f"{TABLE}-data") == "DELETE_COMPLETE"
+    assert "DeletedDate" in secrets.describe_secret(SecretId=f"{TABLE}-desk")
