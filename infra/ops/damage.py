@@ -13,6 +13,8 @@ from chalicelib.domain.seat import SeatKey, State, monday_of, parse_key
 from chalicelib.storage import entry_keys, items, rows
 
 Item = dict[str, Any]
+DynamoDB = Any
+"""A boto3 client, which has no types."""
 Table = Mapping[tuple[str, str], Item]
 """The items of a table by their key."""
 
@@ -95,6 +97,12 @@ def _is_sound(name: str, attribute: Attribute[Any], item: Item, kind: Kind) -> b
     return True
 
 
+def read_items(table: str, *, client: DynamoDB) -> dict[tuple[str, str], Item]:
+    """Return every item of a table by its key, from a consistent scan."""
+    pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return {(item["pk"]["S"], item["sk"]["S"]): item for page in pages for item in page["Items"]}
+
+
 def readable(table: Table) -> dict[tuple[str, str], Item]:
     """Return the items that are not damaged."""
     return {key: item for key, item in table.items() if not damaged_attributes(item)}
@@ -125,7 +133,7 @@ def differences(live: Item, copy: Item) -> list[str]:
     return sorted(name for name in live.keys() | copy.keys() if live.get(name) != copy.get(name))
 
 
-def replace(table: str, live: Item, copy: Item, *, client: Any) -> bool:  # noqa: ANN401 - boto3 has no types
+def replace(table: str, live: Item, copy: Item, *, client: DynamoDB) -> bool:
     """Replace a damaged item by its copy, if each attribute is still as it was read. Return False if it was written."""
     kind = kind_of(copy)
     known = {attribute.attr_name for attribute in kind.model.get_attributes().values()} if kind else set()

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from gettext import gettext as _
-from typing import Any
 
 import boto3
 
@@ -23,12 +22,10 @@ from chalicelib.domain.messages import N_
 from chalicelib.domain.seat import BOOKED, parse_key
 from chalicelib.storage.items import SERVICES, WITHDRAWN, is_lock_key, record_layout, seat_item
 from infra.ops import damage
-from infra.ops.damage import Item, Table
+from infra.ops.damage import DynamoDB, Item, Table
 from infra.tools.command_line import one_line, stage_name
 
 MISSING, NEW, CHANGED = N_("missing"), N_("new"), N_("changed")
-DynamoDB = Any
-"""A boto3 client, which has no types."""
 
 
 def moment(text: str) -> datetime:
@@ -51,12 +48,6 @@ def restore(table: str, at: datetime, *, client: DynamoDB, wait: Callable[[float
     while client.describe_table(TableName=copy)["Table"]["TableStatus"] != "ACTIVE":
         wait(10)
     return copy
-
-
-def items(table: str, *, client: DynamoDB) -> dict[tuple[str, str], Item]:
-    """Return every item by its key, from a consistent scan."""
-    pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-    return {(item["pk"]["S"], item["sk"]["S"]): item for page in pages for item in page["Items"]}
 
 
 def compare(before: Table, live: Table) -> Counter[str]:
@@ -150,7 +141,7 @@ def main(arguments: list[str], *, client: DynamoDB = None) -> None:
         client = client or boto3.client("dynamodb")
         table = f"guichet-{options.stage}"
         if options.moment is None:
-            name_damaged(items(table, client=client))
+            name_damaged(damage.read_items(table, client=client))
             return
         work = repair_tables if options.damaged else compare_tables
         copy = restore(table, options.moment, client=client)
@@ -160,7 +151,7 @@ def main(arguments: list[str], *, client: DynamoDB = None) -> None:
 
 def compare_tables(table: str, copy: str, *, client: DynamoDB, write: bool, now: datetime) -> None:
     """Print how a table differs from its restored copy; with `write`, put the missing items back."""
-    before, live = items(copy, client=client), items(table, client=client)
+    before, live = damage.read_items(copy, client=client), damage.read_items(table, client=client)
     differences = compare(before, live)
     for kind, number in sorted(differences.items()):
         print(f"{number:6} {_in_words(kind)}")
@@ -192,7 +183,7 @@ def name_damaged(live: Table) -> int:
 
 def repair_tables(table: str, copy: str, *, client: DynamoDB, write: bool, now: datetime) -> None:
     """Print what would be repaired from a restored copy, and why something would not; with `write`, repair it."""
-    before, live = items(copy, client=client), items(table, client=client)
+    before, live = damage.read_items(copy, client=client), damage.read_items(table, client=client)
     if not name_damaged(live):
         return
     reasons = find_damaged(before, live, now)

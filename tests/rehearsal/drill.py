@@ -25,7 +25,7 @@ from infra.local import inbox
 from infra.local.launcher import start_emulator
 from infra.local.settings import any_port
 from infra.local.stack import Stack
-from infra.ops import redrive, restore
+from infra.ops import damage, redrive, restore
 from tests.rehearsal.operator import STAGE, STEPS, Operator
 from tests.stack.visitor import Visitor, answered, key_of, person, until
 from tests.stackfixture import write_services
@@ -208,14 +208,14 @@ class Drill:
         yield Row("restore", command, seconds, f"the copy exists: {lines[0].strip()}")
         erased, *kept = links
         answered(self.applicant.post(f"{erased}/erasure"), 200)
-        before = restore.items(table, client=client)
+        before = damage.read_items(table, client=client)
         holds = [before[keys_of(key_of(link))]["hold"] for link in kept]
         deleted = [(item["pk"], item["sk"]) for item in before.values() if item.get("hold") in holds]
         for pk, sk in deleted:
             client.delete_item(TableName=table, Key={"pk": pk, "sk": sk})
         check(self.applicant.get(kept[0]).status_code >= 400, "a link works without its items")
         command, seconds, _ = self.timed("infra.ops.restore", *words, "--put-back")
-        differences = restore.compare(before, restore.items(table, client=client)).keys() - CHANGES_BY_ITSELF
+        differences = restore.compare(before, damage.read_items(table, client=client)).keys() - CHANGES_BY_ITSELF
         check(not differences, f"the table differs: {', '.join(sorted(differences))}")
         self.check_links(kept)
         checked = (
@@ -227,7 +227,7 @@ class Drill:
     def repair(self, links: list[str], words: tuple[str, ...]) -> Iterator[Row]:
         """Damage a seat and the details of another person, name them, and repair them from the copy."""
         table, client = self.applicant.stack.table, self.operator.client("dynamodb")
-        before = restore.items(table, client=client)
+        before = damage.read_items(table, client=client)
         seat, other = (keys_of(key_of(link)) for link in links[:2])
         (person,) = (key for key, item in before.items() if "details" in item and item["hold"] == before[other]["hold"])
         wrong = {**before[seat], "state": {"S": "confirmd"}}, {**before[person], "details": {"S": "{"}}
@@ -240,7 +240,7 @@ class Drill:
         check(named == set(lines[:-1]), f"the damaged items were not named: {lines}")
         yield Row("restore", command, seconds, f"links answer 500; {lines[-1].strip()}, without names or values")
         command, seconds, lines = self.timed("infra.ops.restore", *words, "--damaged", "--put-back")
-        differences = restore.compare(before, restore.items(table, client=client)).keys() - CHANGES_BY_ITSELF
+        differences = restore.compare(before, damage.read_items(table, client=client)).keys() - CHANGES_BY_ITSELF
         check(not differences, f"the table differs: {', '.join(sorted(differences))}")
         self.check_links(links)
         yield Row("restore", command, seconds, f"{lines[-2].strip()}; {len(links)} links work")

@@ -222,16 +222,16 @@ def test_a_desk_without_its_client_secret_stops_the_deployment_with_one_line() -
 @pytest.mark.parametrize("stored", [["guichet-prod"], ["guichet-prod", "guichet-prod-desk"]])
 def test_the_secrets_of_a_stage_are_deleted_and_those_of_others_stay(stored: list[str]) -> None:
     with mock_aws():
-        secrets = boto3.client("secretsmanager")
+        manager = boto3.client("secretsmanager")
         for name in (*stored, "guichet-prod2", "guichet-prod2-desk"):
-            secrets.create_secret(Name=name, SecretString="example")
+            manager.create_secret(Name=name, SecretString="example")
         Deployment("prod", boto3.client).delete_secrets()
-        assert [each["Name"] for each in secrets.list_secrets()["SecretList"]] == [
+        assert [each["Name"] for each in manager.list_secrets()["SecretList"]] == [
             "guichet-prod2",
             "guichet-prod2-desk",
         ]
         for name in stored:
-            deleted = secrets.describe_secret(SecretId=name)
+            deleted = manager.describe_secret(SecretId=name)
             assert (deleted["DeletedDate"] - deleted["CreatedDate"]).days in {6, 7}  # it can be restored until then
 
 

@@ -13,9 +13,11 @@ from chalicelib.keys import keys
 from chalicelib.mail import outbox
 from chalicelib.storage import dynamodb, items, service_store
 from infra.ops import damage, restore
+from tests.conftest import calls, client_error
 from tests.table import SHAPE
 from tests.unit.allocation import entrants
 from tests.unit.booking.steps import AWA, NOW, confirmed
+from tests.unit.infra.ops.program import ops
 
 TABLE, COPY = "guichet-test", "guichet-test-20261130T075500"
 Table = dict[tuple[str, str], dict[str, Any]]
@@ -64,7 +66,7 @@ def request_(service: Service) -> Iterator[requests.Request]:
 
 
 def stored() -> Table:
-    return restore.items(TABLE, client=dynamodb_client())
+    return damage.read_items(TABLE, client=dynamodb_client())
 
 
 def key_of(table: Table, kind: str, request: requests.Request) -> tuple[str, str]:
@@ -310,3 +312,40 @@ def test_a_moment_may_follow_the_option(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2] == "     1 can be repaired: run this again with --damaged --put-back"
     assert lines[-1].startswith("to delete the copy: aws dynamodb delete-table --table-name guichet-test-")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("SEATS", "state", ("status",)),
+        ("SEATS", "opens_at", ("status",)),
+        ("PERSON", "details", ("requests", "find", "--name", "awa exemple")),
+        ("SERVICES", "document", ("services", "list")),
+    ],
+)
+def test_a_command_that_meets_a_damaged_item_says_so_in_one_line(
+    request_: requests.Request, kind: str, name: str, words: tuple[str, ...]
+) -> None:
+    set_attribute(key_of(stored(), kind, request_), name, {"S": "?"})
+    service_store.clear_caches()
+    ran = ops(*words)
+    line = "damaged items in the table: 1. Name them with `python -m infra.ops.restore test --damaged`"
+    assert (ran.code, ran.err) == (1, f"guichet: {line}\n")
+
+
+@pytest.mark.usefixtures("request_")
+def test_a_mistake_of_a_command_is_not_taken_for_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr(service_store, "read_all", fail)
+    with pytest.raises(ValueError, match="a mistake"):
+        ops("services", "list")
+
+
+def test_who_may_not_read_all_items_sees_the_error(request_: requests.Request) -> None:
+    set_attribute(key_of(stored(), "SEATS", request_), "state", None)
+    denied = calls(client_error("AccessDeniedException"), operation="Scan")
+    with denied, pytest.raises(KeyError, match="state"):
+        ops("day", "aes", "2026-12-17")
