@@ -5,9 +5,11 @@ A crash between the two may repeat a letter. It never loses one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from chalicelib import log, settings
 from chalicelib.allocation import publication, result_letters
@@ -28,6 +30,7 @@ from chalicelib.rendering.i18n import locale_for
 from chalicelib.storage import draw_store, entry_store, person_store, seat_store, service_store
 from chalicelib.storage.items import Image
 
+Read = TypeVar("Read")
 AT_ONCE = 4
 """How many letters one mailer sends at once. Most of the time of a letter is waiting for SES and the table."""
 LIVE = {State.PENDING, State.CONFIRMED}
@@ -100,10 +103,17 @@ def letter_due(old: Image | None, new: Image | None) -> LetterDue | None:
     if attempt := person_store.attempt_noted(old, new):
         return replace(_due_on_demand(LetterKind.ATTEMPT, *attempt), hold=new["hold"]["S"])
     if entry := entry_store.entry_from_image(new):
-        entry_before = entry_store.entry_from_image(old) if old else None
+        entry_before = _before(entry_store.entry_from_image, old)
         return _due_after_entry(entry_before, entry) if entry_before else None
-    after, before = seat_store.seat_from_image(new), seat_store.seat_from_image(old) if old else None
+    after, before = seat_store.seat_from_image(new), _before(seat_store.seat_from_image, old)
     return _due_after_transition(before, after) if before and after else None
+
+
+def _before(read: Callable[[Image], Read | None], old: Image | None) -> Read | None:
+    """Return what an item was before a change; None if it was damaged: its repair calls for no letter."""
+    with suppress(KeyError, ValueError):
+        return read(old) if old else None
+    return None
 
 
 def _due_on_demand(kind: LetterKind, person: str, service: str, moment: str) -> LetterDue:

@@ -83,7 +83,17 @@ def show(hold_id: str, visit: Visit) -> Json | Page:
         if page is None:
             raise
         return page
-    return _hold_json(hold, visit) if visit.wants_json else hold_pages.next_step(hold, visit)
+    if visit.wants_json:
+        return _hold_json(hold, visit)
+    if "ended" in visit.query and isinstance(hold, Waiting):  # nothing is stored about it, so it does not end
+        return _ended_page(hold.service, is_entry=hold.is_entry, without_seat=True)
+    return hold_pages.next_step(hold, visit)
+
+
+def _ended_page(service: Service, *, is_entry: bool, without_seat: bool = False) -> Page:
+    """Return the page of a hold that a person gave back."""
+    context = {"service": service, "office": service.office}
+    return Page("ended.html", {**context, "is_entry": is_entry, "without_seat": without_seat})
 
 
 def _after_hold(hold_id: str, visit: Visit) -> Page | None:
@@ -91,8 +101,7 @@ def _after_hold(hold_id: str, visit: Visit) -> Page | None:
     service = service_store.read(tokens.service_of_token(hold_id), visit.now)
     context: dict[str, Any] = {"service": service, "office": service.office}
     if "ended" in visit.query:
-        is_entry = isinstance(keys().read_hold_token(hold_id).key, EntryKey)
-        return Page("ended.html", {**context, "is_entry": is_entry})
+        return _ended_page(service, is_entry=isinstance(keys().read_hold_token(hold_id).key, EntryKey))
     carrier = holds.ended_entry(hold_id)
     if carrier is None:
         return None

@@ -32,9 +32,9 @@ def destroy(deployment: Deployment, cdn: Deployment, *, erase: str, ask: Ask, to
         deployment.stacks.delete(deployment.data_stack)
     if erase:
         deployment.erase()
-        say(f"{deployment.stage} is deleted. Its key can be restored for 30 days, its secret for 7.")
+        say(f"{deployment.stage} is deleted. Its key can be restored for 30 days, its secrets for 7.")
     elif deployment.stacks.status(deployment.data_stack) != "DELETE_COMPLETE":
-        say(f"{deployment.data_stack} stays: table, key, secret, sender. ERASE={deployment.table} erases them.")
+        say(f"{deployment.data_stack} stays: table, key, secrets, sender. ERASE={deployment.table} erases them.")
 
 
 def count_appointments(deployment: Deployment, today: date) -> int:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -155,7 +156,7 @@ class Deployment:
         return {**os.environ, "AWS_DEFAULT_REGION": self.client("s3").meta.region_name}
 
     def erase(self) -> None:
-        """Delete the data stack and everything that outlives it: table, sender, topic, queue, secret and key."""
+        """Delete the data stack and everything that outlives it: table, sender, topic, queue, secrets and key."""
         if self.stacks.status(self.data_stack) == "DELETE_COMPLETE":
             return
         ids = {
@@ -173,6 +174,13 @@ class Deployment:
         self.client("sesv2").delete_configuration_set(ConfigurationSetName=self.table)
         self.client("sns").delete_topic(TopicArn=ids["AWS::SNS::Topic"])
         self.client("sqs").delete_queue(QueueUrl=ids["AWS::SQS::Queue"])
-        self.client("secretsmanager").delete_secret(SecretId=self.table, RecoveryWindowInDays=7)
+        self.delete_secrets()
         self.client("kms").delete_alias(AliasName=f"alias/{self.table}")
         self.client("kms").schedule_key_deletion(KeyId=ids["AWS::KMS::Key"], PendingWindowInDays=30)
+
+    def delete_secrets(self) -> None:
+        """Delete the secret of the stage, and the client secret of its desk if somebody has stored one."""
+        secrets = self.client("secretsmanager")
+        secrets.delete_secret(SecretId=self.table, RecoveryWindowInDays=7)
+        with suppress(secrets.exceptions.ResourceNotFoundException):
+            secrets.delete_secret(SecretId=f"{self.table}-desk", RecoveryWindowInDays=7)

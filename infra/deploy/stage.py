@@ -56,6 +56,10 @@ def mailers_for(rate: int) -> int:
     return min(MOST_MAILERS, ceil(rate / RATE_OF_A_MAILER))
 
 
+_ENDINGS = {"access", "account", "data", "desk", "edge"}
+"""How the names of stacks and secrets of a stage end: `guichet-prod-desk` is a secret of `prod`, not of a stage."""
+
+
 def check_name(name: str) -> None:
     """Raise CannotDeploy unless a stage of this name can be deployed."""
     if not name:
@@ -64,6 +68,10 @@ def check_name(name: str) -> None:
         raise CannotDeploy(NOT_A_STAGE_NAME.format(name))
     if name == LAPTOP:
         raise CannotDeploy(f"{LAPTOP} is the stage of `make run`: choose another name")
+    if name.rpartition("-")[2] in _ENDINGS:
+        raise CannotDeploy(
+            f"{name} may be a resource of another stage: choose a name that does not end in {name.rpartition('-')[2]}"
+        )
 
 
 def read(name: str, path: Path | None, *, today: date, environ: Mapping[str, str] = os.environ) -> Stage:

@@ -14,22 +14,31 @@
    through its alias as well.
 6. MiniStack does not create the delivery of an access log from a template. Here the resource types are accepted, and
    nothing is delivered.
+7. MiniStack does not know the condition `dynamodb:LeadingKeys`. Here it has the partition keys that a call names; in a
+   transaction, that of the item which is being checked.
 
 Run it as `python infra/local/emulator.py` in place of `python -m ministack`.
 """
 
 import json
+import re
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any
 
 from ministack import app
+from ministack.core import iam_actions
 from ministack.services import cloudwatch, eventbridge, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 execute = lambda_svc._execute_function  # noqa: SLF001 - every invocation goes through it
 repeat = lambda_svc.invoke_async_with_retry
 notices = Lock()
+context_of_call = iam_actions.dynamodb_service_context
+checks_of_transaction = iam_actions.dynamodb_transaction_checks
+leading_keys: ContextVar[list[str]] = ContextVar("leading_keys")
 
 
 def execute_function(function: dict[str, Any], event: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
@@ -80,6 +89,45 @@ def call_of_schedule(arn: str, payload: str) -> None:
     repeat({**target, "event_invoke_config": destination}, json.loads(payload))
 
 
+def with_leading_keys(body: bytes) -> dict[str, Any]:
+    """Return what conditions know of a call to DynamoDB, with correction 7. A scan has no keys."""
+    call = json.loads(body or b"{}")
+    keys = [*keys_of_items(call), *keys_of_query(call)]
+    leading_keys.set(keys)
+    return {**context_of_call(body), **({"dynamodb:LeadingKeys": keys} if keys else {})}
+
+
+def keys_of_items(part: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Yield the partition keys of the items that a call names, in their order."""
+    for each in part if isinstance(part, list) else []:
+        yield from keys_of_items(each)
+    for name, value in part.items() if isinstance(part, dict) else []:
+        if name in {"Key", "Keys", "Item"}:
+            yield from (item["pk"]["S"] for item in (value if name == "Keys" else [value]))
+        elif not name.startswith("ExpressionAttribute"):
+            yield from keys_of_items(value)
+
+
+def keys_of_query(call: dict[str, Any]) -> Iterator[str]:
+    """Yield the partition key of a query."""
+    names, values = call.get("ExpressionAttributeNames", {}), call.get("ExpressionAttributeValues", {})
+    for name, value in re.findall(r"(#?\w+)\s*=\s*(:\w+)", call.get("KeyConditionExpression", "")):
+        if names.get(name, name) == "pk":
+            yield values[value]["S"]
+
+
+def one_key_each(action: str, body: bytes, region: str, account: str) -> Any:  # noqa: ANN401 - a list or an iterator
+    """Return the checks of a transaction. As each is made, the condition has the key of its item only."""
+    checks, shared = checks_of_transaction(action, body, region, account), leading_keys.get()
+
+    def checked() -> Iterator[tuple[str, str]]:
+        for check, key in zip(checks, list(shared), strict=True):
+            shared[:] = [key]
+            yield check
+
+    return checks and checked()
+
+
 LOG_DELIVERY = {
     "create": lambda name, _properties, _stack: (name, {"Arn": f"arn:aws:logs:us-east-1:000000000000:delivery:{name}"}),
     "delete": lambda _name, _properties: None,
@@ -89,6 +137,8 @@ LOG_DELIVERY = {
 if __name__ == "__main__":
     lambda_svc._execute_function = execute_function  # noqa: SLF001 - the poller looks it up for each batch
     eventbridge._dispatch_to_lambda = call_of_schedule  # noqa: SLF001 - looked up for each event
+    iam_actions.dynamodb_service_context = with_leading_keys
+    iam_actions.dynamodb_transaction_checks = one_key_each
     for kind in ("DeliverySource", "DeliveryDestination", "Delivery"):
         provisioners._RESOURCE_HANDLERS[f"AWS::Logs::{kind}"] = LOG_DELIVERY  # noqa: SLF001 - the table of all types
     app.main()

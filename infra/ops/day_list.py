@@ -14,7 +14,7 @@ from chalicelib.desk import spreadsheet
 from chalicelib.desk.day import Row
 from chalicelib.domain.person import Person
 from chalicelib.domain.seat import BOOKED, Seat
-from chalicelib.domain.service import Service, text_in
+from chalicelib.domain.service import Service
 from infra.ops import output
 from infra.ops.audit import audit_reading
 from infra.ops.options import STAGE_DEFAULT, Day, Json, ServiceId, StageName
@@ -49,7 +49,7 @@ def day(
             sys.stdout.buffer.write(spreadsheet.as_csv([COLUMNS, *cells]).encode())
             return
         people = sum(line["state"] in BOOKED for line in lines)
-        title = f"{text_in(service.name, 'fr')} - {output.day(date)} - {output.count(people, 'appointment')}"
+        title = f"{output.in_own_language(service.name)} - {output.day(date)} - {output.count(people, 'appointment')}"
         table = output.table(COLUMNS, cells, style=box.ASCII2)
         session.show({"service": service.id, "date": date, "seats": lines}, title, *([table] if cells else []))
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chalicelib.desk.spreadsheet import UNSAFE, clean
+from chalicelib.domain import service
 from infra.tools.numbers import number as written
 
 STYLES = {
@@ -28,6 +29,11 @@ STYLES = {
 }
 """The colours of states. The word is there too. Without a terminal, or with NO_COLOR, Rich prints none."""
 STATE_COLUMNS = {"state", "stage", "outcome", "seats"}
+
+
+def in_own_language(text: service.Text) -> str:
+    """Return a text of a service in the language of the program, or in French if it has no translation."""
+    return service.text_in(text, _("en"))  # the catalogue translates the code of the language
 
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, style: box.Box = box.SIMPLE_HEAD) -> Table:

@@ -2,6 +2,9 @@
 
 With `--put-back` the missing items are put back. Existing items are newer and stay as they are. The items of a person
 or an e-mail address come back only if their seat still has the request, so that nobody who was erased since returns.
+
+With `--damaged` it names the items that exist and cannot be read. Without a moment it only names them; with
+`--put-back` each is replaced by its copy, unless it has another request since or was written meanwhile.
 """
 
 import argparse
@@ -12,19 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from gettext import gettext as _
-from typing import Any
 
 import boto3
 
 from chalicelib.domain.messages import N_
 from chalicelib.domain.seat import BOOKED, parse_key
 from chalicelib.storage.items import SERVICES, WITHDRAWN, is_lock_key, record_layout, seat_item
+from infra.ops import damage
+from infra.ops.damage import DynamoDB, Item, Table
 from infra.tools.command_line import one_line, stage_name
 
 MISSING, NEW, CHANGED = N_("missing"), N_("new"), N_("changed")
-Item = dict[str, Any]
-DynamoDB = Any
-"""A boto3 client, which has no types."""
 
 
 def moment(text: str) -> datetime:
@@ -49,13 +50,7 @@ def restore(table: str, at: datetime, *, client: DynamoDB, wait: Callable[[float
     return copy
 
 
-def items(table: str, *, client: DynamoDB) -> dict[tuple[str, str], Item]:
-    """Return every item by its key, from a consistent scan."""
-    pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-    return {(item["pk"]["S"], item["sk"]["S"]): item for page in pages for item in page["Items"]}
-
-
-def compare(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item]) -> Counter[str]:
+def compare(before: Table, live: Table) -> Counter[str]:
     """Count the items that are missing, changed or new since, by kind."""
     differences: Counter[str] = Counter()
     for key in before.keys() | live.keys():
@@ -69,19 +64,40 @@ def compare(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Ite
     return differences
 
 
-def lost(before: dict[tuple[str, str], Item], live: dict[tuple[str, str], Item], now: datetime) -> Iterator[Item]:
-    """Yield the missing items that are not due for erasure; those of a person or e-mail address only with a request."""
-    merged = before | live
+def lost(before: Table, live: Table, now: datetime) -> Iterator[Item]:
+    """Yield the missing items that are not due for erasure; those of a person or e-mail address only with a request.
+
+    A damaged item is not put back, and a damaged seat has no request until it is repaired.
+    """
+    merged = damage.readable({**before, **live})
     learn_partitions(merged)
     for key in sorted(before.keys() - live.keys()):
         item = before[key]
-        if "erase_at" in item and int(item["erase_at"]["N"]) <= now.timestamp():
+        if key not in merged or damage.is_due(item, now):
             continue
         if not is_lock_key(key[0]) or has_request(merged, item):
             yield item
 
 
-def learn_partitions(table: dict[tuple[str, str], Item]) -> None:
+Damaged = dict[tuple[str, str], str]
+"""Damaged items by their key, and why each cannot be repaired; empty if it can."""
+
+
+def find_damaged(before: Table, live: Table, now: datetime) -> Damaged:
+    """Return the damaged items. A lock or a person is repaired only if its seat, once repaired, has the request."""
+    damaged = {key: live[key] for key in sorted(live) if damage.damaged_attributes(live[key])}
+    reasons = {key: damage.obstacle(item, before.get(key), now) for key, item in damaged.items()}
+    repaired = {key: before[key] for key, reason in reasons.items() if not reason}
+    others = {key: item for key, item in live.items() if key not in damaged}
+    merged = others | repaired
+    learn_partitions(merged)
+    for key, item in repaired.items():
+        if is_lock_key(key[0]) and not has_request(merged, item):
+            reasons[key] = damage.WITHOUT_REQUEST
+    return reasons
+
+
+def learn_partitions(table: Table) -> None:
     """Learn from the services of a table, withdrawn ones included, where it has the seats that its locks name."""
     recorded = {sk: item for (pk, sk), item in table.items() if pk in {SERVICES, WITHDRAWN}}
     locks = [item for (pk, _), item in table.items() if is_lock_key(pk)]
@@ -89,7 +105,7 @@ def learn_partitions(table: dict[tuple[str, str], Item]) -> None:
         record_layout(service_id, recorded.get(service_id, {}).get("by_day_from", {}).get("S"))
 
 
-def has_request(table: dict[tuple[str, str], Item], lock: Item) -> bool:
+def has_request(table: Table, lock: Item) -> bool:
     """Tell whether the seat of a lock still has its request."""
     key = seat_item(parse_key(lock["seat"]["S"]))
     seat = table.get((key.pk, key.sk), {})
@@ -110,37 +126,81 @@ def put_back(table: str, missing: Iterator[Item], *, client: DynamoDB) -> int:
 
 def main(arguments: list[str], *, client: DynamoDB = None) -> None:
     """Run the command line."""
-    description = _("Find and put back lost items.")
+    description = _("Find and put back lost items, and repair damaged ones.")
     parser = argparse.ArgumentParser(prog="python -m infra.ops.restore", description=description)
     parser.add_argument("stage", type=stage_name)
-    parser.add_argument("moment", type=moment, help=_("with a UTC offset: 2026-11-30T08:55:00+01:00"))
+    parser.add_argument("moment", type=moment, nargs="?", help=_("with a UTC offset: 2026-11-30T08:55:00+01:00"))
     parser.add_argument("--put-back", action="store_true", help=_("put the missing items back"))
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        "--damaged", action="store_true", help=_("name the items that cannot be read; with --put-back, repair them")
+    )
+    options = parser.parse_intermixed_args(arguments)  # a moment may follow an option
+    if options.moment is None and (options.put_back or not options.damaged):
+        parser.error(_("name a moment. Only --damaged without --put-back needs none"))
     with one_line(options.stage):
         client = client or boto3.client("dynamodb")
-        compare_tables(f"guichet-{options.stage}", options.moment, client=client, write=options.put_back)
+        table = f"guichet-{options.stage}"
+        if options.moment is None:
+            name_damaged(damage.read_items(table, client=client))
+            return
+        work = repair_tables if options.damaged else compare_tables
+        copy = restore(table, options.moment, client=client)
+        work(table, copy, client=client, write=options.put_back, now=datetime.now(UTC))
+        print(_("to delete the copy: {}").format(f"aws dynamodb delete-table --table-name {copy}"))
 
 
-def compare_tables(table: str, at: datetime, *, client: DynamoDB, write: bool) -> None:
-    """Restore a copy of a table and print the differences; with `write`, put the missing items back."""
-    copy = restore(table, at, client=client)
-    before, live = items(copy, client=client), items(table, client=client)
+def compare_tables(table: str, copy: str, *, client: DynamoDB, write: bool, now: datetime) -> None:
+    """Print how a table differs from its restored copy; with `write`, put the missing items back."""
+    before, live = damage.read_items(copy, client=client), damage.read_items(table, client=client)
     differences = compare(before, live)
     for kind, number in sorted(differences.items()):
         print(f"{number:6} {_in_words(kind)}")
     if not differences:
         print(_("no differences: {} has the same {} items as then").format(table, len(live)))
-    missing = list(lost(before, live, datetime.now(UTC)))
+    missing = list(lost(before, live, now))
     due = len(before.keys() - live.keys()) - len(missing)
     if due:
         print(_("{:6} missing but not put back: due for erasure, or of a person without a request since").format(due))
+    if damaged := len(live) - len(damage.readable(live)):
+        print(_("{:6} damaged: run this with --damaged first").format(damaged))
     if write:
         print(_("{:6} put back").format(put_back(table, iter(missing), client=client)))
     elif missing:
         print(_("{:6} can be put back: run this again with --put-back").format(len(missing)))
     elif differences:
         print(_("nothing can be put back: items that exist are newer"))
-    print(_("to delete the copy: {}").format(f"aws dynamodb delete-table --table-name {copy}"))
+
+
+def name_damaged(live: Table) -> int:
+    """Print the key of each damaged item and what cannot be read, no value. Return how many there are."""
+    wrong = {key: damage.damaged_attributes(live[key]) for key in sorted(live)}
+    damaged = {key: names for key, names in wrong.items() if names}
+    for key, names in damaged.items():
+        print(_("{}: damaged in {}").format(" ".join(key), ", ".join(names)))
+    print(_("{:6} damaged").format(len(damaged)))
+    return len(damaged)
+
+
+def repair_tables(table: str, copy: str, *, client: DynamoDB, write: bool, now: datetime) -> None:
+    """Print what would be repaired from a restored copy, and why something would not; with `write`, repair it."""
+    before, live = damage.read_items(copy, client=client), damage.read_items(table, client=client)
+    if not name_damaged(live):
+        return
+    reasons = find_damaged(before, live, now)
+    repairs = [key for key, reason in reasons.items() if not reason]
+    for key in repairs:
+        changes = ", ".join(damage.differences(live[key], before[key]))
+        print(_("{}: the copy differs in {}").format(" ".join(key), changes))
+        if write and not damage.replace(table, live[key], before[key], client=client):
+            reasons[key] = damage.WRITTEN_MEANWHILE
+    for key, reason in reasons.items():
+        if reason:
+            print(_("{}: not repaired: {}").format(" ".join(key), _(reason)))
+    repaired = sum(not reason for reason in reasons.values())
+    if write:
+        print(_("{:6} repaired").format(repaired))
+    elif repaired:
+        print(_("{:6} can be repaired: run this again with --damaged --put-back").format(repaired))
 
 
 def _in_words(kind: str) -> str:

@@ -13,7 +13,6 @@ from pynamodb.transactions import TransactWrite
 
 from chalicelib.desk import history
 from chalicelib.domain import timetable
-from chalicelib.domain.service import text_in
 from chalicelib.storage import dynamodb, items, service_store
 from chalicelib.storage.items import ServiceItem
 from infra.ops import day_partitions, output, stored_services
@@ -163,11 +162,10 @@ def list_(ctx: typer.Context, stage: StageName = STAGE_DEFAULT, *, as_json: Json
             release = (
                 _("seats are drawn") if service.draw else output.moment(opens, service.zone) if opens else _("none")
             )
-            name = text_in(service.name, "en")
             lines.append(
                 (
                     service.id,
-                    name,
+                    output.in_own_language(service.name),
                     _("{} min").format(service.minutes),
                     " ".join(map(str, desks)),
                     _("paused") if paused else release,

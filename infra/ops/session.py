@@ -12,6 +12,7 @@ from gettext import gettext as _
 from typing import IO, Any, TypeVar
 
 import typer
+from botocore.exceptions import ClientError
 from pynamodb.exceptions import PynamoDBException
 from rich.console import Console, RenderableType
 from rich.progress import track
@@ -22,10 +23,11 @@ from chalicelib.domain import codec
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.seat import week_of
 from chalicelib.domain.service import Service
-from chalicelib.storage import service_store
-from infra.ops import functions, output, stored_services
+from chalicelib.storage import dynamodb, service_store
+from infra.ops import damage, functions, output, stored_services
 from infra.ops.options import stage_of
-from infra.ops.stage_access import problem_of, select_stage
+from infra.ops.stage_access import problem_of, select_stage, table_of
+from infra.tools.numbers import number
 
 REFUSED, UNREACHABLE = 1, 3
 """Exit codes."""
@@ -140,6 +142,21 @@ def open_session(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[S
         if problem is None:
             raise
         _exit(session, problem, UNREACHABLE)
+    except (KeyError, TypeError, ValueError):
+        if not (problem := _damage(stage)):
+            raise
+        _exit(session, problem, REFUSED)
+
+
+def _damage(stage: str) -> str:
+    """Say in one line that items of the table cannot be read; empty if all can, or if you may not read them all."""
+    try:
+        table = damage.read_items(table_of(stage), client=dynamodb.connection().connection.client)
+    except ClientError:
+        return ""
+    count = len(table) - len(damage.readable(table))
+    text = _("damaged items in the table: {count}. Name them with `python -m infra.ops.restore {stage} --damaged`")
+    return text.format(count=number(count), stage=stage) if count else ""
 
 
 def _exit(session: Session, line: str, code: int) -> None:

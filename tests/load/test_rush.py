@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from tests.load.rush.plan import (
     CannotRush,
     cdn_headers,
     document,
+    first_request,
     identity,
     keys,
     mailbox,
@@ -337,6 +339,18 @@ def test_a_visitor_who_found_nothing_free_asks_again_with_a_new_hold() -> None:
     assert [operation for operation in operations([*records, again]) if operation.outcome == "ok"] == [
         Operation("hold", OTHER, B, 115, 115.5, until=295.0)
     ]
+
+
+@pytest.mark.parametrize("haste", [1, 25])
+def test_nobody_first_asks_for_a_seat_later_than_twice_the_haste(haste: int) -> None:
+    chance = random.Random(1)
+    seconds = sorted(first_request(chance, haste) for _ in range(10_000))
+    assert 0 <= seconds[0] < 0.01 * haste
+    assert 1.99 * haste < seconds[-1] < 2 * haste
+    early = sum(second < haste for second in seconds)
+    assert (
+        0.71 < early / len(seconds) < 0.75
+    )  # e / (1 + e): each half of the time has the share of the one before, by e
 
 
 # The verdict

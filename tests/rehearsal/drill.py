@@ -1,7 +1,7 @@
 """Practise the recovery of a stage on an emulator, and time each command: `make drill`.
 
-Functions are rolled back, letters that were given up are sent again, deleted items are put back. The emulator restores
-the present state of a table, so the copy is made before the items are deleted.
+Functions are rolled back, letters that were given up are sent again, deleted items are put back, damaged ones are
+repaired. The emulator restores the present state of a table, so the copy is made before the items are deleted.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from infra.local import inbox
 from infra.local.launcher import start_emulator
 from infra.local.settings import any_port
 from infra.local.stack import Stack
-from infra.ops import redrive, restore
+from infra.ops import damage, redrive, restore
 from tests.rehearsal.operator import STAGE, STEPS, Operator
 from tests.stack.visitor import Visitor, answered, key_of, person, until
 from tests.stackfixture import write_services
@@ -51,7 +51,7 @@ class Row:
     checked: str
 
     def __str__(self) -> str:
-        return f"{self.step:<9} {self.command:<65} {self.seconds:>7.1f}  {self.checked}"
+        return f"{self.step:<9} {self.command:<78} {self.seconds:>7.1f}  {self.checked}"
 
 
 @dataclass(frozen=True)
@@ -208,20 +208,42 @@ class Drill:
         yield Row("restore", command, seconds, f"the copy exists: {lines[0].strip()}")
         erased, *kept = links
         answered(self.applicant.post(f"{erased}/erasure"), 200)
-        before = restore.items(table, client=client)
+        before = damage.read_items(table, client=client)
         holds = [before[keys_of(key_of(link))]["hold"] for link in kept]
         deleted = [(item["pk"], item["sk"]) for item in before.values() if item.get("hold") in holds]
         for pk, sk in deleted:
             client.delete_item(TableName=table, Key={"pk": pk, "sk": sk})
         check(self.applicant.get(kept[0]).status_code >= 400, "a link works without its items")
         command, seconds, _ = self.timed("infra.ops.restore", *words, "--put-back")
-        differences = restore.compare(before, restore.items(table, client=client)).keys() - CHANGES_BY_ITSELF
+        differences = restore.compare(before, damage.read_items(table, client=client)).keys() - CHANGES_BY_ITSELF
         check(not differences, f"the table differs: {', '.join(sorted(differences))}")
         self.check_links(kept)
         checked = (
             f"{len(deleted)} deleted items are back and equal; {len(kept)} links work; the erased person is not back"
         )
         yield Row("restore", command, seconds, checked)
+        yield from self.repair(kept, words)
+
+    def repair(self, links: list[str], words: tuple[str, ...]) -> Iterator[Row]:
+        """Damage a seat and the details of another person, name them, and repair them from the copy."""
+        table, client = self.applicant.stack.table, self.operator.client("dynamodb")
+        before = damage.read_items(table, client=client)
+        seat, other = (keys_of(key_of(link)) for link in links[:2])
+        (person,) = (key for key, item in before.items() if "details" in item and item["hold"] == before[other]["hold"])
+        wrong = {**before[seat], "state": {"S": "confirmd"}}, {**before[person], "details": {"S": "{"}}
+        for item in wrong:
+            client.put_item(TableName=table, Item=item)
+        answers = [self.applicant.get(link).status_code for link in links[:2]]
+        check(min(answers) >= 500, f"links of damaged items answered {answers}")
+        command, seconds, lines = self.timed("infra.ops.restore", STAGE, "--damaged")
+        named = {f"{' '.join(seat)}: damaged in state", f"{' '.join(person)}: damaged in details"}
+        check(named == set(lines[:-1]), f"the damaged items were not named: {lines}")
+        yield Row("restore", command, seconds, f"links answer 500; {lines[-1].strip()}, without names or values")
+        command, seconds, lines = self.timed("infra.ops.restore", *words, "--damaged", "--put-back")
+        differences = restore.compare(before, damage.read_items(table, client=client)).keys() - CHANGES_BY_ITSELF
+        check(not differences, f"the table differs: {', '.join(sorted(differences))}")
+        self.check_links(links)
+        yield Row("restore", command, seconds, f"{lines[-2].strip()}; {len(links)} links work")
 
 
 def keys_of(key: dict[str, Any]) -> tuple[str, str]:
@@ -237,7 +259,7 @@ def check(passed: bool, failure: str) -> None:  # noqa: FBT001 - as assert
 
 def report(rows: Iterator[Row]) -> int:
     """Print each row. Return 1 if a step fails, with its reason as the last line."""
-    print(f"{'step':<9} {'command':<65} {'seconds':>7}  checked", flush=True)
+    print(f"{'step':<9} {'command':<78} {'seconds':>7}  checked", flush=True)
     try:
         for row in rows:
             print(row, flush=True)

@@ -30,9 +30,12 @@ OPERATORS_PROGRAMS = [
     ("infra.ops.restore", STAGE, NOW),
 ]
 FUNCTION = {"FunctionName": f"{TABLE}-draw"}
+SEED = {"TableName": TABLE, "Key": {"pk": {"S": "DRAWSEED#aes"}, "sk": {"S": "2026-W51"}}}
+AGENT = {"TableName": TABLE, "Key": {"pk": {"S": "DESKAGENTS"}, "sk": {"S": "EXAMPLE"}}}
 REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ("operator", "dynamodb:DeleteTable", {"TableName": TABLE}),
     ("operator", "dynamodb:Scan", OTHER),
+    ("operator", "dynamodb:GetItem", SEED),
     ("operator", "iam:CreateUser", {"UserName": "somebody"}),
     ("operator", "lambda:GetFunctionConfiguration", FUNCTION),  # its settings have the secret
     ("operator", "lambda:InvokeFunction", {"FunctionName": "guichet-other-draw"}),
@@ -40,6 +43,8 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ("operator", "secretsmanager:GetSecretValue", {"SecretId": TABLE}),
     ("operator", "sqs:SendMessage", {"QueueUrl": QUEUE, "MessageBody": "example"}),
     ("observer", "cloudwatch:SetAlarmState", PARAMETERS["cloudwatch:SetAlarmState"]),
+    ("observer", "dynamodb:GetItem", AGENT),
+    ("observer", "dynamodb:GetItem", SEED),
     ("observer", "dynamodb:PutItem", {"TableName": TABLE, "Item": KEY}),
     ("observer", "dynamodb:Scan", {"TableName": TABLE}),  # all attributes
     ("observer", "dynamodb:Scan", {"TableName": TABLE, "AttributesToGet": ["pk", "details"]}),
@@ -48,6 +53,7 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ("observer", "secretsmanager:GetSecretValue", {"SecretId": TABLE}),
     ("observer", "sqs:ReceiveMessage", {"QueueUrl": QUEUE}),
     ("deployer", "cloudformation:DeleteStack", {"StackName": "guichet-other"}),
+    ("deployer", "dynamodb:GetItem", SEED),
     ("deployer", "dynamodb:Scan", OTHER),
     ("deployer", "iam:AttachUserPolicy", {"UserName": "deployer", "PolicyArn": ADMINISTRATOR}),
     ("deployer", "iam:AttachRolePolicy", {"RoleName": f"{TABLE}-page", "PolicyArn": ADMINISTRATOR}),
@@ -135,5 +141,8 @@ def test_the_deployer_deploys_rolls_back_rotates_and_erases(people: dict[str, Pe
     assert [line for line in lines if line.startswith("  ok: ")] == STEPS
     administrator.run("rollback", "--yes", environ=keys)
     administrator.run("rotate", "--yes", environ=keys)
+    secrets = administrator.client("secretsmanager")
+    secrets.create_secret(Name=f"{TABLE}-desk", SecretString="example")
     administrator.run("destroy", "--yes", "--erase", TABLE, environ=keys)
     assert administrator.deployment.stacks.status(f"{TABLE}-data") == "DELETE_COMPLETE"
+    assert "DeletedDate" in secrets.describe_secret(SecretId=f"{TABLE}-desk")

@@ -186,14 +186,14 @@ def test_a_stage_with_an_appointment_is_not_destroyed(operator: Operator) -> Non
 
 def test_a_destroyed_stage_keeps_its_table_and_can_be_deployed_again(operator: Operator) -> None:
     lines = operator.run("destroy", "--yes")
-    assert lines[-1] == "guichet-trial-data stays: table, key, secret, sender. ERASE=guichet-trial erases them."
+    assert lines[-1] == "guichet-trial-data stays: table, key, secrets, sender. ERASE=guichet-trial erases them."
     assert operator.deployment.stacks.status("guichet-trial") == "DELETE_COMPLETE"
     documents = operator.client("dynamodb").query(
         TableName="guichet-trial",
         KeyConditionExpression="pk = :services",
         ExpressionAttributeValues={":services": {"S": "SERVICES"}},
     )
-    assert documents["Count"] == 2
+    assert documents["Count"] == 3  # `aes`, and the hidden services of the smoke test and the canary
     assert [line for line in operator.run("deploy", "--yes") if line.startswith("  ok: ")] == STEPS
 
 
@@ -204,7 +204,7 @@ def test_erasing_needs_the_name_of_the_table(operator: Operator) -> None:
 
 def test_the_data_of_a_stage_is_erased_when_its_table_is_named(operator: Operator) -> None:
     lines = operator.run("destroy", "--yes", "--erase", "guichet-trial")
-    assert lines[-1] == "trial is deleted. Its key can be restored for 30 days, its secret for 7."
+    assert lines[-1] == "trial is deleted. Its key can be restored for 30 days, its secrets for 7."
     assert "guichet-trial" not in operator.client("dynamodb").list_tables()["TableNames"]
     assert operator.deployment.stacks.status("guichet-trial-data") == "DELETE_COMPLETE"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from infra.local.stack import Stack
-from infra.ops import restore
+from infra.ops import damage, restore
 from tests.stack.visitor import Visitor, answered, key_of, person
 
 
@@ -22,7 +22,9 @@ def test_deleted_items_come_back_but_not_those_of_an_applicant_who_was_erased_si
     restored, erased = visitor.link(stays["email"]), visitor.link(leaves["email"])
     copy = restore.restore(stack.table, at, client=table)
     answered(visitor.post(f"{erased}/erasure"), 200)
-    of_stays = {key for key, item in restore.items(stack.table, client=table).items() if stays["email"] in str(item)}
+    of_stays = {
+        key for key, item in damage.read_items(stack.table, client=table).items() if stays["email"] in str(item)
+    }
     (person_key,) = {key for key in of_stays if key[0].startswith("PERSON#")}
     table.delete_item(TableName=stack.table, Key=key_of(restored))
     table.delete_item(TableName=stack.table, Key={"pk": {"S": person_key[0]}, "sk": {"S": person_key[1]}})
@@ -34,6 +36,6 @@ def test_deleted_items_come_back_but_not_those_of_an_applicant_who_was_erased_si
     assert "     2 put back" in lines
     assert answered(visitor.get(restored), 200)["state"] == "pending"
     assert answered(visitor.get(erased), 200)["state"] == "cancelled"
-    assert leaves["email"] not in str(restore.items(stack.table, client=table))
+    assert leaves["email"] not in str(damage.read_items(stack.table, client=table))
     answered(visitor.post(f"{restored}/cancellation"), 200)
     table.delete_table(TableName=copy)

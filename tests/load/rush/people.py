@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 
 from tests.load.history import OK
-from tests.load.rush.plan import PEOPLE, lateness
+from tests.load.rush.plan import PEOPLE, first_request, lateness
 from tests.load.rush.visitor import Left, Visitor
 
 LEAVING_SHARE = 0.9
@@ -28,8 +28,7 @@ class Person(Visitor):
         self.insist("notice", service, page=True)
         self.think(2)
         self.insist("calendar", f"{service}/slots")
-        first_request = self.chance.expovariate(1 / plan.haste) % (2 * plan.haste)
-        gevent.sleep(max(0.0, plan.opens_at - time.time()) + first_request)
+        gevent.sleep(max(0.0, plan.opens_at - time.time()) + first_request(self.chance, plan.haste))
         self.get_hold(service)
         while not self.pass_captcha():  # the last seat went while this person read the captcha
             self.try_later()

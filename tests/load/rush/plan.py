@@ -168,6 +168,11 @@ def programs(settings: Settings, worker: int) -> dict[str, int]:
     return dict(Counter(settings.kinds[number % len(settings.kinds)] for number in numbers))
 
 
+def first_request(chance: random.Random, haste: float) -> float:
+    """Return how many seconds after the opening a person first asks for a seat: at most twice HASTE."""
+    return chance.expovariate(1 / haste) % (2 * haste)
+
+
 def lateness(chance: random.Random) -> float:
     """Return how many seconds after its turn a person asks for the seat."""
     return chance.uniform(2, 5) if chance.random() < WITHOUT_SCRIPT else chance.uniform(0.1, 0.5)

@@ -586,6 +586,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "manage, sent": ("manage.html", {"values": {}, "sent": "now"}),
     "manage, asked twice": ("manage.html", {"values": {}, "sent": "again"}),
     "ended": ("ended.html", {"service": AES}),
+    "ended, without a seat": ("ended.html", {"service": AES, "without_seat": True}),
     "hold over": ("problem.html", {"problem": OVER, "retry": None, "service": AES, "nearest": [START], "kept": True}),
     "details, requested before": ("details.html", {**DETAILS, "values": FIELDS, "problem": REQUESTED}),
     "captcha, another slot before": ("captcha.html", {**CAPTCHA, "returned": START}),

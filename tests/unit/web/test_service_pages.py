@@ -1,13 +1,18 @@
 """The pages of a service: its description and its calendar."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 
-from chalicelib.rendering import templates
+from chalicelib.domain.service import LANGUAGES
+from chalicelib.rendering import i18n, templates
+from chalicelib.rendering.i18n import locale_for
 from tests.unit.rendering.samples import locale_from_source
-from tests.unit.web.pages import AES, PAGES, Tags, page, text_of
+from tests.unit.web.pages import AES, DRAWN, HOLD, PAGES, Tags, page, text_of
 
 
 def test_the_description_states_every_rule() -> None:
@@ -21,7 +26,7 @@ def test_the_description_states_every_rule() -> None:
         "pas complet",
         "le lundi à 9 h 00",
         "Confirmez avec le lien de cet e-mail",
-        "dans les 48 heures",
+        "vous avez 48 heures",
         "10 minutes en avance",
         "convocation imprimée",
         "loi du 6 janvier 1978",
@@ -213,3 +218,36 @@ def test_the_description_says_when_a_seat_is_taken(name: str, *, crowd: bool, in
 def test_a_duration_reads_in_its_own_unit(length: timedelta, read: str) -> None:
     service = replace(AES, slot=length)
     assert f"Durée{read}" in text_of(page("notice", service=service))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "read"),
+    [(45, "45 minutes"), (60, "1 heure"), (90, "1 heure et 30 minutes"), (120, "2 heures"), (2880, "48 heures")],
+)
+def test_the_time_to_confirm_is_said_without_an_article(minutes: int, read: str) -> None:
+    limits = replace(AES.limits, confirm=timedelta(minutes=minutes))
+    service, drawn = replace(AES, limits=limits), replace(DRAWN, limits=limits)
+    assert f"avec le lien de cet e-mail : vous avez {read}. Sans" in text_of(page("notice", service=service))
+    assert f"vous avez {read} pour confirmer votre rendez-vous." in text_of(page("notice, draw", service=drawn))
+    check = text_of(page("check", hold=replace(HOLD, service=service)))
+    assert f"avec le lien de cet e-mail. Vous aurez {read} pour le faire." in check
+    for language in LANGUAGES:
+        length = locale_for(language).duration(limits.confirm)
+        assert length in text_of(page("notice", language, service=service))
+        assert length in text_of(page("notice, draw", language, service=drawn))
+        assert length in text_of(page("check", language, hold=replace(HOLD, service=service)))
+
+
+@pytest.mark.parametrize(("seconds", "read"), [(1, "1 seconde"), (60, "60 secondes")])
+def test_the_length_of_a_batch_is_said_without_an_article(seconds: int, read: str) -> None:
+    service = replace(AES, release=replace(AES.release, batch=timedelta(seconds=seconds)))
+    assert f"Pendant {read} après une ouverture, être rapide" in text_of(page("notice, turns", service=service))
+
+
+def test_no_french_text_has_a_plural_article_before_what_may_be_singular() -> None:
+    catalogue = Path(i18n.__file__).parents[1] / "locale/fr_x_facile/LC_MESSAGES/guichet.po"
+    with catalogue.open("rb") as file:
+        texts = [
+            str(text) for message in read_po(file) for text in (message.id, message.string) if not message.pluralizable
+        ]
+    assert [text for text in texts if re.search(r"\b([Ll]es|[Dd]es|[Cc]es|[Aa]ux) (<strong>)?%\(", text)] == []

@@ -123,6 +123,30 @@ def test_a_person_may_choose_again_and_keeps_the_turn() -> None:
     assert queued()[1] == turn
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_person_may_give_up_while_waiting_and_at_the_turn(clock: Clock, *, is_late: bool) -> None:
+    hold, turn = queued()
+    clock.now = turn if is_late else clock.now
+    person = Browser(f"/holds/{hold}", {"lang": "fr"})
+    person.press("Abandonner")
+    assert person.title == "Vous avez abandonné"
+    assert "Aucun créneau n’était gardé pour vous." in person.answer.text
+    assert count_taken_seats() == 0
+    person.go(f"/holds/{hold}")
+    assert person.title == ("C’est votre tour" if is_late else "Attendez votre tour")
+
+
+def test_a_seat_that_was_taken_at_the_turn_is_given_back_as_any_other(clock: Clock) -> None:
+    hold, clock.now = queued()
+    person = Browser(f"/holds/{hold}", {"lang": "fr"})
+    person.press("Prendre mon créneau")
+    person.go(f"{person.path}?ended=true")
+    assert person.title == "Coordonnées personnelles"  # it is not given back yet
+    person.press("Abandonner et rendre ce créneau")
+    assert person.title == "Votre créneau est rendu"
+    assert count_taken_seats() == 0
+
+
 def test_details_before_the_turn_lead_to_its_page() -> None:
     hold, _ = queued()
     person = Browser(f"/holds/{hold}", {"lang": "fr"})
@@ -132,4 +156,4 @@ def test_details_before_the_turn_lead_to_its_page() -> None:
 
 def test_a_service_says_that_being_quick_gives_nothing_in_its_batch() -> None:
     page = get("/services/aes", Accept="text/html").text
-    assert "Dans les 60 secondes qui suivent une ouverture, être rapide ne donne rien." in page.replace("&nbsp;", " ")
+    assert "Pendant 60 secondes après une ouverture, être rapide ne donne rien." in page.replace("&nbsp;", " ")

@@ -3,7 +3,9 @@
 from datetime import date
 from pathlib import Path
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from infra.deploy import stage
 from infra.deploy.aws import CannotDeploy
@@ -174,6 +176,16 @@ def test_a_shell_with_contradictory_variables_is_refused(tmp_path: Path, environ
     ("name", "line"),
     [
         ("", "guichet: the name of the stage is missing: make … STAGE=prod"),
+        *(
+            (name, f"guichet: {name} may be a resource of another stage: choose a name that does not end in {ending}")
+            for name, ending in [
+                ("prod-desk", "desk"),
+                ("a-b-data", "data"),
+                ("a-edge", "edge"),
+                ("a-access", "access"),
+            ]
+        ),
+        ("account", "guichet: account may be a resource of another stage: choose a name that does not end in account"),
         ("Prod", "guichet: 'Prod' is no name of a stage: lower-case letters, digits and hyphens, at most 20"),
         ("laptop", "guichet: laptop is the stage of `make run`: choose another name"),
         (
@@ -205,6 +217,22 @@ def test_a_desk_without_its_client_secret_stops_the_deployment_with_one_line() -
         "guichet: the desk of prod has no client secret: store the one that the identity provider gave in Secrets "
         "Manager as guichet-prod-desk (docs/deploy.md)"
     )
+
+
+@pytest.mark.parametrize("stored", [["guichet-prod"], ["guichet-prod", "guichet-prod-desk"]])
+def test_the_secrets_of_a_stage_are_deleted_and_those_of_others_stay(stored: list[str]) -> None:
+    with mock_aws():
+        manager = boto3.client("secretsmanager")
+        for name in (*stored, "guichet-prod2", "guichet-prod2-desk"):
+            manager.create_secret(Name=name, SecretString="example")
+        Deployment("prod", boto3.client).delete_secrets()
+        assert [each["Name"] for each in manager.list_secrets()["SecretList"]] == [
+            "guichet-prod2",
+            "guichet-prod2-desk",
+        ]
+        for name in stored:
+            deleted = manager.describe_secret(SecretId=name)
+            assert (deleted["DeletedDate"] - deleted["CreatedDate"]).days in {6, 7}  # it can be restored until then
 
 
 def test_every_resource_of_the_data_stack_outlives_it() -> None:

@@ -18,6 +18,7 @@ from chalicelib.domain.codec import WEEKDAYS
 from chalicelib.domain.draw_record import Stage
 from chalicelib.domain.seat import State
 from chalicelib.domain.seat_changes import ChangeKind
+from chalicelib.storage import service_store
 from infra.deploy.package import ROOT
 from infra.ops import draws, effect, other_words
 from infra.ops.__main__ import COMMANDS, app, load
@@ -25,6 +26,7 @@ from infra.ops.seat_status import SeatStatus
 from infra.ops.watch import NO_ANSWER
 from infra.ops.withdraw import INTERRUPTED
 from infra.servicefile.schema import SCHEMA
+from tests.conftest import document
 from tests.unit.infra.ops.program import ops
 from tests.unit.infra.servicefile.samples import changed
 
@@ -136,6 +138,16 @@ def test_commands_speak_french_by_the_locale() -> None:
     refused = ops("day", "none", "2026-12-08", **env)
     assert refused.err == "guichet: il n\u2019y a pas de service none sur test : choisissez parmi aes\n"
     assert "créneau" in ops("calendar", "aes", **env).out
+
+
+@pytest.mark.usefixtures("service")
+def test_a_service_has_its_name_in_the_language_of_the_program() -> None:
+    french: dict[str, Any] = {"LANGUAGE": None, "LC_ALL": "fr_FR.UTF-8"}
+    for command in (("services", "list"), ("day", "aes", "2026-12-08")):
+        assert "Admission exceptionnelle" in ops(*command, **french).out
+        assert "Exceptional admission" in ops(*command).out
+    service_store.put(document(name={"fr": "Demande"}))
+    assert "Demande" in ops("services", "list").out
 
 
 def test_wrong_use_is_explained_in_french() -> None:

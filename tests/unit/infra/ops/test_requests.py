@@ -272,7 +272,7 @@ def test_the_day_list_is_in_the_order_of_time_and_desk() -> None:
 def test_the_printed_day_list_is_plain_text_with_the_day_and_the_number_of_appointments() -> None:
     ran = ops(*DAY)
     lines = ran.out.splitlines()
-    assert lines[0] == "Admission exceptionnelle au séjour - Tuesday 8 December 2026 - 2 appointments"
+    assert lines[0] == "Exceptional admission - Tuesday 8 December 2026 - 2 appointments"
     assert lines[4] == "|09:15 | 1    | Exemple Awa       | 17/05/1990 | AES-00001-AAAAA | 06 12 34 56 78 | confirmed|"
     assert "\x1b" not in ran.out
     assert max(map(len, lines)) <= 120
