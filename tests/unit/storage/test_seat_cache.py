@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain import refusals
 from chalicelib.domain.seat import SeatKey, State
-from chalicelib.storage import items, recent, seat_store
+from chalicelib.storage import recent, seat_store, service_items
 from tests.conftest import calls, throttled
 from tests.unit.storage.seats import KEY, LATER, NOW, SECOND, TICK, WEEK, held, put
 
@@ -134,7 +134,7 @@ def test_after_a_throttle_the_process_makes_no_call_for_a_tenth_of_a_second() ->
 
 
 def test_a_throttle_makes_only_its_service_busy_for_a_second() -> None:
-    items.record_layout("other", None)
+    service_items.record_layout("other", None)
     with throttled() as operations:
         for service in ("aes", "other"):
             with pytest.raises(refusals.TooManyRequests):
