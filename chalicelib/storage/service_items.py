@@ -49,11 +49,12 @@ def is_by_day(service_id: str, week: str) -> bool:
     """Tell whether the seats of a week have a partition for each day: a partition takes 1,000 writes a second.
 
     It never changes once the week has seats, so no seat has two keys. A process that has not read the services reads
-    them. Raise Unavailable if it cannot be known: a guess could assign a seat twice.
+    them, consistently: it remembers what it reads here as long as it runs. Raise Unavailable if it cannot be known: a
+    guess could assign a seat twice.
     """
     if service_id not in _first_weeks:
         with dynamodb.translated_errors():
-            for row in ServiceItem.query(SERVICES, attributes_to_get=["sk", "by_day_from"]):
+            for row in ServiceItem.query(SERVICES, attributes_to_get=["sk", "by_day_from"], consistent_read=True):
                 record_layout(row.sk, row.by_day_from)
         _first_weeks.setdefault(service_id, None)
     first = _first_weeks[service_id]

@@ -1,13 +1,15 @@
 """Seats with a partition for each day: what the service's item says decides the key of a seat, and never changes."""
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from chalicelib.domain import refusals
 from chalicelib.domain.seat import SeatKey, State
-from chalicelib.storage import items, recent, seat_keys, seat_store, service_items, service_store
+from chalicelib.storage import dynamodb, items, recent, seat_keys, seat_store, service_items, service_store
 from tests.conftest import calls, client_error, document
 from tests.unit.storage.seats import KEY, LATER, NOW, SECOND, WEEK
 
@@ -83,6 +85,22 @@ def test_a_process_that_has_not_read_the_services_reads_them_before_its_first_se
     with calls() as operations:
         assert seat_store.read(KEY).hold == "h1"
     assert operations == ["GetItem"]
+
+
+def test_such_a_process_reads_the_services_consistently() -> None:
+    put()
+    events, bodies = dynamodb.connection().connection.client.meta.events, list[dict[str, Any]]()
+    service_items.forget_layouts()
+
+    def note(params: Any, **_: object) -> None:
+        bodies.append(json.loads(params["body"]))
+
+    events.register_first("before-call.dynamodb.Query", note)
+    try:
+        assert service_items.is_by_day("aes", WEEK)
+    finally:
+        events.unregister("before-call.dynamodb.Query", note)
+    assert [body.get("ConsistentRead") for body in bodies] == [True]
 
 
 @pytest.mark.parametrize("damage", ["", "2026-W54", "tomorrow"])
