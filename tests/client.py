@@ -24,7 +24,7 @@ from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.rendering import templates
-from chalicelib.storage import dynamodb, items, seat_store, service_store
+from chalicelib.storage import dynamodb, items, seat_keys, seat_store, service_store
 from chalicelib.web import clock
 from chalicelib.web.visit import UNKNOWN_PATH
 from tests.conftest import UNREACHABLE, calls, client_error, document, fill
@@ -366,7 +366,7 @@ def all_items() -> list[dict[str, Any]]:
 
 def change(key: SeatKey, *actions: Action) -> None:
     """Update the item of a seat without any condition."""
-    items.seat_item(key).update(list(actions))
+    seat_keys.seat_item(key).update(list(actions))
 
 
 def expire(key: SeatKey) -> None:

@@ -31,7 +31,7 @@ from chalicelib import log
 from chalicelib.domain import timetable
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.service import Service
-from chalicelib.storage import dynamodb, entry_keys, items, seat_store, service_store, visitor_store
+from chalicelib.storage import dynamodb, entry_keys, items, seat_store, service_items, service_store, visitor_store
 from chalicelib.web import clock as web_clock
 from tests.proof import inprocess
 
@@ -140,8 +140,8 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(entry_keys, "SHARDS", 3)
     with inprocess.table():
         service_store.clear_caches()
-        items.forget_layouts()
-        items.record_layout("aes", None)  # as a process that has read the services: some tests count its calls
+        service_items.forget_layouts()
+        service_items.record_layout("aes", None)  # as a process that has read the services: some tests count its calls
         visitor_store.clear_cache()
         yield
         service_store.clear_caches()

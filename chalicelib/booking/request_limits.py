@@ -11,7 +11,7 @@ from chalicelib.booking.hold import CAPTCHA_TRIES, Held
 from chalicelib.domain import emails
 from chalicelib.domain.refusals import CaptchaRequired
 from chalicelib.keys import keys
-from chalicelib.storage import items, seat_store, visitor_store
+from chalicelib.storage import counter_items, seat_store, visitor_store
 
 MOST_CAPTCHAS = 3
 """How many further captchas one request may owe."""
@@ -51,12 +51,12 @@ def _over_limits(hold: Held, email: str, ip_address: str, now: datetime) -> int:
     limits, counters = hold.service.limits, []
     domain = domain_of(email)
     if limits.domain_requests and domain not in PROVIDERS:
-        counters.append((items.domain_counter(keys().email_domain(domain, now)), DAY, limits.domain_requests))
+        counters.append((counter_items.domain_counter(keys().email_domain(domain, now)), DAY, limits.domain_requests))
     if settings.current().network_holds:
         for prefix, most in ((48, limits.ipv6_48_requests), (32, limits.ipv6_32_requests)):
             network = keys().ipv6_prefix(ip_address, prefix, now)
             if most and network:
-                counters.append((items.prefix_counter(network), HOUR, most))
+                counters.append((counter_items.prefix_counter(network), HOUR, most))
     times = ((visitor_store.increment(counter, now, period) - 1) // most for counter, period, most in counters)
     return max(times, default=0)
 
@@ -83,7 +83,7 @@ def already_requested(hold: Held, email: str, ip_address: str, now: datetime) ->
         _require(hold, 1, email, now)
         raise CaptchaRequired
     network = keys().client_network(ip_address, now)
-    if visitor_store.increment(items.already_requested_counter(network), now, HOUR) % ANSWERS_PER_CAPTCHA == 0:
+    if visitor_store.increment(counter_items.already_requested_counter(network), now, HOUR) % ANSWERS_PER_CAPTCHA == 0:
         _require(hold, 1, email, now)
 
 

@@ -9,7 +9,7 @@ from chalicelib.domain import timetable
 from chalicelib.domain.seat import SeatKey
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import Keys
-from chalicelib.storage import items, seat_store
+from chalicelib.storage import items, seat_keys, seat_store
 
 Attributes = dict[str, Any]
 """The attributes of an item, as DynamoDB sends them."""
@@ -27,7 +27,7 @@ class HiddenItems:
 
     def seat(self, key: SeatKey) -> Attributes:
         """Read the item of a seat."""
-        return self._read(items.seat_item(key))
+        return self._read(seat_keys.seat_item(key))
 
     def sent_letters(self, key: SeatKey) -> str:
         """Return the marks of the letters that were sent about the request on a seat."""
@@ -48,7 +48,7 @@ class HiddenItems:
         for each day on which a run was interrupted: one answer of DynamoDB has them all.
         """
         weeks = timetable.weeks_to_create(self.service, now)
-        for partition in (pk for week in weeks for pk in items.seat_partitions(self.service.id, week)):
+        for partition in (pk for week in weeks for pk in seat_keys.seat_partitions(self.service.id, week)):
             answer = self.client.query(
                 TableName=self.table,
                 ConsistentRead=True,

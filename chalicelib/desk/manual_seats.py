@@ -16,7 +16,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.domain.seat import BY_OPERATOR, Seat, SeatKey, State
 from chalicelib.domain.seat_changes import DeskOccupancy
 from chalicelib.domain.service import Service
-from chalicelib.storage import items, seat_store, timetable_store
+from chalicelib.storage import seat_keys, seat_store, timetable_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.storage.timetable_store import Outdated, Write
 
@@ -100,7 +100,7 @@ def reopen(service: Service, keys: Sequence[SeatKey], *, choice_is_over: bool = 
     def write(writes: TransactWrite, key: SeatKey) -> None:
         actions: list[Action] = [SeatItem.state.set(State.OPEN), SeatItem.closed.remove()]
         actions += [SeatItem.reserve.remove()] if choice_is_over else []
-        writes.update(items.seat_item(key), actions, is_closed)
+        writes.update(seat_keys.seat_item(key), actions, is_closed)
 
     return _write_all(service, keys, plan_to_reopen, write)
 

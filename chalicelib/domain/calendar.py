@@ -40,7 +40,13 @@ def first_free(
 
 
 def _free(service: Service, seats: Iterable[Seat], now: datetime) -> Iterator[SeatKey]:
-    return (s.key for s in seats if s.is_free(now) and is_offered(service, s.key, now))
+    slot, offered = None, False
+    for seat in seats:
+        if seat.is_free(now):
+            if (seat.key.day, seat.key.start) != slot:  # a slot can have twenty seats
+                slot, offered = (seat.key.day, seat.key.start), is_offered(service, seat.key, now)
+            if offered:
+                yield seat.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,8 @@ class WeekCount:
 
 
 def count_week(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> WeekCount:
-    """Count the free seats of a week."""
-    last = max((seat.key for seat in seats if seat.state is not State.CLOSED), default=None)
+    """Count the free seats of a week. `seats` must be in order."""
+    last = next((seat.key for seat in reversed(seats) if seat.state is not State.CLOSED), None)
     bookable = last is not None and is_offered(service, last, now)
     return WeekCount(week, sum(1 for _ in _free(service, seats, now)), bookable)
 
@@ -109,10 +115,12 @@ class Calendar:
 
 
 def week_calendar(service: Service, week: str, seats: Sequence[Seat], now: datetime) -> Calendar:
-    """Count the seats of a week by slot, without closed ones. A seat that was given back counts as taken."""
+    """Count the seats of a week by slot, without closed ones. A seat that was given back counts as taken.
+
+    `seats` must be in order.
+    """
     slots = []
-    by_start = groupby(sorted(seats, key=lambda seat: seat.key), key=lambda seat: (seat.key.day, seat.key.start))
-    for _, of_slot in by_start:
+    for _, of_slot in groupby(seats, key=lambda seat: (seat.key.day, seat.key.start)):
         unclosed = [seat for seat in of_slot if seat.state is not State.CLOSED]
         start = service.start_of(unclosed[0].key) if unclosed else now
         if start > now:

@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from itertools import groupby
 
@@ -21,7 +21,8 @@ calls each time it is made, which the readers of a smaller week do not save (doc
 _EARLIER, _LATER = 0, -1
 """Instead of the moment that a seat opens: it opened over 15 minutes ago; it opens later, at a moment not told."""
 _FIRST_LETTER = ord("0")
-_FAR = timedelta(days=1)
+_LONG_AGO, _FAR_AHEAD = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""What `decode` returns for them: the same in each snapshot, so that it can return the same seats again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,20 @@ def decode(service_id: str, made_at: datetime, data: bytes) -> WeekSnapshot:
     try:
         is_full, rows, stored_kinds, letters = json.loads(zlib.decompress(data))
         kinds = {
-            chr(_FIRST_LETTER + number): (_opens_at(moment, made_at), State(state))
+            chr(_FIRST_LETTER + number): (_opens_at(moment), State(state))
             for number, (state, moment) in enumerate(stored_kinds)
         }
-        keys = _keys(service_id, rows)
-        seats = [Seat(key, *kinds[letter]) for key, letter in zip(keys, letters, strict=True)]
+        keys, last = _keys_and_last_seats(service_id, rows)
+        seats = list[Seat]()
+        for key, before, letter in zip(keys, last, letters, strict=True):
+            opens_at, state = kinds[letter]
+            if before and before.state is state and before.opens_at == opens_at:
+                seats.append(before)
+            else:
+                seats.append(Seat(key, opens_at, state))
     except (zlib.error, KeyError, TypeError, OverflowError) as error:
         raise ValueError("not a snapshot") from error
+    last[:] = seats
     return WeekSnapshot(made_at, seats, is_full is True)
 
 
@@ -75,10 +83,10 @@ def _kind(seat: Seat, made_at: datetime) -> tuple[str, int]:
     return state, round(seat.opens_at.timestamp() * 1000) if is_needed else _EARLIER
 
 
-def _opens_at(moment: int, made_at: datetime) -> datetime:
+def _opens_at(moment: int) -> datetime:
     if moment == _EARLIER:
-        return made_at - _FAR
-    return made_at + _FAR if moment == _LATER else datetime.fromtimestamp(moment / 1000, made_at.tzinfo)
+        return _LONG_AGO
+    return _FAR_AHEAD if moment == _LATER else datetime.fromtimestamp(moment / 1000, UTC)
 
 
 def _rows(keys: Iterator[SeatKey]) -> Iterator[tuple[str, list[int], list[str]]]:
@@ -91,12 +99,17 @@ def _rows(keys: Iterator[SeatKey]) -> Iterator[tuple[str, list[int], list[str]]]
 
 
 @lru_cache(maxsize=16)
-def _keys(service_id: str, rows: str) -> Sequence[SeatKey]:
-    """Return the keys of the rows. Cached: each process reads the same keys every second."""
+def _keys_and_last_seats(service_id: str, rows: str) -> tuple[Sequence[SeatKey], list[Seat | None]]:
+    """Return the keys of the rows, and the seats with these keys that `decode` returned last, which it replaces.
+
+    Cached: each process reads the same keys every second, and most seats are as they were.
+    """
     keys = []
     for day, desks, starts in json.loads(rows):
         on = date.fromisoformat(day)
         for start in starts:
             at = time(int(start[:2]), int(start[2:]))
             keys += [SeatKey(on, at, desk, service_id) for desk in desks]
-    return keys
+    if keys != sorted(keys):
+        raise ValueError("not in order")
+    return keys, [None] * len(keys)

@@ -24,9 +24,11 @@ from chalicelib.storage import (
     recent,
     request_store,
     seat_expressions,
+    seat_keys,
 )
+from chalicelib.storage.counter_items import CounterItem
 from chalicelib.storage.desk_items import DeskAuditItem
-from chalicelib.storage.items import CounterItem, LockItem, PersonItem, SeatItem
+from chalicelib.storage.items import LockItem, PersonItem, SeatItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def book(
     """
     service_id = bookings[0].person.service
     updates: list[lock_store.Update] = [
-        (items.seat_item(b.seat.key), _take(b.person, now), seat_expressions.is_unused(b.seat, now)) for b in bookings
+        (seat_keys.seat_item(b.seat.key), _take(b.person, now), seat_expressions.is_unused(b.seat, now))
+        for b in bookings
     ]
     if ceiling:
         updates.append(count_in(ceiling, len(bookings)))
@@ -129,7 +132,7 @@ def cancel(seat: Seat, opens_at: datetime, now: datetime, record: DeskAuditItem)
 
     def write(writes: TransactWrite) -> None:
         writes.save(record)
-        writes.update(items.seat_item(seat.key), actions, condition)
+        writes.update(seat_keys.seat_item(seat.key), actions, condition)
 
     try:
         return not dynamodb.transact(write)
@@ -185,7 +188,7 @@ def change_details(
     ]
     if changes_email:
         live = seat_expressions.is_live(seat, State.CANCELLED, now)
-        updates.append((items.seat_item(seat.key), [SeatItem.generation.set(after.generation)], live))
+        updates.append((seat_keys.seat_item(seat.key), [SeatItem.generation.set(after.generation)], live))
     if changes_email and not changes_mailbox and new.new_email:  # another spelling of the same mailbox keeps its item
         row = person_store.email_item(person, new.new_email)
         updates.append((row, [LockItem.generation.set(after.generation)], LockItem.hold == person.hold))

@@ -7,7 +7,7 @@ from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.desk_call import DeskCall
 from chalicelib.domain.seat import Seat, State
-from chalicelib.storage import desk_items, dynamodb, items, register_store
+from chalicelib.storage import desk_items, dynamodb, register_store, seat_keys
 from chalicelib.storage.desk_items import DeskAuditItem, DeskCallItem
 from chalicelib.storage.items import SeatItem
 
@@ -39,7 +39,7 @@ def call(seat: Seat, desk: int, agent_id: str, now: datetime, audit: DeskAuditIt
     def write(writes: TransactWrite) -> None:
         writes.save(row, condition=DeskCallItem.pk.does_not_exist() | (DeskCallItem.seat == seat.key.ref))
         writes.save(audit)
-        writes.update(items.seat_item(seat.key), actions, register_store.unchanged(seat))
+        writes.update(seat_keys.seat_item(seat.key), actions, register_store.unchanged(seat))
 
     try:
         return not dynamodb.transact(write)

@@ -5,7 +5,8 @@ from typing import Any
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
-from chalicelib.storage.items import CounterItem, Item, TimestampAttribute
+from chalicelib.storage.counter_items import CounterItem
+from chalicelib.storage.items import Item, TimestampAttribute
 
 
 class AgentItem(Item):

@@ -1,14 +1,14 @@
 """Calls to DynamoDB, whose errors become refusals."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pynamodb.connection import TableConnection
-from pynamodb.exceptions import DeleteError, PutError, TransactWriteError, UpdateError
+from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, TransactWriteError, UpdateError
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.domain.refusals import TooManyRequests
-from chalicelib.storage import errors
+from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.storage.items import Item
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -20,10 +20,33 @@ AT_ONCE = 100
 Document = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB sends it."""
 REASONS_BUSY = {"ThrottlingError", "ProvisionedThroughputExceeded"}
+THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionInProgressException",
+}
 
 
-error_code, translated_errors = errors.error_code, errors.translated_errors
-"""Defined apart, because `items` needs them too and this module needs `items`."""
+def error_code(error: PynamoDBException) -> str | None:
+    """Return the error code of DynamoDB; None without an answer. After a timeout PynamoDB's own property fails."""
+    response: Mapping[str, Any] = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise TooManyRequests when DynamoDB throttles, Unavailable when it is away. Other errors pass unchanged."""
+    try:
+        yield
+    except PynamoDBException as error:
+        code = error_code(error)
+        if code in THROTTLED:
+            raise TooManyRequests from error
+        if code is None or code in {"InternalServerError", "InternalFailure", "ServiceUnavailable"}:
+            raise Unavailable from error
+        raise
 
 
 def connection() -> TableConnection:

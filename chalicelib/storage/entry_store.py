@@ -19,7 +19,7 @@ from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import EntryKey, State
-from chalicelib.storage import dynamodb, entry_keys, items, person_store, rows, seat_expressions, seat_store
+from chalicelib.storage import dynamodb, entry_keys, items, person_store, rows, seat_expressions, seat_keys, seat_store
 from chalicelib.storage.items import Image, LockItem, PersonItem, SeatItem
 
 TRIES = 3
@@ -91,7 +91,7 @@ def create(key: EntryKey, hold: str, preferences: Sequence[str], until: datetime
 def discard(key: EntryKey, hold: str) -> None:
     """Delete an entry that is held and not filed, so that the same hold can make it again."""
     held = (SeatItem.hold == hold) & (SeatItem.state == State.HELD)
-    row = items.seat_item(key)
+    row = seat_keys.seat_item(key)
     dynamodb.try_write(lambda: row.delete(held))
 
 
@@ -157,7 +157,7 @@ def _update_all(owned: Owned, actions: list[Action], condition: Condition, erase
         locks = [*person_store.locks_of_person(person, owned.email_keys), row]
 
     def write(writes: TransactWrite) -> None:
-        writes.update(items.seat_item(entry.key), [*actions, SeatItem.erase_at.set(moment)], condition)
+        writes.update(seat_keys.seat_item(entry.key), [*actions, SeatItem.erase_at.set(moment)], condition)
         for lock in locks:
             of_request = (LockItem.hold == entry.hold) & (LockItem.seat == entry.key.ref)
             writes.update(lock, [PersonItem.erase_at.set(moment)], of_request)

@@ -1,9 +1,8 @@
-"""The table's items as PynamoDB models, and every key of the table."""
+"""The base of all items, the items that carry a hold or a request, and the keys of people and locks."""
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.config import Config
@@ -13,12 +12,9 @@ from pynamodb.constants import NUMBER
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
-from chalicelib.domain.refusals import Unavailable
-from chalicelib.domain.seat import EntryKey, Key, SeatKey, monday_of, require_aware, week_of
-from chalicelib.storage import entry_keys, errors
+from chalicelib.domain.seat import require_aware
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAYS = 7
 
 
 class TimestampAttribute(Attribute[datetime]):
@@ -151,19 +147,6 @@ class LockItem(Item):
         return str(self.sk).split("#")[1]
 
 
-class CounterItem(Item):
-    """A counter with an expiry, or the item of a waiting hold, which counts its answers.
-
-    Once the captcha of a waiting hold is passed, `seat` is the seat that it takes and `passed_at` when it was passed.
-    """
-
-    number = NumberAttribute()
-    challenge = NumberAttribute(null=True)
-    seat = UnicodeAttribute(null=True)
-    passed_at = TimestampAttribute(null=True)
-    erase_at = NumberAttribute()
-
-
 class PersonItem(LockItem):
     """A person with one live request. This item and its copy are the only ones with personal data.
 
@@ -191,133 +174,12 @@ class PersonItem(LockItem):
     unlocked_email = BooleanAttribute(null=True)
 
 
-class ServiceItem(Item):
-    """A service, as the document of its YAML file."""
+# Keys
 
-    document = JSONAttribute()
-    paused = JSONAttribute(null=True)
-    """What visitors are told while the service is paused, by language."""
-    by_day_from = UnicodeAttribute(null=True)
-    """The first week whose seats have a partition for each day. `services put` writes it before the week has a seat."""
-
-
-# Keys. Only this module and `entry_keys` build and take apart keys of the table.
-
-SERVICES, WITHDRAWN = "SERVICES", "WITHDRAWN"
-"""The partitions of all services, and of those that were withdrawn."""
-_SEATS, _PERSON, _EMAIL = "SEATS#", "PERSON#", "EMAIL#"
+_PERSON, _EMAIL = "PERSON#", "EMAIL#"
 _SERVICE, _REPLACED = "SERVICE#", "REPLACED#"
 Image = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB's stream carries it."""
-
-
-# Services
-
-
-def service_item(service_id: str, **attributes: Any) -> ServiceItem:
-    """Return the item of a service; all services share one partition."""
-    return ServiceItem(SERVICES, service_id, **attributes)
-
-
-# Seats
-
-
-_first_weeks: dict[str, str | None] = {}
-"""What this process has read of `ServiceItem.by_day_from`, by service. Empty for one that cannot be read."""
-
-
-def record_layout(service_id: str, by_day_from: str | None) -> None:
-    """Remember from which week on the seats of a service have a partition for each day; None for no week."""
-    try:
-        _first_weeks[service_id] = by_day_from if by_day_from is None else week_of(monday_of(by_day_from))
-    except ValueError:
-        _first_weeks[service_id] = ""
-
-
-def forget_layouts() -> None:
-    """Forget what `record_layout` has remembered, as in a process that just started."""
-    _first_weeks.clear()
-
-
-def is_by_day(service_id: str, week: str) -> bool:
-    """Tell whether the seats of a week have a partition for each day: a partition takes 1,000 writes a second.
-
-    It never changes once the week has seats, so no seat has two keys. A process that has not read the services reads
-    them. Raise Unavailable if it cannot be known: a guess could assign a seat twice.
-    """
-    if service_id not in _first_weeks:
-        with errors.translated_errors():
-            for row in ServiceItem.query(SERVICES, attributes_to_get=["sk", "by_day_from"]):
-                record_layout(row.sk, row.by_day_from)
-        _first_weeks.setdefault(service_id, None)
-    first = _first_weeks[service_id]
-    if first == "":
-        raise Unavailable(f"by_day_from of the service {service_id} names no week. Restore this item from a backup.")
-    return first is not None and first <= week
-
-
-def all_seats_prefix(service_id: str) -> str:
-    """Return how the partitions of all seats of a service begin."""
-    return f"{_SEATS}{service_id}#"
-
-
-def week_partition(service_id: str, week: str) -> str:
-    """Return the partition of a whole week, which it has unless each of its days has one."""
-    return all_seats_prefix(service_id) + week
-
-
-def seat_partitions(service_id: str, week: str) -> list[str]:
-    """Return the partitions of the seats of a week, in order: one, or one for each of its seven days."""
-    if not is_by_day(service_id, week):
-        return [week_partition(service_id, week)]
-    monday = monday_of(week)
-    return [seat_partition(service_id, monday + timedelta(days=number)) for number in range(DAYS)]
-
-
-def seat_partition(service_id: str, day: date) -> str:
-    """Return the partition of the seats of a day."""
-    if is_by_day(service_id, week := week_of(day)):
-        return all_seats_prefix(service_id) + day.isoformat()
-    return week_partition(service_id, week)
-
-
-def snapshot_partition(service_id: str, week: str) -> str:
-    """Return the partition of the snapshot of a week. Policies name it."""
-    return f"CALENDAR#{service_id}#{week}"
-
-
-def is_seat_of(service_id: str) -> Condition:
-    """Return the condition that an item is a seat of this service, for a Scan."""
-    return SeatItem.pk.startswith(all_seats_prefix(service_id))
-
-
-def is_on(day: date) -> Condition:
-    """Return the condition that a seat of a partition is on this day, for a Query."""
-    return SeatItem.sk.startswith(f"{day.isoformat()}T")
-
-
-def seat_primary_key(key: Key) -> tuple[str, str]:
-    """Return the partition key and the sort key of a seat or an entry."""
-    if isinstance(key, EntryKey):
-        return entry_keys.primary_key(key)
-    return seat_partition(key.service, key.day), f"{key.day.isoformat()}T{key.start:%H%M}#{key.unit:03}"
-
-
-def seat_item(key: Key) -> SeatItem:
-    """Return the item of a seat or an entry, with its key only."""
-    return SeatItem(*seat_primary_key(key))
-
-
-@lru_cache(maxsize=10_000)
-def seat_key(service_id: str, sort_key: str) -> SeatKey:
-    """Return the key of the seat with this sort key. Cached: each process reads the same seats every second."""
-    slot, unit = sort_key.split("#")
-    start = datetime.fromisoformat(f"{slot[:13]}:{slot[13:]}")
-    return SeatKey(start.date(), start.time(), int(unit), service_id)
-
-
-def is_seat_image(image: Image) -> bool:
-    return bool(image["pk"]["S"].startswith(_SEATS))
 
 
 # People and their locks
@@ -410,37 +272,12 @@ def _key_and_service(image: Image, kind: str) -> tuple[str, str] | None:
     return pk.removeprefix(kind), sk.split("#")[1]
 
 
-# Visitors, their holds, and counters
+# Visitors
 
 
 def visitor_item(token_digest: str, **attributes: Any) -> LockItem:
     """Return the item that names the one live hold of a visitor token."""
     return LockItem(f"VISIT#{token_digest}", "HOLD", **attributes)
-
-
-def waiting_item(hold: str) -> CounterItem:
-    """Return the item of a waiting hold that has answered a captcha."""
-    return CounterItem(f"LATE#{hold}", "TRIES")
-
-
-def hold_counter(client_network: str) -> CounterItem:
-    """Return the counter of the holds of a client network in an hour."""
-    return CounterItem(f"ORIGIN#{client_network}", "HOLDS")
-
-
-def already_requested_counter(client_network: str) -> CounterItem:
-    """Return the counter of the answers "already requested" to a client network in an hour."""
-    return CounterItem(f"ORIGIN#{client_network}", "ALREADY")
-
-
-def domain_counter(email_domain: str) -> CounterItem:
-    """Return the counter of the requests from an e-mail domain in a day."""
-    return CounterItem(f"DOMAIN#{email_domain}", "REQUESTS")
-
-
-def prefix_counter(ipv6_prefix: str) -> CounterItem:
-    """Return the counter of the requests from an IPv6 prefix in an hour."""
-    return CounterItem(f"PREFIX#{ipv6_prefix}", "REQUESTS")
 
 
 # The operator program

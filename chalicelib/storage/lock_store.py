@@ -17,7 +17,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.domain.entry import Entry
 from chalicelib.domain.refusals import AlreadyRequested, NotFound, TooManyRequests
 from chalicelib.domain.seat import EntryKey, Key, State, parse_key
-from chalicelib.storage import dynamodb, items, person_store, seat_expressions, seat_store
+from chalicelib.storage import dynamodb, items, person_store, seat_expressions, seat_keys, seat_store
 from chalicelib.storage.items import Item, LockItem, PersonItem, SeatItem
 
 TRIES = 3
@@ -148,7 +148,7 @@ def _end_entry(entry: Entry, erase_at: datetime, locks: Sequence[LockItem], now:
     """Yield the updates that end an entry and, unless a lock replaces it, erase its person item in time."""
     moment = int(erase_at.timestamp())
     actions = [*seat_expressions.end_request(entry.hold, State.WITHDRAWN, None), SeatItem.erase_at.set(moment)]
-    yield items.seat_item(entry.key), actions, seat_expressions.is_live(entry, State.WITHDRAWN, now)
+    yield seat_keys.seat_item(entry.key), actions, seat_expressions.is_live(entry, State.WITHDRAWN, now)
     row = items.person_item(entry.person, entry.key.service)
     if row.pk not in {lock.pk for lock in locks}:
         yield row, [PersonItem.erase_at.set(moment)], PersonItem.hold == entry.hold

@@ -13,7 +13,7 @@ from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Person
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import Seat, SeatKey, State
-from chalicelib.storage import dynamodb, items, person_store, seat_expressions
+from chalicelib.storage import dynamodb, items, person_store, seat_expressions, seat_keys
 from chalicelib.storage.items import Item, LockItem, PersonItem, SeatItem
 
 
@@ -67,8 +67,8 @@ def move(move: Move, now: datetime) -> MoveResult:
     def write(writes: TransactWrite) -> None:
         for record in move.records:
             writes.save(record)
-        writes.update(items.seat_item(move.to), _arrive(move, now), _may_take(move, now))
-        writes.update(items.seat_item(move.seat.key), *_leave(move, now))
+        writes.update(seat_keys.seat_item(move.to), _arrive(move, now), _may_take(move, now))
+        writes.update(seat_keys.seat_item(move.seat.key), *_leave(move, now))
         writes.update(items.person_item(person.key, person.service), person_actions, unchanged)
         for lock in person_store.locks_of_person(person, move.email_keys):
             writes.update(lock, lock_actions, LockItem.hold == hold)
@@ -117,8 +117,8 @@ def award(award: Award, now: datetime) -> MoveResult:
     def write(writes: TransactWrite) -> None:
         for item in award.also:
             writes.save(item, Item.pk.does_not_exist())
-        writes.update(items.seat_item(award.to), _arrive_from_draw(award, now), free)
-        writes.update(items.seat_item(entry.key), [*leaving, SeatItem.erase_at.set(erase_at)], entered)
+        writes.update(seat_keys.seat_item(award.to), _arrive_from_draw(award, now), free)
+        writes.update(seat_keys.seat_item(entry.key), [*leaving, SeatItem.erase_at.set(erase_at)], entered)
         for lock in (
             items.person_item(person.key, person.service),
             *person_store.locks_of_person(person, award.email_keys),

@@ -3,10 +3,11 @@
 It is used to refuse a seat that is gone without a call to the table. A seat is never granted from it.
 """
 
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from chalicelib.domain.calendar import WeekCount
@@ -27,6 +28,7 @@ MOST_WEEKS = 50
 MISSES = 2
 """After so many lost seats in a row, another process owns the range. A single one was chosen by a visitor."""
 K = TypeVar("K", SeatKey, int)
+_key_of = attrgetter("key")
 
 
 @dataclass(slots=True)
@@ -68,8 +70,14 @@ class _Week:
     made_at: datetime
     """Before `read_at`, if they were read from a snapshot."""
     valid_for: timedelta
-    as_read: dict[SeatKey, Seat]
-    corrected: dict[SeatKey, Seat]
+    as_read: Sequence[Seat]
+    """In order."""
+    corrected: list[Seat]
+
+    def position(self, key: SeatKey) -> int | None:
+        """Return where a seat is in both lists; None if it is in neither."""
+        position = bisect_left(self.as_read, key, key=_key_of)
+        return position if position < len(self.as_read) and self.as_read[position].key == key else None
 
 
 @dataclass(slots=True)
@@ -94,7 +102,7 @@ class RecentSeats:
         cached = self._weeks.get((service_id, week))
         if not cached or not _is_within(cached.valid_for, cached.read_at, now):
             return None
-        return list(cached.corrected.values())
+        return cached.corrected.copy()
 
     def week_count(self, service_id: str, week: str, now: datetime) -> WeekCount | None:
         """Return the count of a week; None if there is none that is still valid."""
@@ -104,7 +112,8 @@ class RecentSeats:
     def seat(self, key: SeatKey) -> Seat | None:
         """Return a seat as `week` does, of whatever age; None if its week was not read."""
         cached = self._weeks.get((key.service, key.week))
-        return cached.corrected.get(key) if cached else None
+        position = cached.position(key) if cached else None
+        return cached.corrected[position] if cached and position is not None else None
 
     def is_throttled(self, service_id: str, now: datetime) -> bool:
         """Tell whether DynamoDB throttled a call for this service within the last `PAUSE`."""
@@ -139,20 +148,19 @@ class RecentSeats:
                 self._correct(key, None)
 
     def record_week(self, service_id: str, week: str, seats: Sequence[Seat], now: datetime) -> None:
-        """Cache a week that was just read."""
-        self._record(service_id, week, seats, _Week(now, now, FULL if is_full(seats, now) else SECOND, {}, {}), now)
+        """Cache a week that was just read. Its seats are in order."""
+        valid_for = FULL if is_full(seats, now) else SECOND
+        self._record(service_id, week, _Week(now, now, valid_for, seats, list(seats)), now)
 
     def record_snapshot(self, service_id: str, week: str, snapshot: WeekSnapshot, now: datetime) -> None:
         """Cache a week that was just read from a snapshot. A full one is valid for a minute from when it was made."""
-        left = snapshot.made_at + FULL - now if snapshot.is_full else SECOND
-        cached = _Week(now, min(snapshot.made_at, now), max(left, SECOND), {}, {})
-        self._record(service_id, week, snapshot.seats, cached, now)
+        left = max(snapshot.made_at + FULL - now, SECOND) if snapshot.is_full else SECOND
+        made_at, seats = min(snapshot.made_at, now), snapshot.seats
+        self._record(service_id, week, _Week(now, made_at, left, seats, list(seats)), now)
 
-    def _record(self, service_id: str, week: str, seats: Sequence[Seat], cached: _Week, now: datetime) -> None:
+    def _record(self, service_id: str, week: str, cached: _Week, now: datetime) -> None:
         if len(self._weeks) >= MOST_WEEKS:
             self._weeks.clear()
-        cached.as_read.update((seat.key, seat) for seat in seats)
-        cached.corrected.update(cached.as_read)
         self._weeks[(service_id, week)] = cached
         for key, at in self._taken.items():
             if at > cached.made_at or _is_within(SECOND, at, now):
@@ -206,9 +214,9 @@ class RecentSeats:
     def _correct(self, key: SeatKey, state: State | None) -> None:
         """Show a cached seat in this state; without a state, as it was read."""
         cached = self._weeks.get((key.service, key.week))
-        if cached and key in cached.as_read:
-            seat = cached.as_read[key]
-            cached.corrected[key] = Seat(key, seat.opens_at, state) if state else seat
+        if cached and (position := cached.position(key)) is not None:
+            seat = cached.as_read[position]
+            cached.corrected[position] = Seat(key, seat.opens_at, state) if state else seat
 
 
 def _is_within(duration: timedelta, moment: datetime, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.seat import Seat, State
-from chalicelib.storage import desk_items, dynamodb, items
+from chalicelib.storage import desk_items, dynamodb, seat_keys
 from chalicelib.storage.desk_items import DeskAuditItem
 from chalicelib.storage.items import SeatItem
 
@@ -83,7 +83,7 @@ def _write(seat: Seat, actions: Sequence[Action], condition: Condition, audit: D
         if seat.state is State.CALLED:
             writes.delete(desk_items.call_item(seat.key.service, seat.key.day, seat.called_to))
         writes.save(audit)
-        writes.update(items.seat_item(seat.key), list(actions), condition)
+        writes.update(seat_keys.seat_item(seat.key), list(actions), condition)
 
     try:
         return not dynamodb.transact(write)

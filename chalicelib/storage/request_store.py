@@ -15,7 +15,7 @@ from chalicelib.domain.entry import Carrier
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import TooManyRequests
 from chalicelib.domain.seat import EntryKey, State
-from chalicelib.storage import dynamodb, items, lock_store, person_store, seat_expressions
+from chalicelib.storage import dynamodb, items, lock_store, person_store, seat_expressions, seat_keys
 from chalicelib.storage.items import Item, LockItem, PersonItem, SeatItem
 
 TRIES = 3
@@ -50,7 +50,7 @@ def file(
     locks = [email_row(person, email_key, erase_at)] if email_key else []
     change = lock_store.LockChange(
         [*locks, row],
-        [(items.seat_item(person.seat), actions, condition), *updates],
+        [(seat_keys.seat_item(person.seat), actions, condition), *updates],
         person.hold,
         twins=(lock_store.OtherKeys(other_keys.people) if person.unlocked_email else other_keys).locks(person.service),
         records=records,
@@ -154,7 +154,7 @@ def change_email(
     unchanged = (PersonItem.hold == person.hold) & (PersonItem.seat == person.seat.ref)
     new = person_store.email_item(person, email.new_key)
     updates: list[lock_store.Update] = [
-        (items.seat_item(seat.key), *seat_expressions.change_email(seat, until, now)),
+        (seat_keys.seat_item(seat.key), *seat_expressions.change_email(seat, until, now)),
         (items.person_item(person.key, person.service), actions, unchanged),
     ]
     is_other_mailbox = email.new_key != email.old_key
@@ -194,7 +194,7 @@ def erase(
             writes.delete(row, LockItem.pk.does_not_exist() | (LockItem.hold == person.hold))
         writes.delete(items.person_item(person.key, person.service), PersonItem.pk.does_not_exist() | unchanged)
         actions = [*seat_expressions.end_request(seat.hold, ended, opens_at), SeatItem.person.remove()]
-        writes.update(items.seat_item(seat.key), actions, seat_expressions.is_live(seat, ended, now, early=True))
+        writes.update(seat_keys.seat_item(seat.key), actions, seat_expressions.is_live(seat, ended, now, early=True))
 
     person_store.delete_replaced(person)  # first: no link leads to the copies after the transaction
     for _ in range(TRIES):

@@ -8,7 +8,7 @@ from chalicelib.domain import codec
 from chalicelib.domain.entry import Entry
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import Seat, SeatKey, State, parse_key
-from chalicelib.storage import entry_keys, items
+from chalicelib.storage import entry_keys, items, seat_keys
 from chalicelib.storage.dynamodb import Document
 
 
@@ -53,7 +53,7 @@ def seat_from(document: Document) -> Seat:
     """Return the seat in an item."""
     values = _Values(document)
     return Seat(
-        key=items.seat_key(values["pk"].split("#")[1], values["sk"]),
+        key=seat_keys.seat_key(values["pk"].split("#")[1], values["sk"]),
         opens_at=items.timestamp(values["opens_at"]),
         **_request_fields(values),
         closed=values.text("closed"),

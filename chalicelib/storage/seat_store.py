@@ -18,23 +18,23 @@ from chalicelib.domain.entry import Carrier, Entry
 from chalicelib.domain.refusals import NotFound, TooManyRequests, Unavailable
 from chalicelib.domain.seat import CLOCK_SKEW, RECORDED, EntryKey, Key, Seat, SeatKey, State
 from chalicelib.domain.week_snapshot import WeekSnapshot
-from chalicelib.storage import dynamodb, items, recent, rows, seat_expressions, snapshot_store
+from chalicelib.storage import dynamodb, items, recent, rows, seat_expressions, seat_keys, service_items, snapshot_store
 from chalicelib.storage.items import SeatItem
 
 
 def seat_from_image(image: Mapping[str, Any]) -> Seat | None:
     """Return the seat in an image of the stream; None for an item of another kind."""
-    return rows.seat_from(image) if items.is_seat_image(image) else None
+    return rows.seat_from(image) if seat_keys.is_seat_image(image) else None
 
 
 def read_week(service_id: str, week: str, *, consistent: bool = False) -> list[Seat]:
-    """Read every seat of a week, in order, with one Query, or one for each day (`items.is_by_day`)."""
-    return _query(items.seat_partitions(service_id, week), rows.seat_from, consistent_read=consistent)
+    """Read every seat of a week, in order, with one Query, or one for each day (`service_items.is_by_day`)."""
+    return _query(seat_keys.seat_partitions(service_id, week), rows.seat_from, consistent_read=consistent)
 
 
 def read_day(service_id: str, day: date) -> list[Seat]:
     """Read every seat of a day consistently, in order, with one Query."""
-    partitions, is_on_day = [items.seat_partition(service_id, day)], items.is_on(day)
+    partitions, is_on_day = [seat_keys.seat_partition(service_id, day)], seat_keys.is_on(day)
     return _query(partitions, rows.seat_from, range_key_condition=is_on_day, consistent_read=True)
 
 
@@ -48,7 +48,7 @@ def _query(partitions: Sequence[str], map_fn: Callable[[Any], Seat], **options: 
 
 def read_all_weeks(service_id: str) -> list[Seat]:
     """Read every seat of a service consistently, with a Scan of the whole table."""
-    options = {"filter_condition": items.is_seat_of(service_id), "consistent_read": True}
+    options = {"filter_condition": seat_keys.is_seat_of(service_id), "consistent_read": True}
     with dynamodb.translated_errors():
         return list(ResultIterator(dynamodb.connection().scan, (), options, map_fn=rows.seat_from))
 
@@ -58,14 +58,14 @@ _CALENDAR_ATTRIBUTES = ["sk", "opens_at", "state", "until", "past_state", "reser
 
 def read_week_for_calendar(service_id: str, week: str) -> list[Seat]:
     """Read a week with only what a calendar shows of a seat. Not by a PynamoDB model: it takes 0.1 ms a seat."""
-    partitions, seat_from = items.seat_partitions(service_id, week), partial(_calendar_seat, service_id)
+    partitions, seat_from = seat_keys.seat_partitions(service_id, week), partial(_calendar_seat, service_id)
     return _query(partitions, seat_from, attributes_to_get=_CALENDAR_ATTRIBUTES)
 
 
 def _calendar_seat(service_id: str, item: Mapping[str, Mapping[str, str]]) -> Seat:
     until, past_state, reserve = item.get("until"), item.get("past_state"), item.get("reserve")
     return Seat(
-        key=items.seat_key(service_id, item["sk"]["S"]),
+        key=seat_keys.seat_key(service_id, item["sk"]["S"]),
         opens_at=items.timestamp(item["opens_at"]["N"]),
         state=State(item["state"]["S"]),
         until=items.timestamp(until["N"]) if until else None,
@@ -95,7 +95,7 @@ def cached_week(service_id: str, week: str, now: datetime, *, large: bool = Fals
     recent.SEATS.expire(now)
     if (seats := recent.SEATS.week(service_id, week, now)) is None:
         with _throttle_aware(service_id, now):
-            if large or items.is_by_day(service_id, week):
+            if large or service_items.is_by_day(service_id, week):
                 _read_large_week(service_id, week, now)
             else:
                 recent.SEATS.record_week(service_id, week, read_week_for_calendar(service_id, week), now)
@@ -141,7 +141,7 @@ def read(key: Key) -> Carrier: ...
 
 def read(key: Key) -> Carrier:
     """Read a seat or an entry consistently. Raise NotFound if it does not exist."""
-    document = dynamodb.read(*items.seat_primary_key(key))
+    document = dynamodb.read(*seat_keys.seat_primary_key(key))
     if document is None:
         raise NotFound
     return rows.entry_from(document) if isinstance(key, EntryKey) else rows.seat_from(document)
@@ -156,14 +156,16 @@ def create(key: SeatKey, opens_at: datetime, erase_at: datetime) -> bool:
 
 def new_item(key: SeatKey, opens_at: datetime) -> SeatItem:
     """Return the item of a seat that nobody has had yet."""
-    row = items.seat_item(key)
+    row = seat_keys.seat_item(key)
     row.opens_at, row.state = opens_at, State.OPEN
     return row
 
 
 def update(key: Key, actions: Sequence[Action], condition: Condition) -> bool:
     """Update a seat under a condition. Return False if it fails."""
-    pk, sk = items.seat_primary_key(key)  # not with the `update` of a model, which returns and parses the whole item
+    pk, sk = seat_keys.seat_primary_key(
+        key
+    )  # not with the `update` of a model, which returns and parses the whole item
     return dynamodb.try_write(lambda: dynamodb.connection().update_item(pk, sk, actions=actions, condition=condition))
 
 
@@ -256,7 +258,7 @@ def count_wrong_answer(key: Key, hold: str, challenge: int, now: datetime, *, mo
     if update(key, [SeatItem.challenge.set(challenge), SeatItem.tries.set(1)], unproven & first):
         return 1
     again = (SeatItem.challenge == challenge) & (SeatItem.tries < most)
-    row = items.seat_item(key)
+    row = seat_keys.seat_item(key)
     if not dynamodb.try_write(lambda: row.update([SeatItem.tries.set(SeatItem.tries + 1)], unproven & again)):
         return None
     return int(row.tries or 0)

@@ -7,8 +7,8 @@ from typing import Any
 from chalicelib.domain import codec
 from chalicelib.domain.refusals import NotFound
 from chalicelib.domain.service import Service, Text
-from chalicelib.storage import dynamodb, items, recent
-from chalicelib.storage.items import ServiceItem
+from chalicelib.storage import dynamodb, recent, service_items
+from chalicelib.storage.service_items import ServiceItem
 
 CACHED_FOR = timedelta(seconds=60)
 
@@ -25,8 +25,8 @@ def put(document: dict[str, Any], *, by_day_from: str | None = None) -> Service:
     """Store the document of a service. Raise ValueError, which says what is wrong, if it cannot be read."""
     service = codec.service_from_document(document)
     with dynamodb.translated_errors():
-        items.service_item(service.id, document=document, by_day_from=by_day_from).save()
-    items.record_layout(service.id, by_day_from)
+        service_items.service_item(service.id, document=document, by_day_from=by_day_from).save()
+    service_items.record_layout(service.id, by_day_from)
     _services.clear()
     return service
 
@@ -36,7 +36,7 @@ def read_all(now: datetime) -> list[Service]:
     cached = _services.copy()  # the threads of a mailer share the cache
     if not cached or min(read_at for read_at, _ in cached.values()) + CACHED_FOR <= now:
         with dynamodb.translated_errors():
-            rows = list(ServiceItem.query(items.SERVICES))
+            rows = list(ServiceItem.query(service_items.SERVICES))
         cached = {row.sk: (now, _service(row)) for row in rows}
         _services.clear()
         _services.update(cached)
@@ -44,14 +44,14 @@ def read_all(now: datetime) -> list[Service]:
 
 
 def _service(row: ServiceItem) -> Service:
-    items.record_layout(row.sk, row.by_day_from)
+    service_items.record_layout(row.sk, row.by_day_from)
     return replace(codec.service_from_document(row.document), paused=row.paused)
 
 
 def pause(service_id: str, message: Text | None) -> None:
     """Pause a service with a message by language, which may be empty; None resumes it. Raise NotFound without it."""
     action = ServiceItem.paused.remove() if message is None else ServiceItem.paused.set(dict(message))
-    item, exists = items.service_item(service_id), ServiceItem.document.exists()
+    item, exists = service_items.service_item(service_id), ServiceItem.document.exists()
     if not dynamodb.try_write(lambda: item.update(actions=[action], condition=exists)):
         raise NotFound
     clear_caches()

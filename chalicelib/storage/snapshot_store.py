@@ -16,7 +16,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain import week_snapshot
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.week_snapshot import WeekSnapshot
-from chalicelib.storage import dynamodb, items
+from chalicelib.storage import dynamodb, items, seat_keys
 from chalicelib.storage.dynamodb import Document
 from chalicelib.storage.items import Item, TimestampAttribute
 from chalicelib.storage.recent import FULL, SECOND
@@ -67,7 +67,7 @@ class StoredSnapshot:
 def read(service_id: str, week: str) -> StoredSnapshot:
     """Read the snapshot of a week with one Query, which every function may do."""
     with dynamodb.translated_errors():
-        found = dynamodb.connection().query(items.snapshot_partition(service_id, week), SnapshotItem.sk == LAYOUT)[
+        found = dynamodb.connection().query(seat_keys.snapshot_partition(service_id, week), SnapshotItem.sk == LAYOUT)[
             "Items"
         ]
     return _stored(service_id, week, found[0]) if found else StoredSnapshot(service_id, week, exists=False)
@@ -111,7 +111,7 @@ def _is_as_read(stored: StoredSnapshot) -> Condition | None:
 
 
 def _update(stored: StoredSnapshot, actions: list[Action], condition: Condition | None) -> bool:
-    pk = items.snapshot_partition(stored.service, stored.week)
+    pk = seat_keys.snapshot_partition(stored.service, stored.week)
     with suppress(TooManyRequests, Unavailable):
         return dynamodb.try_write(
             lambda: dynamodb.connection().update_item(pk, LAYOUT, actions=actions, condition=condition)

@@ -7,8 +7,9 @@ from pynamodb.exceptions import DoesNotExist
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.seat import SeatKey
-from chalicelib.storage import dynamodb, items
-from chalicelib.storage.items import Item, ServiceItem
+from chalicelib.storage import dynamodb, service_items
+from chalicelib.storage.items import Item
+from chalicelib.storage.service_items import ServiceItem
 
 Write = Callable[[TransactWrite, SeatKey], None]
 """Adds the write of one seat to a transaction."""
@@ -47,7 +48,7 @@ def write(service_id: str, keys: Sequence[SeatKey], count: int, write_seat: Writ
     def fill(writes: TransactWrite) -> None:
         for key in keys:
             write_seat(writes, key)
-        writes.condition_check(ServiceItem, items.SERVICES, service_id, condition=ServiceItem.pk.exists())
+        writes.condition_check(ServiceItem, service_items.SERVICES, service_id, condition=ServiceItem.pk.exists())
         writes.update(timetable_item(service_id), [TimetableItem.changes.set(count + 1)], is_unchanged)
 
     try:

@@ -11,8 +11,9 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.domain import tokens
 from chalicelib.domain.seat import Key, parse_key
-from chalicelib.storage import dynamodb, items
-from chalicelib.storage.items import CounterItem, LockItem
+from chalicelib.storage import counter_items, dynamodb, items
+from chalicelib.storage.counter_items import CounterItem
+from chalicelib.storage.items import LockItem
 
 LIFETIME = timedelta(hours=1)
 """How long the items of visitors and client networks are stored."""
@@ -27,7 +28,7 @@ def clear_cache() -> None:
 
 def count_hold(client_network: str, now: datetime) -> int:
     """Count one more hold of a client network. Return how many it had this hour."""
-    return increment(items.hold_counter(client_network), now, LIFETIME)
+    return increment(counter_items.hold_counter(client_network), now, LIFETIME)
 
 
 def increment(counter: CounterItem, now: datetime, lifetime: timedelta) -> int:

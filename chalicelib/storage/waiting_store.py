@@ -7,8 +7,8 @@ from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.seat import Key, parse_key
-from chalicelib.storage import dynamodb, items
-from chalicelib.storage.items import CounterItem
+from chalicelib.storage import counter_items, dynamodb
+from chalicelib.storage.counter_items import CounterItem
 from chalicelib.storage.visitor_store import LIFETIME
 
 
@@ -26,7 +26,7 @@ def assigned_seat(hold: str) -> AssignedSeat | None:
 
 
 def _read(hold: str) -> CounterItem | None:
-    row = items.waiting_item(hold)
+    row = counter_items.waiting_item(hold)
     with dynamodb.translated_errors():
         try:
             row.refresh(consistent_read=True)
@@ -37,7 +37,7 @@ def _read(hold: str) -> CounterItem | None:
 
 def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
     """Count a wrong answer. Return the tries so far, or None if the challenge has no tries left or was replaced."""
-    row = items.waiting_item(hold)
+    row = counter_items.waiting_item(hold)
     expiry = CounterItem.erase_at.set(int((now + LIFETIME).timestamp()))
     first = _NOT_PASSED & (CounterItem.challenge.does_not_exist() | (CounterItem.challenge < challenge))
     if dynamodb.try_write(
@@ -72,23 +72,23 @@ def pass_captcha(hold: str, challenge: int | None, seat: Key, now: datetime, *, 
         CounterItem.erase_at.set(int((now + max(LIFETIME, lifetime)).timestamp())),
     ]
     if challenge is None:
-        return dynamodb.try_write(lambda: items.waiting_item(hold).update(actions, _NOT_PASSED))
+        return dynamodb.try_write(lambda: counter_items.waiting_item(hold).update(actions, _NOT_PASSED))
     fresh = CounterItem.challenge.does_not_exist() | (CounterItem.challenge < challenge)
     again = (CounterItem.challenge == challenge) & (CounterItem.number < most)
     actions.append(CounterItem.challenge.set(challenge))
-    return dynamodb.try_write(lambda: items.waiting_item(hold).update(actions, _NOT_PASSED & (fresh | again)))
+    return dynamodb.try_write(lambda: counter_items.waiting_item(hold).update(actions, _NOT_PASSED & (fresh | again)))
 
 
 def assign_seat(hold: str, seat: Key) -> None:
     """Assign another seat, after the one before was lost. Only the answer that passed may call this."""
     with dynamodb.translated_errors():
-        items.waiting_item(hold).update([CounterItem.seat.set(seat.ref)])
+        counter_items.waiting_item(hold).update([CounterItem.seat.set(seat.ref)])
 
 
 def reopen(hold: str) -> None:
     """Let a waiting hold that got no seat answer again: the same challenge or a new one."""
     with dynamodb.translated_errors():
-        items.waiting_item(hold).update(
+        counter_items.waiting_item(hold).update(
             [CounterItem.number.set(0), CounterItem.seat.remove(), CounterItem.passed_at.remove()]
         )
 

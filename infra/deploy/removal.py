@@ -4,7 +4,7 @@ from datetime import date
 
 from chalicelib.canary import run as canary
 from chalicelib.domain.seat import State
-from chalicelib.storage import items
+from chalicelib.storage import seat_keys
 from infra.deploy import smoke
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.cloudformation import NEVER_USED
@@ -53,8 +53,8 @@ def count_appointments(deployment: Deployment, today: date) -> int:
             ":arrived": {"S": State.ARRIVED},
             ":called": {"S": State.CALLED},
             ":today": {"S": today.isoformat()},
-            ":smoke": {"S": items.all_seats_prefix(smoke.hidden_service().id)},
-            ":canary": {"S": items.all_seats_prefix(canary.SERVICE)},
+            ":smoke": {"S": seat_keys.all_seats_prefix(smoke.hidden_service().id)},
+            ":canary": {"S": seat_keys.all_seats_prefix(canary.SERVICE)},
         },
     )
     try:

@@ -17,7 +17,7 @@ from chalicelib.canary.trial import StepFailed, Trial
 from chalicelib.domain import codec
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import Keys
-from chalicelib.storage import items
+from chalicelib.storage import service_items
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.stacks import Deployment
 from infra.servicefile import reader
@@ -53,7 +53,7 @@ def write_files(folder: Path) -> list[Path]:
 def prepare(deployment: Deployment, api: Api, keys: Keys, now: datetime, *, patience: float = PATIENCE) -> Trial:
     """Return the trial of a stage."""
     service = hidden_service()
-    items.record_layout(service.id, None)  # its few seats never have a partition for each day
+    service_items.record_layout(service.id, None)  # its few seats never have a partition for each day
     return Trial(api, HiddenItems(deployment.client("dynamodb"), deployment.table, keys, service), now, patience)
 
 

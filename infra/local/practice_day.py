@@ -14,7 +14,7 @@ from chalicelib.domain.service import Service
 from chalicelib.domain.stage_secret import StageSecret
 from chalicelib.domain.tokens import Keys, digest
 from chalicelib.mail import outbox
-from chalicelib.storage import items, seat_store
+from chalicelib.storage import items, seat_store, service_items
 from chalicelib.storage.items import PersonItem, SeatItem
 from infra.local.stack import Stack
 
@@ -79,8 +79,8 @@ def items_of(stack: Stack, now: datetime) -> list[SeatItem | PersonItem]:
     table, functions = stack.client("dynamodb"), stack.client("lambda")
     variables = functions.get_function_configuration(FunctionName=f"{stack.table}-desk")["Environment"]["Variables"]
     keys = Keys(StageSecret.parse(variables["GUICHET_SECRET"]).current)
-    row = items.service_item(SERVICE)
+    row = service_items.service_item(SERVICE)
     stored = table.get_item(TableName=stack.table, Key={"pk": {"S": row.pk}, "sk": {"S": row.sk}}, ConsistentRead=True)
     service = codec.service_from_document(json.loads(stored["Item"]["document"]["S"]))
-    items.record_layout(SERVICE, stored["Item"].get("by_day_from", {}).get("S"))
+    service_items.record_layout(SERVICE, stored["Item"].get("by_day_from", {}).get("S"))
     return list(bookings(service, keys, now))

@@ -10,7 +10,7 @@ from pynamodb.attributes import Attribute
 from chalicelib.domain import codec
 from chalicelib.domain.messages import N_
 from chalicelib.domain.seat import SeatKey, State, monday_of, parse_key
-from chalicelib.storage import entry_keys, items, rows
+from chalicelib.storage import entry_keys, items, rows, seat_keys, service_items
 
 Item = dict[str, Any]
 DynamoDB = Any
@@ -56,7 +56,7 @@ SEAT = Kind(items.SeatItem, frozenset({"opens_at", "state"}), _REQUEST, rows.sea
 ENTRY = Kind(items.SeatItem, frozenset({"state"}), _REQUEST, rows.entry_from)
 PERSON = Kind(items.PersonItem, _LOCK | {"filed_at", "details"}, _REQUEST, rows.person_from)
 LOCK = Kind(items.LockItem, _LOCK, _REQUEST, bool)
-SERVICE = Kind(items.ServiceItem, frozenset({"document"}), ("by_day_from",), bool)
+SERVICE = Kind(service_items.ServiceItem, frozenset({"document"}), ("by_day_from",), bool)
 
 
 def kind_of(item: Item) -> Kind | None:
@@ -66,9 +66,9 @@ def kind_of(item: Item) -> Kind | None:
         return LOCK if "person" in item or items.key_in_email_image(item) else PERSON
     if entry_keys.is_entry(pk):
         return ENTRY
-    if items.is_seat_image(item):
+    if seat_keys.is_seat_image(item):
         return SEAT
-    return SERVICE if pk == items.SERVICES else None
+    return SERVICE if pk == service_items.SERVICES else None
 
 
 def damaged_attributes(item: Item) -> list[str]:

@@ -11,7 +11,7 @@ from gettext import gettext as _
 from chalicelib.domain import codec, timetable
 from chalicelib.domain.seat import monday_of, week_of
 from chalicelib.domain.service import Service
-from chalicelib.storage import dynamodb, items, seat_store
+from chalicelib.storage import dynamodb, seat_keys, seat_store
 from chalicelib.storage.items import SeatItem
 from infra.ops import stored_services
 from infra.ops.session import Refused
@@ -46,7 +46,7 @@ def first_week(service: Service, now: datetime) -> str | None:
 def _refuse_if_left_behind(service: Service, first: str, now: datetime) -> None:
     weeks = [week for week in timetable.weeks_to_create(service, now) if week >= first]
     with dynamodb.translated_errors():
-        left = [week for week in weeks if any(SeatItem.query(items.week_partition(service.id, week), limit=1))]
+        left = [week for week in weeks if any(SeatItem.query(seat_keys.week_partition(service.id, week), limit=1))]
     if left:
         raise Refused(
             _(

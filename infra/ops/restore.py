@@ -20,7 +20,9 @@ import boto3
 
 from chalicelib.domain.messages import N_
 from chalicelib.domain.seat import BOOKED, parse_key
-from chalicelib.storage.items import SERVICES, WITHDRAWN, is_lock_key, record_layout, seat_item
+from chalicelib.storage.items import is_lock_key
+from chalicelib.storage.seat_keys import seat_item
+from chalicelib.storage.service_items import SERVICES, WITHDRAWN, record_layout
 from infra.ops import damage
 from infra.ops.damage import DynamoDB, Item, Table
 from infra.tools.command_line import one_line, stage_name

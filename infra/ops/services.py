@@ -13,8 +13,8 @@ from pynamodb.transactions import TransactWrite
 
 from chalicelib.desk import history
 from chalicelib.domain import timetable
-from chalicelib.storage import dynamodb, items, service_store
-from chalicelib.storage.items import ServiceItem
+from chalicelib.storage import dynamodb, service_items, service_store
+from chalicelib.storage.service_items import ServiceItem
 from infra.ops import day_partitions, output, stored_services
 from infra.ops.audit import audited
 from infra.ops.effect import Effect, effect_of
@@ -136,7 +136,7 @@ def _store(documents: list[dict[str, Any]], by_day: Mapping[str, str | None]) ->
             if week := by_day[document["id"]]:
                 actions.append(ServiceItem.by_day_from.set(week))
                 is_unknown = ServiceItem.by_day_from.does_not_exist()
-            writes.update(items.service_item(document["id"]), actions=actions, condition=is_unknown)
+            writes.update(service_items.service_item(document["id"]), actions=actions, condition=is_unknown)
 
     try:
         is_refused = bool(dynamodb.transact(write))

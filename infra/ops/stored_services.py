@@ -5,8 +5,8 @@ from typing import Any
 from pynamodb.attributes import NumberAttribute
 from pynamodb.exceptions import DoesNotExist
 
-from chalicelib.storage import dynamodb, items
-from chalicelib.storage.items import ServiceItem
+from chalicelib.storage import dynamodb, service_items
+from chalicelib.storage.service_items import ServiceItem
 
 
 class WithdrawnItem(ServiceItem):
@@ -18,20 +18,20 @@ class WithdrawnItem(ServiceItem):
 def read_all() -> dict[str, dict[str, Any]]:
     """Return the documents of the stage's services by their ids."""
     with dynamodb.translated_errors():
-        return {item.sk: item.document for item in ServiceItem.query(items.SERVICES, consistent_read=True)}
+        return {item.sk: item.document for item in ServiceItem.query(service_items.SERVICES, consistent_read=True)}
 
 
 def read_withdrawn(service_id: str) -> dict[str, Any] | None:
     """Return the last document of a withdrawn service; None if it was never withdrawn, or is erased."""
-    item = _read(WithdrawnItem(items.WITHDRAWN, service_id))
+    item = _read(WithdrawnItem(service_items.WITHDRAWN, service_id))
     return dict(item.document) if item else None
 
 
 def read_row(service_id: str) -> tuple[ServiceItem | None, bool]:
     """Return the item of a service, or that of a withdrawn one, and whether it is in place."""
-    if item := _read(items.service_item(service_id)):
+    if item := _read(service_items.service_item(service_id)):
         return item, True
-    return _read(WithdrawnItem(items.WITHDRAWN, service_id)), False
+    return _read(WithdrawnItem(service_items.WITHDRAWN, service_id)), False
 
 
 def _read(item: ServiceItem) -> ServiceItem | None:

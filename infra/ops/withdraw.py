@@ -21,12 +21,15 @@ from chalicelib.storage import (
     dynamodb,
     entry_store,
     items,
+    seat_keys,
     seat_maintenance,
     seat_store,
+    service_items,
     service_store,
     timetable_store,
 )
-from chalicelib.storage.items import PersonItem, SeatItem, ServiceItem
+from chalicelib.storage.items import PersonItem, SeatItem
+from chalicelib.storage.service_items import ServiceItem
 from infra.ops import output, stored_services
 from infra.ops.audit import RETENTION, audited
 from infra.ops.options import STAGE_DEFAULT, DryRun, Json, ServiceId, StageName, Yes
@@ -150,7 +153,7 @@ def _close_service(document: dict[str, Any] | None, today: str) -> dict[str, Any
     closures = [*document.get("closures", ()), {"first": today, "last": FOR_GOOD, "reason": "withdrawn"}]
     closed = document if _is_closed(document) else document | {"listing": "hidden", "closures": closures}
     with dynamodb.translated_errors():
-        items.service_item(document["id"]).update(actions=[ServiceItem.document.set(closed)])
+        service_items.service_item(document["id"]).update(actions=[ServiceItem.document.set(closed)])
     service_store.clear_caches()
     return closed
 
@@ -169,7 +172,7 @@ def _close(seat: Seat, now: datetime) -> bool:
 
 def _erase(seat: Seat) -> bool:
     """Delete a seat unless its state changed since it was read."""
-    item, is_unchanged = items.seat_item(seat.key), SeatItem.state == seat.state
+    item, is_unchanged = seat_keys.seat_item(seat.key), SeatItem.state == seat.state
     return dynamodb.try_write(lambda: item.delete(is_unchanged))
 
 
@@ -180,7 +183,7 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
     """
     stored, _in_place = stored_services.read_row(service_id)
     withdrawn = WithdrawnItem(
-        items.WITHDRAWN,
+        service_items.WITHDRAWN,
         service_id,
         document=closed,
         by_day_from=stored and stored.by_day_from,
@@ -188,7 +191,7 @@ def _remove(service_id: str, closed: dict[str, Any], erase_at: datetime) -> None
     )
 
     def write(writes: TransactWrite) -> None:
-        writes.delete(items.service_item(service_id), ServiceItem.document == closed)
+        writes.delete(service_items.service_item(service_id), ServiceItem.document == closed)
         writes.save(withdrawn)
         writes.delete(timetable_store.timetable_item(service_id))
 

@@ -2,9 +2,10 @@
 
 Prints a table, and writes build/bench.json: `units` (calls, writes, reads) of each step of a booking, and `handlers`,
 the same of each handler; `cpu_ms` of each warm handler; `pace_ms` of a fixed piece of Python, to compare machines;
-`desk_cpu_ms` of use cases of the desk; `call_ms` of one call to the table by botocore alone; `load_ms` of each
-function (`import`, and with its `first` request); `bytes` of each handler's answer, gzip; `zip_bytes`; and the bill by
-AWS service: `dollars`, `dollars_behind_the_edge` (with the CDN), and `dollars_billed` (the same beyond the free tier).
+`desk_cpu_ms` of use cases of the desk; `calendar_cpu_ms` of first calendars of 600 and 10,000 seats; `call_ms` of one
+call to the table by botocore alone; `load_ms` of each function (`import`, and with its `first` request); `bytes` of
+each handler's answer, gzip; `zip_bytes`; and the bill by AWS service: `dollars`, `dollars_behind_the_edge` (with the
+CDN), and `dollars_billed` (the same beyond the free tier).
 Names what became slower than recorded by more than 15 %, each row divided by the bare call of the same run.
 --record WORDS adds the run to docs/benchmarks.md under this title. --check exits with 1 if something became slower.
 """
@@ -28,7 +29,7 @@ from tests.load.units import fresh_table, somewhere
 # isort: split
 from chalicelib.web import clock
 from infra.deploy.package import BUILD, ROOT, package
-from tests.load import desk, handlers, prices, regressions
+from tests.load import calendars, desk, handlers, prices, regressions
 from tests.load.regressions import BARE, PACE
 from tests.load.simulation.inputs import PRICES_AS_OF
 
@@ -69,6 +70,7 @@ FLOORS_AND_AIMS: dict[str, tuple[float | None, float | None]] = {
     "CPU ms, hold JSON, without ticket and count": (0.5, 2),
     "CPU ms, captcha page": (None, 6),
     "CPU ms, the list of 300 appointments": (None, 100),
+    **dict.fromkeys(regressions.CALENDARS, (None, 5)),
     "CPU ms to load hold, with its first request": (225, 300),
     "MB of the zip": (None, 15),
     "dollars for 100,000 visitors on 1,000 seats": (0.23, 1.35),
@@ -97,6 +99,8 @@ def run() -> dict[str, Any]:
                 steps, sizes = handlers.count_units(cases)
                 desk_cpu = desk.cpu(monday.service, clock.now())
             loads = handlers.loads(cases, package_file)
+        with fresh_table(), Path(os.devnull).open("w") as sink, redirect_stderr(sink):
+            calendar_cpu = calendars.cpu()
         booking_steps = steps_of_a_booking()
     figures: dict[str, Any] = {
         "units": booking_steps,
@@ -105,6 +109,7 @@ def run() -> dict[str, Any]:
         "call_ms": bare,
         "cpu_ms": cpu,
         "desk_cpu_ms": desk_cpu,
+        "calendar_cpu_ms": calendar_cpu,
         "load_ms": loads,
         "bytes": sizes,
         "zip_bytes": package_file.stat().st_size,
@@ -208,6 +213,8 @@ def rows(measured: Mapping[str, Any]) -> dict[str, float]:
         BARE: measured["call_ms"],
         **{f"CPU ms, {name}": ms for name, ms in measured["cpu_ms"].items()},
         **{f"CPU ms, {name}": ms for name, ms in measured["desk_cpu_ms"].items()},
+        **{f"CPU ms, {name}": ms for name, ms in measured["calendar_cpu_ms"].items()},
+        **regressions.calendar_ratios(measured["calendar_cpu_ms"]),
         "CPU ms to import app.py": measured["load_ms"]["hold"]["import"],
         **{f"CPU ms to load {name}, with its first request": ms["first"] for name, ms in measured["load_ms"].items()},
         "MB of the zip": measured["zip_bytes"] / 1e6,
@@ -295,6 +302,9 @@ How the figures are measured:
   the rows whose ratio grew by more than 15 % since the last record; with `CHECK=1` it then exits with 1. The service
   has 200 seats a week in 100 slots. The weeks before the last open one are full; a calendar without a week in its URL
   reads them too, once a minute.
+- **First calendars** of 600 and 10,000 seats are measured in turn (`tests/load/calendars.py`): the first look of a
+  second in a warm process. The 600 seats are those of three weeks, of which the last is read from the table. A week of
+  10,000 is read from a snapshot that another process made, and in which 1,000 seats differ from the one before.
 - **To load** is the CPU time of a fresh interpreter that imports `app.py` from the zip, creates the client and answers
   one request. Each figure is the lowest of eleven. It includes neither TLS to the table nor Lambda's own start.
 - **Dollars**: 99,000 people load notice, style sheet, script and calendar and are refused once; 1,000 book to the end.

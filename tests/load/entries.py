@@ -11,7 +11,7 @@ from chalicelib.domain.person import Details
 from chalicelib.domain.seat import EntryKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import dynamodb, items
+from chalicelib.storage import dynamodb, items, seat_keys
 from chalicelib.storage.items import Item, SeatItem
 
 AT_ONCE = 25
@@ -31,7 +31,7 @@ def receipt(number: int) -> str:
 def entry_item(service: Service, number: int, preferences: Sequence[str], proved_at: datetime) -> SeatItem:
     """Return the item of an entry whose e-mail address is proven, with all attributes that such an entry has."""
     hold = secret(number, "hold")
-    row = items.seat_item(EntryKey(service.id, hold[:16]))
+    row = seat_keys.seat_item(EntryKey(service.id, hold[:16]))
     row.state, row.hold = State.CONFIRMED, hold
     row.person = secret(number, "person")
     row.filed_at, row.proved_at, row.until = proved_at - timedelta(minutes=5), proved_at, proved_at + entry.LIFE

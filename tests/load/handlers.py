@@ -37,7 +37,7 @@ from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.rendering import templates
-from chalicelib.storage import dynamodb, items, person_store, recent, seat_store, service_store
+from chalicelib.storage import dynamodb, person_store, recent, seat_keys, seat_store, service_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.web import clock, forms
 
@@ -331,7 +331,7 @@ def static(name: str) -> Event:
 
 
 def _keys(key: SeatKey) -> tuple[str, str]:
-    row = items.seat_item(key)
+    row = seat_keys.seat_item(key)
     return row.pk, row.sk
 
 

@@ -8,10 +8,29 @@ from collections.abc import Iterator, Mapping
 BARE = "CPU ms, one call of the table by botocore alone"
 PACE = "CPU ms, a fixed piece of Python"
 TOLERATED = 0.15
+SMALL, LARGE = 600, 10_000
+"""The seats of the services whose first calendars are compared."""
+CALENDARS = {
+    f"CPU of a first calendar {kind} of {LARGE:,} seats, in those of {SMALL}": kind for kind in ("JSON", "page")
+}
+"""The rows that compare them."""
 
 
 class CannotCompare(Exception):
     """Raised when one of the runs has no bare call to divide by. The message is one line."""
+
+
+def first_calendar(kind: str, seats: int) -> str:
+    """Return the name of the row of a first calendar."""
+    return f"first calendar {kind} of {seats:,} seats"
+
+
+def calendar_ratios(measured: Mapping[str, float]) -> dict[str, float]:
+    """Return how many first calendars of the small service one of the large service costs, by the name of its row."""
+    return {
+        row: measured[first_calendar(kind, LARGE)] / measured[first_calendar(kind, SMALL)]
+        for row, kind in CALENDARS.items()
+    }
 
 
 def slower(now: Mapping[str, float], recorded: Mapping[str, str]) -> Iterator[str]:

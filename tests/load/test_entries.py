@@ -5,7 +5,7 @@ from datetime import date
 from chalicelib.booking import requests
 from chalicelib.domain.draw_record import Stage
 from chalicelib.domain.entry import EntryState
-from chalicelib.storage import entry_store, items, seat_store
+from chalicelib.storage import entry_store, items, seat_keys, seat_store
 from tests.load import entries
 from tests.proof import inprocess
 from tests.unit.allocation.drawing import FROZEN_AT, at, frozen, put, results, stored
@@ -35,6 +35,6 @@ def test_entries_that_were_stored_in_bulk_are_drawn_as_others_are() -> None:
 
 def attributes(key: object) -> set[str]:
     """Return the names of what is stored of an entry."""
-    row = items.seat_item(key)  # type: ignore[arg-type]  # of an entry
+    row = seat_keys.seat_item(key)  # type: ignore[arg-type]  # of an entry
     row.refresh()
     return {name for name in items.SeatItem.get_attributes() if getattr(row, name) is not None}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.load.regressions import BARE, PACE, report
+from tests.load.regressions import BARE, PACE, calendar_ratios, report
 
 RECORDED = {BARE: "1.00", PACE: "9.00", "CPU ms, hold page": "5.00", "CPU ms, release": "1,000", "CPU ms, new": "–"}
 SAME = {BARE: 1.0, PACE: 9.0, "CPU ms, hold page": 5.0, "CPU ms, release": 1000.0}
@@ -43,3 +43,17 @@ def test_without_a_bare_call_nothing_is_compared_and_a_check_fails(
     now: dict[str, float], recorded: dict[str, str]
 ) -> None:
     assert report(now, recorded) == ([f"guichet: `{BARE}` is not recorded: run make bench RECORD=words first"], 1)
+
+
+@pytest.mark.parametrize("load", [0.5, 1.0, 3.0])
+def test_a_first_calendar_of_a_large_service_is_compared_with_one_of_a_small_one_under_any_load(load: float) -> None:
+    measured = {
+        "first calendar JSON of 600 seats": 5.0 * load,
+        "first calendar page of 600 seats": 6.0 * load,
+        "first calendar JSON of 10,000 seats": 26.0 * load,
+        "first calendar page of 10,000 seats": 30.0 * load,
+    }
+    assert calendar_ratios(measured) == {
+        "CPU of a first calendar JSON of 10,000 seats, in those of 600": pytest.approx(5.2),
+        "CPU of a first calendar page of 10,000 seats, in those of 600": pytest.approx(5.0),
+    }

@@ -21,7 +21,7 @@ from botocore.parsers import create_parser
 
 from chalicelib.domain.seat import SeatKey
 from chalicelib.mail import ses
-from chalicelib.storage import dynamodb, items, service_store
+from chalicelib.storage import dynamodb, items, seat_keys, service_items, service_store
 from tests.table import SHAPE, STREAM
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
@@ -82,7 +82,7 @@ class Emulator:
 
     def change(self, key: SeatKey, **moments: datetime) -> None:
         """Let time pass at one seat by changing its moments."""
-        item = next(item for item in self.items() if items.seat_item(key).sk == item["sk"]["S"])
+        item = next(item for item in self.items() if seat_keys.seat_item(key).sk == item["sk"]["S"])
         item |= {
             name: {"N": str((moment - items.EPOCH) // timedelta(milliseconds=1))} for name, moment in moments.items()
         }
@@ -135,7 +135,7 @@ def emulator() -> Iterator[Emulator]:
     client.create_table(TableName=items.Item.Meta.table_name, **SHAPE, **STREAM)
     emulated.read = emulated_table.stream_start_position(items.Item.Meta.table_name)
     service_store.clear_caches()
-    items.forget_layouts()
+    service_items.forget_layouts()
     try:
         yield emulated
     finally:

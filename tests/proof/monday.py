@@ -29,7 +29,7 @@ from chalicelib import settings
 from chalicelib.domain import codec, refusals, timetable, tokens
 from chalicelib.domain.seat import SeatKey, State, week_of
 from chalicelib.keys import keys
-from chalicelib.storage import dynamodb, items, recent, seat_store, service_store, visitor_store
+from chalicelib.storage import dynamodb, items, recent, seat_keys, seat_store, service_store, visitor_store
 from chalicelib.web import clock, problems
 from tests.conftest import MONDAY, document
 from tests.long import IS_LONG
@@ -270,7 +270,7 @@ def play(
                     heapq.heappush(coming, (at + wait + chance.random(), visitor))
                 if result.drained is None and sum(result.answers[answer] for answer in HELD) == SEATS:
                     result.drained = at
-        seats = [item for pk in items.seat_partitions("aes", week) for item in table.items[pk].values()]
+        seats = [item for pk in seat_keys.seat_partitions("aes", week) for item in table.items[pk].values()]
         result.holders = {item["hold"]["S"] for item in seats if "hold" in item}
         result.calls, result.refused = table.calls.total(), table.refused
     figures = "%d environments: %.3f calls a request, drained after %s s; %s"

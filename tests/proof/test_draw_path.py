@@ -29,6 +29,7 @@ from chalicelib.storage import (
     items,
     move_store,
     person_store,
+    seat_keys,
     seat_maintenance,
     seat_store,
     service_store,
@@ -149,9 +150,9 @@ class Play:
 
     def pass_time(self, what: str, before: World, after: World) -> None:
         if what == "entry is over":
-            self.set_until(items.seat_item(self.entries[WINNER].key).sk)
+            self.set_until(seat_keys.seat_item(self.entries[WINNER].key).sk)
         elif what == "seat is over":
-            self.set_until(items.seat_item(self.seat.key).sk)
+            self.set_until(seat_keys.seat_item(self.seat.key).sk)
         elif what == "ends entry":
             number = next(number for number in PEOPLE if before.people[number] != after.people[number])
             assert ending.end_request(self.service, self.entries[number], State.EXPIRED, now=NOW)

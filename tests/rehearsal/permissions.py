@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.domain import codec, draw_window, timetable, tokens
 from chalicelib.domain.service import Service
-from chalicelib.storage import items
+from chalicelib.storage import seat_keys, service_items
 from infra.local.stack import Stack
 from tests.stack.agent import Agent
 from tests.stack.visitor import Visitor, answered, changed, key_of, person, restart
@@ -288,8 +288,8 @@ class StepChecks:
         now = datetime.now(UTC)
         week = draw_window.windows_due(service, now)[-1].week
         key = next(iter(timetable.plan(service, week)))
-        items.record_layout(service.id, None)
-        pk, sk = items.seat_primary_key(key)
+        service_items.record_layout(service.id, None)
+        pk, sk = seat_keys.seat_primary_key(key)
         opens_at = str(int(service.start_of(key).timestamp() * 1000))
         seat = {"pk": {"S": pk}, "sk": {"S": sk}, "state": {"S": "open"}, "opens_at": {"N": opens_at}}
         self.stack.client("dynamodb").put_item(TableName=self.stack.table, Item=seat)
@@ -317,12 +317,12 @@ class StepChecks:
         document = self.document() | {"id": "grand", "plannings": plannings}
         moments = [{"day": "monday", "at": "00:00", "seats": 1}]
         document["release"] = {"weeks_ahead": 2, "moments": moments}
-        self.put(items.SERVICES, "grand", document=json.dumps(document))
+        self.put(service_items.SERVICES, "grand", document=json.dumps(document))
         return self.starts_and_looks_at(name, path)
 
     def document(self) -> dict[str, Any]:
         """Return the document of the service `aes`."""
-        key = {"pk": {"S": items.SERVICES}, "sk": {"S": "aes"}}
+        key = {"pk": {"S": service_items.SERVICES}, "sk": {"S": "aes"}}
         stored = self.stack.client("dynamodb").get_item(TableName=self.stack.table, Key=key)["Item"]
         document: dict[str, Any] = json.loads(stored["document"]["S"])
         return document
@@ -334,7 +334,7 @@ class StepChecks:
         rules = {"weeks_ahead": 2, "seniority_percent": 25, "preferences": 5, "beacon": "commitment", "witnesses": []}
         document |= {"id": "tirage", "allocation": "draw", "draw": sides | rules}
         document = {name: value for name, value in document.items() if name not in {"release", "seat_after"}}
-        self.put(items.SERVICES, "tirage", document=json.dumps(document))
+        self.put(service_items.SERVICES, "tirage", document=json.dumps(document))
         return codec.service_from_document(document)
 
 

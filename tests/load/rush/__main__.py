@@ -72,8 +72,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chalicelib.storage import items, seat_store
-from chalicelib.storage.items import ServiceItem
+from chalicelib.storage import seat_store, service_items
+from chalicelib.storage.service_items import ServiceItem
 from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
 from infra.local.settings import STAGE
@@ -189,7 +189,7 @@ def play(settings: Settings) -> bool:
         seat_keys = keys(service, settings.seats, opens_at.date())
         if settings.batch:
             new = ServiceItem.document.set(document(service, settings, opens_at))
-            items.service_item(service).update(actions=[new])  # with the partitions that it has
+            service_items.service_item(service).update(actions=[new])  # with the partitions that it has
         open_seats(seat_keys, opens_at)
         print(f"{settings.visitors:,} visitors, {settings.seats:,} seats of {service} at {target.url}", flush=True)
         if not target.inbox:

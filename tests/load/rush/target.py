@@ -21,7 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.seat import SeatKey
 from chalicelib.storage import seat_store
-from chalicelib.storage.items import LockItem, SeatItem, ServiceItem
+from chalicelib.storage.items import LockItem, SeatItem
+from chalicelib.storage.service_items import ServiceItem
 from infra.deploy.aws import clients
 from infra.deploy.checks import read_secret
 from infra.deploy.cloudformation import APP, read_template

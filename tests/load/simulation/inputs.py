@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.booking import hold
 from chalicelib.domain import calendar, week_snapshot
-from chalicelib.storage import items, recent, snapshot_store
+from chalicelib.storage import recent, seat_keys, snapshot_store
 from infra.ops import day_partitions
 
 MEASURED = Path(__file__).with_name("measured.json")
@@ -21,7 +21,7 @@ NEAREST = 3
 WEEKS = 3
 """The open weeks of a service that releases two weeks ahead. The two weeks before the new one are full."""
 
-DAYS, OPEN_DAYS = items.DAYS, 5
+DAYS, OPEN_DAYS = seat_keys.DAYS, 5
 """The days of a week that are read, and those that have seats: as many each."""
 
 MILLION = 1_000_000

@@ -13,7 +13,7 @@ from chalicelib.domain import entry, refusals, tokens
 from chalicelib.domain.entry import EntryState
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.keys import keys
-from chalicelib.storage import items, seat_store, service_store
+from chalicelib.storage import items, seat_keys, seat_store, service_store
 from tests.conftest import calls, document, fill
 from tests.unit.allocation.entrants import (
     CLOSES,
@@ -173,7 +173,7 @@ def test_a_challenge_takes_five_answers() -> None:
 
 def test_an_entry_whose_item_is_gone_is_over() -> None:
     held = ready()
-    items.seat_item(held.token.key).delete()
+    seat_keys.seat_item(held.token.key).delete()
     with pytest.raises(refusals.HoldExpired):
         holds.view(held.id, NOW)
 

@@ -12,7 +12,7 @@ from chalicelib.domain import entry, refusals
 from chalicelib.domain.entry import Entry, EntryState
 from chalicelib.domain.seat import State
 from chalicelib.mail import bounces
-from chalicelib.storage import dynamodb, entry_keys, items
+from chalicelib.storage import dynamodb, entry_keys, seat_keys
 from infra.ops import restore
 from tests.conftest import fill
 from tests.unit.allocation.entrants import (
@@ -90,7 +90,7 @@ def test_only_a_proven_entry_that_is_not_over_can_be_renewed() -> None:
 
 
 def shard_of(stored: Entry) -> int:
-    pk = items.seat_primary_key(stored.key)[0]
+    pk = seat_keys.seat_primary_key(stored.key)[0]
     return next(shard for shard in range(entry_keys.SHARDS) if entry_keys.partition("aes", shard) == pk)
 
 
@@ -220,5 +220,5 @@ def test_a_restore_of_the_table_keeps_the_locks_of_a_live_entry_only() -> None:
     table = {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
     lock = next(row for key, row in table.items() if key[0].startswith("EMAIL#"))
     assert restore.has_request(table, lock)
-    table[items.seat_primary_key(entry_of(request).key)]["state"] = {"S": "open"}
+    table[seat_keys.seat_primary_key(entry_of(request).key)]["state"] = {"S": "open"}
     assert not restore.has_request(table, lock)

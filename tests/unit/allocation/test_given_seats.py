@@ -11,7 +11,7 @@ from chalicelib.domain import entry, refusals
 from chalicelib.domain.entry import EntryState
 from chalicelib.domain.seat import DRAWN, OFFERED, Seat, SeatKey, State
 from chalicelib.keys import keys
-from chalicelib.storage import dynamodb, items, person_store, seat_maintenance, seat_store
+from chalicelib.storage import counter_items, dynamodb, items, person_store, seat_keys, seat_maintenance, seat_store
 from chalicelib.storage.move_store import MoveResult
 from tests.conftest import fill
 from tests.unit.allocation.entrants import (
@@ -123,7 +123,7 @@ def test_a_seat_that_is_closed_set_aside_or_gone_is_not_given(state: str) -> Non
     elif state == "set aside":
         assert seat_maintenance.set_aside(to, "closing", to.opens_at)
     else:
-        items.seat_item(to.key).delete()
+        seat_keys.seat_item(to.key).delete()
     assert draw(request, to.key) is MoveResult.SEAT_TAKEN
     assert entry_of(request).state is State.CONFIRMED
 
@@ -139,7 +139,7 @@ def test_only_who_is_entered_gets_a_seat() -> None:
 
 def test_a_line_of_the_record_that_exists_keeps_the_seat_from_being_given_twice() -> None:
     request = entered()
-    line = items.CounterItem("LINE#1", "1", number=1, erase_at=0)
+    line = counter_items.CounterItem("LINE#1", "1", number=1, erase_at=0)
     stored, (first, second) = entry_of(request), [seat.key for seat in seats()[:2]]
     assert entries.give_seat(request.service, stored, first, OFFERED, now=CLOSES, also=[line]) is MoveResult.DONE
     other = entry_of(entered(BEN))

@@ -14,7 +14,7 @@ from chalicelib.domain.draw_record import Stage
 from chalicelib.domain.entry import LIFE, EntryState
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import Seat, State
-from chalicelib.storage import entry_keys, items, person_store, seat_store, service_store
+from chalicelib.storage import entry_keys, items, person_store, seat_keys, seat_store, service_store
 from tests.conftest import document
 from tests.unit.allocation.drawing import (
     FROZEN_AT,
@@ -166,7 +166,7 @@ def test_entries_still_end_by_time_and_nobody_is_asked_to_renew_one() -> None:
     shard = next(
         number
         for number in range(entry_keys.SHARDS)
-        if items.seat_primary_key(entry_of(entry).key)[0] == entry_keys.partition("aes", number)
+        if seat_keys.seat_primary_key(entry_of(entry).key)[0] == entry_keys.partition("aes", number)
     )
     last_day = (NOW + LIFE).replace(minute=shard)
     at(last_day - DAY)

@@ -15,7 +15,7 @@ from chalicelib.domain.entry import EntryState
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import State
 from chalicelib.mail import outbox
-from chalicelib.storage import dynamodb, items, person_store, seat_store, service_store
+from chalicelib.storage import dynamodb, person_store, seat_keys, seat_store, service_store
 from tests.unit.allocation.drawing import DRAWN_AT, MORNING, at, frozen, put, receipt, seat_of
 from tests.unit.allocation.entrants import CLOSES, NOW, OPENS, WEEK, all_entries, entered, entry_of, somebody
 from tests.unit.booking.steps import AWA
@@ -101,7 +101,7 @@ def test_who_is_drawn_without_an_email_address_is_confirmed_at_once_and_on_the_l
 
 def test_the_mailer_writes_no_letter_to_somebody_without_an_email_address() -> None:
     def image() -> dict[str, Any]:
-        pk, sk = items.seat_primary_key(seat_of(MORNING).key)
+        pk, sk = seat_keys.seat_primary_key(seat_of(MORNING).key)
         return dict(dynamodb.connection().get_item(pk, sk, consistent_read=True)["Item"])
 
     enter(BY_POST, "tue-am")

@@ -8,7 +8,7 @@ from chalicelib.booking import figures, requests, schedule
 from chalicelib.booking.holds import Wish
 from chalicelib.domain.figures import Figures
 from chalicelib.domain.service import Service
-from chalicelib.storage import figure_store, items, seat_maintenance, seat_store, service_store
+from chalicelib.storage import figure_store, seat_keys, seat_maintenance, seat_store, service_store
 from tests.conftest import calls
 from tests.unit.booking import steps
 from tests.unit.booking.steps import NOW, at_once, hold, somebody
@@ -68,7 +68,7 @@ def test_the_counts_of_a_played_week_are_right(service: Service) -> None:
 def test_a_week_is_published_once_and_what_happens_later_does_not_show() -> None:
     before = publish()
     for seat in seat_store.read_week("aes", WEEK):
-        items.seat_item(seat.key).delete()  # as the table does 30 days after
+        seat_keys.seat_item(seat.key).delete()  # as the table does 30 days after
     assert publish(SETTLED + timedelta(hours=1)) == before
     assert publish(SETTLED + 3 * A_WEEK)[WEEK] == before[WEEK]
 

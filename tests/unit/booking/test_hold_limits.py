@@ -15,7 +15,7 @@ from chalicelib.domain.person import Details
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import items, seat_store, service_store, visitor_store
+from chalicelib.storage import counter_items, seat_store, service_store, visitor_store
 from chalicelib.web import visit
 from tests.conftest import MONDAY
 from tests.unit.booking.steps import AWA, LIBRARY, NOW, send_details, solve, somebody
@@ -171,7 +171,7 @@ def test_a_new_hour_begins_afresh() -> None:
 
 
 def counted(ip_address: str) -> int:
-    row = items.CounterItem(f"ORIGIN#{keys().client_network(ip_address, NOW)}", "HOLDS")
+    row = counter_items.CounterItem(f"ORIGIN#{keys().client_network(ip_address, NOW)}", "HOLDS")
     row.refresh()
     return int(row.number)
 
@@ -233,7 +233,7 @@ def test_no_item_has_an_ip_address_and_counters_are_erased_after_an_hour() -> No
     late = wait("192.0.2.8")
     with pytest.raises(refusals.CaptchaWrong):
         captcha.answer(late.id, captcha.new_challenge(late.id, NOW).id, "wrong", now=NOW)
-    counters = [row for row in items.CounterItem.scan() if row.pk.startswith(("ORIGIN#", "VISIT#", "LATE#"))]
+    counters = [row for row in counter_items.CounterItem.scan() if row.pk.startswith(("ORIGIN#", "VISIT#", "LATE#"))]
     assert sorted(row.pk.partition("#")[0] for row in counters) == ["LATE", "ORIGIN", "VISIT"]
     assert {row.erase_at for row in counters} == {int((NOW + timedelta(hours=1)).timestamp())}
     assert not any("192.0.2" in row.pk or token in row.pk for row in counters)

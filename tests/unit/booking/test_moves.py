@@ -9,7 +9,7 @@ from chalicelib.booking import moves, requests
 from chalicelib.domain import refusals
 from chalicelib.domain.person import Details
 from chalicelib.domain.seat import SeatKey, State
-from chalicelib.storage import items, seat_store, service_store
+from chalicelib.storage import seat_keys, seat_store, service_store
 from tests.conftest import document, fill
 from tests.unit.booking.steps import AWA, BEN, NOW, PARIS, at_once, confirmed, filed, move, person
 
@@ -137,7 +137,7 @@ def test_a_request_moves_between_a_week_with_one_partition_and_a_week_with_one_f
     old = booked()
     new = move(old.token, at(17), now=NOW)
     assert holders(old.seat.hold) == [new.seat.key]
-    assert [items.seat_partition("aes", seat.key.day) for seat in (old.seat, new.seat)] == [
+    assert [seat_keys.seat_partition("aes", seat.key.day) for seat in (old.seat, new.seat)] == [
         "SEATS#aes#2026-W50",
         "SEATS#aes#2026-12-17",
     ]

@@ -14,7 +14,15 @@ from chalicelib.domain import names, refusals
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.keys import keys
 from chalicelib.mail import outbox, ses
-from chalicelib.storage import dynamodb, items, lock_store, person_store, request_store, seat_maintenance, seat_store
+from chalicelib.storage import (
+    dynamodb,
+    lock_store,
+    person_store,
+    request_store,
+    seat_keys,
+    seat_maintenance,
+    seat_store,
+)
 from tests.unit.booking.steps import AWA, NOW, START, confirmed, filed, move, person
 
 PAUSE = personal_data.CONVOCATION_PAUSE
@@ -37,7 +45,7 @@ def item(person_key: str) -> dict[str, Any]:
 
 
 def seat(seat_key: SeatKey) -> dict[str, Any]:
-    row = items.seat_item(seat_key)
+    row = seat_keys.seat_item(seat_key)
     return dict(dynamodb.read(row.pk, row.sk) or {})
 
 

@@ -18,7 +18,16 @@ from chalicelib.domain import codec, refusals, timetable, tokens
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import dynamodb, items, recent, seat_store, service_store, waiting_store
+from chalicelib.storage import (
+    counter_items,
+    dynamodb,
+    items,
+    recent,
+    seat_keys,
+    seat_store,
+    service_store,
+    waiting_store,
+)
 from tests.conftest import MONDAY, calls, client_error, document, fill
 from tests.unit.booking.steps import AWA, send_details
 
@@ -95,7 +104,7 @@ def taken_seats(now: datetime = NOW) -> list[Seat]:
 
 def lose(key: SeatKey, now: datetime = NOW) -> None:
     """Let another process take this seat. The cache of this one does not know yet."""
-    row = items.seat_item(key)
+    row = seat_keys.seat_item(key)
     row.refresh()
     row.state, row.hold, row.until = State.HELD, "other", now + timedelta(hours=1)
     row.save()
@@ -134,7 +143,7 @@ def test_from_one_minute_before_a_release_to_fifteen_minutes_after_it_a_free_sea
 def test_a_freed_seat_that_opened_within_fifteen_minutes_is_not_held_before_the_captcha(service: Service) -> None:
     freed, start = at(service, "2026-12-03T10:15"), moment(service, "2026-12-03T10:15")
     for unit in (1, 2):
-        row = items.seat_item(SeatKey(start.date(), start.time(), unit, "aes"))
+        row = seat_keys.seat_item(SeatKey(start.date(), start.time(), unit, "aes"))
         row.update([items.SeatItem.opens_at.set(QUIET)])
     assert not hold(freed, QUIET).has_seat
     assert not hold(freed, QUIET + 15 * MINUTE - SECOND).has_seat
@@ -408,7 +417,7 @@ def test_with_a_long_form_a_waiting_item_lives_longer_than_an_hour() -> None:
     fill(service_store.put(document(seat_after="captcha", times=times)), MONDAY - MINUTE)
     placed = hold()
     solve(placed)
-    row = items.CounterItem(f"LATE#{tokens.digest(keys().read_hold_token(placed.id).secret)}", "TRIES")
+    row = counter_items.CounterItem(f"LATE#{tokens.digest(keys().read_hold_token(placed.id).secret)}", "TRIES")
     row.refresh()
     assert row.erase_at == int((NOW + 160 * MINUTE).timestamp())
 
@@ -511,8 +520,8 @@ def test_a_crowd_shortens_nobody_s_time_to_confirm_and_the_count_of_the_client_n
 
 
 def counted_holds() -> int | None:
-    row = items.CounterItem(f"ORIGIN#{keys().client_network(HERE, NOW)}", "HOLDS")
-    if not items.CounterItem.count(row.pk):
+    row = counter_items.CounterItem(f"ORIGIN#{keys().client_network(HERE, NOW)}", "HOLDS")
+    if not counter_items.CounterItem.count(row.pk):
         return None
     row.refresh()
     return int(row.number)

@@ -32,6 +32,7 @@ from chalicelib.storage import (
     items,
     lock_store,
     person_store,
+    seat_keys,
     seat_store,
     service_store,
 )
@@ -346,7 +347,7 @@ def test_the_write_itself_keeps_the_ceiling(office: Service) -> None:
 def test_a_walk_in_takes_a_seat_of_now_that_did_not_exist(office: Service) -> None:
     now = datetime(2026, 12, 3, 9, 17, tzinfo=office.zone)
     key = places.now_seats(office, now)[0]
-    items.seat_item(key).delete()
+    seat_keys.seat_item(key).delete()
     with pytest.raises(NotAllowed):
         booking.book(office, Order([key], [AWA], SECRET), AGENT, now, walk_in=True)
     (request,) = booking.book(office, Order([key], [AWA], SECRET), PLANNER, now, walk_in=True)

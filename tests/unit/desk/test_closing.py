@@ -22,11 +22,11 @@ from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.storage import (
     draw_store,
-    items,
     move_store,
     person_store,
     recent,
     request_store,
+    seat_keys,
     seat_maintenance,
     seat_store,
     service_store,
@@ -211,7 +211,7 @@ def test_a_seat_that_is_set_aside_looks_taken_to_others_until_the_time_to_choose
 
 def here(seat: SeatKey, state: State, desk: int) -> None:
     """Record that the applicant of a seat has arrived, or is called to a desk."""
-    items.seat_item(seat).update([SeatItem.state.set(state), SeatItem.called_to.set(desk)])
+    seat_keys.seat_item(seat).update([SeatItem.state.set(state), SeatItem.called_to.set(desk)])
 
 
 @pytest.mark.usefixtures("morning")
@@ -341,7 +341,7 @@ def test_seats_that_the_release_creates_later_are_counted() -> None:
 def test_a_closing_takes_no_seat_from_the_winners_of_a_draw_that_is_not_finished() -> None:
     fill(service_store.put(draw_document()), NOW)
     everything = closing.prepare(Closing("aes", date(2026, 12, 1), last=date(2026, 12, 6)), NOW)
-    items.seat_item(everything.unused[0].key).update([SeatItem.state.set(State.CONFIRMED), SeatItem.hold.set("h")])
+    seat_keys.seat_item(everything.unused[0].key).update([SeatItem.state.set(State.CONFIRMED), SeatItem.hold.set("h")])
     request = Closing("aes", everything.unused[0].key.day)
     (first,) = closing.prepare(request, NOW).reserve
     frozen = Draw("aes", first.key.week, Stage.FROZEN, {})

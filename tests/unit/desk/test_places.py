@@ -10,7 +10,7 @@ from chalicelib.domain import timetable
 from chalicelib.domain.refusals import SlotTaken, TooManyRequests
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, SeatKey, State
 from chalicelib.domain.service import Service
-from chalicelib.storage import dynamodb, items, recent, seat_expressions, seat_store, service_store, timetable_store
+from chalicelib.storage import dynamodb, recent, seat_expressions, seat_keys, seat_store, service_store, timetable_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.web import desk_history_views
 from tests.conftest import MONDAY, document, draw_document, fill
@@ -183,13 +183,13 @@ def test_a_seat_that_the_release_leaves_out_is_created_for_a_walk_in_and_opens_t
     assert (change.act, change.who, change.counts) == (history.Act.WALK_IN, "b" * 16, {"made": 1})
     shown = desk_history_views.hours(change).replace("\u00a0", " ").replace("\u202f", " ")
     assert shown == f"8 décembre 2026, de 10 h 15 à 10 h 20, guichet {missing.unit}"
-    document_of = dynamodb.read(*items.seat_primary_key(missing))
+    document_of = dynamodb.read(*seat_keys.seat_primary_key(missing))
     assert document_of is not None
     assert "erase_at" in document_of
 
 
 def exists(key: SeatKey) -> bool:
-    return dynamodb.read(*items.seat_primary_key(key)) is not None
+    return dynamodb.read(*seat_keys.seat_primary_key(key)) is not None
 
 
 def test_of_two_seats_that_overlap_only_one_is_created(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from chalicelib.domain.refusals import AlreadyRecorded, AppointmentBegun, NotDue
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
-from chalicelib.storage import desk_store, dynamodb, items, register_store, seat_store
+from chalicelib.storage import desk_store, dynamodb, register_store, seat_keys, seat_store
 from chalicelib.storage.desk_items import DeskAuditItem
 from tests.conftest import document, fill
 from tests.unit.booking.steps import AWA, BEN, NOW, START, at_once, confirmed, filed
@@ -240,4 +240,4 @@ def test_the_operator_can_erase_what_the_desk_recorded_and_the_outcome_stays(ser
     seat = seat_store.read(key)
     assert seat_store.remove_person(key, seat.hold)
     assert (seat_store.read(key).state, seat_store.read(key).person) == (State.SEEN, "")
-    assert dynamodb.read(*items.seat_primary_key(key))
+    assert dynamodb.read(*seat_keys.seat_primary_key(key))

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from chalicelib.domain import calendar
+from chalicelib.domain.calendar import WeekCount
 from chalicelib.domain.seat import Seat, State
 from tests.unit.domain.timetables import AES, TICK, key, moment
 
@@ -38,6 +40,17 @@ def test_a_calendar_counts_seats_by_slot_without_slots_that_have_begun() -> None
     ]
     assert week.first_free == AES.start_of(key("2026-12-04", "09:15"))
     assert (week.free, len(week.days)) == (1, 7)
+
+
+def test_each_free_slot_is_offered_by_its_own_start_and_a_week_while_one_that_is_not_closed_is() -> None:
+    now = moment("2026-12-01T08:20+00:00")
+    near, late, next_day = key("2026-12-03", "10:15"), key("2026-12-03", "10:20"), key("2026-12-04", "10:15")
+    seats = [Seat(at, now) for at in (near, replace(near, unit=2), late, replace(late, unit=2), next_day)]
+    assert calendar.first_free(AES, seats, now) == [late, replace(late, unit=2), next_day]
+    assert calendar.first_free(AES, [seats[0], seats[-1]], now) == [next_day]
+    assert calendar.count_week(AES, "2026-W49", seats, now) == WeekCount("2026-W49", 3)
+    closed = [*seats[:2], *(replace(seat, state=State.CLOSED) for seat in seats[2:])]
+    assert calendar.count_week(AES, "2026-W49", closed, now) == WeekCount("2026-W49", 0, bookable=False)
 
 
 def test_a_week_without_seats_has_seven_empty_days_and_no_first_free_slot() -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from chalicelib.storage import dynamodb, items
+from chalicelib.storage import dynamodb, items, service_items
 
 LIBRARIES_OF_ONE_STEP = {
     "PIL",
@@ -25,5 +25,5 @@ def test_a_cold_start_loads_no_library_or_package_that_only_one_step_needs() -> 
 
 
 def test_all_items_share_one_client() -> None:
-    kinds = (items.SeatItem, items.LockItem, items.PersonItem, items.ServiceItem)
+    kinds = (items.SeatItem, items.LockItem, items.PersonItem, service_items.ServiceItem)
     assert {kind._get_connection() for kind in kinds} == {dynamodb.connection()}  # noqa: SLF001  # what PynamoDB calls

@@ -41,6 +41,7 @@ PROGRAMS = [
     "tests.security.fuzz",
     "tests.security.timing",
     "tests.load.bench",
+    "tests.load.calendars",
     "tests.load.calls",
     "tests.load.day",
     "tests.load.draw",

@@ -1,13 +1,15 @@
 """Seats with a partition for each day: what the service's item says decides the key of a seat, and never changes."""
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from chalicelib.domain import refusals
 from chalicelib.domain.seat import SeatKey, State
-from chalicelib.storage import items, recent, seat_store, service_store
+from chalicelib.storage import dynamodb, items, recent, seat_keys, seat_store, service_items, service_store
 from tests.conftest import calls, client_error, document
 from tests.unit.storage.seats import KEY, LATER, NOW, SECOND, WEEK
 
@@ -27,7 +29,7 @@ def create(*seats: SeatKey) -> None:
 
 
 def partitions() -> list[tuple[str, str]]:
-    return sorted((item.pk, item.sk) for item in items.Item.scan(items.is_seat_of("aes")))
+    return sorted((item.pk, item.sk) for item in items.Item.scan(seat_keys.is_seat_of("aes")))
 
 
 def test_the_seats_of_each_day_have_a_partition_from_the_first_week_on() -> None:
@@ -69,20 +71,36 @@ def test_a_calendar_of_such_a_week_is_read_from_its_snapshot() -> None:
 def test_a_process_that_has_not_read_the_services_reads_them_before_its_first_seat() -> None:
     put()
     create(KEY)
-    items.forget_layouts()
+    service_items.forget_layouts()
     with calls() as operations:
         assert seat_store.take(KEY, "h1", LATER, NOW)
         assert not seat_store.take(KEY, "h2", LATER, NOW)
     assert operations == ["Query", "UpdateItem", "UpdateItem"]
-    items.forget_layouts()
+    service_items.forget_layouts()
     with calls(client_error("ThrottlingException")), pytest.raises(refusals.TooManyRequests):
         seat_store.take(KEY, "h2", LATER, NOW + SECOND)
-    items.forget_layouts()
+    service_items.forget_layouts()
     service_store.clear_caches()
     service_store.read_all(NOW)
     with calls() as operations:
         assert seat_store.read(KEY).hold == "h1"
     assert operations == ["GetItem"]
+
+
+def test_such_a_process_reads_the_services_consistently() -> None:
+    put()
+    events, bodies = dynamodb.connection().connection.client.meta.events, list[dict[str, Any]]()
+    service_items.forget_layouts()
+
+    def note(params: Any, **_: object) -> None:
+        bodies.append(json.loads(params["body"]))
+
+    events.register_first("before-call.dynamodb.Query", note)
+    try:
+        assert service_items.is_by_day("aes", WEEK)
+    finally:
+        events.unregister("before-call.dynamodb.Query", note)
+    assert [body.get("ConsistentRead") for body in bodies] == [True]
 
 
 @pytest.mark.parametrize("damage", ["", "2026-W54", "tomorrow"])
@@ -97,4 +115,4 @@ def test_a_damaged_first_week_refuses_every_seat_of_its_service_and_of_no_other(
         with pytest.raises(refusals.Unavailable):
             seat_store.read_week("aes", WEEK)
         assert seat_store.read(other).state is State.OPEN
-        items.forget_layouts()
+        service_items.forget_layouts()

@@ -10,7 +10,7 @@ from chalicelib.domain import refusals
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import dynamodb, items, person_store, seat_store
+from chalicelib.storage import dynamodb, items, person_store, seat_keys, seat_store
 from tests.conftest import MONDAY
 from tests.unit.booking import steps
 from tests.unit.booking.steps import AWA
@@ -32,7 +32,7 @@ def keep_only(key: tuple[str, str], attributes: set[str]) -> None:
 
 
 def make_seat_old(key: SeatKey) -> None:
-    row = items.seat_item(key)
+    row = seat_keys.seat_item(key)
     keep_only((row.pk, row.sk), SEAT)
 
 

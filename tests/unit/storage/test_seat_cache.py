@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain import refusals
-from chalicelib.domain.seat import State
-from chalicelib.storage import items, recent, seat_store
+from chalicelib.domain.seat import SeatKey, State
+from chalicelib.storage import recent, seat_store, service_items
 from tests.conftest import calls, throttled
 from tests.unit.storage.seats import KEY, LATER, NOW, SECOND, TICK, WEEK, held, put
 
@@ -42,6 +42,15 @@ def test_a_seat_taken_before_the_week_was_read_is_refused_for_one_second_too() -
     put()
     assert not is_shown_free(1000)
     assert is_shown_free(1900)
+
+
+@pytest.mark.parametrize("other", [replace(KEY, start=KEY.start.replace(hour=9)), replace(KEY, unit=2)])
+def test_a_lost_seat_that_the_cached_week_does_not_have_refuses_no_other_one(other: SeatKey) -> None:
+    put()
+    assert is_shown_free()
+    assert not seat_store.take(other, "h1", LATER, NOW)
+    assert is_shown_free()
+    assert recent.SEATS.seat(other) is None
 
 
 def test_repeated_tries_for_a_seat_do_not_keep_another_seat_refused() -> None:
@@ -125,7 +134,7 @@ def test_after_a_throttle_the_process_makes_no_call_for_a_tenth_of_a_second() ->
 
 
 def test_a_throttle_makes_only_its_service_busy_for_a_second() -> None:
-    items.record_layout("other", None)
+    service_items.record_layout("other", None)
     with throttled() as operations:
         for service in ("aes", "other"):
             with pytest.raises(refusals.TooManyRequests):

@@ -11,7 +11,7 @@ from chalicelib.domain import codec
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, Seat, SeatKey, State
 from chalicelib.domain.seat_changes import ChangeKind, SeatChange
-from chalicelib.storage import items, move_store, person_store, seat_maintenance, seat_store
+from chalicelib.storage import items, move_store, person_store, seat_keys, seat_maintenance, seat_store
 from chalicelib.storage.items import LockItem, PersonItem, SeatItem
 from chalicelib.storage.move_store import MoveResult
 from tests.conftest import document
@@ -169,7 +169,7 @@ def change_person(*actions: Action) -> None:
 
 
 def change_seat(*actions: Action) -> None:
-    items.seat_item(KEY).update(list(actions))
+    seat_keys.seat_item(KEY).update(list(actions))
 
 
 def change_email_lock(*actions: Action) -> None:

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain import refusals
-from chalicelib.storage import items, service_store
+from chalicelib.storage import service_items, service_store
 from tests.conftest import document
 from tests.unit.storage.seats import NOW
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("table")
 def test_a_service_is_cached_for_a_minute_unless_one_is_stored() -> None:
     service_store.put(document())
     service_store.read_all(NOW)
-    items.ServiceItem("SERVICES", "aes", document=document(office="Une autre")).save()
+    service_items.ServiceItem("SERVICES", "aes", document=document(office="Une autre")).save()
     assert service_store.read("aes", NOW + timedelta(seconds=59)).office == "Préfecture de l’Exemple"
     assert service_store.read("aes", NOW + timedelta(seconds=60)).office == "Une autre"
     service_store.put(document(office="Une troisième"))

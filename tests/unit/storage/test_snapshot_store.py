@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("table")
 PK = f"CALENDAR#aes#{WEEK}"
 MADE_AT = str(round(NOW.timestamp() * 1000))
 WHOLE = encode(WeekSnapshot(NOW, [Seat(KEY, NOW)], is_full=False))
+NOT_IN_ORDER = encode(WeekSnapshot(NOW, [Seat(replace(KEY, unit=2), NOW), Seat(KEY, NOW)], is_full=False))
 
 
 def look(after: timedelta = timedelta(0)) -> bool:
@@ -85,6 +86,7 @@ def test_within_a_second_every_other_process_reads_the_snapshot_only() -> None:
         ({"made_at": {"N": MADE_AT}, "seats": {"B": zlib.compress(b"[]")}}, "1"),
         ({"made_at": {"N": MADE_AT}, "seats": {"B": zlib.compress(b'[false, "[]", [], "0"]')}}, "1"),
         ({"made_at": {"N": MADE_AT}, "seats": {"B": zlib.compress(b'[false, null, [["open", "x"]], "0"]')}}, "1"),
+        ({"made_at": {"N": MADE_AT}, "seats": {"B": NOT_IN_ORDER}}, "1"),
         ({"made_at": {"N": MADE_AT}, "seats": {"S": "text"}}, "1"),
         ({"made_at": {"S": "today"}, "seats": {"B": WHOLE}}, "1"),
         ({"made_at": {"N": "9" * 30}, "seats": {"B": WHOLE}}, "1"),
@@ -191,6 +193,18 @@ def test_a_snapshot_shows_a_week_as_its_calendar_does_and_not_when_a_freed_seat_
     moments = {moment for _, moment in json.loads(text)[2] if moment > 0}
     assert moments == {round(at.timestamp() * 1000) for at in (NOW - SECOND, NOW + hour)}
     assert "secret" not in text
+
+
+def test_a_snapshot_shows_what_changed_since_the_one_before_and_returns_the_other_seats_again() -> None:
+    first, second, third = (replace(KEY, unit=unit) for unit in (1, 2, 3))
+    before = [Seat(first, NOW), Seat(second, NOW), Seat(third, NOW)]
+    after = [Seat(first, NOW, State.CONFIRMED), Seat(second, NOW + SECOND), Seat(third, NOW)]
+    shown = decode("aes", NOW, encode(WeekSnapshot(NOW, before, is_full=False))).seats
+    shown_next = decode("aes", NOW + SECOND, encode(WeekSnapshot(NOW + SECOND, after, is_full=False))).seats
+    assert (shown, shown_next) == (before, after)
+    assert shown_next[2] is shown[2]
+    other = decode("other", NOW, encode(WeekSnapshot(NOW, before, is_full=False))).seats
+    assert {seat.key.service for seat in other} == {"other"}
 
 
 def test_ten_thousand_seats_of_which_half_are_taken_fit_into_two_read_units() -> None:

@@ -10,7 +10,7 @@ from chalicelib.domain import timetable
 from chalicelib.domain.seat import SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import items, recent, seat_store, service_store
+from chalicelib.storage import counter_items, items, recent, seat_keys, seat_store, service_store
 from chalicelib.web import clock
 from tests.client import AWA, AWA_TYPED, FIRST, Browser, count_taken_seats, get, link, post, refused, wednesday, wish
 from tests.conftest import document, fill
@@ -34,7 +34,7 @@ def service(table: None) -> Service:  # noqa: ARG001  # a fixture for its effect
 def lose(*keys: SeatKey) -> None:
     """These seats go to somebody else, and every process knows."""
     for key in keys:
-        row = items.seat_item(key)
+        row = seat_keys.seat_item(key)
         row.update(
             [items.SeatItem.state.set(State.CONFIRMED), items.SeatItem.until.set(clock.now() + timedelta(days=1))]
         )
@@ -90,7 +90,7 @@ def test_a_person_who_got_another_slot_can_go_on_or_give_the_seat_back() -> None
             person.press("Étape suivante", **AWA_TYPED)
             person.press("Valider et terminer")
             assert person.title == "Vous n’avez pas encore de rendez-vous"
-            row = items.seat_item(SeatKey(wednesday().date(), wednesday().replace(minute=5).time(), 1, "aes"))
+            row = seat_keys.seat_item(SeatKey(wednesday().date(), wednesday().replace(minute=5).time(), 1, "aes"))
             row.update([items.SeatItem.state.set(State.OPEN)])  # so that the next person can choose it
             recent.SEATS.clear()
         else:
@@ -130,7 +130,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_seat_is_counted_for_the_client_network_that_sent_the_answer() -> None:
     hold = post("/services/aes/holds", wish(5)).data["hold"]
     post(f"/holds/{hold}/captcha/answer", solved(hold))
-    (row,) = items.CounterItem.scan(items.CounterItem.pk.startswith("ORIGIN#"))
+    (row,) = counter_items.CounterItem.scan(counter_items.CounterItem.pk.startswith("ORIGIN#"))
     hours = (clock.now(), clock.now() - timedelta(minutes=1))  # the hour may have turned
     assert row.pk in {f"ORIGIN#{keys().client_network('127.0.0.1', hour)}" for hour in hours}
     assert int(row.number) == 1

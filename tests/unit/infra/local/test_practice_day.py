@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain import codec
 from chalicelib.domain.tokens import Keys
 from chalicelib.keys import keys
-from chalicelib.storage import items
+from chalicelib.storage import service_items
 from infra.local import practice_day
 from tests.conftest import document
 from tests.unit.infra.ops.bookings import NOW, key
@@ -18,7 +18,7 @@ SERVICE = codec.service_from_document(document())
 
 @pytest.mark.parametrize("hour", ["2026-12-02T23:00", "2026-12-03T08:40", "2026-12-03T22:59", "2026-10-25T01:30"])
 def test_at_any_hour_there_are_36_people_today_and_no_two_are_the_same(hour: str) -> None:
-    items.record_layout("aes", None)  # as a process that has read the services
+    service_items.record_layout("aes", None)  # as a process that has read the services
     now = datetime.fromisoformat(hour).replace(tzinfo=UTC)
     starts = practice_day.starts(SERVICE, now)
     assert {start.date() for start in starts} == {now.astimezone(SERVICE.zone).date()}

@@ -11,7 +11,7 @@ from chalicelib.booking import personal_data, requests
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
 from chalicelib.mail import outbox
-from chalicelib.storage import dynamodb, items, service_store
+from chalicelib.storage import dynamodb, seat_keys, service_items, service_store
 from infra.ops import damage, restore
 from tests.conftest import calls, client_error
 from tests.table import SHAPE
@@ -60,9 +60,9 @@ class Copying:
 @pytest.fixture
 def request_(service: Service) -> Iterator[requests.Request]:
     """A confirmed request, of a service whose seats are by week until 2027."""
-    items.service_item(service.id).update(actions=[items.ServiceItem.by_day_from.set("2027-W10")])
+    service_items.service_item(service.id).update(actions=[service_items.ServiceItem.by_day_from.set("2027-W10")])
     yield confirmed()
-    items.forget_layouts()
+    service_items.forget_layouts()
 
 
 def stored() -> Table:
@@ -72,9 +72,9 @@ def stored() -> Table:
 def key_of(table: Table, kind: str, request: requests.Request) -> tuple[str, str]:
     """Return the key of the item of a kind that belongs to the request."""
     if kind == "SERVICES":
-        return items.SERVICES, "aes"
+        return service_items.SERVICES, "aes"
     if kind == "SEATS":
-        return items.seat_primary_key(keys().read_link_token(request.token).seat)
+        return seat_keys.seat_primary_key(keys().read_link_token(request.token).seat)
     return next(key for key in table if key[0].startswith(kind))
 
 
@@ -307,7 +307,7 @@ def test_no_value_of_a_damaged_item_is_printed(request_: requests.Request, capsy
 @pytest.mark.usefixtures("request_")
 def test_a_moment_may_follow_the_option(capsys: pytest.CaptureFixture[str]) -> None:
     before = stored()
-    set_attribute((items.SERVICES, "aes"), "document", None)  # it is never due for erasure
+    set_attribute((service_items.SERVICES, "aes"), "document", None)  # it is never due for erasure
     restore.main(["test", "--damaged", "2026-11-30T08:55:00+01:00"], client=Copying(before))
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2] == "     1 can be repaired: run this again with --damaged --put-back"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.storage import dynamodb, items, seat_store, service_store
-from chalicelib.storage.items import ServiceItem
+from chalicelib.storage import dynamodb, items, seat_keys, seat_store, service_items, service_store
+from chalicelib.storage.service_items import ServiceItem
 from infra.ops import day_partitions
 from tests.conftest import fill
 from tests.unit.infra.ops.bookings import NOW, key
@@ -33,14 +33,14 @@ def put(*words: str) -> Any:
 
 def stored() -> str | None:
     """Return what the item of the service says, and let this process forget it."""
-    items.forget_layouts()
+    service_items.forget_layouts()
     service_store.clear_caches()
     return ServiceItem.get("SERVICES", "aes", consistent_read=True).by_day_from
 
 
 def pks() -> set[str]:
     fill(service_store.read("aes", NOW), NOW)
-    return {item.pk for item in items.Item.scan(items.is_seat_of("aes"))}
+    return {item.pk for item in items.Item.scan(seat_keys.is_seat_of("aes"))}
 
 
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_two_operators_never_record_two_weeks(monkeypatch: pytest.MonkeyPatch) -
 
     def meanwhile(*arguments: Any) -> str | None:
         week = read(*arguments)
-        items.service_item("aes").update(actions=[ServiceItem.by_day_from.set("2026-W50")])
+        service_items.service_item("aes").update(actions=[ServiceItem.by_day_from.set("2026-W50")])
         return week
 
     monkeypatch.setattr(day_partitions, "first_week", meanwhile)
@@ -123,7 +123,7 @@ def test_a_withdrawn_service_comes_back_with_the_week_that_processes_may_remembe
 
 def test_a_damaged_week_is_named_and_nothing_is_put() -> None:
     put("--yes")
-    items.service_item("aes").update(actions=[ServiceItem.by_day_from.set("soon")])
+    service_items.service_item("aes").update(actions=[ServiceItem.by_day_from.set("soon")])
     assert stored() == "soon"
     for command in (("services", "put", "aes.yaml", "--yes"), ("calendar", "aes")):
         ran = ops(*command)
@@ -134,7 +134,7 @@ def test_a_damaged_week_is_named_and_nothing_is_put() -> None:
 def test_seats_that_an_older_version_created_are_named_and_nothing_is_put() -> None:
     put("--yes")
     item = seat_store.new_item(key(), NOW)
-    item.pk = items.week_partition("aes", key().week)
+    item.pk = seat_keys.week_partition("aes", key().week)
     item.save()
     said = "an older version created seats of 2026-W50, which this one does not see: deploy that version again"
     for words in (("--dry-run",), ("--yes",)):

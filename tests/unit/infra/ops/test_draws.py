@@ -10,7 +10,7 @@ from chalicelib.allocation import entries
 from chalicelib.booking import personal_data, requests, schedule
 from chalicelib.domain.seat import DRAWN as DRAWN_BY
 from chalicelib.domain.service import Service
-from chalicelib.storage import items, seat_store, service_store
+from chalicelib.storage import seat_keys, seat_store, service_store
 from tests.conftest import draw_document, fill
 from tests.unit.allocation.entrants import CLOSES, WEEK, entered, entry_of, put_service
 from tests.unit.allocation.entrants import NOW as ENTERED_AT
@@ -72,7 +72,7 @@ def test_the_seats_of_a_draw_are_missing_when_its_window_opens_soon(
 
     assert missing() == 0
     for seat in seat_store.read_week(drawn.id, "2026-W52"):
-        items.seat_item(seat.key).delete()
+        seat_keys.seat_item(seat.key).delete()
     assert missing() == 1
 
 

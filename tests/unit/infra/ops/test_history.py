@@ -9,7 +9,8 @@ from chalicelib.desk import accounts, history
 from chalicelib.domain.agent import Role
 from chalicelib.domain.seat import State
 from chalicelib.storage import desk_items, history_store
-from chalicelib.storage.items import SeatItem, seat_item
+from chalicelib.storage.items import SeatItem
+from chalicelib.storage.seat_keys import seat_item
 from tests.unit.infra.ops.bookings import NOW, aes, book, key
 from tests.unit.infra.ops.program import ops
 from tests.unit.infra.servicefile.samples import changed

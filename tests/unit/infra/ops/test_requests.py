@@ -11,7 +11,7 @@ from chalicelib.booking import personal_data, requests
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
 from chalicelib.keys import keys
-from chalicelib.storage import items, lock_store, person_store, request_store, seat_store, service_store
+from chalicelib.storage import items, lock_store, person_store, request_store, seat_keys, seat_store, service_store
 from chalicelib.storage.items import PersonItem
 from tests.unit.infra.ops.bookings import ERASED, NOW, TUESDAY, book, close, key
 from tests.unit.infra.ops.program import audit_items, become, ops, table_without_audit, whole_table
@@ -133,7 +133,7 @@ def test_the_day_list_names_nobody_whose_details_belong_to_another_request() -> 
 
 @pytest.mark.usefixtures("two")
 def test_a_person_without_a_seat_item_is_found_as_long_as_their_details_are_kept() -> None:
-    items.seat_item(key(start="09:15")).delete()
+    seat_keys.seat_item(key(start="09:15")).delete()
     assert states("awa") == {FIRST: "ended"}
 
 

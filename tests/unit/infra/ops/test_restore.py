@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.seat import parse_key
-from chalicelib.storage import items
+from chalicelib.storage import seat_keys, service_items
 from infra.ops import restore
 from tests.conftest import document
 
@@ -19,12 +19,12 @@ def item_of(key: tuple[str, str], **attributes: Any) -> dict[str, Any]:
     return {"pk": {"S": key[0]}, "sk": {"S": key[1]}, **attributes}
 
 
-@pytest.mark.parametrize("of_services", [items.SERVICES, items.WITHDRAWN])
+@pytest.mark.parametrize("of_services", [service_items.SERVICES, service_items.WITHDRAWN])
 @pytest.mark.parametrize(("by_day_from", "partition"), [("2026-W51", "2026-12-16"), ("2026-W52", "2026-W51")])
 def test_the_lock_of_a_person_comes_back_whose_seat_is_where_the_restored_service_says(
     by_day_from: str, partition: str, of_services: str
 ) -> None:
-    items.forget_layouts()
+    service_items.forget_layouts()
     seat_key, lock_key, service_key = (
         (f"SEATS#many#{partition}", "2026-12-16T0900#001"),
         ("PERSON#a", "SERVICE#many"),
@@ -35,8 +35,8 @@ def test_the_lock_of_a_person_comes_back_whose_seat_is_where_the_restored_servic
     lock = item_of(lock_key, seat={"S": REF}, hold={"S": "h"}, person={"S": "b"}, erase_at={"N": "4102444800"})
     before = {service_key: item_of(service_key, **many), seat_key: item_of(seat_key, **seat), lock_key: lock}
     live = {key: stored for key, stored in before.items() if stored is not lock}
-    items.record_layout("many", by_day_from)
-    row = items.seat_item(parse_key(REF))
+    service_items.record_layout("many", by_day_from)
+    row = seat_keys.seat_item(parse_key(REF))
     assert (row.pk, row.sk) in before
-    items.forget_layouts()
+    service_items.forget_layouts()
     assert list(restore.lost(before, live, NOW)) == [lock]

@@ -11,7 +11,7 @@ from chalicelib.booking import schedule
 from chalicelib.domain.seat import BY_RULES, State
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_maintenance, seat_store, service_store
-from chalicelib.storage.items import ServiceItem
+from chalicelib.storage.service_items import ServiceItem
 from infra.servicefile import reader
 from tests.conftest import MONDAY, document, fill
 from tests.unit.infra.ops.bookings import ERASED, NOW, book, key

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
-from chalicelib.storage import items, seat_maintenance, seat_store, service_store
+from chalicelib.storage import seat_keys, seat_maintenance, seat_store, service_store
 from tests.conftest import MONDAY, document, fill
 from tests.unit.infra.ops.bookings import NOW, book, close, key
 from tests.unit.infra.ops.bookings import TUESDAY as CLOSED_TUESDAY
@@ -175,7 +175,7 @@ def few(**changes: Any) -> Service:
 def test_an_extra_seat_that_opened_later_does_not_delay_a_week_that_was_full() -> None:
     put = few()
     seat = key("2026-12-15", "09:15")
-    items.seat_item(seat).delete()
+    seat_keys.seat_item(seat).delete()
     hold_all(put, "2026-W51")
     extra(seat, MONDAY - timedelta(seconds=1))
     (release,) = figures()["releases"]

@@ -12,8 +12,8 @@ from chalicelib.domain.seat import BY_OPERATOR, Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.mail import outbox
 from chalicelib.mail.letter_kinds import LetterKind
-from chalicelib.storage import items, person_store, seat_maintenance, seat_store, service_store
-from chalicelib.storage.items import ServiceItem
+from chalicelib.storage import person_store, seat_keys, seat_maintenance, seat_store, service_store
+from chalicelib.storage.service_items import ServiceItem
 from infra.ops import withdraw as program
 from infra.ops.stored_services import read_withdrawn
 from tests.conftest import MONDAY, document, fill
@@ -209,7 +209,7 @@ def test_past_applicants_keep_their_rights_and_no_letter_fails() -> None:
 def test_the_mailer_sends_nothing_for_an_erased_seat() -> None:
     book(key())
     seat = seat_store.read(key())
-    items.seat_item(key()).delete()
+    seat_keys.seat_item(key()).delete()
     _no_letter(seat)
 
 
