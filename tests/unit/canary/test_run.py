@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from chalicelib import settings
+from chalicelib.booking.request_limits import MOST_CAPTCHAS
 from chalicelib.canary import run as canary
 from chalicelib.canary.booking_trial import BookingTrial
 from chalicelib.canary.entry_trial import EntryTrial
 from chalicelib.canary.hidden_items import MOST_OF_SHARD, HiddenItems
-from chalicelib.canary.trial import StepFailed, Trial
+from chalicelib.canary.trial import FURTHER_CAPTCHAS, StepFailed, Trial
 from chalicelib.domain.service import NEVER_DRAWN
 from chalicelib.storage import dynamodb, entry_keys, pulse_store, service_store
 from chalicelib.storage.items import Item
@@ -232,6 +233,10 @@ def test_entries_of_visitors_are_deleted_a_number_at_a_time() -> None:
     for expected in (1, 0):
         items.delete_entries()
         assert items_left() == expected
+
+
+def test_a_trial_solves_as_many_further_captchas_as_a_request_can_owe() -> None:
+    assert FURTHER_CAPTCHAS == MOST_CAPTCHAS
 
 
 @pytest.mark.usefixtures("stage")
