@@ -11,17 +11,19 @@ from chalicelib.domain.draw_record import Draw, Stage
 from chalicelib.domain.draw_window import Window
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.seat import week_of
-from chalicelib.domain.service import Service
+from chalicelib.domain.service import NEVER_DRAWN, Service
 from chalicelib.storage import draw_store, service_store
 
 
 def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_round) -> None:
     """Carry on the draws of all services as far as the clock allows, and end the entries whose time has run out.
 
-    Idempotent; a late, missed or doubled run does no harm.
+    Idempotent; a late, missed or doubled run does no harm. The service whose draw the canary enters is left out.
     """
     overdue = 0
     for service in service_store.read_all(clock()):
+        if service.id == NEVER_DRAWN:
+            continue
         try:
             (_run_service if service.draw else _finish)(service, clock, randomness)
             overdue += overview.count_overdue(service, clock(), result_letters.letters_a_run())

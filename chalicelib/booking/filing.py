@@ -7,12 +7,13 @@ from chalicelib.booking import holds, request_limits, requests
 from chalicelib.booking.hold import BRIEF_CONFIRMATION, Held
 from chalicelib.booking.locks import lock_rule, other_keys, person_keys
 from chalicelib.booking.requests import Request
-from chalicelib.domain import entry
+from chalicelib.domain import emails, entry
 from chalicelib.domain.entry import Entry
 from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Details, Person
-from chalicelib.domain.refusals import AlreadyRequested, HoldExpired, InvalidFields, WrongAllocation
+from chalicelib.domain.refusals import AlreadyRequested, HoldExpired, InvalidFields, NotFound, WrongAllocation
 from chalicelib.domain.seat import State
+from chalicelib.domain.service import NEVER_DRAWN, Service
 from chalicelib.keys import keys, keys_of
 from chalicelib.storage import request_store, seat_store
 
@@ -27,13 +28,15 @@ def file(hold: Held, details: Details, *, now: datetime, ip_address: str = "") -
     Idempotent: the same form again returns the same request, or corrects its e-mail address. Raises AlreadyRequested
     when the person or the e-mail address has another live request, and CaptchaRequired when the request owes another
     captcha over a limit (see `request_limits`). Raises WrongAllocation for an entry in a service that has stopped
-    drawing. A refusal leaves nothing behind. Costs 6 write units, and 4 for each other secret of the stage.
+    drawing, and NotFound for a visitor in the draw of the canary. A refusal leaves nothing behind. Costs 6 write units,
+    and 4 for each other secret of the stage.
     """
     if hold.is_filed:
         return _change_email(hold, _filed_request(hold, details), details.email, now)
     service, seat = hold.service, hold.carrier
     if isinstance(seat, Entry) and not service.draw:
         raise WrongAllocation
+    _refuse_if_not_canary(service, details.email)
     request_limits.check(hold, details.email, ip_address, now)
     person = Person(
         key=keys().person_key(details.first_name, details.last_name, details.birth_date),
@@ -62,6 +65,15 @@ def file(hold: Held, details: Details, *, now: datetime, ip_address: str = "") -
         return _filed_request(holds.view_ready(hold.id, now), details)
     filed = replace(seat, state=State.PENDING, person=person.key, filed_at=now, until=until)
     return requests.request_of(service, filed, person)
+
+
+def _refuse_if_not_canary(service: Service, email: str) -> None:
+    """Raise NotFound for a visitor in the draw of the canary. Nobody is drawn there, and every run ends all entries.
+
+    Otherwise a visitor could have one letter after another sent to the e-mail address of somebody else.
+    """
+    if service.id == NEVER_DRAWN and not email.endswith(emails.SIMULATOR):
+        raise NotFound
 
 
 def _filed_request(hold: Held, details: Details) -> Request:
@@ -120,6 +132,7 @@ def _change_email(hold: Held, request: Request, email: str, now: datetime) -> Re
         return request
     if not email_changes_left(hold, person, now):
         raise InvalidFields({"email": EMAIL_FIXED})
+    _refuse_if_not_canary(hold.service, email)
     until = _confirm_before(hold, seat.filed_at)
     own = keys_of(person)
     new_email = request_store.NewEmail(

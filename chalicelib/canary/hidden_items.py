@@ -1,4 +1,4 @@
-"""Read, create and delete the items of a hidden service, which a trial leaves in the table until its end."""
+"""Read, create and delete the items of hidden services, which a trial leaves in the table until its end."""
 
 import json
 from dataclasses import dataclass
@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain import timetable
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import Key, SeatKey
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import Keys
-from chalicelib.storage import items, seat_keys, seat_store
+from chalicelib.storage import counter_items, entry_keys, items, seat_keys, seat_store
+
+MOST_OF_SHARD = 25
+"""How many entries of a shard are deleted at once. A run leaves one; more are those of visitors, and delay no run."""
 
 Attributes = dict[str, Any]
 """The attributes of an item, as DynamoDB sends them."""
@@ -17,7 +20,7 @@ Attributes = dict[str, Any]
 
 @dataclass(frozen=True)
 class HiddenItems:
-    """The seats of a hidden service in a table, and the persons who hold them."""
+    """The seats and entries of a hidden service in a table, and the persons who have them."""
 
     client: Any
     """A client of DynamoDB. The functions have no paginators."""
@@ -25,12 +28,12 @@ class HiddenItems:
     keys: Keys
     service: Service
 
-    def seat(self, key: SeatKey) -> Attributes:
-        """Read the item of a seat."""
+    def seat(self, key: Key) -> Attributes:
+        """Read the item of a seat or an entry."""
         return self._read(seat_keys.seat_item(key))
 
-    def sent_letters(self, key: SeatKey) -> str:
-        """Return the marks of the letters that were sent about the request on a seat."""
+    def sent_letters(self, key: Key) -> str:
+        """Return the marks of the letters that were sent about the request on a seat or an entry."""
         person_key = self.seat(key).get("person", {}).get("S", "")
         person = self._read(items.person_item(person_key, self.service.id)) if person_key else {}
         return str(person.get("sent", {}).get("S", ""))
@@ -49,16 +52,33 @@ class HiddenItems:
         """
         weeks = timetable.weeks_to_create(self.service, now)
         for partition in (pk for week in weeks for pk in seat_keys.seat_partitions(self.service.id, week)):
-            answer = self.client.query(
-                TableName=self.table,
-                ConsistentRead=True,
-                KeyConditionExpression="pk = :partition",
-                ExpressionAttributeValues={":partition": {"S": partition}},
-            )
-            for seat in answer["Items"]:
-                if person_key := seat.get("person", {}).get("S", ""):
-                    self.delete_person(person_key)
-                self._delete(items.Item(seat["pk"]["S"], seat["sk"]["S"]))
+            for seat in self._query(partition):
+                self._delete_carrier(seat)
+
+    def delete_entries(self) -> None:
+        """Delete the entries in the draws, with the items of their persons and their holds."""
+        for shard in range(entry_keys.SHARDS):
+            for entry in self._query(entry_keys.partition(self.service.id, shard), Limit=MOST_OF_SHARD):
+                for name in ("hold", "past"):
+                    if hold := entry.get(name, {}).get("S", ""):
+                        self._delete(counter_items.waiting_item(hold))
+                self._delete_carrier(entry)
+
+    def _query(self, partition: str, **options: int) -> list[Attributes]:
+        answer = self.client.query(
+            TableName=self.table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+            **options,
+        )
+        rows: list[Attributes] = answer["Items"]
+        return rows
+
+    def _delete_carrier(self, carrier: Attributes) -> None:
+        if person_key := carrier.get("person", {}).get("S", ""):
+            self.delete_person(person_key)
+        self._delete(items.Item(carrier["pk"]["S"], carrier["sk"]["S"]))
 
     def delete_person(self, person_key: str) -> None:
         """Delete a person item of the hidden service, and the lock of its e-mail address."""

@@ -1,7 +1,7 @@
-"""The canary: the trial that a schedule makes every five minutes, at the URL that applicants use."""
+"""The canary: the trials that a schedule makes every five minutes, at the URL that applicants use."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -9,22 +9,33 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import log, settings
 from chalicelib.canary.api import Api
+from chalicelib.canary.booking_trial import BookingTrial
+from chalicelib.canary.entry_trial import EntryTrial
 from chalicelib.canary.hidden_items import HiddenItems
-from chalicelib.canary.trial import StepFailed, Trial
+from chalicelib.canary.trial import StepFailed
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.service import NEVER_DRAWN
 from chalicelib.keys import keys
 from chalicelib.storage import dynamodb, pulse_store, service_store
 
 SERVICE = "canari"
-"""The id of the canary's hidden service, which each deployment puts in place."""
+"""The id of the hidden service on which the canary books. Each deployment puts it in place, and that of its draw."""
 PATIENCE = 45.0
-"""Seconds to wait for a step. A run waits five times at most, which fits into the function's four minutes."""
+"""Seconds to wait for a step."""
+LONGEST = 180.0
+"""Seconds after which a run makes no further call: its last call and the end fit into the function's four minutes."""
 
 
-def hidden_items(now: datetime) -> HiddenItems:
-    """Return the items of the canary's hidden service. Raises NotFound when nobody has put it."""
+def hidden_items(service_id: str, now: datetime) -> HiddenItems:
+    """Return the items of a hidden service of the canary. Raises NotFound when nobody has put it."""
     client = dynamodb.connection().connection.client
-    return HiddenItems(client, settings.current().table, keys(), service_store.read(SERVICE, now))
+    return HiddenItems(client, settings.current().table, keys(), service_store.read(service_id, now))
+
+
+def steps(api: Api, now: datetime, patience: float, ends: float) -> Iterator[str]:
+    """Run the steps of both trials: book an appointment, then enter a draw."""
+    yield from BookingTrial(api, hidden_items(SERVICE, now), now, patience, ends).steps()
+    yield from EntryTrial(api, hidden_items(NEVER_DRAWN, now), now, patience, ends).steps()
 
 
 def run(
@@ -32,9 +43,10 @@ def run(
     *,
     connect: Callable[[str], Api] = Api,
     patience: float = PATIENCE,
+    longest: float = LONGEST,
     timer: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Make one trial and record whether it passed, and how long it took. A run that was cut is cleaned up by the next.
+    """Make both trials, and record whether they passed and how long it took. The next run deletes what a cut one left.
 
     A failed trial is no error of this function: its metric sets off the alarm. Without a public URL, as in a plain
     `chalice deploy`, there is nothing to try.
@@ -46,7 +58,7 @@ def run(
     started = timer()
     failure = None
     try:
-        for _ in Trial(connect(url), hidden_items(now), now, patience).steps():
+        for _ in steps(connect(url), now, patience, time.monotonic() + longest):
             pass
         took = timedelta(seconds=timer() - started)
         pulse_store.record_success(now + took, took)

@@ -1,32 +1,31 @@
-"""One trial of a stage: book, confirm and erase one appointment as an applicant does.
+"""A trial of a stage: it does with a hidden service what an applicant does, and leaves nothing.
 
 It has the stage's secret, with which it solves the captcha and makes the link of the e-mail. The e-mails go to SES's
 mailbox simulator. The mailer's marks on the person item show that they were sent.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from datetime import time as wall_time
+from datetime import date, datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.canary.api import Answer, Api
 from chalicelib.canary.hidden_items import HiddenItems
+from chalicelib.domain import emails
 from chalicelib.domain.rng import RNG
-from chalicelib.domain.seat import SeatKey
+from chalicelib.domain.seat import Key
 from chalicelib.domain.service import Service
 
-AHEAD = timedelta(days=3)
-START = wall_time(9)
-OPENED = timedelta(hours=1)
-"""The age of the opened seat. A function whose clock is a few minutes slow must still see it as open."""
-EMAIL = "success+{}@simulator.amazonses.com"
+EMAIL = "success+{}" + emails.SIMULATOR
+FURTHER_CAPTCHAS = 3
+"""How many more captchas a request may owe: the holds of a trial are from one client network."""
 T = TypeVar("T")
 
 
@@ -34,29 +33,26 @@ class StepFailed(Exception):
     """A step of the trial had another answer than expected. The message has no personal data."""
 
 
-def seat_key(service: Service, now: datetime) -> SeatKey:
-    """Return the seat to book. Its week is shown by the hidden service at `now` and as long as the trial runs."""
-    return SeatKey(now.astimezone(service.zone).date() + AHEAD, START, 1, service.id)
-
-
 @dataclass(frozen=True)
 class Trial:
-    """One run at a moment. `patience` is how many seconds it waits for a step."""
+    """One run at a moment. `patience` is how many seconds it waits for a step.
+
+    No step begins after `ends`, a reading of `time.monotonic`. A call that has begun takes up to 30 s more.
+    """
 
     api: Api
     items: HiddenItems
     now: datetime
     patience: float
+    ends: float = math.inf
+
+    part: ClassVar[str]
+    """What messages call the trial."""
 
     @property
     def service(self) -> Service:
         """The hidden service."""
         return self.items.service
-
-    @cached_property
-    def seat(self) -> SeatKey:
-        """The seat that the trial books."""
-        return seat_key(self.service, self.now)
 
     @cached_property
     def details(self) -> dict[str, str]:
@@ -72,70 +68,75 @@ class Trial:
         The trial deletes its items at the end, also after a failure.
         """
         page = f"/services/{self.service.id}"
-        self.wait_for("the API", lambda: self.api.call("GET", "/health")[0] == HTTPStatus.OK or None)
-        yield "the API answers"
-        self.wait_for("the hidden service", lambda: self.api.call("GET", page)[0] == HTTPStatus.OK or None)
-        self.clear()  # an interrupted run may have left items
+        self.wait_for("the hidden service", lambda: self.call("GET", page)[0] == HTTPStatus.OK or None)
+        self.clear_earlier()
         passed = False
         try:
-            self.open_seat()
-            hold = self.wait_for("a hold", self.place_hold)
-            yield "a seat can be held"
-            yield from self.book(hold)
+            yield from self.apply()
             passed = True
         finally:
             with suppress(*(() if passed else (BotoCoreError, ClientError))):  # the first failure is the one to report
                 self.clear()
         yield "nothing is left of it"
 
-    def book(self, hold: str) -> Iterator[str]:
-        """Run the steps from the captcha to the erasure."""
-        challenge = self.expect(201, "POST", f"/holds/{hold}/captcha")["challenge"]
-        answer = {"challenge": challenge, "answer": self.items.keys.picture_answer(challenge)}
-        # A hold that waits for its seat gets the seat, and another token, for the right answer.
-        hold = str(self.expect(200, "POST", f"/holds/{hold}/captcha/answer", answer).get("hold", hold))
-        yield "the captcha is shown, and accepts what it shows"
-        self.expect(202, "POST", f"/holds/{hold}/details", self.details)
-        link = f"/requests/{self.items.keys.link_token(self.seat, self.items.seat(self.seat)['hold']['S'])}"
-        self.wait_for("the first e-mail", lambda: "confirm" in self.items.sent_letters(self.seat) or None)
-        yield "a request is filed, and its letter has left"
-        self.expect(200, "POST", f"{link}/confirmation")
-        self.wait_for("the convocation", lambda: "convocation" in self.items.sent_letters(self.seat) or None)
-        yield "it is confirmed, and the convocation has left"
-        self.expect(200, "POST", f"{link}/erasure")
-        yield "it is erased"
+    def apply(self) -> Iterator[str]:
+        """Run the steps of an applicant."""
+        raise NotImplementedError
 
-    def open_seat(self) -> None:
-        """Create the seat to book. The hidden service's rules create none."""
-        self.items.open_seat(self.seat, self.now - OPENED)
-
-    def place_hold(self) -> str | None:
-        """Hold that seat and return the hold token, or None while the functions do not see the seat yet."""
-        wish = {"date": self.seat.day.isoformat(), "start": f"{START:%H:%M}", "conditions_accepted": True}
-        status, answer = self.api.call("POST", f"/services/{self.service.id}/holds", wish)
-        return str(answer["hold"]) if status == HTTPStatus.CREATED else None
+    def clear_earlier(self) -> None:
+        """Delete what interrupted runs have left."""
+        raise NotImplementedError
 
     def clear(self) -> None:
-        """Delete the items of this run's person and of all earlier runs."""
+        """Delete the items of this run's person."""
         birth_date = date.fromisoformat(self.details["birth_date"])
         self.items.delete_person(
             self.items.keys.person_key(self.details["first_name"], self.details["last_name"], birth_date)
         )
-        self.items.delete_seats(self.now)
+
+    def pass_captcha(self, hold: str) -> str:
+        """Solve the captcha of a hold. Return its token, another one if it waited for its seat or its entry."""
+        challenge = self.expect(201, "POST", f"/holds/{hold}/captcha")["challenge"]
+        answer = {"challenge": challenge, "answer": self.items.keys.picture_answer(challenge)}
+        return str(self.expect(200, "POST", f"/holds/{hold}/captcha/answer", answer).get("hold", hold))
+
+    def file(self, hold: str, key: Key) -> str:
+        """File the details of a hold, with the further captchas that it owes. Return the path of the link."""
+        for _ in range(1 + FURTHER_CAPTCHAS):
+            status, answer = self.call("POST", f"/holds/{hold}/details", self.details)
+            if status == HTTPStatus.ACCEPTED:
+                return f"/requests/{self.items.keys.link_token(key, self.items.seat(key)['hold']['S'])}"
+            if not str(answer.get("type")).endswith(":captcha-required"):
+                break
+            self.pass_captcha(hold)
+        raise self.failed("expected 202")
+
+    def wait_for_letter(self, what: str, mark: str, key: Key) -> None:
+        """Wait until the mailer has marked a letter about the request on a seat or an entry as sent."""
+        self.wait_for(what, lambda: mark in self.items.sent_letters(key) or None)
 
     def expect(self, status: int, method: str, path: str, body: object = None) -> Answer:
         """Call the API and return its answer. Raise StepFailed for another status."""
-        actual, answer = self.api.call(method, path, body)
+        actual, answer = self.call(method, path, body)
         if actual != status:
-            raise StepFailed(f"{self.api.latest}; expected {status}")
+            raise self.failed(f"expected {status}")
         return answer
+
+    def call(self, method: str, path: str, body: object = None) -> tuple[int, Answer]:
+        """Call the API, unless the trial has taken too long."""
+        if time.monotonic() > self.ends:
+            raise self.failed("the run has taken too long")
+        return self.api.call(method, path, body)
 
     def wait_for(self, what: str, look: Callable[[], T | None]) -> T:
         """Call `look` until it returns something. Raise StepFailed when it takes too long."""
-        deadline = time.monotonic() + self.patience
+        deadline = min(time.monotonic() + self.patience, self.ends)
         while (value := look()) is None:
             if time.monotonic() > deadline:
-                late = f"{what} did not come within {self.patience:.0f} seconds at {self.api.url}"
-                raise StepFailed(f"{self.api.latest}; {late}")
+                raise self.failed(f"{what} did not come within {self.patience:.0f} seconds at {self.api.url}")
             time.sleep(min(0.5, self.patience))
         return value
+
+    def failed(self, reason: str) -> StepFailed:
+        """Return the failure of the latest step."""
+        return StepFailed(f"{self.part}: {self.api.latest}; {reason}")

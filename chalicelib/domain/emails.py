@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+SIMULATOR = "@simulator.amazonses.com"
+"""How the addresses of SES's mailbox simulator end. Nobody reads what is sent to them."""
 _WITH_PLUS_TAGS = {
     *("gmail.com", "googlemail.com", "proton.me", "protonmail.com", "pm.me", "icloud.com", "me.com", "mac.com"),
     *("outlook.com", "outlook.fr", "hotmail.com", "hotmail.fr", "live.com", "live.fr", "msn.com"),

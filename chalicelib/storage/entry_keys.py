@@ -11,9 +11,14 @@ _ENTRIES = "ENTRIES#"
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
+def all_entries_prefix(service_id: str) -> str:
+    """Return how the partitions of all entries of a service begin."""
+    return f"{_ENTRIES}{service_id}#"
+
+
 def partition(service_id: str, shard: int) -> str:
     """Return the partition of a shard, from 0, of the entries of a service."""
-    return f"{_ENTRIES}{service_id}#{shard:02}"
+    return f"{all_entries_prefix(service_id)}{shard:02}"
 
 
 def primary_key(key: EntryKey) -> tuple[str, str]:

@@ -4,7 +4,8 @@ from datetime import date
 
 from chalicelib.canary import run as canary
 from chalicelib.domain.seat import State
-from chalicelib.storage import seat_keys
+from chalicelib.domain.service import NEVER_DRAWN
+from chalicelib.storage import entry_keys, seat_keys
 from infra.deploy import smoke
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.cloudformation import NEVER_USED
@@ -45,7 +46,7 @@ def count_appointments(deployment: Deployment, today: date) -> int:
         Select="COUNT",
         ConsistentRead=True,
         FilterExpression="#state IN (:pending, :confirmed, :arrived, :called) AND sk >= :today"
-        " AND NOT begins_with(pk, :smoke) AND NOT begins_with(pk, :canary)",
+        " AND NOT begins_with(pk, :smoke) AND NOT begins_with(pk, :canary) AND NOT begins_with(pk, :entries)",
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={
             ":pending": {"S": State.PENDING},
@@ -55,6 +56,7 @@ def count_appointments(deployment: Deployment, today: date) -> int:
             ":today": {"S": today.isoformat()},
             ":smoke": {"S": seat_keys.all_seats_prefix(smoke.hidden_service().id)},
             ":canary": {"S": seat_keys.all_seats_prefix(canary.SERVICE)},
+            ":entries": {"S": entry_keys.all_entries_prefix(NEVER_DRAWN)},
         },
     )
     try:

@@ -1,21 +1,26 @@
-"""The smoke test of a deployed stage: the trial of `chalicelib/canary`, with the keys of who deploys.
+"""The smoke test of a deployed stage: the booking of `chalicelib/canary`, with the keys of who deploys.
 
-The deployer may read the stage's secret, which the trial needs.
+The deployer may read the stage's secret, which the trial needs. The draw is left to the canary, which tries it within
+five minutes: functions that cached the services before a deployment added the hidden ones do not know them for a
+minute.
 """
 
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.canary import run as canary
 from chalicelib.canary.api import Api
+from chalicelib.canary.booking_trial import BookingTrial
 from chalicelib.canary.hidden_items import HiddenItems
 from chalicelib.canary.trial import StepFailed, Trial
 from chalicelib.domain import codec
-from chalicelib.domain.service import Service
+from chalicelib.domain.service import NEVER_DRAWN, Beacon, Service
 from chalicelib.domain.tokens import Keys
 from chalicelib.storage import service_items
 from infra.deploy.aws import CannotDeploy
@@ -39,22 +44,32 @@ def hidden_service() -> Service:
 
 
 def write_files(folder: Path) -> list[Path]:
-    """Write the files of both hidden services: that of the smoke test, and the same under the id of the canary.
+    """Write the files of the hidden services: that of the smoke test, the same for the canary, and one with a draw.
 
-    Each has its own, so that neither deletes the seat that the other is booking.
+    The smoke test and the canary have their own, so that neither deletes the seat that the other is booking.
     """
-    text = SERVICE_FILE.read_text("utf-8")
-    files = {name: folder / f"{name}.yaml" for name in (hidden_service().id, canary.SERVICE)}
-    for name, file in files.items():
-        file.write_text(text.replace(f"id: {hidden_service().id}\n", f"id: {name}\n", 1), "utf-8")
-    return list(files.values())
+    document = yaml.safe_load(SERVICE_FILE.read_text("utf-8"))
+    documents = (document, document | {"id": canary.SERVICE}, _with_draw(document))
+    files = []
+    for each in documents:
+        files.append(folder / f"{each['id']}.yaml")
+        files[-1].write_text(yaml.safe_dump(each, allow_unicode=True, sort_keys=False), "utf-8")
+    return files
 
 
-def prepare(deployment: Deployment, api: Api, keys: Keys, now: datetime, *, patience: float = PATIENCE) -> Trial:
+def _with_draw(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the hidden service whose draw the canary enters. Its window is open all week."""
+    moment = {"day": "monday", "at": "00:00"}
+    rules = {"opens": moment, "closes": moment.copy(), "weeks_ahead": 0, "seniority_percent": 0, "preferences": 1}
+    kept = {part: text for part, text in document.items() if part not in {"release", "seat_after"}}
+    return kept | {"id": NEVER_DRAWN, "allocation": "draw", "draw": rules | {"beacon": str(Beacon.DRAND)}}
+
+
+def prepare(deployment: Deployment, api: Api, keys: Keys, now: datetime, *, patience: float = PATIENCE) -> BookingTrial:
     """Return the trial of a stage."""
     service = hidden_service()
     service_items.record_layout(service.id, None)  # its few seats never have a partition for each day
-    return Trial(api, HiddenItems(deployment.client("dynamodb"), deployment.table, keys, service), now, patience)
+    return BookingTrial(api, HiddenItems(deployment.client("dynamodb"), deployment.table, keys, service), now, patience)
 
 
 def run(stage: str, trial: Trial) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from gettext import gettext as _
 
 from chalicelib.domain.codec import WEEKDAYS
-from chalicelib.domain.service import Allocation, Beacon
+from chalicelib.domain.service import NEVER_DRAWN, Allocation, Beacon
 from infra.servicefile.findings import Finding, Readable
 from infra.servicefile.openings import DAY, Document, minutes_of_week, openings_of
 from infra.servicefile.rules import undeliverable
@@ -44,7 +44,7 @@ def warnings(document: Document) -> Iterator[Finding]:
     """Return what is allowed but may not be meant."""
     if "draw" not in document:
         return
-    if (length := _length(document)) < SHORT:
+    if 0 < (length := _length(document)) < SHORT:
         problem = _("the window is open for {} hours: not everybody can enter in this time").format(length // 60)
         yield Finding(("draw", "closes"), problem, _("Let it be open for a day or longer"))
     if document["draw"]["beacon"] == Beacon.COMMITMENT:
@@ -102,6 +102,8 @@ def _sides(document: Document) -> tuple[dict[str, str], dict[str, str]]:
 
 def _window(document: Document) -> Iterator[Finding]:
     length, opens = _length(document), document["draw"]["opens"]
+    if not length and document.get("id") == NEVER_DRAWN:
+        return  # there is no draw between two windows
     if not length:
         problem = _("the window opens and closes on {} at {}").format(_(opens["day"]), opens["at"])
         yield Finding(("draw", "closes"), problem, _("Set `closes` to a later time of the week"))

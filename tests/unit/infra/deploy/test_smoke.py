@@ -9,17 +9,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.booking import holds
-from chalicelib.canary.trial import StepFailed, Trial, seat_key
+from chalicelib.canary.booking_trial import BookingTrial, seat_key
+from chalicelib.canary.trial import StepFailed
 from chalicelib.domain import calendar, timetable
 from chalicelib.keys import keys
-from chalicelib.storage import dynamodb, seat_store, service_store
+from chalicelib.storage import seat_store, service_store
 from infra.deploy import smoke
 from infra.deploy.aws import CannotDeploy
 from infra.deploy.removal import count_appointments
 from infra.deploy.smoke import SmokeTestFailed
-from infra.deploy.stacks import Deployment
 from infra.servicefile import reader
-from tests.unit.canary.simulation import SimulatedApi, left
+from tests.unit.canary.simulation import SimulatedApi, left, the_table
 
 PARIS = ZoneInfo("Europe/Paris")
 MONDAY_MIDNIGHT = datetime(2026, 11, 23, tzinfo=PARIS)
@@ -34,26 +34,14 @@ STEPS = [
 ]
 
 
-class OneTable(Deployment):
-    """A stage that uses the table of the unit tests."""
-
-    @property
-    def table(self) -> str:
-        return "guichet-test"
-
-
-def the_table() -> OneTable:
-    return OneTable("trial", lambda _service: dynamodb.connection().connection.client)
-
-
 @pytest.fixture
-def smoke_test(table: None) -> Trial:  # noqa: ARG001  # a fixture for its effect
+def smoke_test(table: None) -> BookingTrial:  # noqa: ARG001  # a fixture for its effect
     (document,) = reader.read([smoke.SERVICE_FILE], today=date(2026, 11, 23)).documents
     service_store.put(document)
     return prepared(MONDAY_MIDNIGHT)
 
 
-def prepared(now: datetime, **simulation: Any) -> Trial:
+def prepared(now: datetime, **simulation: Any) -> BookingTrial:
     now = now.astimezone(UTC)
     return smoke.prepare(the_table(), SimulatedApi(now, **simulation), keys(), now, patience=0)
 
@@ -86,14 +74,14 @@ def test_the_seat_is_in_a_week_that_the_hidden_service_shows_at_every_hour(momen
 
 
 @pytest.mark.parametrize("weekday", range(7))
-def test_the_smoke_test_passes_on_every_weekday_and_leaves_nothing(smoke_test: Trial, weekday: int) -> None:
+def test_the_smoke_test_passes_on_every_weekday_and_leaves_nothing(smoke_test: BookingTrial, weekday: int) -> None:
     for time_of_day in (timedelta(), timedelta(hours=23, minutes=59)):
         now = smoke_test.now + timedelta(days=weekday) + time_of_day
         assert list(prepared(now).steps()) == STEPS
         assert left() == []
 
 
-def test_on_a_sunday_the_first_free_seat_of_the_hidden_service_is_the_one_of_the_test(smoke_test: Trial) -> None:
+def test_on_a_sunday_the_first_free_seat_of_the_hidden_service_is_the_one_of_the_test(smoke_test: BookingTrial) -> None:
     sunday = prepared(smoke_test.now + timedelta(days=6, hours=12))
     sunday.open_seat()
     hold = holds.place("essai", holds.Wish(None, conditions_accepted=True), now=sunday.now)
@@ -107,7 +95,7 @@ def test_a_hold_that_waits_gets_its_seat_and_another_token_at_the_captcha() -> N
 
 
 @pytest.mark.parametrize("done", range(7))
-def test_an_interrupted_run_does_not_stop_the_next_one(smoke_test: Trial, done: int) -> None:
+def test_an_interrupted_run_does_not_stop_the_next_one(smoke_test: BookingTrial, done: int) -> None:
     interrupted = prepared(smoke_test.now)
     interrupted.open_seat()
     if done:
@@ -122,7 +110,7 @@ def test_an_interrupted_run_does_not_stop_the_next_one(smoke_test: Trial, done: 
     assert left() == []
 
 
-def test_seats_of_earlier_runs_on_other_days_are_deleted_too(smoke_test: Trial) -> None:
+def test_seats_of_earlier_runs_on_other_days_are_deleted_too(smoke_test: BookingTrial) -> None:
     prepared(smoke_test.now - timedelta(days=1)).open_seat()
     prepared(smoke_test.now + timedelta(days=4)).open_seat()
     assert list(smoke_test.steps()) == STEPS
@@ -145,7 +133,7 @@ def test_seats_of_earlier_runs_on_other_days_are_deleted_too(smoke_test: Trial) 
 def test_a_step_that_fails_quotes_the_answer_and_leaves_nothing(path: str, line: str) -> None:
     with pytest.raises(SmokeTestFailed) as failed:
         list(smoke.run("trial", prepared(MONDAY_MIDNIGHT, failing=(path,))))
-    assert str(failed.value).startswith(f"guichet: smoke test: {line}")
+    assert str(failed.value).startswith(f"guichet: smoke test: booking: {line}")
     assert "\n" not in str(failed.value)
     assert left() == []
 
@@ -157,8 +145,8 @@ def test_a_letter_that_is_not_sent_is_named_with_the_last_answer() -> None:
     assert left() == []
 
 
-def test_an_error_of_aws_in_the_test_itself_does_not_blame_the_stage(smoke_test: Trial) -> None:
-    class Denied(Trial):
+def test_an_error_of_aws_in_the_test_itself_does_not_blame_the_stage(smoke_test: BookingTrial) -> None:
+    class Denied(BookingTrial):
         def open_seat(self) -> None:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutItem")
 
@@ -169,7 +157,7 @@ def test_an_error_of_aws_in_the_test_itself_does_not_blame_the_stage(smoke_test:
     assert "AccessDeniedException" in str(refused.value)
 
 
-def test_an_interrupted_smoke_test_is_not_counted_as_an_appointment_of_the_stage(smoke_test: Trial) -> None:
+def test_an_interrupted_smoke_test_is_not_counted_as_an_appointment_of_the_stage(smoke_test: BookingTrial) -> None:
     smoke_test.open_seat()
     hold = smoke_test.place_hold()
     assert hold
