@@ -8,9 +8,7 @@ import pytest
 
 from tests.load.prices import FULL_CORE, FreeTier, Use, bill
 from tests.load.simulation.inputs import GB_SECOND, INVOCATION, Costs, Crowd, Limits
-from tests.load.simulation.laptop import Laptop, storm
 from tests.load.simulation.parts import Account, Bucket, Pool, Seats, WeekCache
-from tests.load.simulation.rehearsal import Rehearsal
 from tests.load.simulation.rush import Monday, Result
 
 QUICK = Costs(look=0.005, look_seat=0, hold=0.004, hold_seat=0, fill=0.005, fill_seat=0, load=0.3)
@@ -210,23 +208,6 @@ def test_the_cdn_answers_all_requests_for_the_calendar() -> None:
     result = monday(Limits(cdn=True))
     assert result.tally.cdn >= 2_000
     assert result.tally.looks == 0
-
-
-def test_the_simulated_laptop_gives_each_seat_once_and_serves_no_faster_than_its_cores() -> None:
-    result = storm(Laptop(cores=2, request=0.01, fill=0, write=0), threads=32, attempts=2_000)
-    assert result.rate == pytest.approx(200, rel=0.01)
-    assert sum(result.refusals.values()) == 1_900
-    assert result.attempts_per_win == 20
-
-
-@pytest.mark.parametrize(("at_once", "seconds"), [(1, 18), (4, 4)])
-def test_the_simulated_rush_drains_no_faster_than_its_connections_allow(at_once: int, seconds: float) -> None:
-    service = {step: {"p50": 0.5, "mean": 0.5} for step in ("notice", "calendar", "hold")}
-    crowd = {"visitors": 200, "bots": 4, "seats": 40, "rate": 50, "haste": 0.1, "at_once": at_once}
-    rehearsal = Rehearsal({**crowd, "service": service})
-    result = rehearsal.run()
-    assert len(rehearsal.seats.first_held) == 40 >= len(rehearsal.seats.holder)
-    assert seconds <= result["drain_seconds"] < 100
 
 
 def test_cached_answers_are_billed_by_the_cdn_but_not_by_the_gateway() -> None:

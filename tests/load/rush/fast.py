@@ -29,6 +29,7 @@ from infra.ops.stage_access import select_stage, table_of
 from tests.load.rush.plan import CannotRush
 from tests.table import SHAPE, STREAM
 
+APPLICATION = "tests.load.server:application"
 SERVERS = 3
 """Web server processes. Each answers one request at a time, as a Lambda environment does. While one waits for the
 table, another answers."""
@@ -46,8 +47,13 @@ class Site:
 
 
 @contextmanager
-def running(document: Mapping[str, Any], *, origin_holds: str) -> Iterator[Site]:
-    """Run the setting with one service for as long as the block lasts. The table models use its table."""
+def running(
+    document: Mapping[str, Any], *, origin_holds: str, application: str = APPLICATION, letters: bool = True
+) -> Iterator[Site]:
+    """Run the setting with one service for as long as the block lasts. The table models use its table.
+
+    Without `letters` no mailer reads the stream.
+    """
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="guichet-rush-")))
         mailbox = cleanup.enter_context(inbox.serving())
@@ -74,11 +80,12 @@ def running(document: Mapping[str, Any], *, origin_holds: str) -> Iterator[Site]
             "GUICHET_MAIL_RATE": "1000",  # the local inbox has no limit
         }
         log = cleanup.enter_context((folder / "servers.log").open("w+b"))
-        servers = ["-m", "granian", "tests.load.server:application", "--interface", "wsgi", "--http", "1", "--no-ws"]
+        servers = ["-m", "granian", application, "--interface", "wsgi", "--http", "1", "--no-ws"]
         servers += ["--host", HOST, "--port", str(server_port), "--workers", str(SERVERS), "--blocking-threads", "1"]
         servers += ["--backlog", "8192", "--backpressure", "1024", "--log-level", "warning"]
         server = cleanup.enter_context(guarded(servers, folder / "web", environ, log))
-        cleanup.enter_context(guarded(["-m", "infra.local.mailer", stream], folder / "mailer", environ, log))
+        if letters:
+            cleanup.enter_context(guarded(["-m", "infra.local.mailer", stream], folder / "mailer", environ, log))
         wait_for(url, server, log)
         yield Site(url, mailbox.url, emulator.url, environ["GUICHET_SECRET"])
 

@@ -16,6 +16,7 @@ EARLIEST = calendar.FIRST_FREE_CANDIDATES
 CACHE_SECONDS = recent.SECOND.total_seconds()
 FULL_CACHE_SECONDS = recent.FULL.total_seconds()
 USABLE, CLAIMED = snapshot_store.USABLE.total_seconds(), snapshot_store.CLAIMED.total_seconds()
+COUNTED_SECONDS = recent.COUNTED.total_seconds()
 PAUSE = recent.PAUSE.total_seconds()
 NEAREST = 3
 WEEKS = 3

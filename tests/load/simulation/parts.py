@@ -228,6 +228,10 @@ class WeekCache:
             seat = self.week.find(FREE)
         return seat // desks if seat >= 0 else None
 
+    def free_slots(self, desks: int) -> list[int]:
+        """Return all free slots of this calendar."""
+        return sorted({seat // desks for seat in self._from(0, len(self.week), len(self.week))})
+
     def nearest(self, slot: int, desks: int) -> list[int]:
         """Return up to three free slots, the nearest to this one first."""
         after, before = list[int](), list[int]()

@@ -1,0 +1,87 @@
+"""Play storms on this machine and simulate them: `make bench-storm`, or `python -m tests.load.simulation.compare`.
+
+For each size it plays a storm, and measures what a request costs before and after it, because a machine gets faster and
+slower. Nothing of the storm that is compared is an input of the simulation but the connections that each server
+accepted. With `--record` the run is added to measured.json, which keeps the last runs of each size, and the table of
+docs/capacity.md is written anew.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.local.process_guard import die_with_parent
+from tests.load.simulation import against
+from tests.load.simulation.__main__ import PAGE, replace_section, table
+from tests.load.simulation.crowd import Size, figures, people
+from tests.load.simulation.inputs import MEASURED, recorded
+from tests.load.simulation.played import place, seat
+from tests.load.simulation.service_times import cores, costs, sample
+
+SIZES = (Size(2_000, 400, 32), Size(2_400, 600, 64), Size(2_500, 500, 24))
+WARM_UP = Size(300, 60, 16)
+RUNS = 5  # that measured.json keeps of each size
+BUSY = 0.3  # cores for other programs: with more of them a run says nothing
+
+
+def measure(size: Size, seed: int) -> dict[str, Any]:
+    """Play a storm of this size, and measure the costs before and after it."""
+    with place(["warm-up", "before", "storm", "after"]) as here:
+        seat("warm-up", WARM_UP.seats)
+        here.storm("warm-up", people(WARM_UP, seed), WARM_UP.at_once)
+        before = sample(here, "before", size.seats, seed + 1)
+        seat("storm", size.seats)
+        storm = here.storm("storm", people(size, seed), size.at_once)
+        measured = before + sample(here, "after", size.seats, seed + 2)
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+        "seed": seed,
+        "size": asdict(size),
+        "cores": round(cores(measured), 3),
+        "costs": {name: round(cost, 7) for name, cost in asdict(costs(measured)).items()},
+        "connections": storm.connections,
+        "figures": {name: round(value, 5) for name, value in figures(storm.answers).items()},
+    }
+
+
+def record(runs: Sequence[dict[str, Any]]) -> None:
+    """Add runs to measured.json, and write the table of docs/capacity.md."""
+    known = recorded()
+    for run in runs:
+        same = [other for other in known["storms"] if other["size"] == run["size"]]
+        others = [other for other in known["storms"] if other["size"] != run["size"]]
+        known["storms"] = [*others, *same[1 - RUNS :], run]
+    MEASURED.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    text = table(against.HEAD, against.rows(against.compare()))
+    PAGE.write_text(replace_section(PAGE.read_text("utf-8"), "compared", text), "utf-8")
+
+
+def main() -> None:
+    """Run the comparison. Exit with the main figures that do not agree."""
+    die_with_parent()
+    parser = argparse.ArgumentParser(prog="python -m tests.load.simulation.compare")
+    parser.add_argument("--record", action="store_true", help="write measured.json and docs/capacity.md")
+    parser.add_argument("--size", type=int, choices=range(len(SIZES)), help="play one size only")
+    options = parser.parse_args()
+    seed = int(time.time())
+    runs = [measure(size, seed) for size in (SIZES if options.size is None else [SIZES[options.size]])]
+    lines = against.compare(runs)
+    print(table(against.HEAD, against.rows(lines)))
+    for run in runs:
+        taken = (os.cpu_count() or 1) - run["cores"]
+        print(f"{against.size_of(run)}: other programs took {taken:.2f} cores")
+        if taken > BUSY:
+            raise SystemExit("guichet: the machine is too busy for a comparison; nothing is recorded")
+    if options.record:
+        record(runs)
+    if wrong := against.disagreements(lines):
+        raise SystemExit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()
