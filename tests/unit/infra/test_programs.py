@@ -53,6 +53,7 @@ PROGRAMS = [
     "tests.load.rush",
     "tests.load.rush.table",
     "tests.load.simulation",
+    "tests.load.simulation.compare",
     "tests.load.units",
     "tests.rehearsal.drill",
 ]
