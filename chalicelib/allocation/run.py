@@ -11,7 +11,7 @@ from chalicelib.domain.draw_record import Draw, Stage
 from chalicelib.domain.draw_window import Window
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.seat import week_of
-from chalicelib.domain.service import NEVER_DRAWN, Service
+from chalicelib.domain.service import CANARY_DRAW, Service
 from chalicelib.storage import draw_store, service_store
 
 
@@ -22,7 +22,7 @@ def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_r
     """
     overdue = 0
     for service in service_store.read_all(clock()):
-        if service.id == NEVER_DRAWN:
+        if service.id == CANARY_DRAW:
             continue
         try:
             (_run_service if service.draw else _finish)(service, clock, randomness)

@@ -13,7 +13,7 @@ from chalicelib.domain.messages import N_
 from chalicelib.domain.person import Details, Person
 from chalicelib.domain.refusals import AlreadyRequested, HoldExpired, InvalidFields, NotFound, WrongAllocation
 from chalicelib.domain.seat import State
-from chalicelib.domain.service import NEVER_DRAWN, Service
+from chalicelib.domain.service import CANARY_DRAW, Service
 from chalicelib.keys import keys, keys_of
 from chalicelib.storage import request_store, seat_store
 
@@ -36,7 +36,7 @@ def file(hold: Held, details: Details, *, now: datetime, ip_address: str = "") -
     service, seat = hold.service, hold.carrier
     if isinstance(seat, Entry) and not service.draw:
         raise WrongAllocation
-    _refuse_if_not_canary(service, details.email)
+    _refuse_visitor_in_canary_draw(service, details.email)
     request_limits.check(hold, details.email, ip_address, now)
     person = Person(
         key=keys().person_key(details.first_name, details.last_name, details.birth_date),
@@ -67,12 +67,12 @@ def file(hold: Held, details: Details, *, now: datetime, ip_address: str = "") -
     return requests.request_of(service, filed, person)
 
 
-def _refuse_if_not_canary(service: Service, email: str) -> None:
+def _refuse_visitor_in_canary_draw(service: Service, email: str) -> None:
     """Raise NotFound for a visitor in the draw of the canary. Nobody is drawn there, and every run ends all entries.
 
-    Otherwise a visitor could have one letter after another sent to the e-mail address of somebody else.
+    Without this check a visitor could send letter after letter to the e-mail address of somebody else.
     """
-    if service.id == NEVER_DRAWN and not email.endswith(emails.SIMULATOR):
+    if service.id == CANARY_DRAW and not email.endswith(emails.SIMULATOR):
         raise NotFound
 
 
@@ -132,7 +132,7 @@ def _change_email(hold: Held, request: Request, email: str, now: datetime) -> Re
         return request
     if not email_changes_left(hold, person, now):
         raise InvalidFields({"email": EMAIL_FIXED})
-    _refuse_if_not_canary(hold.service, email)
+    _refuse_visitor_in_canary_draw(hold.service, email)
     until = _confirm_before(hold, seat.filed_at)
     own = keys_of(person)
     new_email = request_store.NewEmail(

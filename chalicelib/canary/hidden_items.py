@@ -11,8 +11,8 @@ from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import Keys
 from chalicelib.storage import counter_items, entry_keys, items, seat_keys, seat_store
 
-MOST_OF_SHARD = 25
-"""How many entries of a shard are deleted at once. A run leaves one; more are those of visitors, and delay no run."""
+MOST_OF_SHARD = 5
+"""How many entries of a shard a run deletes at most. A run leaves one; visitors who pass the captcha can add others."""
 
 Attributes = dict[str, Any]
 """The attributes of an item, as DynamoDB sends them."""

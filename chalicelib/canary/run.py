@@ -14,7 +14,7 @@ from chalicelib.canary.entry_trial import EntryTrial
 from chalicelib.canary.hidden_items import HiddenItems
 from chalicelib.canary.trial import StepFailed
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.service import NEVER_DRAWN
+from chalicelib.domain.service import CANARY_DRAW
 from chalicelib.keys import keys
 from chalicelib.storage import dynamodb, pulse_store, service_store
 
@@ -35,7 +35,7 @@ def hidden_items(service_id: str, now: datetime) -> HiddenItems:
 def steps(api: Api, now: datetime, patience: float, ends: float) -> Iterator[str]:
     """Run the steps of both trials: book an appointment, then enter a draw."""
     yield from BookingTrial(api, hidden_items(SERVICE, now), now, patience, ends).steps()
-    yield from EntryTrial(api, hidden_items(NEVER_DRAWN, now), now, patience, ends).steps()
+    yield from EntryTrial(api, hidden_items(CANARY_DRAW, now), now, patience, ends).steps()
 
 
 def run(

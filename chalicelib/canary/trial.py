@@ -132,6 +132,8 @@ class Trial:
         """Call `look` until it returns something. Raise StepFailed when it takes too long."""
         deadline = min(time.monotonic() + self.patience, self.ends)
         while (value := look()) is None:
+            if time.monotonic() > self.ends:
+                raise self.failed(f"the run has taken too long: {what} did not come")
             if time.monotonic() > deadline:
                 raise self.failed(f"{what} did not come within {self.patience:.0f} seconds at {self.api.url}")
             time.sleep(min(0.5, self.patience))

@@ -15,7 +15,7 @@ _WEEK = timedelta(days=7)
 class Window:
     """The time in which entries for the seats of a week are collected: from `opens` until just before `closes`, in UTC.
 
-    It is shorter than seven days, so the windows of a service never overlap.
+    It is shorter than seven days, so the windows of a service never overlap. Only that of the canary lasts all week.
     """
 
     week: str

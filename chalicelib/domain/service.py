@@ -37,7 +37,7 @@ class Beacon(StrEnum):
     """The root hash of the entries and seats. Works without the internet and is weaker."""
 
 
-NEVER_DRAWN = "canari-tirage"
+CANARY_DRAW = "canari-tirage"
 """The id of the hidden service whose draw the canary enters. Its window is always open, and nothing is ever drawn."""
 LANGUAGES = tuple(languages.TABLE)
 """The codes of the languages in which a service has texts."""

@@ -22,7 +22,8 @@ _EARLIER, _LATER = 0, -1
 """Instead of the moment that a seat opens: it opened over 15 minutes ago; it opens later, at a moment not told."""
 _FIRST_LETTER = ord("0")
 _LONG_AGO, _FAR_AHEAD = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-"""What `decode` returns for them: the same in each snapshot, so that it can return the same seats again."""
+"""`decode` returns these for `_EARLIER` and `_LATER`. They are the same in each snapshot, so it can return the same
+seats again."""
 
 
 @dataclass(frozen=True, slots=True)

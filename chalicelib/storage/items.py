@@ -32,9 +32,12 @@ class TimestampAttribute(Attribute[datetime]):
         return timestamp(value)
 
 
-def timestamp(milliseconds: str) -> datetime:
-    """Return the moment that the table stores as milliseconds since 1970."""
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+def timestamp(milliseconds: str | int) -> datetime:
+    """Return the moment that the table stores as milliseconds since 1970. Raise ValueError if there is none."""
+    try:
+        return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    except (OSError, OverflowError) as error:
+        raise ValueError("not a moment") from error
 
 
 class Item(Model):

@@ -4,7 +4,7 @@ from datetime import date
 
 from chalicelib.canary import run as canary
 from chalicelib.domain.seat import State
-from chalicelib.domain.service import NEVER_DRAWN
+from chalicelib.domain.service import CANARY_DRAW
 from chalicelib.storage import entry_keys, seat_keys
 from infra.deploy import smoke
 from infra.deploy.aws import CannotDeploy
@@ -56,7 +56,7 @@ def count_appointments(deployment: Deployment, today: date) -> int:
             ":today": {"S": today.isoformat()},
             ":smoke": {"S": seat_keys.all_seats_prefix(smoke.hidden_service().id)},
             ":canary": {"S": seat_keys.all_seats_prefix(canary.SERVICE)},
-            ":entries": {"S": entry_keys.all_entries_prefix(NEVER_DRAWN)},
+            ":entries": {"S": entry_keys.all_entries_prefix(CANARY_DRAW)},
         },
     )
     try:

@@ -20,7 +20,7 @@ from chalicelib.canary.booking_trial import BookingTrial
 from chalicelib.canary.hidden_items import HiddenItems
 from chalicelib.canary.trial import StepFailed, Trial
 from chalicelib.domain import codec
-from chalicelib.domain.service import NEVER_DRAWN, Beacon, Service
+from chalicelib.domain.service import CANARY_DRAW, Beacon, Service
 from chalicelib.domain.tokens import Keys
 from chalicelib.storage import service_items
 from infra.deploy.aws import CannotDeploy
@@ -62,7 +62,7 @@ def _with_draw(document: dict[str, Any]) -> dict[str, Any]:
     moment = {"day": "monday", "at": "00:00"}
     rules = {"opens": moment, "closes": moment.copy(), "weeks_ahead": 0, "seniority_percent": 0, "preferences": 1}
     kept = {part: text for part, text in document.items() if part not in {"release", "seat_after"}}
-    return kept | {"id": NEVER_DRAWN, "allocation": "draw", "draw": rules | {"beacon": str(Beacon.DRAND)}}
+    return kept | {"id": CANARY_DRAW, "allocation": "draw", "draw": rules | {"beacon": str(Beacon.DRAND)}}
 
 
 def prepare(deployment: Deployment, api: Api, keys: Keys, now: datetime, *, patience: float = PATIENCE) -> BookingTrial:

@@ -182,5 +182,9 @@ class Deployment:
         """Delete the secret of the stage, and the client secret of its desk if somebody has stored one."""
         secrets = self.client("secretsmanager")
         secrets.delete_secret(SecretId=self.table, RecoveryWindowInDays=7)
-        with suppress(secrets.exceptions.ResourceNotFoundException):
+        not_there, deleted_before = (
+            secrets.exceptions.ResourceNotFoundException,
+            secrets.exceptions.InvalidRequestException,
+        )
+        with suppress(not_there, deleted_before):
             secrets.delete_secret(SecretId=f"{self.table}-desk", RecoveryWindowInDays=7)

@@ -68,9 +68,10 @@ def check_name(name: str) -> None:
         raise CannotDeploy(NOT_A_STAGE_NAME.format(name))
     if name == LAPTOP:
         raise CannotDeploy(f"{LAPTOP} is the stage of `make run`: choose another name")
-    if name.rpartition("-")[2] in _ENDINGS:
+    ending = name.rpartition("-")[2]
+    if name == "account" or (ending in _ENDINGS and ending != name):
         raise CannotDeploy(
-            f"{name} may be a resource of another stage: choose a name that does not end in {name.rpartition('-')[2]}"
+            f"guichet-{name} may be a resource of another stage: choose a name that does not end in {ending}"
         )
 
 

@@ -25,7 +25,7 @@ CHANGED_SINCE = N_("its request or its layout has changed since: choose a later 
 WITHOUT_REQUEST = N_("its person has no request since")
 WRITTEN_MEANWHILE = N_("it was written meanwhile")
 
-_UNREADABLE = (AttributeError, KeyError, OSError, OverflowError, TypeError, ValueError)
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 _PARSED: dict[str, Callable[[Any], object]] = {
     "state": State,
     "past_state": State,
@@ -50,17 +50,19 @@ class Kind:
     read: Callable[[Item], object]
 
 
-_REQUEST = ("hold", "person", "filed_at", "seat")
+_REQUEST = ("hold", "person", "filed_at", "seat", "generation")
 _LOCK = frozenset({"seat", "hold", "erase_at"})
+_UNTIL = {State.HELD, State.PENDING}
+"""The states that end at a moment."""
 SEAT = Kind(items.SeatItem, frozenset({"opens_at", "state"}), _REQUEST, rows.seat_from)
 ENTRY = Kind(items.SeatItem, frozenset({"state"}), _REQUEST, rows.entry_from)
 PERSON = Kind(items.PersonItem, _LOCK | {"filed_at", "details"}, _REQUEST, rows.person_from)
-LOCK = Kind(items.LockItem, _LOCK, _REQUEST, bool)
+LOCK = Kind(items.LockItem, _LOCK | {"person"}, _REQUEST, bool)
 SERVICE = Kind(service_items.ServiceItem, frozenset({"document"}), ("by_day_from",), bool)
 
 
 def kind_of(item: Item) -> Kind | None:
-    """Return the kind of an item; None for one that is made again or that only operators read."""
+    """Return the kind of an item; None for others, such as counters, records of draws and what only operators read."""
     pk = item["pk"]["S"]
     if items.is_lock_key(pk):
         return LOCK if "person" in item or items.key_in_email_image(item) else PERSON
@@ -88,7 +90,8 @@ def damaged_attributes(item: Item) -> list[str]:
 def _is_sound(name: str, attribute: Attribute[Any], item: Item, kind: Kind) -> bool:
     """Tell whether an attribute has its type and form, or may be missing."""
     if name not in item:
-        return name not in kind.required
+        needs_until = name == "until" and kind.model is items.SeatItem and item.get("state", {}).get("S") in _UNTIL
+        return name not in kind.required and not needs_until
     try:
         value = attribute.deserialize(attribute.get_value(item[name]))
         _PARSED.get(name, bool)(value)
@@ -113,31 +116,40 @@ def is_due(item: Item, now: datetime) -> bool:
     return "erase_at" in item and int(item["erase_at"]["N"]) <= now.timestamp()
 
 
+def repaired(live: Item, copy: Item) -> Item:
+    """Return a damaged item with its damaged attributes from a copy. All others stay: they may be newer."""
+    wrong = damaged_attributes(live)
+    sound = {name: value for name, value in live.items() if name not in wrong}
+    return sound | {name: copy[name] for name in wrong if name in copy}
+
+
 def obstacle(live: Item, copy: Item | None, now: datetime) -> str:
-    """Return why a damaged item cannot be replaced by its copy; empty if it can."""
+    """Return why a damaged item cannot be repaired from its copy; empty if it can.
+
+    A state fits nothing but the other attributes of its moment, so they must be the same.
+    """
     if copy is None:
         return NOT_IN_COPY
     if damaged_attributes(copy):
         return DAMAGED_IN_COPY
-    if is_due(copy, now):
-        return DUE
     kind, wrong = kind_of(copy), damaged_attributes(live)
-    same = kind.same if kind else ()
+    same = set(kind.same) if kind else set()
+    if "state" in wrong:
+        same |= (live.keys() | copy.keys()) - set(wrong)
     if any(name not in copy if name in wrong else live.get(name) != copy.get(name) for name in same):
         return CHANGED_SINCE
-    return ""
+    item = repaired(live, copy)
+    if is_due(item, now):
+        return DUE
+    is_over = "state" in wrong and item["state"]["S"] in _UNTIL and items.timestamp(item["until"]["N"]) <= now
+    return CHANGED_SINCE if is_over or damaged_attributes(item) else ""
 
 
-def differences(live: Item, copy: Item) -> list[str]:
-    """Return the names of the attributes in which two items differ."""
-    return sorted(name for name in live.keys() | copy.keys() if live.get(name) != copy.get(name))
-
-
-def replace(table: str, live: Item, copy: Item, *, client: DynamoDB) -> bool:
-    """Replace a damaged item by its copy, if each attribute is still as it was read. Return False if it was written."""
-    kind = kind_of(copy)
+def replace(table: str, live: Item, item: Item, *, client: DynamoDB) -> bool:
+    """Replace a damaged item, if each attribute is still as it was read. Return False if it was written meanwhile."""
+    kind = kind_of(item)
     known = {attribute.attr_name for attribute in kind.model.get_attributes().values()} if kind else set()
-    names = {f"#a{number}": name for number, name in enumerate(sorted(known | live.keys() | copy.keys()))}
+    names = {f"#a{number}": name for number, name in enumerate(sorted(known | live.keys() | item.keys()))}
     values = {f":{short[1:]}": live[name] for short, name in names.items() if name in live}
     unchanged = [
         f"{short} = :{short[1:]}" if name in live else f"attribute_not_exists({short})" for short, name in names.items()
@@ -145,7 +157,7 @@ def replace(table: str, live: Item, copy: Item, *, client: DynamoDB) -> bool:
     try:
         client.put_item(
             TableName=table,
-            Item=copy,
+            Item=item,
             ConditionExpression=" AND ".join(unchanged),
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,

@@ -3,8 +3,8 @@
 With `--put-back` the missing items are put back. Existing items are newer and stay as they are. The items of a person
 or an e-mail address come back only if their seat still has the request, so that nobody who was erased since returns.
 
-With `--damaged` it names the items that exist and cannot be read. Without a moment it only names them; with
-`--put-back` each is replaced by its copy, unless it has another request since or was written meanwhile.
+With `--damaged` it names the items that exist and cannot be read. Without a moment it only names them. With
+`--put-back` their damaged attributes are taken from the copy, if the item still has the same request there.
 """
 
 import argparse
@@ -19,8 +19,9 @@ from gettext import gettext as _
 import boto3
 
 from chalicelib.domain.messages import N_
-from chalicelib.domain.seat import BOOKED, parse_key
-from chalicelib.storage.items import is_lock_key
+from chalicelib.domain.seat import BOOKED, State, parse_key
+from chalicelib.mail.letter_kinds import LetterKind
+from chalicelib.storage.items import is_lock_key, person_partition
 from chalicelib.storage.seat_keys import seat_item
 from chalicelib.storage.service_items import SERVICES, WITHDRAWN, record_layout
 from infra.ops import damage
@@ -81,22 +82,36 @@ def lost(before: Table, live: Table, now: datetime) -> Iterator[Item]:
             yield item
 
 
-Damaged = dict[tuple[str, str], str]
-"""Damaged items by their key, and why each cannot be repaired; empty if it can."""
+Key = tuple[str, str]
 
 
-def find_damaged(before: Table, live: Table, now: datetime) -> Damaged:
-    """Return the damaged items. A lock or a person is repaired only if its seat, once repaired, has the request."""
+def plan_repairs(before: Table, live: Table, now: datetime) -> tuple[dict[Key, Item], dict[Key, str]]:
+    """Return the repaired items by key, and why others cannot be repaired.
+
+    A lock or a person is repaired only if its seat, once repaired, has the request. A state "pending" is not taken from
+    the copy when the person has been sent the convocation: the request was confirmed since.
+    """
     damaged = {key: live[key] for key in sorted(live) if damage.damaged_attributes(live[key])}
     reasons = {key: damage.obstacle(item, before.get(key), now) for key, item in damaged.items()}
-    repaired = {key: before[key] for key, reason in reasons.items() if not reason}
-    others = {key: item for key, item in live.items() if key not in damaged}
-    merged = others | repaired
+    repairs = {key: damage.repaired(live[key], before[key]) for key, reason in reasons.items() if not reason}
+    merged = {key: item for key, item in live.items() if key not in damaged} | repairs
     learn_partitions(merged)
-    for key, item in repaired.items():
+    for key, item in repairs.items():
         if is_lock_key(key[0]) and not has_request(merged, item):
             reasons[key] = damage.WITHOUT_REQUEST
-    return reasons
+        elif item.get("state", {}).get("S") == State.PENDING and has_convocation(live, item):
+            reasons[key] = damage.CHANGED_SINCE
+    refused = {key: reason for key, reason in reasons.items() if reason}
+    return {key: item for key, item in repairs.items() if key not in refused}, refused
+
+
+def has_convocation(table: Table, seat: Item) -> bool:
+    """Tell whether the person of a seat or an entry has been sent the convocation of this request."""
+    people = (item for (pk, _), item in table.items() if pk == person_partition(seat["person"]["S"]))
+    return any(
+        item.get("hold") == seat["hold"] and LetterKind.CONVOCATION in item.get("sent", {}).get("S", "")
+        for item in people
+    )
 
 
 def learn_partitions(table: Table) -> None:
@@ -188,21 +203,17 @@ def repair_tables(table: str, copy: str, *, client: DynamoDB, write: bool, now: 
     before, live = damage.read_items(copy, client=client), damage.read_items(table, client=client)
     if not name_damaged(live):
         return
-    reasons = find_damaged(before, live, now)
-    repairs = [key for key, reason in reasons.items() if not reason]
-    for key in repairs:
-        changes = ", ".join(damage.differences(live[key], before[key]))
-        print(_("{}: the copy differs in {}").format(" ".join(key), changes))
-        if write and not damage.replace(table, live[key], before[key], client=client):
+    repairs, reasons = plan_repairs(before, live, now)
+    for key, item in repairs.items():
+        if write and not damage.replace(table, live[key], item, client=client):
             reasons[key] = damage.WRITTEN_MEANWHILE
-    for key, reason in reasons.items():
-        if reason:
-            print(_("{}: not repaired: {}").format(" ".join(key), _(reason)))
-    repaired = sum(not reason for reason in reasons.values())
+    for key, reason in sorted(reasons.items()):
+        print(_("{}: not repaired: {}").format(" ".join(key), _(reason)))
+    count = len(repairs.keys() - reasons.keys())
     if write:
-        print(_("{:6} repaired").format(repaired))
-    elif repaired:
-        print(_("{:6} can be repaired: run this again with --damaged --put-back").format(repaired))
+        print(_("{:6} repaired").format(count))
+    elif count:
+        print(_("{:6} can be repaired: run this again with --damaged --put-back").format(count))
 
 
 def _in_words(kind: str) -> str:

@@ -142,21 +142,26 @@ def open_session(ctx: typer.Context, stage: str, *, as_json: bool) -> Iterator[S
         if problem is None:
             raise
         _exit(session, problem, UNREACHABLE)
-    except (KeyError, TypeError, ValueError):
-        if not (problem := _damage(stage)):
+    except (KeyError, TypeError, ValueError) as error:
+        if not (problem := _damage(stage, type(error).__name__)):
             raise
         _exit(session, problem, REFUSED)
 
 
-def _damage(stage: str) -> str:
-    """Say in one line that items of the table cannot be read; empty if all can, or if you may not read them all."""
+def _damage(stage: str, error: str) -> str:
+    """Say in one line that items of the table cannot be read; empty if all can, or if you may not read them all.
+
+    It reads the whole table.
+    """
     try:
         table = damage.read_items(table_of(stage), client=dynamodb.connection().connection.client)
     except ClientError:
         return ""
     count = len(table) - len(damage.readable(table))
-    text = _("damaged items in the table: {count}. Name them with `python -m infra.ops.restore {stage} --damaged`")
-    return text.format(count=number(count), stage=stage) if count else ""
+    text = _(
+        "{error}; damaged items in the table: {count}. Name them with `python -m infra.ops.restore {stage} --damaged`"
+    )
+    return text.format(error=error, count=number(count), stage=stage) if count else ""
 
 
 def _exit(session: Session, line: str, code: int) -> None:

@@ -72,9 +72,9 @@ class Snapshot:
 
     def _canary(self) -> str:
         if self.canary is None:
-            return _("no test booking has succeeded yet")
+            return _("no trial has passed yet")
         age = max((self.at - self.canary.at).total_seconds(), 0)
-        return _("booked {:.0f} s ago, in {:.1f} s").format(age, self.canary.took.total_seconds())
+        return _("passed {:.0f} s ago, in {:.1f} s").format(age, self.canary.took.total_seconds())
 
     def line(self, service: Service) -> str:
         """Return the snapshot on one line."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from gettext import gettext as _
 
 from chalicelib.domain.codec import WEEKDAYS
-from chalicelib.domain.service import NEVER_DRAWN, Allocation, Beacon
+from chalicelib.domain.service import CANARY_DRAW, Allocation, Beacon
 from infra.servicefile.findings import Finding, Readable
 from infra.servicefile.openings import DAY, Document, minutes_of_week, openings_of
 from infra.servicefile.rules import undeliverable
@@ -102,7 +102,7 @@ def _sides(document: Document) -> tuple[dict[str, str], dict[str, str]]:
 
 def _window(document: Document) -> Iterator[Finding]:
     length, opens = _length(document), document["draw"]["opens"]
-    if not length and document.get("id") == NEVER_DRAWN:
+    if not length and document.get("id") == CANARY_DRAW:
         return  # there is no draw between two windows
     if not length:
         problem = _("the window opens and closes on {} at {}").format(_(opens["day"]), opens["at"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from chalicelib.canary import run as canary
-from chalicelib.domain.service import NEVER_DRAWN
+from chalicelib.domain.service import CANARY_DRAW
 from infra.local.stack import Stack
 from tests.rehearsal.permissions import SCHEDULED_EVENT, StepChecks
 
@@ -15,7 +15,7 @@ def test_a_run_of_the_canary_books_and_enters_a_draw_and_leaves_nothing(stack: S
     assert any(succeeds(step) for _ in range(2))  # a run of the schedule at the same moment may make one fail
     assert step.invoke("draw", SCHEDULED_EVENT)
     assert step.invoke("release", SCHEDULED_EVENT)
-    assert sorted(left(stack)) == [("SERVICES", canary.SERVICE), ("SERVICES", NEVER_DRAWN)]
+    assert sorted(left(stack)) == [("SERVICES", canary.SERVICE), ("SERVICES", CANARY_DRAW)]
 
 
 def succeeds(step: StepChecks) -> bool:
@@ -35,5 +35,5 @@ def left(stack: Stack) -> Iterator[tuple[str, str]]:
         for item in page["Items"]:
             pk, sk = item["pk"]["S"], item["sk"]["S"]
             named = {*pk.split("#"), *sk.split("#"), item.get("seat", {}).get("S", "").partition(".")[0]}
-            if named & {canary.SERVICE, NEVER_DRAWN} and not pk.startswith("DESKHISTORY#"):
+            if named & {canary.SERVICE, CANARY_DRAW} and not pk.startswith("DESKHISTORY#"):
                 yield pk, sk

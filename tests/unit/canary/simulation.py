@@ -7,7 +7,7 @@ from chalicelib.allocation import entries
 from chalicelib.booking import availability, captcha, filing, holds, personal_data, requests
 from chalicelib.canary.api import Answer, Api
 from chalicelib.domain.refusals import CaptchaRequired, NothingFree, SlotTaken
-from chalicelib.domain.service import NEVER_DRAWN
+from chalicelib.domain.service import CANARY_DRAW
 from chalicelib.storage import dynamodb, person_store
 from chalicelib.web import forms
 from infra.deploy.stacks import Deployment
@@ -37,7 +37,7 @@ class SimulatedApi(Api):
         self.holds: dict[str, str] = {}
 
     def send(self, method: str, path: str, body: Any) -> tuple[int, Answer]:
-        is_of_draw = any(f"{place}{NEVER_DRAWN}" in path for place in ("/services/", "/holds/", "/requests/"))
+        is_of_draw = any(f"{place}{CANARY_DRAW}" in path for place in ("/services/", "/holds/", "/requests/"))
         if self.failing and path.endswith(self.failing) and (is_of_draw or not self.draw_fails):
             return 500, {"type": "urn:guichet:problem:internal"}
         try:

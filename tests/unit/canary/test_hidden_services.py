@@ -17,7 +17,7 @@ from chalicelib.canary.entry_trial import EntryTrial
 from chalicelib.domain import draw_window
 from chalicelib.domain.refusals import NotFound
 from chalicelib.domain.seat import EntryKey, State
-from chalicelib.domain.service import NEVER_DRAWN, Service
+from chalicelib.domain.service import CANARY_DRAW, Service
 from chalicelib.storage import dynamodb, seat_store, service_store
 from infra.deploy import smoke
 from infra.deploy.removal import count_appointments
@@ -40,13 +40,13 @@ def test_a_deployment_puts_three_hidden_services_that_no_page_lists(tmp_path: Pa
 
 def test_any_other_service_has_a_pause_between_two_windows(tmp_path: Path) -> None:
     file = smoke.write_files(tmp_path)[-1]
-    file.write_text(file.read_text("utf-8").replace(f"id: {NEVER_DRAWN}", "id: tirage"), "utf-8")
+    file.write_text(file.read_text("utf-8").replace(f"id: {CANARY_DRAW}", "id: tirage"), "utf-8")
     with pytest.raises(reader.Mistakes, match="the window opens and closes on monday at 00:00"):
         reader.read([file], today=NOW.date())
 
 
 def drawn() -> Service:
-    return service_store.read(NEVER_DRAWN, NOW)
+    return service_store.read(CANARY_DRAW, NOW)
 
 
 def moments() -> Iterator[datetime]:
@@ -76,7 +76,7 @@ def test_its_draw_has_no_seat_no_record_and_no_figures_and_another_service_is_dr
         schedule.end_expired(now)
         figures.publish(now)
     assert seat_store.read(entry).state is State.CONFIRMED
-    assert of_service(NEVER_DRAWN) == {"SERVICES", "ENTRIES", "PERSON", "EMAIL"}
+    assert of_service(CANARY_DRAW) == {"SERVICES", "ENTRIES", "PERSON", "EMAIL"}
     assert {"DRAWS", "DRAWSEED"} <= of_service("aes")
 
 
@@ -89,12 +89,12 @@ def of_service(service_id: str) -> set[str]:
 def interrupted_entry() -> EntryKey:
     """Enter as the canary does until the e-mail address is proven, and end the run there."""
     now = NOW.astimezone(UTC)
-    trial = EntryTrial(SimulatedApi(now), canary.hidden_items(NEVER_DRAWN, now), now, 0)
+    trial = EntryTrial(SimulatedApi(now), canary.hidden_items(CANARY_DRAW, now), now, 0)
     steps = trial.apply()
     for _ in range(3):
         next(steps)
     (row,) = [row for row in rows() if row["pk"]["S"].startswith("ENTRIES#")]
-    return EntryKey(NEVER_DRAWN, row["sk"]["S"])
+    return EntryKey(CANARY_DRAW, row["sk"]["S"])
 
 
 def rows() -> list[dict[str, dict[str, str]]]:
@@ -134,7 +134,7 @@ def entered() -> Held:
     """Return an entry of a visitor whose captcha is passed."""
     now = NOW.astimezone(UTC)
     api = SimulatedApi(now)
-    trial = EntryTrial(api, canary.hidden_items(NEVER_DRAWN, now), now, 0)
+    trial = EntryTrial(api, canary.hidden_items(CANARY_DRAW, now), now, 0)
     hold = trial.place_entry()
     assert hold
     return holds.view_ready(trial.pass_captcha(hold), now)

@@ -16,7 +16,7 @@ from chalicelib.canary.booking_trial import BookingTrial
 from chalicelib.canary.entry_trial import EntryTrial
 from chalicelib.canary.hidden_items import MOST_OF_SHARD, HiddenItems
 from chalicelib.canary.trial import FURTHER_CAPTCHAS, StepFailed, Trial
-from chalicelib.domain.service import NEVER_DRAWN
+from chalicelib.domain.service import CANARY_DRAW
 from chalicelib.storage import dynamodb, entry_keys, pulse_store, service_store
 from chalicelib.storage.items import Item
 from tests.client import TableFails, get, refused
@@ -132,7 +132,7 @@ def trial(
 ) -> Trial:
     """Return a trial at the time of its API."""
     api = api or SimulatedApi(NOW.astimezone(UTC), **simulation)
-    service_id = canary.SERVICE if trial_of is BookingTrial else NEVER_DRAWN
+    service_id = canary.SERVICE if trial_of is BookingTrial else CANARY_DRAW
     return trial_of(api, items or canary.hidden_items(service_id, api.now), api.now, 0)
 
 
@@ -228,7 +228,7 @@ def items_left() -> int:
 def test_entries_of_visitors_are_deleted_a_number_at_a_time() -> None:
     items = trial(EntryTrial).items
     for number in range(MOST_OF_SHARD + 1):
-        row = Item(entry_keys.partition(NEVER_DRAWN, 2), f"entry{number}")
+        row = Item(entry_keys.partition(CANARY_DRAW, 2), f"entry{number}")
         items.client.put_item(TableName=items.table, Item=row.serialize())
     for expected in (1, 0):
         items.delete_entries()

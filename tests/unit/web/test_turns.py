@@ -128,10 +128,13 @@ def test_a_person_may_give_up_while_waiting_and_at_the_turn(clock: Clock, *, is_
     hold, turn = queued()
     clock.now = turn if is_late else clock.now
     person = Browser(f"/holds/{hold}", {"lang": "fr"})
-    person.press("Abandonner")
-    assert person.title == "Vous avez abandonné"
+    person.press("Abandonner ma demande")
+    assert person.title == "Votre demande est abandonnée"
     assert "Aucun créneau n’était gardé pour vous." in person.answer.text
     assert count_taken_seats() == 0
+    person.follow("English")
+    assert person.title == "Your request is given up"
+    person.follow("Français")
     person.go(f"/holds/{hold}")
     assert person.title == ("C’est votre tour" if is_late else "Attendez votre tour")
 

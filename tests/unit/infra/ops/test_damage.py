@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from infra.ops import damage, restore
 from tests.conftest import calls, client_error
 from tests.table import SHAPE
 from tests.unit.allocation import entrants
-from tests.unit.booking.steps import AWA, NOW, confirmed
+from tests.unit.booking.steps import AWA, NOW, confirmed, filed
 from tests.unit.infra.ops.program import ops
 
 TABLE, COPY = "guichet-test", "guichet-test-20261130T075500"
@@ -26,6 +27,7 @@ WRONG: list[tuple[str, str, dict[str, str] | None]] = [
     ("SEATS", "state", None),
     ("SEATS", "opens_at", {"S": "1796025600000"}),
     ("SEATS", "opens_at", None),
+    ("SEATS", "opens_at", {"N": "99999999999999999999999999"}),
     ("SEATS", "hold", {"N": "5"}),
     ("PERSON", "details", {"S": "{"}),
     ("PERSON", "details", {"S": "{}"}),
@@ -109,13 +111,12 @@ def test_a_damaged_item_is_named_without_values_and_repaired_by_a_second_command
     named = [f"{' '.join(key)}: damaged in {name}", "     1 damaged"]
     assert capsys.readouterr().out.splitlines() == named
     repair(before, write=False)
-    differs = f"{' '.join(key)}: the copy differs in {name}"
     may = "     1 can be repaired: run this again with --damaged --put-back"
-    assert capsys.readouterr().out.splitlines() == [*named, differs, may]
+    assert capsys.readouterr().out.splitlines() == [*named, may]
     assert stored() == damaged
     dynamodb_client().delete_table(TableName=COPY)
     repair(before)
-    assert capsys.readouterr().out.splitlines() == [*named, differs, "     1 repaired"]
+    assert capsys.readouterr().out.splitlines() == [*named, "     1 repaired"]
     assert stored() == before
     service_store.clear_caches()
     assert requests.view(request_.token, NOW).reference == request_.reference
@@ -156,7 +157,12 @@ def test_what_cannot_be_repaired_is_said(request_: requests.Request) -> None:
     assert damage.obstacle(live, before[seat], NOW) == ""
     assert damage.obstacle(live, None, NOW) == damage.NOT_IN_COPY
     assert damage.obstacle(live, live, NOW) == damage.DAMAGED_IN_COPY
-    assert damage.obstacle(live, {**before[seat], "erase_at": {"N": "1"}}, NOW) == damage.DUE
+    due = {"erase_at": {"N": "1"}}
+    assert damage.obstacle({**live, **due}, {**before[seat], **due}, NOW) == damage.DUE
+    person = before[key_of(before, "PERSON", request_)]
+    assert damage.obstacle({**person, "details": {"S": "?"}}, {**person, **due}, NOW) == ""  # it stays longer since
+    endless = {name: value for name, value in before[seat].items() if name != "until"}
+    assert damage.obstacle({**endless, "state": {"S": "pending"}}, endless, NOW) == damage.CHANGED_SINCE
 
 
 @pytest.mark.parametrize(
@@ -165,7 +171,9 @@ def test_what_cannot_be_repaired_is_said(request_: requests.Request) -> None:
         ("SEATS", "hold", {"S": "another"}),
         ("SEATS", "hold", None),
         ("SEATS", "person", {"S": "another"}),
+        ("SEATS", "arrived_at", {"N": "1796025600000"}),
         ("PERSON", "filed_at", {"N": "1796025600001"}),
+        ("PERSON", "generation", {"N": "1"}),
         ("PERSON", "seat", {"S": "aes.20261216.0900.1"}),
         ("SERVICES", "by_day_from", {"S": "2027-W11"}),
         ("SERVICES", "by_day_from", None),
@@ -181,6 +189,51 @@ def test_an_item_of_another_request_or_layout_is_not_replaced(
     assert damage.obstacle(live, before[key], NOW) == ""
     changed = {**live, name: value} if value else {each: of for each, of in live.items() if each != name}
     assert damage.obstacle(changed, before[key], NOW) == damage.CHANGED_SINCE
+
+
+def test_what_was_confirmed_since_does_not_become_pending_again(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del service
+    request = filed()
+    pending = stored()
+    seat, person = key_of(pending, "SEATS", request), key_of(pending, "PERSON", request)
+    requests.confirm(request.token, now=NOW)
+    set_attribute(seat, "opens_at", {"S": "?"})
+    repair(pending)
+    assert stored()[seat] == {**pending[seat], "state": {"S": "confirmed"}}
+    set_attribute(seat, "state", {"S": "?"})
+    set_attribute(person, "sent", {"S": "confirm convocation"})
+    dynamodb_client().delete_table(TableName=COPY)
+    repair(pending)
+    assert f"{' '.join(seat)}: not repaired: {damage.CHANGED_SINCE}" in capsys.readouterr().out.splitlines()
+    live = stored()
+    live[person]["hold"] = {"S": "of another request"}
+    assert restore.plan_repairs(pending, live, NOW)[1] == {}
+    live = stored()[seat]
+    assert damage.obstacle(live, pending[seat], NOW) == ""
+    assert damage.obstacle(live, pending[seat], NOW + timedelta(days=3)) == damage.CHANGED_SINCE  # its time was over
+
+
+def test_a_pause_and_other_newer_attributes_stay(request_: requests.Request) -> None:
+    before = stored()
+    key = key_of(before, "SERVICES", request_)
+    service_store.pause("aes", {"fr": "Nous revenons à midi."})
+    paused = stored()[key]
+    set_attribute(key, "document", {"S": "?"})
+    repair(before)
+    assert stored()[key] == paused
+
+
+def test_a_request_without_the_moment_at_which_it_ends_is_damaged(request_: requests.Request) -> None:
+    before = stored()
+    seat = before[key_of(before, "SEATS", request_)]
+    endless = {name: value for name, value in seat.items() if name != "until"}
+    assert damage.damaged_attributes(endless) == []
+    for state in ("held", "pending"):
+        assert damage.damaged_attributes({**endless, "state": {"S": state}}) == ["until"]
+    lock = before[key_of(before, "EMAIL", request_)]
+    assert damage.damaged_attributes({name: value for name, value in lock.items() if name != "person"}) == ["person"]
 
 
 def test_an_identity_that_is_damaged_must_be_in_the_copy(request_: requests.Request) -> None:
@@ -283,13 +336,14 @@ def test_only_naming_damaged_items_needs_no_moment(words: list[str], capsys: pyt
     assert "name a moment. Only --damaged without --put-back needs none" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("kind", "name"), [("SEATS", "state"), ("SEATS", "opens_at")])
-def test_the_repair_of_an_item_calls_for_no_letter(request_: requests.Request, kind: str, name: str) -> None:
+@pytest.mark.parametrize(("kind", "name", "value"), [row for row in WRONG if row[0] == "SEATS"])
+def test_the_repair_of_an_item_calls_for_no_letter(
+    request_: requests.Request, kind: str, name: str, value: dict[str, str] | None
+) -> None:
     before = stored()
     seat = before[key_of(before, kind, request_)]
-    assert outbox.letter_due({**seat, name: {"S": "?"}}, seat) is None
-    missing = {each: value for each, value in seat.items() if each != name}
-    assert outbox.letter_due(missing, seat) is None
+    damaged = {other: sound for other, sound in seat.items() if other != name} | ({name: value} if value else {})
+    assert outbox.letter_due(damaged, seat) is None
     assert outbox.letter_due({**seat, "state": {"S": "pending"}}, seat) is not None
 
 
@@ -316,21 +370,21 @@ def test_a_moment_may_follow_the_option(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "name", "words"),
+    ("kind", "name", "words", "error"),
     [
-        ("SEATS", "state", ("status",)),
-        ("SEATS", "opens_at", ("status",)),
-        ("PERSON", "details", ("requests", "find", "--name", "awa exemple")),
-        ("SERVICES", "document", ("services", "list")),
+        ("SEATS", "state", ("status",), "ValueError"),
+        ("SEATS", "opens_at", ("status",), "ValueError"),
+        ("PERSON", "details", ("requests", "find", "--name", "awa exemple"), "JSONDecodeError"),
+        ("SERVICES", "document", ("services", "list"), "JSONDecodeError"),
     ],
 )
 def test_a_command_that_meets_a_damaged_item_says_so_in_one_line(
-    request_: requests.Request, kind: str, name: str, words: tuple[str, ...]
+    request_: requests.Request, kind: str, name: str, words: tuple[str, ...], error: str
 ) -> None:
     set_attribute(key_of(stored(), kind, request_), name, {"S": "?"})
     service_store.clear_caches()
     ran = ops(*words)
-    line = "damaged items in the table: 1. Name them with `python -m infra.ops.restore test --damaged`"
+    line = f"{error}; damaged items in the table: 1. Name them with `python -m infra.ops.restore test --damaged`"
     assert (ran.code, ran.err) == (1, f"guichet: {line}\n")
 
 

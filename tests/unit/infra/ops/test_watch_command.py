@@ -51,7 +51,7 @@ def take(*numbers: int) -> None:
 def test_in_a_pipe_each_look_is_a_line_with_seats_holds_a_second_letters_and_the_canary() -> None:
     pulse_store.record_success(NOW - timedelta(seconds=30), timedelta(seconds=2.34))
     text = follow(lambda: take(0, 1, 2), lambda: book(key(start="10:00"), 7, confirmed=False))
-    canary = "booked {} s ago, in 2.3 s"
+    canary = "passed {} s ago, in 2.3 s"
     lines = text.splitlines()
     free = [int(line.split(" free")[0].split()[-1]) for line in lines]
     assert [free[0] - number for number in free] == [0, 3, 4]
@@ -85,7 +85,7 @@ def test_a_table_that_is_away_for_a_moment_does_not_end_it(table_fails: TableFai
 def test_at_a_terminal_it_is_one_screen() -> None:
     screen = follow(lambda: take(0), terminal=True)
     assert "aes on test, Monday 30 November 2026 09:00:01" in screen
-    assert "no test booking has succeeded yet" in screen
+    assert "no trial has passed yet" in screen
     assert "0.5 holds a second" in screen
     assert "\x1b[2K" in screen  # the next look replaces the one before
 
