@@ -148,7 +148,7 @@ bench-peer: setup  ## compare a hold with pretix's cart-add, installed in build/
 bench: setup  ## measure what each step costs, name what became slower (CHECK=1: fail then); RECORD="words" adds it to docs/benchmarks.md
 	@$(BIN)/python -m tests.load.bench $(if $(RECORD),--record "$(RECORD)") $(if $(CHECK),--check)
 
-draw-demo: setup  ## play 10,000 people over 26 weeks by draw and by first come, rules for turns too, and write docs/fairness.md (two minutes)
+draw-demo: setup  ## play 10,000 people over three years by draw and by first come, rules for turns too, and write docs/fairness.md (two minutes)
 	@$(BIN)/python -m tests.load.fairness
 
 bench-draw: setup  ## measure a draw of ENTRIES=100000 on the emulator, with 60 and with 1,000 seats (five minutes)

@@ -1,4 +1,4 @@
-"""Compare the first calendar of a second of a large service with that of a small one: `python -m tests.load.calendars`.
+"""Compare the first calendars of a large and a small service after the cache expired: `python -m tests.load.calendars`.
 
 Prints the CPU of each, and their ratios. `make bench` prints them too. Uses the emulator at AWS_ENDPOINT_URL, or starts
 one.

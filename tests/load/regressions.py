@@ -10,9 +10,7 @@ PACE = "CPU ms, a fixed piece of Python"
 TOLERATED = 0.15
 SMALL, LARGE = 600, 10_000
 """The seats of the services whose first calendars are compared."""
-CALENDARS = {
-    f"CPU of a first calendar {kind} of {LARGE:,} seats, in those of {SMALL}": kind for kind in ("JSON", "page")
-}
+CALENDARS = {f"first calendar {kind}, CPU for {LARGE:,} seats ÷ CPU for {SMALL}": kind for kind in ("JSON", "page")}
 """The rows that compare them."""
 
 

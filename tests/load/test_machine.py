@@ -19,13 +19,13 @@ from tests.load.simulation.crowd import (
     NOTHING,
     TAKEN,
     Answer,
+    Reply,
     Size,
-    Told,
     figures,
     people,
 )
 from tests.load.simulation.inputs import recorded
-from tests.load.simulation.machine import Inbox, Machine, Storm
+from tests.load.simulation.machine import Inbox, Machine, SimulatedStorm
 from tests.load.simulation.played import Metered, Played
 from tests.load.simulation.service_times import Costs, Sample, costs
 
@@ -51,7 +51,7 @@ SIZE = Size(people=300, seats=60, at_once=12)
 
 def storm(costs: Costs = QUICK, *, cores: float = 2.0, connections: tuple[int, ...] = (4, 4, 4)) -> list[Answer]:
     crowd = people(SIZE, 7)
-    return Storm(crowd, seats=SIZE.seats, connections=connections, costs=costs, cores=cores, seed=3).run()
+    return SimulatedStorm(crowd, seats=SIZE.seats, connections=connections, costs=costs, cores=cores, seed=3).run()
 
 
 # The comparison
@@ -178,10 +178,10 @@ def test_each_server_reads_the_week_once_a_second() -> None:
 def test_a_person_asks_until_there_is_a_seat_or_nothing_is_free() -> None:
     someone = people(SIZE, 1)[0]
     assert next(someone) == LOOK
-    assert someone.send(Told(CALENDAR, [5])) in {-1, 5}
-    assert someone.send(Told(TAKEN, [8])) == 8
+    assert someone.send(Reply(CALENDAR, [5])) in {-1, 5}
+    assert someone.send(Reply(TAKEN, [8])) == 8
     with pytest.raises(StopIteration):
-        someone.send(Told(HELD))
+        someone.send(Reply(HELD))
 
 
 def answer(asked: int, outcome: str, cpu: float, **calls: int) -> Metered:
@@ -193,7 +193,7 @@ def test_the_costs_are_those_of_the_samples() -> None:
     look, full, lost = answer(LOOK, CALENDAR, 0.001), answer(LOOK, FULL, 0.0008), answer(0, TAKEN, 0.001)
     holds = [answer(0, HELD, 0.004, **won), answer(0, HELD, 0.007, failed=2, **won), lost]
     refusals = [answer(FIRST_FREE, NOTHING, 0.0005), answer(FIRST_FREE, NOTHING, 0.0075, Query=1, Empty=1)]
-    found = costs(
+    measured = costs(
         Sample(
             Played([look, answer(LOOK, CALENDAR, 0.006, Query=1)], 1.0, {**beside, "servers": 0.007, "emulator": 0.01}),
             Played([look, *holds], 1.0, {"emulator": 0.0056, "servers": 0.0138, "crowd": 0.0008}),
@@ -203,7 +203,7 @@ def test_the_costs_are_those_of_the_samples() -> None:
     )
     more = 0.0002  # of the web server in the storm
     expected = replace(QUICK, look=0.001 + more, held=0.004 + more, taken=0.001 + more, full=0.0009)
-    assert asdict(found) == pytest.approx(asdict(expected))
+    assert asdict(measured) == pytest.approx(asdict(expected))
 
 
 def test_the_cores_that_are_left_to_a_storm_are_those_that_other_programs_do_not_use() -> None:

@@ -1,4 +1,4 @@
-"""Play 10,000 invented people over 26 weeks, and write the tables and plots of docs/fairness.md: `make draw-demo`."""
+"""Play 10,000 people over three years, and write the tables and plots of docs/fairness.md: `make draw-demo`."""
 
 import hashlib
 import os

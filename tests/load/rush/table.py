@@ -102,7 +102,7 @@ def receipt(number: int) -> str:
 
 def ratio(value: float | None) -> str:
     """Format a chance compared with a person's."""
-    return "–" if value is None else f"{value:.2g}"
+    return "–" if value is None else f"{float(f'{value:.2g}'):,g}"
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ from typing import Any
 
 from tests.load.simulation.crowd import MAIN, Size, figures, people
 from tests.load.simulation.inputs import recorded
-from tests.load.simulation.machine import Storm
+from tests.load.simulation.machine import SimulatedStorm
 from tests.load.simulation.service_times import Costs
 
 AGREES = 0.15
 """The largest error of a main figure."""
-DRAWS = range(2)
-"""Each storm is simulated with two draws of the service: which of the free seats it tries."""
+SEEDS = range(2)
+"""Each storm is simulated with two seeds for the random choices of the servers."""
 HEAD = ["storm", "figure", "measured", "simulated", "error", "of single runs"]
 Recorded = Mapping[str, Any]
 """A storm that was played: its `size`, `seed`, `connections` and `figures`, and the `costs` and `cores` of its run."""
@@ -24,21 +24,21 @@ def size_of(run: Recorded) -> Size:
 
 
 def simulated(run: Recorded) -> dict[str, float]:
-    """Simulate a storm. Return the mean figures of all draws."""
+    """Simulate a storm. Return the mean figures of all seeds."""
     size, costs, connections = size_of(run), Costs(**run["costs"]), run["connections"]
     storms = [
-        Storm(
+        SimulatedStorm(
             people(size, run["seed"]),
             seats=size.seats,
             connections=connections,
             costs=costs,
             cores=run["cores"],
-            seed=draw,
+            seed=seed,
         ).run()
-        for draw in DRAWS
+        for seed in SEEDS
     ]
     all_figures = [figures(answers) for answers in storms]
-    return {name: mean(one[name] for one in all_figures) for name in all_figures[0]}
+    return {name: mean(each[name] for each in all_figures) for name in all_figures[0]}
 
 
 def compare(runs: Iterable[Recorded] | None = None) -> list[dict[str, Any]]:

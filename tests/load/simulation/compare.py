@@ -20,7 +20,7 @@ from tests.load.simulation import against
 from tests.load.simulation.__main__ import PAGE, replace_section, table
 from tests.load.simulation.crowd import Size, figures, people
 from tests.load.simulation.inputs import MEASURED, recorded
-from tests.load.simulation.played import place, seat
+from tests.load.simulation.played import create_seats, serving
 from tests.load.simulation.service_times import cores, costs, sample
 
 SIZES = (Size(2_000, 400, 32), Size(2_400, 600, 64), Size(2_500, 500, 24))
@@ -31,11 +31,11 @@ BUSY = 0.3  # cores for other programs: with more of them a run says nothing
 
 def measure(size: Size, seed: int) -> dict[str, Any]:
     """Play a storm of this size, and measure the costs before and after it."""
-    with place(["warm-up", "before", "storm", "after"]) as here:
-        seat("warm-up", WARM_UP.seats)
+    with serving(["warm-up", "before", "storm", "after"]) as here:
+        create_seats("warm-up", WARM_UP.seats)
         here.storm("warm-up", people(WARM_UP, seed), WARM_UP.at_once)
         before = sample(here, "before", size.seats, seed + 1)
-        seat("storm", size.seats)
+        create_seats("storm", size.seats)
         storm = here.storm("storm", people(size, seed), size.at_once)
         measured = before + sample(here, "after", size.seats, seed + 2)
     return {

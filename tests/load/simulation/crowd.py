@@ -25,22 +25,22 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Told:
+class Reply:
     """What an answer tells a person: the outcome, and the free slots, or the nearest ones, by number."""
 
     outcome: str
     slots: Sequence[int] = ()
 
 
-Person = Generator[int, Told, None]
+Person = Generator[int, Reply, None]
 
 
 def person(chance: random.Random) -> Person:
     """Look at the week, then ask for a seat until there is one or nothing is free. Yield what to ask for."""
-    told = yield LOOK
+    reply = yield LOOK
     takes_first = chance.random() < FIRST_FREE_SHARE
-    while told.slots:
-        told = yield FIRST_FREE if takes_first else chance.choice(told.slots)
+    while reply.slots:
+        reply = yield FIRST_FREE if takes_first else chance.choice(reply.slots)
         takes_first = False
 
 

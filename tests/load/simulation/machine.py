@@ -20,7 +20,7 @@ from tests.load.simulation.crowd import (
     TAKEN,
     Answer,
     Person,
-    Told,
+    Reply,
 )
 from tests.load.simulation.inputs import CACHE_SECONDS, COUNTED_SECONDS
 from tests.load.simulation.parts import Seats, WeekCache
@@ -122,7 +122,7 @@ Sent = tuple[int, int, Person, int, float]
 """A request: its connection, the number of the person, the person, what is asked, and when."""
 
 
-class Storm:
+class SimulatedStorm:
     """A simulated storm."""
 
     def __init__(
@@ -149,13 +149,13 @@ class Storm:
         for line in range(len(self.lines)):
             self.next_person(line)
         while True:
-            (line, number, person, asked, sent), told = yield self.replies
-            self.answers.append(Answer(number, asked, sent, self.machine.now, told.outcome))
+            (line, number, person, asked, sent), reply = yield self.replies
+            self.answers.append(Answer(number, asked, sent, self.machine.now, reply.outcome))
             yield {CALENDAR: self.costs.look_crowd, FULL: self.costs.full_crowd}.get(
-                told.outcome, self.costs.hold_crowd
+                reply.outcome, self.costs.hold_crowd
             )
             try:
-                self.send(line, number, person, person.send(told))
+                self.send(line, number, person, person.send(reply))
             except StopIteration:
                 self.next_person(line)
 
@@ -187,8 +187,8 @@ class Storm:
         cache = Cache()
         while True:
             sent: Sent = yield requests
-            told = yield from (self.look(cache) if sent[3] == LOOK else self.hold(cache, sent[3]))
-            self.machine.put(self.replies, (sent, told))
+            reply = yield from (self.look(cache) if sent[3] == LOOK else self.hold(cache, sent[3]))
+            self.machine.put(self.replies, (sent, reply))
 
     def look(self, cache: Cache) -> Process:
         """Answer with the free slots."""
@@ -198,7 +198,7 @@ class Storm:
         yield from self.read(cache, now, empty=is_counting)
         slots = cache.week.free_slots(DESKS)
         yield self.costs.look if slots else self.costs.full
-        return Told(CALENDAR if slots else FULL, slots)
+        return Reply(CALENDAR if slots else FULL, slots)
 
     def read(self, cache: Cache, now: float, *, empty: bool) -> Process:
         """Read the released week, and with `empty` the others, if this server has not read them within a second."""
@@ -229,12 +229,12 @@ class Storm:
                     yield part
                     yield from self.call(self.costs.table_write)
                 yield part
-                return Told(HELD)
+                return Reply(HELD)
         yield from self.read(cache, now, empty=True)
         nearest = cache.week.nearest(max(slot, 0), DESKS)
         refused = self.costs.taken if nearest else self.costs.nothing
         yield max(0.0, refused + self.costs.failed - part) if tries else refused
-        return Told(TAKEN if nearest else NOTHING, nearest)
+        return Reply(TAKEN if nearest else NOTHING, nearest)
 
     def take(self, seat: int) -> bool:
         """Take a seat in the table. Return False if somebody else has it."""

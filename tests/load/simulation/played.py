@@ -20,7 +20,7 @@ from chalicelib.domain.tokens import Keys
 from chalicelib.storage import service_store
 from tests.load.rush import fast, plan
 from tests.load.rush.target import open_seats
-from tests.load.simulation.crowd import CALENDAR, DESKS, FIRST_FREE, FULL, HELD, LOOK, Answer, Person, Told
+from tests.load.simulation.crowd import CALENDAR, DESKS, FIRST_FREE, FULL, HELD, LOOK, Answer, Person, Reply
 from tests.load.simulation.inputs import CACHE_SECONDS
 from tests.load.simulation.metered import HEADER
 from tests.stack.volley import PATIENCE, READ, request
@@ -79,7 +79,7 @@ def process_cpu(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-class Place:
+class Servers:
     """The running servers and their table."""
 
     def __init__(self, site: fast.Site) -> None:
@@ -105,18 +105,18 @@ class Place:
     def storm(self, service: str, crowd: Sequence[Person], at_once: int) -> Played:
         """Play a storm on a service when no server has its seats in its cache any more."""
         time.sleep(CACHE_SECONDS)
-        storm = Storm(self, service, crowd)
+        storm = PlayedStorm(self, service, crowd)
         self.people += len(crowd)
         return storm.play(at_once)
 
 
-def seat(service: str, seats: int) -> None:
+def create_seats(service: str, seats: int) -> None:
     """Create the seats of the released week."""
     open_seats(plan.keys(service, seats, datetime.now(UTC).date()), datetime.now(UTC) - OPEN_SINCE)
 
 
 @dataclass
-class Line:
+class Connection:
     """A connection that is used again and again: what is asked on it now, by whom, and what has arrived."""
 
     connection: socket.socket
@@ -128,10 +128,10 @@ class Line:
     received: bytes = b""
 
 
-class Storm:
+class PlayedStorm:
     """A crowd with a connection for each person who is present, in one thread."""
 
-    def __init__(self, place: Place, service: str, crowd: Sequence[Person]) -> None:
+    def __init__(self, place: Servers, service: str, crowd: Sequence[Person]) -> None:
         self.place, self.path = place, f"{place.site.url}/services/{service}"
         now = datetime.now(UTC)
         keys = plan.keys(service, plan.SLOTS * plan.DAYS * DESKS, now.date())[::DESKS]
@@ -152,7 +152,7 @@ class Storm:
         """Send everything, and return the storm when the last person has an answer."""
         with self.lines, ExitStack() as connections:
             lines = [
-                Line(connections.enter_context(socket.create_connection(self.place.host, PATIENCE)), index)
+                Connection(connections.enter_context(socket.create_connection(self.place.host, PATIENCE)), index)
                 for index in range(at_once)
             ]
             start, self.began = self.place.cpu(), time.perf_counter()
@@ -169,7 +169,7 @@ class Storm:
             self.played.cpu = {name: seconds - start[name] for name, seconds in self.place.cpu().items()}
         return self.played
 
-    def next_person(self, line: Line) -> None:
+    def next_person(self, line: Connection) -> None:
         """Let the next person begin on this connection."""
         line.number, line.person = next(self.queue, (0, None))
         asked = next(line.person, None) if line.person else None
@@ -178,7 +178,7 @@ class Storm:
         else:
             self.send(line, asked)
 
-    def send(self, line: Line, asked: int) -> None:
+    def send(self, line: Connection, asked: int) -> None:
         """Send a request."""
         line.asked, line.sent, line.received = asked, time.perf_counter() - self.began, b""
         line.connection.sendall(self.content(asked, self.headers[line.number]))
@@ -195,7 +195,7 @@ class Storm:
             "POST", f"{self.path}/holds", headers, json.dumps({**wish, "conditions_accepted": True}).encode()
         )
 
-    def receive(self, line: Line) -> None:
+    def receive(self, line: Connection) -> None:
         """Receive what has arrived. At the end of the answer let the person go on."""
         before = time.thread_time()
         line.received += line.connection.recv(READ)
@@ -205,31 +205,31 @@ class Storm:
             return
         answered, asked, number = time.perf_counter() - self.began, line.asked, line.number
         assert line.person
-        told, sent = self.told(asked, int(head[9:12]), json.loads(body)), line.sent
+        reply, sent = self.read_reply(asked, int(head[9:12]), json.loads(body)), line.sent
         try:
-            self.send(line, line.person.send(told))
+            self.send(line, line.person.send(reply))
         except StopIteration:
             self.next_person(line)
         server, cpu, *calls = headers[HEADER.lower()].split()
         counts = Counter({name: int(count) for name, _, count in (call.partition("=") for call in calls)})
         crowd = time.thread_time() - before
         spent = (line.index, int(server), float(cpu), crowd, counts)
-        self.played.answers.append(Metered(number, asked, sent, answered, told.outcome, *spent))
+        self.played.answers.append(Metered(number, asked, sent, answered, reply.outcome, *spent))
 
-    def told(self, asked: int, status: int, document: dict[str, Any]) -> Told:
+    def read_reply(self, asked: int, status: int, document: dict[str, Any]) -> Reply:
         """Read an answer. Raise ValueError for one that nobody in a storm may get."""
         if status == 200 and asked == LOOK:
             free = [(day["date"], slot["start"]) for day in document["days"] for slot in day["slots"] if slot["free"]]
-            return Told(CALENDAR if free else FULL, [self.numbers[slot] for slot in free])
+            return Reply(CALENDAR if free else FULL, [self.numbers[slot] for slot in free])
         if status == 201:
-            return Told(HELD)
+            return Reply(HELD)
         if status != 409:
             raise ValueError(f"status {status}: {document}")
         nearest = [self.numbers[slot["date"], slot["start"]] for slot in document.get("nearest", ())]
-        return Told(document["type"].rpartition(":")[2], nearest)
+        return Reply(document["type"].rpartition(":")[2], nearest)
 
 
-def repeat(asked: int, seconds: float) -> Generator[int, Told, None]:
+def repeat(asked: int, seconds: float) -> Generator[int, Reply, None]:
     """Ask for the same again and again."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
@@ -237,7 +237,7 @@ def repeat(asked: int, seconds: float) -> Generator[int, Told, None]:
 
 
 @contextmanager
-def place(services: Sequence[str]) -> Iterator[Place]:
+def serving(services: Sequence[str]) -> Iterator[Servers]:
     """Start the fast setting with these services. Without the mailer: a hold has no letter."""
     settings = plan.Settings("", "", 1, plan.SLOTS * plan.DAYS * DESKS, 1, 1, 1, 1, "", seat_after="choice")
     first, *others = (plan.document(service, settings) for service in services)
@@ -245,4 +245,4 @@ def place(services: Sequence[str]) -> Iterator[Place]:
     with fast.running(first, origin_holds=NETWORK_HOLDS, application=application, letters=False) as site:
         for document in others:
             service_store.put(document)
-        yield Place(site)
+        yield Servers(site)

@@ -5,7 +5,7 @@ from statistics import mean
 
 from tests.load.simulation.crowd import CALENDAR, FIRST_FREE, FULL, HELD, LOOK, NOTHING, TAKEN, Size, people
 from tests.load.simulation.metered import EMPTY, FAILED
-from tests.load.simulation.played import Metered, Place, Played, repeat, seat
+from tests.load.simulation.played import Metered, Played, Servers, create_seats, repeat
 
 AT_ONCE, SECONDS = 16, 1.2
 WEEK = "Query"
@@ -24,11 +24,11 @@ class Costs:
     nothing: float
     """Of a hold that is refused because nothing is free."""
     failed: float
-    """More, for each seat that was lost to somebody else in the table."""
+    """Additional, for each seat that another visitor took first."""
     week: float
-    """More, to read the released week."""
+    """Additional, to read the released week."""
     empty: float
-    """More, to read a week without seats."""
+    """Additional, to read a week without seats."""
     table_week: float
     table_empty: float
     table_write: float
@@ -54,10 +54,10 @@ class Sample:
         )
 
 
-def sample(place: Place, service: str, seats: int, seed: int) -> Sample:
+def sample(place: Servers, service: str, seats: int, seed: int) -> Sample:
     """Play what is needed to measure the costs, on a week of this service with so many seats."""
     size = Size(2 * seats, seats, AT_ONCE)
-    seat(service, seats)
+    create_seats(service, seats)
 
     def again(asked: int) -> Played:
         return place.storm(service, [repeat(asked, SECONDS) for _ in range(AT_ONCE)], AT_ONCE)
@@ -76,7 +76,7 @@ def costs(sample: Sample) -> Costs:
         NOTHING: cpu(holds, NOTHING),
     }
     failing = [answer for answer in storm.answers if answer.calls[FAILED] and not reads(answer)]
-    more = sum(answer.cpu + beside(storm) - base[answer.outcome] for answer in failing)
+    more = sum(answer.cpu + web_server_overhead(storm) - base[answer.outcome] for answer in failing)
     week = cpu(free, CALENDAR, Query=1) - cpu(free, CALENDAR)
     empty_weeks = max(answer.calls[EMPTY] for answer in holds.answers)
     both = cpu(holds, NOTHING, Query=1, Empty=empty_weeks) - base[NOTHING]
@@ -107,7 +107,7 @@ def cores(sample: Sample) -> float:
     return (sample.free + sample.full).cores
 
 
-def beside(played: Played) -> float:
+def web_server_overhead(played: Played) -> float:
     """Return the CPU seconds of the web server for a request beside those of the application."""
     return played.per_answer("servers", sum(answer.cpu for answer in played.answers))
 
@@ -115,7 +115,7 @@ def beside(played: Played) -> float:
 def cpu(played: Played, outcome: str, **calls: int) -> float:
     """Return the mean CPU seconds of a server for the requests with this outcome and these calls."""
     same = [answer.cpu for answer in played.answers if answer.outcome == outcome and answer.calls == calls]
-    return mean(same) + beside(played)
+    return mean(same) + web_server_overhead(played)
 
 
 def crowd(played: Played, *, looks: bool) -> float:
