@@ -28,7 +28,7 @@ class Person(Visitor):
         self.insist("notice", service, page=True)
         self.think(2)
         self.insist("calendar", f"{service}/slots")
-        gevent.sleep(max(0.0, plan.opens_at - time.time()) + first_request(self.chance, plan.haste))
+        gevent.sleep(max(0.0, plan.opens_at + first_request(self.chance, plan.haste) - time.time()))
         self.get_hold(service)
         while not self.pass_captcha():  # the last seat went while this person read the captcha
             self.try_later()
