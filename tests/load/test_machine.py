@@ -24,7 +24,6 @@ from tests.load.simulation.crowd import (
     figures,
     people,
 )
-from tests.load.simulation.inputs import recorded
 from tests.load.simulation.machine import Inbox, Machine, SimulatedStorm
 from tests.load.simulation.played import Metered, Played
 from tests.load.simulation.service_times import Costs, Sample, costs
@@ -59,7 +58,6 @@ def storm(costs: Costs = QUICK, *, cores: float = 2.0, connections: tuple[int, .
 
 def test_the_simulation_of_the_recorded_storms_agrees_with_them_within_15_per_cent() -> None:
     lines = against.compare()
-    assert {line["storm"] for line in lines} >= {str(against.size_of(run)) for run in recorded()["storms"]}
     assert len({line["storm"] for line in lines}) == 3
     assert against.disagreements(lines) == []
 
@@ -166,7 +164,7 @@ def test_the_same_seed_gives_the_same_storm() -> None:
     assert storm() == storm()
 
 
-def test_each_server_reads_the_week_once_a_second() -> None:
+def test_each_server_reads_the_week_once_in_a_short_storm() -> None:
     seconds = max(answer.answered for answer in storm())
     slower = max(answer.answered for answer in storm(replace(QUICK, week=0.105)))
     assert 3 * 0.1 / 2 * 0.8 < slower - seconds < 3 * 0.1 * 2  # a storm of half a second, on two cores

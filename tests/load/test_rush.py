@@ -75,10 +75,10 @@ def test_an_invalid_setting_is_refused_in_one_line(env: dict[str, str], line: st
     ("env", "local", "at_once", "pace"),
     [
         ({}, "lambdas", 2, (60, 17)),
-        ({"VISITORS": "20001"}, "fast", 16, (500, 56)),
+        ({"VISITORS": "20001"}, "fast", 16, (450, 53)),
         ({"VISITORS": "100000", "LOCAL": "lambdas"}, "lambdas", 2, (60, 833)),
         ({"LOCAL": "fast", "AT_ONCE": "4", "RATE": "100", "HASTE": "25"}, "fast", 4, (100, 25)),
-        ({"LOCAL": "fast", "VISITORS": "1"}, "fast", 16, (500, 1)),
+        ({"LOCAL": "fast", "VISITORS": "1"}, "fast", 16, (450, 1)),
         ({"URL": "https://example.org/api", "STAGE": "trial", "VISITORS": "100000"}, "", 10_000, (60, 833)),
     ],
 )

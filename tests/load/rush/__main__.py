@@ -14,9 +14,9 @@ Without URL, the program starts and ends a local stack. The settings come from t
                 service file. The seats then open at a whole minute, one or two minutes later
     LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
                 fast, web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
-    RATE        visitors a second before the opening (60; fast: 500)
+    RATE        visitors a second before the opening (60; fast: 450)
     HASTE       mean seconds from the opening to a person's first request for a seat; nobody takes longer than twice
-                as long (half of the time of all arrivals; fast: 1.4 times as long)
+                as long (half of the time of all arrivals; fast: 1.2 times as long)
     WORKERS     processes that simulate the visitors (1)
     AT_ONCE     concurrent requests to one function (2 for a local stack, where the emulator starts a process for
                 each; else 10,000)

@@ -31,9 +31,9 @@ MOST_WITH_LAMBDAS = 20_000
 """Beyond so many visitors the fast setting is the default: the emulator takes seven minutes for 10,000."""
 FAST_CONCURRENCY = 16
 """Concurrent requests to one function in the fast setting."""
-RATE, FAST_RATE = 60, 500
+RATE, FAST_RATE = 60, 450
 """Visitors a second before the opening, each with two requests. The fast setting answers about 1,300 on two cores."""
-HASTE, FAST_HASTE = 0.5, 1.4
+HASTE, FAST_HASTE = 0.5, 1.2
 """The default of HASTE as a share of the time of all arrivals, and in the fast setting."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
 SLOTS = 96  # of five minutes, from nine to five
