@@ -24,6 +24,7 @@ from tests.load.simulation.crowd import (
     figures,
     people,
 )
+from tests.load.simulation.inputs import recorded
 from tests.load.simulation.machine import Inbox, Machine, SimulatedStorm
 from tests.load.simulation.played import Metered, Played
 from tests.load.simulation.service_times import Costs, Sample, costs
