@@ -207,9 +207,9 @@ def test_what_was_confirmed_since_does_not_become_pending_again(
     dynamodb_client().delete_table(TableName=COPY)
     repair(pending)
     assert f"{' '.join(seat)}: not repaired: {damage.CHANGED_SINCE}" in capsys.readouterr().out.splitlines()
-    live = stored()
-    live[person]["hold"] = {"S": "of another request"}
-    assert restore.plan_repairs(pending, live, NOW)[1] == {}
+    table = stored()
+    table[person]["hold"] = {"S": "of another request"}
+    assert restore.plan_repairs(pending, table, NOW)[1] == {}
     live = stored()[seat]
     assert damage.obstacle(live, pending[seat], NOW) == ""
     assert damage.obstacle(live, pending[seat], NOW + timedelta(days=3)) == damage.CHANGED_SINCE  # its time was over
