@@ -19,6 +19,7 @@ CLOCKS := 2026-11-30T08:59:50+01:00 2026-11-30T09:00:00+01:00 2026-11-29T23:59:5
   2026-12-31T23:59:59.999+01:00 2027-01-01T00:00:00+01:00 2027-03-28T01:59:59.999+01:00 2027-03-28T03:00:00+02:00 \
   2027-10-31T02:59:59.999+02:00 2027-10-31T02:00:00+01:00 2028-02-29T12:00:00+01:00
 NO_FAKETIME := --ignore tests/security/test_fuzz.py  # under faketime, waiting for a thread with a timeout never ends
+OF_DATES := tests/unit/domain tests/unit/booking/test_schedule.py tests/unit/web/test_service_views.py tests/unit/allocation/test_draws.py
 CATALOGUES := $(wildcard chalicelib/locale/*/LC_MESSAGES/*.po infra/ops/locale/*/LC_MESSAGES/*.po)
 
 help:  ## list the targets
@@ -80,6 +81,10 @@ check-clocks: setup  ## run unit tests at 17 critical moments, on each weekday (
 	@for moment in $(CLOCKS); do echo "pytest --shuffle --clock $$moment --seed $${SEED:-$$moment}"; \
 	  $(if $(FAKETIME),$(FAKETIME) "$$moment") $(BIN)/pytest $(SERVICE_TESTS) tests/security tests/unit/infra/ops -m "not slow" \
 	    $(if $(FAKETIME),$(NO_FAKETIME)) --shuffle --clock "$$moment" --seed "$${SEED:-$$moment}" || exit 1; done
+
+check-weekdays: setup  ## run the unit tests of dates, schedules and calendars on each weekday (a minute)
+	@for day in 30 1 2 3 4 5 6; do [ $$day = 30 ] && date=2026-11-30 || date=2026-12-0$$day; \
+	  $(BIN)/pytest $(PARALLEL) $(OF_DATES) -m "not slow" --clock $${date}T12:00:00+01:00 || exit 1; done
 
 lint: setup  ## check format, lint and types
 	@$(BIN)/ruff format --check .

@@ -336,9 +336,10 @@ def test_who_chooses_no_slot_stays_in_the_week_that_was_shown(clock: Clock) -> N
 
 def test_a_slot_that_was_just_taken_is_not_among_the_nearest_while_a_cache_still_shows_it() -> None:
     slot = f"{wednesday():%Y-%m-%dT%H:%M}"
-    nearest = Browser(f"/services/aes/slots?refused=slot-taken&slot={slot}").page.forms[0].buttons.values()
-    assert len(nearest) == 3
-    assert slot not in {button["slot"] for button in nearest}
+    buttons = Browser(f"/services/aes/slots?refused=slot-taken&slot={slot}").page.forms[0].buttons.values()
+    nearest = {button["slot"] for button in buttons}
+    assert nearest >= {f"{wednesday():%Y-%m-%d}T10:05", f"{wednesday():%Y-%m-%d}T10:10"}
+    assert slot not in nearest
 
 
 @pytest.mark.parametrize(
