@@ -84,7 +84,7 @@ def test_the_stage_makes_topics_for_its_alarms(operator: Operator) -> None:
         f"alarms: arn:aws:sns:{REGION}:{ACCOUNT}:guichet-trial-alarms",
         f"alarms of the CDN: arn:aws:sns:us-east-1:{ACCOUNT}:guichet-trial-alarms",
     ]
-    for region, count in ((REGION, 25), ("us-east-1", 1)):
+    for region, count in ((REGION, 26), ("us-east-1", 1)):
         topic = f"arn:aws:sns:{region}:{ACCOUNT}:guichet-trial-alarms"
         alarms = operator.client("cloudwatch", region).describe_alarms(AlarmNamePrefix="guichet-trial-")["MetricAlarms"]
         assert (len(alarms), {tuple(alarm["AlarmActions"]) for alarm in alarms}) == (count, {(topic,)})
@@ -115,7 +115,7 @@ def test_a_second_run_changes_nothing(operator: Operator) -> None:
         "No changes."
     ] * 3
     assert [line for line in lines if line.startswith("  ok: ")] == STEPS
-    assert (len(live), operator.deployment.versions.live()) == (11, live)
+    assert (len(live), operator.deployment.versions.live()) == (13, live)
 
 
 def test_a_rollback_after_the_first_deployment_is_refused(operator: Operator) -> None:
@@ -193,7 +193,7 @@ def test_a_destroyed_stage_keeps_its_table_and_can_be_deployed_again(operator: O
         KeyConditionExpression="pk = :services",
         ExpressionAttributeValues={":services": {"S": "SERVICES"}},
     )
-    assert documents["Count"] == 3  # `aes`, and the hidden services of the smoke test and the canary
+    assert documents["Count"] == 4  # `aes`, and the hidden services of the smoke test, the canary and its draw
     assert [line for line in operator.run("deploy", "--yes") if line.startswith("  ok: ")] == STEPS
 
 
