@@ -69,11 +69,6 @@ class BookingTrial(Trial):
         status, answer = self.call("POST", f"/services/{self.service.id}/holds", wish)
         return str(answer["hold"]) if status == HTTPStatus.CREATED else None
 
-    def clear_earlier(self) -> None:
-        """Delete the seats of interrupted runs with their people."""
-        self.items.delete_seats(self.now)
-
-    def clear(self) -> None:
-        """Delete the items of this run's person, and all seats."""
-        super().clear()
+    def delete_applications(self) -> None:
+        """Delete the seats with their people."""
         self.items.delete_seats(self.now)

@@ -37,11 +37,6 @@ class EntryTrial(Trial):
         status, answer = self.call("POST", f"/services/{self.service.id}/entries", application)
         return str(answer["hold"]) if status == HTTPStatus.CREATED else None
 
-    def clear_earlier(self) -> None:
-        """Delete the entries of interrupted runs with their people."""
-        self.items.delete_entries()
-
-    def clear(self) -> None:
-        """Delete the items of this run's person, and all entries."""
-        super().clear()
+    def delete_applications(self) -> None:
+        """Delete the entries with their people."""
         self.items.delete_entries()

@@ -19,7 +19,7 @@ from chalicelib.keys import keys
 from chalicelib.storage import dynamodb, pulse_store, service_store
 
 SERVICE = "canari"
-"""The id of the hidden service on which the canary books. Each deployment puts it in place, and that of its draw."""
+"""The id of the hidden service on which the canary books. Each deployment creates it, and the service of its draw."""
 PATIENCE = 45.0
 """Seconds to wait for a step."""
 LONGEST = 180.0

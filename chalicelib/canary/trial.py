@@ -6,6 +6,7 @@ mailbox simulator. The mailer's marks on the person item show that they were sen
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class StepFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(ABC):
     """One run at a moment. `patience` is how many seconds it waits for a step.
 
     No step begins after `ends`, a reading of `time.monotonic`. A call that has begun takes up to 30 s more.
@@ -69,7 +70,7 @@ class Trial:
         """
         page = f"/services/{self.service.id}"
         self.wait_for("the hidden service", lambda: self.call("GET", page)[0] == HTTPStatus.OK or None)
-        self.clear_earlier()
+        self.delete_applications()  # interrupted runs may have left some
         passed = False
         try:
             yield from self.apply()
@@ -79,20 +80,21 @@ class Trial:
                 self.clear()
         yield "nothing is left of it"
 
+    @abstractmethod
     def apply(self) -> Iterator[str]:
         """Run the steps of an applicant."""
-        raise NotImplementedError
 
-    def clear_earlier(self) -> None:
-        """Delete what interrupted runs have left."""
-        raise NotImplementedError
+    @abstractmethod
+    def delete_applications(self) -> None:
+        """Delete the seats or entries of this run and of interrupted ones, with their people."""
 
     def clear(self) -> None:
-        """Delete the items of this run's person."""
+        """Delete the items of this run's person, and all applications."""
         birth_date = date.fromisoformat(self.details["birth_date"])
         self.items.delete_person(
             self.items.keys.person_key(self.details["first_name"], self.details["last_name"], birth_date)
         )
+        self.delete_applications()
 
     def pass_captcha(self, hold: str) -> str:
         """Solve the captcha of a hold. Return its token, another one if it waited for its seat or its entry."""

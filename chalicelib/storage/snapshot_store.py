@@ -67,10 +67,9 @@ class StoredSnapshot:
 def read(service_id: str, week: str) -> StoredSnapshot:
     """Read the snapshot of a week with one Query, which every function may do."""
     with dynamodb.translated_errors():
-        found = dynamodb.connection().query(seat_keys.snapshot_partition(service_id, week), SnapshotItem.sk == LAYOUT)[
-            "Items"
-        ]
-    return _stored(service_id, week, found[0]) if found else StoredSnapshot(service_id, week, exists=False)
+        partition = seat_keys.snapshot_partition(service_id, week)
+        documents = dynamodb.connection().query(partition, SnapshotItem.sk == LAYOUT)["Items"]
+    return _stored(service_id, week, documents[0]) if documents else StoredSnapshot(service_id, week, exists=False)
 
 
 def _stored(service_id: str, week: str, document: Document) -> StoredSnapshot:

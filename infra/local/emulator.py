@@ -99,8 +99,8 @@ def with_leading_keys(body: bytes) -> dict[str, Any]:
 
 def keys_of_items(part: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
     """Yield the partition keys of the items that a call names, in their order."""
-    for each in part if isinstance(part, list) else []:
-        yield from keys_of_items(each)
+    for element in part if isinstance(part, list) else []:
+        yield from keys_of_items(element)
     for name, value in part.items() if isinstance(part, dict) else []:
         if name in {"Key", "Keys", "Item"}:
             yield from (item["pk"]["S"] for item in (value if name == "Keys" else [value]))
@@ -116,7 +116,7 @@ def keys_of_query(call: dict[str, Any]) -> Iterator[str]:
             yield values[value]["S"]
 
 
-def one_key_each(action: str, body: bytes, region: str, account: str) -> Any:  # noqa: ANN401 - a list or an iterator
+def checks_with_own_key(action: str, body: bytes, region: str, account: str) -> Any:  # noqa: ANN401 - a list or an iterator
     """Return the checks of a transaction. As each is made, the condition has the key of its item only."""
     checks, shared = checks_of_transaction(action, body, region, account), leading_keys.get()
 
@@ -138,7 +138,7 @@ if __name__ == "__main__":
     lambda_svc._execute_function = execute_function  # noqa: SLF001 - the poller looks it up for each batch
     eventbridge._dispatch_to_lambda = call_of_schedule  # noqa: SLF001 - looked up for each event
     iam_actions.dynamodb_service_context = with_leading_keys
-    iam_actions.dynamodb_transaction_checks = one_key_each
+    iam_actions.dynamodb_transaction_checks = checks_with_own_key
     for kind in ("DeliverySource", "DeliveryDestination", "Delivery"):
         provisioners._RESOURCE_HANDLERS[f"AWS::Logs::{kind}"] = LOG_DELIVERY  # noqa: SLF001 - the table of all types
     app.main()

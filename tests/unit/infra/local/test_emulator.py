@@ -49,7 +49,7 @@ def test_in_a_transaction_a_condition_sees_the_key_of_the_item_that_is_checked()
     call = {"TransactItems": [{kind: {"TableName": "t", **of} for kind, of in part.items()} for part in parts]}
     body = json.dumps(call).encode()
     context = dict(emulator.with_leading_keys(body))
-    checks = emulator.one_key_each("dynamodb:TransactWriteItems", body, "eu-west-3", "000000000000")
+    checks = emulator.checks_with_own_key("dynamodb:TransactWriteItems", body, "eu-west-3", "000000000000")
     assert [(action, *context["dynamodb:LeadingKeys"]) for action, _table in checks] == [
         ("dynamodb:UpdateItem", "SEATS#aes"),
         ("dynamodb:PutItem", "DESKAUDIT#aes"),
@@ -60,4 +60,4 @@ def test_in_a_transaction_a_condition_sees_the_key_of_the_item_that_is_checked()
 def test_a_call_that_is_no_transaction_has_no_further_checks() -> None:
     body = json.dumps({"TableName": "guichet-test", "Key": KEY}).encode()
     emulator.with_leading_keys(body)
-    assert emulator.one_key_each("dynamodb:GetItem", body, "eu-west-3", "000000000000") == []
+    assert emulator.checks_with_own_key("dynamodb:GetItem", body, "eu-west-3", "000000000000") == []
