@@ -233,6 +233,16 @@ def test_the_secrets_of_a_stage_are_deleted_and_those_of_others_stay(stored: lis
             assert (deleted["DeletedDate"] - deleted["CreatedDate"]).days in {6, 7}  # it can be restored until then
 
 
+def test_a_client_secret_that_was_deleted_by_hand_does_not_stop_the_erasure() -> None:
+    with mock_aws():
+        manager = boto3.client("secretsmanager")
+        for name in ("guichet-prod", "guichet-prod-desk"):
+            manager.create_secret(Name=name, SecretString="example")
+        manager.delete_secret(SecretId="guichet-prod-desk", RecoveryWindowInDays=7)
+        Deployment("prod", boto3.client).delete_secrets()
+        assert manager.list_secrets()["SecretList"] == []
+
+
 def test_every_resource_of_the_data_stack_outlives_it() -> None:
     for name, resource in read_template(DATA)["Resources"].items():
         policies = (name, resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
