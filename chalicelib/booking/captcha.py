@@ -61,7 +61,9 @@ def answer(
     passed: Hold | None
     if isinstance(hold, Waiting):
         if not is_right:
-            raise _wrong(waiting_store.count_wrong_answer(hold.digest, made_at, now, most=CAPTCHA_TRIES))
+            raise _wrong(
+                waiting_store.count_wrong_answer(hold.digest, made_at, now, most=CAPTCHA_TRIES, seen=hold.tries)
+            )
         visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
         if hold.is_entry:
             passed = entering.store(hold, made_at, visitor, now=now)

@@ -10,6 +10,7 @@ from chalicelib.domain.entry import Carrier, Entry, seat_of
 from chalicelib.domain.seat import APPOINTMENT, EntryKey, Key, Seat, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.domain.tokens import TURNS, SignedToken
+from chalicelib.storage.waiting_store import Tries
 
 CAPTCHA_TRIES = 5
 """How many answers one challenge accepts."""
@@ -130,6 +131,9 @@ class Waiting(_AnyHold):
 
     One whose captcha is passed in the batch of a release takes it at its turn. One for an entry becomes that entry.
     """
+
+    tries: Tries = Tries()  # noqa: RUF009  # it is immutable
+    """Its wrong answers when it was read; those of an entry are not read."""
 
     @property
     def preferences(self) -> tuple[str, ...]:

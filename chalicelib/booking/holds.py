@@ -26,6 +26,7 @@ from chalicelib.domain.service import SeatAfter, Service
 from chalicelib.domain.tokens import SignedToken, TokenKind
 from chalicelib.keys import keys
 from chalicelib.storage import seat_store, service_store, visitor_store, waiting_store
+from chalicelib.storage.waiting_store import Tries
 
 CAPTCHA_TIMEOUT = timedelta(seconds=10)
 """The timeout of the captcha function: how long after the right answer the write of its seat may still follow."""
@@ -123,11 +124,11 @@ def view(hold_id: str, now: datetime) -> Hold:
         return _entry(service, token, now)
     if token.until is None:
         return _held(service, token, now)
-    assigned = waiting_store.assigned_seat(tokens.digest(token.secret))
-    if assigned is None:
+    assigned = waiting_store.read(tokens.digest(token.secret))
+    if isinstance(assigned, Tries):
         if token.until <= now:
             raise HoldExpired
-        return Waiting(token, service, token.until, now)
+        return Waiting(token, service, token.until, now, assigned)
     try:
         return _held(service, keys().seated_token(token, assigned.seat), now)
     except HoldExpired:

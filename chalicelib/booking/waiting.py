@@ -34,7 +34,7 @@ def give_turn(hold: Waiting, made_at: int, turn: datetime, *, now: datetime) -> 
     """
     if not availability.first_free(hold.service, now):
         raise availability.refusal(hold.service, hold.start, now)
-    if not waiting_store.accepts(hold.digest, made_at, most=CAPTCHA_TRIES):
+    if not hold.tries.leave(made_at, CAPTCHA_TRIES):
         return None
     until = turn + turns.KEPT
     return Waiting(keys().turn_token(hold.token, until), hold.service, until, now)

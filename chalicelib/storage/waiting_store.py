@@ -12,6 +12,17 @@ from chalicelib.storage.counter_items import CounterItem
 from chalicelib.storage.visitor_store import LIFETIME
 
 
+class Tries(NamedTuple):
+    """The wrong answers to the latest challenge of a waiting hold that was answered, by the time it was made."""
+
+    challenge: int = 0
+    number: int = 0
+
+    def leave(self, challenge: int, most: int) -> bool:
+        """Tell whether a challenge has tries left and was not replaced by a later one."""
+        return self.challenge < challenge or (self.challenge == challenge and self.number < most)
+
+
 class AssignedSeat(NamedTuple):
     """The seat of a waiting hold whose captcha is passed, and when it was passed."""
 
@@ -19,10 +30,20 @@ class AssignedSeat(NamedTuple):
     at: datetime
 
 
+def read(hold: str) -> AssignedSeat | Tries:
+    """Read a waiting hold, consistently: its seat, or the wrong answers so far while its captcha is not passed."""
+    row = _read(hold)
+    if row is None:
+        return Tries()
+    if row.seat and row.passed_at:
+        return AssignedSeat(parse_key(row.seat), row.passed_at)
+    return Tries(int(row.challenge or 0), int(row.number))
+
+
 def assigned_seat(hold: str) -> AssignedSeat | None:
     """Read the seat of a waiting hold, consistently; None while its captcha is not passed."""
-    row = _read(hold)
-    return AssignedSeat(parse_key(row.seat), row.passed_at) if row and row.seat and row.passed_at else None
+    assigned = read(hold)
+    return assigned if isinstance(assigned, AssignedSeat) else None
 
 
 def _read(hold: str) -> CounterItem | None:
@@ -35,12 +56,17 @@ def _read(hold: str) -> CounterItem | None:
     return row
 
 
-def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -> int | None:
-    """Count a wrong answer. Return the tries so far, or None if the challenge has no tries left or was replaced."""
+def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int, seen: Tries) -> int | None:
+    """Count a wrong answer. Return the tries so far, or None if the challenge has no tries left or was replaced.
+
+    `seen` are those that were just read, or none. They save writes that would fail, so that guessing costs little.
+    """
+    if not seen.leave(challenge, most):
+        return None
     row = counter_items.waiting_item(hold)
     expiry = CounterItem.erase_at.set(int((now + LIFETIME).timestamp()))
     first = _NOT_PASSED & (CounterItem.challenge.does_not_exist() | (CounterItem.challenge < challenge))
-    if dynamodb.try_write(
+    if seen.challenge < challenge and dynamodb.try_write(
         lambda: row.update([CounterItem.challenge.set(challenge), CounterItem.number.set(1), expiry], first)
     ):
         return 1
@@ -48,15 +74,6 @@ def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int) -
     if not dynamodb.try_write(lambda: row.update([CounterItem.number.add(1), expiry], again)):
         return None
     return int(row.number)
-
-
-def accepts(hold: str, challenge: int, *, most: int) -> bool:
-    """Tell, by a consistent read, whether a challenge of a waiting hold has tries left, and none has passed."""
-    row = _read(hold)
-    if row is None:
-        return True
-    latest = int(row.challenge or 0)
-    return not row.seat and (latest < challenge or (latest == challenge and row.number < most))
 
 
 def pass_captcha(hold: str, challenge: int | None, seat: Key, now: datetime, *, most: int, lifetime: timedelta) -> bool:

@@ -28,6 +28,7 @@ from chalicelib.storage import (
     service_store,
     waiting_store,
 )
+from chalicelib.storage.waiting_store import Tries
 from tests.conftest import MONDAY, calls, client_error, document, fill
 from tests.unit.booking.steps import AWA, send_details
 
@@ -489,7 +490,32 @@ def test_a_hold_whose_captcha_passed_takes_no_second_seat_with_a_newer_challenge
     solve(placed)
     made_at = keys().challenge_time(newer.id, placed.digest, NOW + SECOND)
     assert not waiting_store.pass_captcha(placed.digest, made_at, placed.key, NOW, most=5, lifetime=MINUTE)
-    assert waiting_store.count_wrong_answer(placed.digest, made_at, NOW, most=5) is None
+    assert waiting_store.count_wrong_answer(placed.digest, made_at, NOW, most=5, seen=Tries()) is None
+
+
+@pytest.mark.usefixtures("service")
+def test_each_wrong_answer_costs_one_write_and_one_to_a_spent_challenge_none() -> None:
+    placed = hold()
+    challenge = new_challenge(placed)
+    writes = []
+    for _ in range(7):
+        with calls(operation="UpdateItem") as made, pytest.raises((refusals.CaptchaWrong, refusals.CaptchaSpent)):
+            captcha.answer(placed.id, challenge.id, "wrong", now=NOW)
+        writes.append(len(made))
+    assert writes == [1, 1, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.usefixtures("service")
+def test_wrong_answers_at_once_are_all_counted_although_each_saw_none_before() -> None:
+    placed = hold()
+
+    def count(challenge: int, seen: Tries) -> int | None:
+        return waiting_store.count_wrong_answer(placed.digest, challenge, NOW, most=3, seen=seen)
+
+    assert [count(1, Tries()) for _ in range(4)] == [1, 2, 3, None]
+    assert count(1, Tries(1, 2)) is None
+    assert count(2, Tries(1, 2)) == 1
+    assert count(1, Tries(1, 2)) is None
 
 
 # The limits of a visitor and of a client network
