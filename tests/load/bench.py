@@ -4,7 +4,7 @@ Prints a table, and writes build/bench.json: `units` (calls, writes, reads) of e
 the same of each handler; `cpu_ms` of each warm handler; `pace_ms` of a fixed piece of Python, to compare machines;
 `desk_cpu_ms` of use cases of the desk; `calendar_cpu_ms` of first calendars of 600 and 10,000 seats; `call_ms` of one
 call to the table by botocore alone; `load_ms` of each function (`import`, and with its `first` request); `bytes` of
-each handler's answer, gzip; `zip_bytes`; and the bill by AWS service: `dollars`, `dollars_behind_the_edge` (with the
+each handler's answer, gzip; `zip_bytes`; and the bill by AWS service: `dollars`, `dollars_behind_the_cdn` (with the
 CDN), and `dollars_billed` (the same beyond the free tier).
 Names what became slower than recorded by more than 15 %, each row divided by the bare call of the same run.
 --record WORDS adds the run to docs/benchmarks.md under this title. --check exits with 1 if something became slower.
@@ -57,24 +57,24 @@ MISS_OF_A_MINUTE = "calendar JSON, first of a minute"
 LOSER_WRITES = 0.2  # write units per refused visitor: an aim, which `make rush` measures
 FLOORS_AND_AIMS: dict[str, tuple[float | None, float | None]] = {
     "write units of a booking": (6, 9),
-    "write units of a booking, the visitor's ticket and count with it": (6, 9),
+    "write units of a booking, with visitor token and client count": (6, 9),
     "write units of a hold": (1, 1),
     "calls of a hold": (1, 1),
-    "write units of who is refused from memory": (0, 0),
+    "write units of who is refused from the cache": (0, 0),
     "read units of a calendar of a week, first of a second": (None, 10),
     "bytes of the calendar page, gzip": (None, 4096),
     "CPU ms, calendar page": (None, 2),
     "CPU ms, calendar JSON": (None, 2),
     "CPU ms, hold page": (0.5, 2),
     "CPU ms, hold JSON": (0.5, 2),
-    "CPU ms, hold JSON, without ticket and count": (0.5, 2),
+    "CPU ms, hold JSON, without visitor token and client count": (0.5, 2),
     "CPU ms, captcha page": (None, 6),
     "CPU ms, the list of 300 appointments": (None, 100),
     **dict.fromkeys(regressions.CALENDARS, (None, 5)),
     "CPU ms to load hold, with its first request": (225, 300),
     "MB of the zip": (None, 15),
     "dollars for 100,000 visitors on 1,000 seats": (0.23, 1.35),
-    "dollars for the same behind the edge": (0.23, 1.35),
+    "dollars for the same behind the CDN": (0.23, 1.35),
     "dollars for the same, less what AWS gives each month": (0.23, 1.35),
 }
 HISTORY = (
@@ -117,7 +117,7 @@ def run() -> dict[str, Any]:
     return {
         **figures,
         "dollars": dollars(figures, cases),
-        "dollars_behind_the_edge": dollars(figures, cases, cdn=True),
+        "dollars_behind_the_cdn": dollars(figures, cases, cdn=True),
         "dollars_billed": dollars(figures, cases, cdn=True, free=prices.MONTHLY_FREE_TIER),
     }
 
@@ -194,12 +194,12 @@ def rows(measured: Mapping[str, Any]) -> dict[str, float]:
     units = measured["units"]
     return {
         "write units of a booking": sum(units[name]["writes"] for name in BOOKING),
-        "write units of a booking, the visitor's ticket and count with it": written(measured),
+        "write units of a booking, with visitor token and client count": written(measured),
         "read units of a booking": sum(units[name]["reads"] for name in BOOKING),
         "write units of a hold": units["hold"]["writes"],
         "calls of a hold": units["hold"]["calls"],
-        "write units of a hold, the visitor's ticket and count with it": measured["handlers"]["hold page"]["writes"],
-        "write units of who is refused from memory": units["loser of the memory"]["writes"],
+        "write units of a hold, with visitor token and client count": measured["handlers"]["hold page"]["writes"],
+        "write units of who is refused from the cache": units["loser of the memory"]["writes"],
         "write units of who is refused at the table": units["loser of the table"]["writes"],
         "read units of a calendar of a week, first of a second": measured["handlers"][MISS_OF_A_WEEK]["reads"],
         "read units of a calendar, first of a second": measured["handlers"][MISS]["reads"],
@@ -220,7 +220,7 @@ def rows(measured: Mapping[str, Any]) -> dict[str, float]:
         "MB of the zip": measured["zip_bytes"] / 1e6,
         **{f"dollars, {name}": value for name, value in measured["dollars"].items() if name != "total"},
         "dollars for 100,000 visitors on 1,000 seats": measured["dollars"]["total"],
-        "dollars for the same behind the edge": measured["dollars_behind_the_edge"]["total"],
+        "dollars for the same behind the CDN": measured["dollars_behind_the_cdn"]["total"],
         "dollars for the same, less what AWS gives each month": measured["dollars_billed"]["total"],
     }
 
@@ -309,12 +309,12 @@ How the figures are measured:
   one request. Each figure is the lowest of eleven. It includes neither TLS to the table nor Lambda's own start.
 - **Dollars**: 99,000 people load notice, style sheet, script and calendar and are refused once; 1,000 book to the end.
   List prices, 5 ms of waiting per call to the table, 100 environments of each function for 300 seconds, and 0.2 write
-  units for each refused visitor (an aim, which `make rush` measures). "The edge" is the CDN: it caches style sheet,
-  script and calendar, and its web ACL is billed per request. Each month, AWS gives every account 10,000,000
+  units for each refused visitor (an aim, which `make rush` measures). The CDN caches style sheet, script and
+  calendar, and its web ACL is billed per request. Each month, AWS gives every account 10,000,000
   requests and 1 TB of the CDN, 1,000,000 calls and 400,000 GB-seconds of Lambda, and 5 GB of logs; the last row is the
   rest.
   docs/operations.md has the monthly costs of a stage.
-- **Ticket** is the visitor token, **count** the counter of holds per client network, and **memory** the cache of 1 s.
+- **Client count** is the counter of holds per client network, and **the cache** that of one second.
 """
 
 

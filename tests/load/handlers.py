@@ -275,7 +275,7 @@ class Monday:
             ),
             "hold page": Case("hold", lambda: wish(free, page=True), 303, self.give_back),
             "hold JSON": Case("hold", lambda: wish(free, page=False), 201, self.give_back),
-            "hold JSON, without ticket and count": Case("hold", without_counters, 201, restore_counters),
+            "hold JSON, without visitor token and client count": Case("hold", without_counters, 201, restore_counters),
             "hold page, refused": Case("hold", lambda: wish(taken, page=True), 303),
             "calendar page, refused": Case(
                 "slots", lambda: look(page=True, refused="slot-taken", slot=f"{start:%Y-%m-%dT%H:%M}")

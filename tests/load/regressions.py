@@ -32,7 +32,7 @@ def calendar_ratios(measured: Mapping[str, float]) -> dict[str, float]:
 
 
 def slower(now: Mapping[str, float], recorded: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each row that became slower by more than TOLERATED. A row that was not recorded is left out.
+    """Yield a line for each row that became slower by more than TOLERATED. A row that was not recorded is not compared.
 
     `recorded` has the cells of the table in docs/benchmarks.md. Raises CannotCompare.
     """
@@ -40,7 +40,7 @@ def slower(now: Mapping[str, float], recorded: Mapping[str, str]) -> Iterator[st
     if not now.get(BARE) or BARE not in before:
         raise CannotCompare(f"guichet: `{BARE}` is not recorded: run make bench RECORD=words first")
     for name, value in now.items():
-        if name not in before or not name.startswith("CPU ms") or name in {BARE, PACE}:
+        if name not in before or not _is_compared(name):
             continue
         ratio, ratio_before = value / now[BARE], before[name] / before[BARE]
         if ratio > ratio_before * (1 + TOLERATED):
@@ -53,9 +53,19 @@ def report(now: Mapping[str, float], recorded: Mapping[str, str]) -> tuple[list[
         rows = list(slower(now, recorded))
     except CannotCompare as reason:
         return [str(reason)], 1
+    new = [
+        f"Not recorded, so not compared: {name}"
+        for name in now
+        if _is_compared(name) and not _number(recorded.get(name, ""))
+    ]
     if not rows:
-        return [f"No row is slower than recorded by more than {TOLERATED:.0%}, measured in bare calls of botocore."], 0
-    return [f"Slower than recorded by more than {TOLERATED:.0%}, measured in bare calls of botocore:", *rows], 1
+        kept = f"No row is slower than recorded by more than {TOLERATED:.0%}, measured in bare calls of botocore."
+        return [kept, *new], 0
+    return [f"Slower than recorded by more than {TOLERATED:.0%}, measured in bare calls of botocore:", *rows, *new], 1
+
+
+def _is_compared(name: str) -> bool:
+    return name.startswith("CPU ms") and name not in {BARE, PACE}
 
 
 def _number(cell: str) -> float | None:

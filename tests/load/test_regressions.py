@@ -26,14 +26,18 @@ def test_a_row_that_became_slower_is_named_under_any_load(load: float) -> None:
     [
         {"CPU ms, hold page": 5.7},  # 14 %
         {"CPU ms, hold page": 1.0},  # faster
-        {"CPU ms, new": 50.0},  # not recorded
-        {"CPU ms, newer": 50.0},
         {PACE: 90.0},  # no figure of the service
         {"bytes of the style sheet, gzip": 9000.0},  # no time
     ],
 )
-def test_what_is_no_slower_row_is_not_named(change: dict[str, float]) -> None:
+def test_other_rows_are_not_named(change: dict[str, float]) -> None:
     assert report({**SAME, **change}, {**RECORDED, "bytes of the style sheet, gzip": "100"}) == QUIET
+
+
+def test_a_row_that_was_not_recorded_is_named_as_not_compared() -> None:
+    lines, code = report({**SAME, "CPU ms, new": 50.0, "CPU ms, newer": 50.0, "bytes of the page": 1.0}, RECORDED)
+    unknown = ["Not recorded, so not compared: CPU ms, new", "Not recorded, so not compared: CPU ms, newer"]
+    assert (lines, code) == ([*QUIET[0], *unknown], 0)
 
 
 @pytest.mark.parametrize(
