@@ -1,4 +1,4 @@
-"""Find the seats that look free, from the cache of this process. The cache is at most one second old."""
+"""Find the seats that look free, from the cache of this process (`recent`)."""
 
 import random
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def weeks_shown(service: Service, now: datetime) -> list[str]:
 
 
 def _is_large(service: Service) -> bool:
-    """Tell whether the weeks of a service are read from snapshots."""
+    """Tell whether a service has so many planned seats that each of its weeks has a snapshot."""
     return timetable.seats_a_week(service) >= LARGE
 
 
@@ -115,13 +115,15 @@ def seats_of_slot(service: Service, start: datetime, now: datetime) -> list[Seat
     raise refusal(service, start, now)
 
 
-def refusal(service: Service, wished: datetime, now: datetime, *, again: bool = True) -> SlotTaken | NothingFree:
+def refusal(
+    service: Service, wished: datetime, now: datetime, *, include_wished: bool = True
+) -> SlotTaken | NothingFree:
     """Return the refusal for a slot that is taken: with the nearest free slots, or with the next release.
 
-    Without `again`, the nearest slots are other ones, even while the cache of this process still shows it as free.
+    Without `include_wished`, the nearest slots are other ones, even while the cache still shows the wished one as free.
     """
     if free := free_seats(service, now):
-        others = [key for key in free if again or service.start_of(key) != wished]
+        others = [key for key in free if include_wished or service.start_of(key) != wished]
         return SlotTaken(calendar.nearest_starts(service, others, wished))
     return NothingFree(timetable.next_release(service, now))
 
@@ -144,9 +146,9 @@ def is_new(key: SeatKey, now: datetime) -> bool:
 def seat_for_waiting(hold: Waiting, now: datetime, rng: random.Random, *, spread: bool) -> SeatKey | None:
     """Return the seat to try for a waiting hold whose captcha is passed; None if nothing is free.
 
-    It is the hold's own seat while that is free and still offered. Otherwise it is a seat of the nearest slot; for a
-    hold of the first free slot, one of the earliest seats. With `spread` it is a random one of the nearest seats, so
-    that visitors who lost the same slot do not compete again for the next one.
+    It is the seat that its token names while that is free and still offered. Otherwise it is a seat of the nearest
+    slot; for a hold of the first free slot, one of the earliest seats. With `spread` it is a random one of the nearest
+    seats, so that visitors who lost the same slot do not compete again for the next one.
     """
     service = hold.service
     chosen = seat_store.cached_seat(hold.token.seat, now, large=_is_large(service))

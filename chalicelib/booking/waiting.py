@@ -34,7 +34,7 @@ def give_turn(hold: Waiting, made_at: int, turn: datetime, *, now: datetime) -> 
     """
     if not availability.first_free(hold.service, now):
         raise availability.refusal(hold.service, hold.start, now)
-    if not hold.tries.leave(made_at, CAPTCHA_TRIES):
+    if not hold.tries.has_tries_left(made_at, CAPTCHA_TRIES):
         return None
     until = turn + turns.KEPT
     return Waiting(keys().turn_token(hold.token, until), hold.service, until, now)
@@ -62,7 +62,7 @@ def take_seat(
     if not waiting_store.pass_captcha(hold.digest, made_at, key, now, most=CAPTCHA_TRIES, lifetime=keep):
         return None
     try:
-        seat = _take_first(hold, key, now, rng)
+        seat = _take_one(hold, key, now, rng)
     except TooManyRequests:  # the table refused the write, so no seat was taken
         waiting_store.reopen(hold.digest)
         raise
@@ -74,7 +74,7 @@ def take_seat(
     return Held(keys().seated_token(hold.token, seat.key), service, now + service.limits.form, now, limited, given_back)
 
 
-def _take_first(hold: Waiting, key: SeatKey, now: datetime, rng: random.Random) -> Seat | None:
+def _take_one(hold: Waiting, key: SeatKey, now: datetime, rng: random.Random) -> Seat | None:
     """Take this seat or the next one that the hold may have. The waiting item names each seat before it is tried."""
     service, until = hold.service, now + hold.service.limits.form
     for attempt in range(SEAT_ATTEMPTS):

@@ -1,7 +1,7 @@
 """A snapshot of a week: what its calendar shows of each seat, in a few kilobytes. It grants nothing.
 
-It has no hold, no person, and not the moment at which a seat that was given back opens again: until then, that seat is
-shown as taken.
+It has no hold, no person, and not the moment at which the seat of a cancelled request opens again: until then, that
+seat is shown as taken.
 """
 
 import json
@@ -16,10 +16,11 @@ from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.timetable import AFTER_OPENING
 
 LARGE = 2_000
-"""From how many seats a week on its calendar is read from a snapshot. A snapshot costs two writes and three further
-calls each time it is made, which the readers of a smaller week do not save (docs/capacity.md)."""
+"""From how many planned seats a week on a service uses snapshots. A snapshot costs two writes and three further calls
+each time it is made, which the readers of a smaller week do not save (docs/capacity.md). A week with a partition for
+each day always has one."""
 _EARLIER, _LATER = 0, -1
-"""Instead of the moment that a seat opens: it opened over 15 minutes ago; it opens later, at a moment not told."""
+"""Instead of the moment that a seat opens: it opened over 15 minutes ago; it opens later, at a secret moment."""
 _FIRST_LETTER = ord("0")
 _LONG_AGO, _FAR_AHEAD = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 """`decode` returns these for `_EARLIER` and `_LATER`. They are the same in each snapshot, so it can return the same

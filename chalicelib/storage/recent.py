@@ -1,4 +1,4 @@
-"""The process cache: what this process has read of the seats, mostly within the last second.
+"""The process cache: what this process has read of the seats within the last second; a full week within a minute.
 
 It is used to refuse a seat that is gone without a call to the table. A seat is never granted from it.
 """
@@ -16,7 +16,7 @@ from chalicelib.domain.week_snapshot import WeekSnapshot
 
 SECOND = timedelta(seconds=1)
 FULL = timedelta(seconds=60)
-"""How long a full week stays cached. A seat that is given back returns hours later, so nothing is missed."""
+"""How long a full week stays cached. It has no held seat, and the seat of a cancelled request opens hours later."""
 COUNTED = timedelta(seconds=10)
 """How long the count of the free seats of a week stays cached. It says where to look and grants nothing, and a page
 shows the counts of several weeks: reading all of them each second would multiply the reads of a crowd."""
@@ -138,7 +138,10 @@ class RecentSeats:
             cached.clear()
 
     def expire(self, now: datetime) -> None:
-        """Show seats that were taken over a second ago as they were read, unless they were read before that."""
+        """Show seats that were taken over a second ago as they were read.
+
+        Those of a snapshot that was made before stay taken, for `KEPT` at most.
+        """
         for key, at in list(self._taken.items()):
             if _is_within(SECOND, at, now):
                 break

@@ -1,7 +1,7 @@
 """The snapshot of a large week: one item, which each process reads instead of the seats.
 
-Who finds it stale makes it again, if no other process does so at the moment. It is a cache: without it, or when it
-cannot be read, the week itself is read. A layout has a sort key of its own, so that two versions of the code keep
+The process that finds it stale rebuilds it, unless another process has claimed it. It is a cache: without it, or when
+it cannot be read, the week itself is read. A layout has a sort key of its own, so that two versions of the code keep
 their snapshots apart.
 """
 
@@ -23,14 +23,14 @@ from chalicelib.storage.recent import FULL, SECOND
 
 LAYOUT = "1"
 CLAIMED = timedelta(seconds=3)
-"""How long a process may take to make the snapshot before another one tries. 10,000 seats take two seconds."""
+"""How long a process may take to rebuild a snapshot before another one tries: several times what 10,000 seats take."""
 USABLE = timedelta(seconds=10)
-"""How long a stale snapshot is shown while another process makes it again, or while the week cannot be read."""
+"""How long a stale snapshot is shown while another process rebuilds it, or while the week cannot be read."""
 STORED = timedelta(days=1)
 
 
 class SnapshotItem(Item):
-    """The snapshot of a week, made at `made_at`, and when a process began to make it again."""
+    """The snapshot of a week, made at `made_at`, and when a process claimed it to rebuild it."""
 
     made_at = TimestampAttribute()
     claimed_at = TimestampAttribute(null=True)
@@ -54,7 +54,7 @@ class StoredSnapshot:
         return snapshot if snapshot and -SECOND < now - snapshot.made_at < self._stale_after + USABLE else None
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether the snapshot is stale, and no other process has begun to make it again."""
+        """Tell whether the snapshot is stale, and no other process has claimed it."""
         if self.snapshot and now - self.snapshot.made_at < self._stale_after:
             return False
         return self.claimed_at is None or not timedelta(0) <= now - self.claimed_at < CLAIMED
@@ -83,7 +83,7 @@ def _stored(service_id: str, week: str, document: Document) -> StoredSnapshot:
 
 
 def claim(stored: StoredSnapshot, now: datetime) -> bool:
-    """Begin to make a readable snapshot again. Return False if another process has begun, or the table throttles."""
+    """Claim a readable snapshot to rebuild it. Return False if another process has, or if the table throttles."""
     claimed_at = SnapshotItem.claimed_at
     is_unclaimed = claimed_at == stored.claimed_at if stored.claimed_at else claimed_at.does_not_exist()
     return _update(stored, [claimed_at.set(now)], _is_as_read(stored) & is_unclaimed)

@@ -13,12 +13,12 @@ from chalicelib.storage.visitor_store import LIFETIME
 
 
 class Tries(NamedTuple):
-    """The wrong answers to the latest challenge of a waiting hold that was answered, by the time it was made."""
+    """The wrong answers to the last challenge that a waiting hold answered. `challenge` is when that one was made."""
 
     challenge: int = 0
     number: int = 0
 
-    def leave(self, challenge: int, most: int) -> bool:
+    def has_tries_left(self, challenge: int, most: int) -> bool:
         """Tell whether a challenge has tries left and was not replaced by a later one."""
         return self.challenge < challenge or (self.challenge == challenge and self.number < most)
 
@@ -59,9 +59,10 @@ def _read(hold: str) -> CounterItem | None:
 def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int, seen: Tries) -> int | None:
     """Count a wrong answer. Return the tries so far, or None if the challenge has no tries left or was replaced.
 
-    `seen` are those that were just read, or none. They save writes that would fail, so that guessing costs little.
+    `seen` are the tries as just read, or `Tries()` if they were not. They save writes that would fail, so that guessing
+    costs little.
     """
-    if not seen.leave(challenge, most):
+    if not seen.has_tries_left(challenge, most):
         return None
     row = counter_items.waiting_item(hold)
     expiry = CounterItem.erase_at.set(int((now + LIFETIME).timestamp()))

@@ -37,7 +37,7 @@ def next_step(hold: Hold, visit: Visit) -> Page:
     if hold.captcha_passed:
         return _details_step(hold, visit)
     if isinstance(hold, Waiting) and not hold.is_entry and visit.query.get("refused") in GONE:
-        raise availability.refusal(hold.service, hold.start, visit.now, again=False)
+        raise availability.refusal(hold.service, hold.start, visit.now, include_wished=False)
     if isinstance(hold, Waiting) and hold.turn:
         turn = hold.turn.replace(microsecond=0) + timedelta(seconds=bool(hold.turn.microsecond))
         return _page("turn.html", hold, visit, CAPTCHA, turn=turn)

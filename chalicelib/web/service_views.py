@@ -153,7 +153,7 @@ def _refusal(code: str, service: Service, slot: str, now: datetime) -> Refusal |
         case "invalid-fields":
             return refusals.InvalidFields({"slot": fields.BAD_SLOT})
         case "slot-taken":
-            return availability.refusal(service, forms.start_of_slot(slot, service) or now, now, again=False)
+            return availability.refusal(service, forms.start_of_slot(slot, service) or now, now, include_wished=False)
         case "nothing-free" if not availability.first_free(service, now):
             return refusals.NothingFree(timetable.next_release(service, now))
         case "not-open-yet" if release := timetable.next_release(service, now):

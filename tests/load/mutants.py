@@ -145,7 +145,7 @@ MUTANTS = (
     ),
     mutant(
         "answer: a waiting hold is told the chosen seat, whichever it took",
-        (waiting, "_take_first", argument("Seat", 0, "{Waiting}.key")),
+        (waiting, "_take_one", argument("Seat", 0, "{Waiting}.key")),
     ),
     mutant("details: the hold is not compared", (seat_expressions, "file_request", call("is_held", HELD_BY_ANYBODY))),
     mutant(

@@ -31,4 +31,4 @@ def test_details_read_the_seat_once() -> None:
 
 def test_a_move_reads_the_old_seat_and_its_person_once_and_then_the_new_ones() -> None:
     to = {name: value for name, value in wish(5).items() if name in {"date", "start"}}
-    assert gets(f"/requests/{confirmed()}/move", to) == 4
+    assert gets(f"/requests/{confirmed(wish(0))}/move", to) == 4
