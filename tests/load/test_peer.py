@@ -63,8 +63,7 @@ def test_the_table_has_the_median_round_and_the_range_of_all_rounds() -> None:
 @pytest.mark.parametrize(("drained", "result"), [(0.5, "30.0 times (reached)"), (0.501, "29.9 times (missed)")])
 def test_the_aim_is_reached_at_thirty_times_the_rate_of_pretix(drained: float, result: str) -> None:
     runs = [run(PEER, 32, 15.0), run(SERVER, 32, drained), run(CAPTCHA, 32, 1.0), run(LAMBDAS, 32, 1.5)]
-    others = f"{CAPTCHA}: 15.0 times (missed), {LAMBDAS}: 10.0 times (missed)."
-    assert f"{SERVER}: {result}, {others}" in aim(runs)
+    assert aim(runs).endswith(f"{SERVER}: {result}, {CAPTCHA}: 15.0 times (missed).")
 
 
 def test_new_figures_leave_the_text_and_the_markers_of_the_page() -> None:
