@@ -24,17 +24,17 @@ class Challenge:
 
 def new_challenge(hold_id: str, now: datetime) -> Challenge:
     """Create a challenge for a hold. Nothing is stored: the answers are derived from the id and the stage's secret."""
-    return challenge_for(holds.view(hold_id, now), now)
+    return new_challenge_for(holds.view(hold_id, now), now)
 
 
-def challenge_for(hold: Hold, now: datetime) -> Challenge:
+def new_challenge_for(hold: Hold, now: datetime) -> Challenge:
     """Create a challenge for a hold that was just read."""
-    return challenge_of(keys().new_challenge(hold.digest, now), hold.digest)
+    return read_challenge(keys().new_challenge(hold.digest, now), hold.digest)
 
 
-def challenge_of(challenge_id: str, hold: str) -> Challenge:
-    """Return the challenge with an id that was verified, of the hold with this digest."""
-    signer = keys().signer_of_challenge(challenge_id, hold)
+def read_challenge(challenge_id: str, hold_digest: str) -> Challenge:
+    """Return the challenge with an id that was verified (`challenge_time`), of the hold with this digest."""
+    signer = keys().signer_of_challenge(challenge_id, hold_digest)
     return Challenge(challenge_id, signer.picture_answer(challenge_id), signer.sound_answer(challenge_id))
 
 
@@ -57,7 +57,7 @@ def answer(
     if hold.captcha_passed or hold.is_filed or (isinstance(hold, Waiting) and hold.turn):
         return hold
     made_at = keys().challenge_time(challenge_id, hold.digest, now)
-    is_right = _is_right(challenge_of(challenge_id, hold.digest), answer)
+    is_right = _is_right(read_challenge(challenge_id, hold.digest), answer)
     passed: Hold | None
     if isinstance(hold, Waiting):
         if not is_right:

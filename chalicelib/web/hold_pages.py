@@ -60,7 +60,7 @@ def _returned(hold: Hold, visit: Visit) -> datetime | None:
 def _captcha_step(hold: Hold, visit: Visit) -> Page:
     sound = fields.yes(visit.query, "sound")
     refusal, challenge = _captcha_refusal(hold, visit)
-    page = captcha_page(hold, challenge or captcha.challenge_for(hold, visit.now), visit, sound=sound)
+    page = captcha_page(hold, challenge or captcha.new_challenge_for(hold, visit.now), visit, sound=sound)
     return Page(page.template, {**page.context, **problems.shown(refusal, visit.locale)})
 
 
@@ -75,7 +75,7 @@ def _captcha_refusal(hold: Hold, visit: Visit) -> tuple[Refusal | None, Challeng
         keys().challenge_time(challenge_id, hold.digest, visit.now)
     except refusals.CaptchaSpent:
         return None, None
-    challenge = captcha.challenge_of(challenge_id, hold.digest)
+    challenge = captcha.read_challenge(challenge_id, hold.digest)
     if code == "invalid-fields":
         return refusals.InvalidFields({"answer": fields.MISSING_IN["answer"]}), challenge
     tries = visit.query.get("tries", "")

@@ -134,7 +134,7 @@ def extended(hold: Hold, visit: Visit) -> Reply:
     if hold.captcha_passed:
         return hold_pages.details_page(hold, visit, body, page)
     return hold_pages.captcha_page(
-        hold, captcha.challenge_for(hold, visit.now), visit, details=forms.carried_details(body)
+        hold, captcha.new_challenge_for(hold, visit.now), visit, details=forms.carried_details(body)
     )
 
 
@@ -156,7 +156,7 @@ def new_challenge(hold_id: str, challenge: Challenge, visit: Visit) -> Reply:
     if details := forms.carried_details(body):
         hold = holds.view(hold_id, visit.now)
         return hold_pages.captcha_page(
-            hold, captcha.challenge_for(hold, visit.now), visit, sound=sound, details=details
+            hold, captcha.new_challenge_for(hold, visit.now), visit, sound=sound, details=details
         )
     return Redirect(_path(hold_id, "sound" if sound else "renew", sound="true" if sound else ""))
 
@@ -238,9 +238,9 @@ def _captcha_with_details(visit: Visit, refusal: Refusal, hold_id: str, details:
     if hold.captcha_passed or hold.is_filed:
         return hold_pages.next_step(hold, visit)
     if isinstance(refusal, refusals.CaptchaWrong):
-        challenge = captcha.challenge_of(str(visit.body()["challenge"]), hold.digest)
+        challenge = captcha.read_challenge(str(visit.body()["challenge"]), hold.digest)
     else:
-        challenge = captcha.challenge_for(hold, visit.now)
+        challenge = captcha.new_challenge_for(hold, visit.now)
     return hold_pages.captcha_page(hold, challenge, visit, details=details)
 
 
@@ -275,7 +275,7 @@ def _details_without_cookies(visit: Visit, refusal: Refusal, hold_id: str) -> Re
     body = visit.body()
     if isinstance(refusal, refusals.CaptchaRequired):
         hold = holds.view(hold_id, visit.now)
-        challenge = captcha.challenge_for(hold, visit.now)
+        challenge = captcha.new_challenge_for(hold, visit.now)
         return hold_pages.captcha_page(hold, challenge, visit, details=forms.carried_details(body))
     if isinstance(refusal, refusals.InvalidFields | refusals.AlreadyRequested):
         return hold_pages.details_page(holds.view(hold_id, visit.now), visit, body, refusal=refusal)
