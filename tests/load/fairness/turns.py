@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 from chalicelib.domain.codec import service_from_document
 from chalicelib.domain.turns import turn
 from tests.load.fairness.first_come import CAPTCHA, PROGRAM_STARTS, RATE
+from tests.load.percentiles import percentile
 from tests.load.rush.plan import IDENTITIES, SOLVING_SECONDS, document, lateness, read_settings
 from tests.load.simulation.__main__ import table
 
@@ -328,9 +329,8 @@ def sections(played: Mapping[Crowd, Mapping[str, Tally]]) -> dict[str, str]:
 
 
 def _cost(alone: Tally) -> list[str]:
-    waits = sorted(alone.waits)
     return [
-        " / ".join(f"{waits[int(share * len(waits))]:.0f} s" for share in (0.5, 0.95)),
+        " / ".join(f"{percentile(alone.waits, percent):.0f} s" for percent in (50, 95)),
         f"{alone.in_vain / RELEASES[ALONE.share]:,.0f}",
         f"{alone.refused / (alone.people + alone.refused):.1%}",
     ]

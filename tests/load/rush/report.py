@@ -15,6 +15,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tests.load.history import OK, Operation, Rejection, Rules, check
+from tests.load.percentiles import percentile
 from tests.load.rush import fairness
 from tests.load.rush.plan import FAST, LAMBDAS, PEOPLE
 
@@ -43,7 +44,7 @@ PRICED_AS = {"answer": "captcha", "seat": "captcha", "details": "details", "conf
 COUNTER_UNITS = 2.0  # write units that count a hold by visitor token and by client network
 PEAK_SECONDS = 10
 SHOWN_REJECTIONS = 20  # rejections on the page
-CUTS = (0.5, 0.95, 0.99)
+PERCENTILES = (50, 95, 99)
 STYLE = """body{font:1rem/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#161616}
 table{border-collapse:collapse}td,th{padding:.2rem 1rem .2rem 0;text-align:right}
 td:first-child,th:first-child{text-align:left}
@@ -234,13 +235,11 @@ def busiest(starts: Sequence[float]) -> float:
 
 
 def waits(records: Sequence[Mapping[str, Any]], step: str, field: str) -> dict[str, float]:
-    """Return how long a step took, in seconds: percentiles by nearest rank, and the mean."""
-    durations = sorted(record[field] for record in records if record["step"] == step)
+    """Return how often a step was taken and how many seconds it took: percentiles and mean. Empty if nobody took it."""
+    durations = [record[field] for record in records if record["step"] == step]
     if not durations:
         return {}
-    cuts = {
-        f"p{cut * 100:.0f}": round(durations[min(int(cut * len(durations)), len(durations) - 1)], 4) for cut in CUTS
-    }
+    cuts = {f"p{percent}": round(percentile(durations, percent), 4) for percent in PERCENTILES}
     return {"count": len(durations), **cuts, "mean": round(fmean(durations), 4)}
 
 
