@@ -36,6 +36,7 @@ from tests.load.rush.plan import (
     read_settings,
 )
 from tests.load.rush.recorded import Position, gave_seat, operations
+from tests.load.rush.table import HEAD, draw_seats
 from tests.load.rush.target import check_health
 
 SEAT = "rush-1.20261207.0900.1"
@@ -594,6 +595,15 @@ def test_a_line_of_the_page_has_the_colour_of_its_promise_whatever_its_words_are
         ("broken", "BROKEN: a verdict"),
         ("broken", "verdict: a promise is broken"),
     ]
+
+
+def test_a_column_says_whether_it_is_of_the_rush_or_of_the_draw() -> None:
+    assert len(set(HEAD)) == len(HEAD)
+    assert [head.partition(":")[0] for head in HEAD[2:]] == ["rush"] * 4 + ["draw"] * 3
+
+
+def test_a_draw_without_entries_of_programs_gives_them_nothing() -> None:
+    assert [*draw_seats(people=100, programs=10, entries=0)] == ["0.0", "0", "0"]
 
 
 def test_the_page_needs_no_external_files(tmp_path: Any) -> None:
