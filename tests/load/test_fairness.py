@@ -38,7 +38,7 @@ def test_the_seats_of_a_week_are_distinct_and_fill_its_ten_half_days_evenly() ->
     }
 
 
-def test_who_loses_has_waited_one_draw_longer_and_full_seniority_serves_the_longest_waiting_first() -> None:
+def test_a_lost_draw_is_counted_and_full_seniority_serves_those_who_lost_most_first() -> None:
     rule, early = Draw(100, seats=10), people(15)
     first = rule(1, early)
     rest = [one for one in early if one not in first]
@@ -77,7 +77,7 @@ def test_seats_of_invented_people_are_lost_only_if_they_confirm(confirms: bool, 
     assert rule.tries == 2000
 
 
-def test_a_receipt_of_an_invented_winner_starts_again_unless_told_otherwise() -> None:
+def test_the_receipt_of_an_invented_winner_starts_again_where_that_is_the_rule() -> None:
     for restarts in (True, False):
         rule = Infiltrated(3, confirms=True, restarts=restarts)
         rule.rule.seats = 1

@@ -104,18 +104,18 @@ def run_programs(identities: int) -> dict[str, float]:
     """Play programs with so many identities each by both rules. Return the share of the seats that they got."""
     quick = FirstCome(PROGRAMS, identities)
     play(quick, weeks=LAST_ARRIVAL)
-    entered = Infiltrated(PROGRAMS * identities, confirms=True).played()
+    entered = Infiltrated(PROGRAMS * identities, confirms=True).play()
     return {"first come": sum(quick.sold) / LAST_ARRIVAL, "draw": sum(entered.wins) / LAST_ARRIVAL}
 
 
 def run_invented(identities: int, action: str) -> Infiltrated:
     """Play invented people who confirm and stay away, or who let each seat lapse."""
-    return Infiltrated(identities, confirms=action == CONFIRM).played()
+    return Infiltrated(identities, confirms=action == CONFIRM).play()
 
 
 def run_restart(answer: str) -> float:
     """Play a year with 1,000 invented people. Return the seats a week that they take in its second half."""
-    wins = Infiltrated(1_000, confirms=True, restarts=answer == "yes").played(2 * LAST_ARRIVAL).wins
+    wins = Infiltrated(1_000, confirms=True, restarts=answer == "yes").play(2 * LAST_ARRIVAL).wins
     return sum(wins[LAST_ARRIVAL:]) / LAST_ARRIVAL
 
 

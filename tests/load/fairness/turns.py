@@ -70,7 +70,7 @@ KINDS = {
     "solving": Kind(),
     f"solving, {HOLDS} holds each": Kind(holds=HOLDS),
     "many": Kind(IDENTITIES, networks=IDENTITIES),
-    "many, one network each": Kind(IDENTITIES),
+    "many, all behind one network": Kind(IDENTITIES),
 }
 
 
@@ -106,7 +106,7 @@ def first_batch_by_network(seconds: float) -> TurnRule:
     return turns
 
 
-def built(passes: Sequence[Pass], chance: random.Random) -> list[Turn]:
+def batch_as_built(passes: Sequence[Pass], chance: random.Random) -> list[Turn]:
     """Give the turns of a service with a batch of 60 s. People come a little late to their turn, programs do not."""
     return _late_turns(passes, chance, lambda rank: (turn(SERVICE, RELEASE, rank) - RELEASE).total_seconds())
 
@@ -144,7 +144,7 @@ RULES = {
     "batch of the first 120 s": Rule(first_batch(120)),
     BY_NETWORK: Rule(first_batch_by_network(120)),
     EVEN: Rule(at_an_even_rate),
-    BUILT: Rule(built),
+    BUILT: Rule(batch_as_built),
     "a batch every 5 s": Rule(batches(5)),
     "a batch every 30 s": Rule(batches(30)),
     "1 confirmed request for each network": Rule(at_once, 1),
@@ -156,7 +156,7 @@ def passes_of(
     chance: random.Random, programs: int, kind: Kind, slower: int = 1, visitors: int = VISITORS
 ) -> list[Pass]:
     """Return the passes of a release, as if there were seats for all."""
-    haste, passes = slower * visitors / RATE / 2, []
+    mean, passes = slower * visitors / RATE / 2, []
     people = visitors - programs
     houses = max(int(people * HOUSED / HOUSE), 1)
     for number in range(people):
@@ -166,7 +166,7 @@ def passes_of(
             network = -1 - chance.randrange(CARRIER_NETWORKS)
         elif where < MOBILE + HOUSED:
             network = -1 - CARRIER_NETWORKS - chance.randrange(houses)
-        asked = chance.expovariate(1 / haste)
+        asked = chance.expovariate(1 / mean)
         passes.append(Pass(asked + chance.uniform(*CAPTCHA), asked, number, network, is_program=False))
     for number in range(people, visitors):
         for identity in range(kind.identities):
