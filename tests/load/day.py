@@ -27,6 +27,7 @@ from chalicelib.domain.refusals import NobodyWaits
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.storage import seat_store, service_store
 from chalicelib.storage.items import SeatItem
+from tests.load.percentiles import percentile
 from tests.proof import inprocess
 
 APPOINTMENTS, DESKS, WALK_INS = 300, 10, 12
@@ -68,11 +69,6 @@ class Result:
     ended: str
     all_desks: Waits
     by_desk: dict[int, Waits]
-
-
-def rank(values: Sequence[float], share: float) -> float:
-    """Return the value of the nearest rank."""
-    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 class Office:
@@ -230,7 +226,7 @@ def play(
 
 
 def figures(waits: Sequence[float]) -> Waits:
-    return Waits(len(waits), rank(waits, 0.5), rank(waits, 0.95))
+    return Waits(len(waits), percentile(waits, 50), percentile(waits, 95))
 
 
 def main() -> None:

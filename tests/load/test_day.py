@@ -1,7 +1,7 @@
 """The simulated day ends with an outcome for everybody, and is the same for the same seed."""
 
 from chalicelib.domain.seat import State
-from tests.load.day import play, rank
+from tests.load.day import play
 
 
 def test_everybody_of_a_day_is_called_once_they_arrived_and_gets_an_outcome() -> None:
@@ -11,7 +11,3 @@ def test_everybody_of_a_day_is_called_once_they_arrived_and_gets_an_outcome() ->
     assert all(seat.called_at >= seat.arrived_at for seat in seats if seat.called_at and seat.arrived_at)
     assert (result.seen + result.incomplete + result.missed, result.walk_ins) == (33, 3)
     assert result == play(appointments=30, desks=2, walk_ins=3, seed=1)[0]
-
-
-def test_a_percentile_is_the_nearest_rank() -> None:
-    assert [rank([4, 1, 3, 2], share) for share in (0.25, 0.5, 0.75, 0.95)] == [1, 2, 3, 4]

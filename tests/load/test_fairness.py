@@ -5,7 +5,7 @@ import random
 import pytest
 
 from chalicelib.domain.draw import ANY
-from tests.load.fairness.__main__ import LONGEST, percentile
+from tests.load.fairness.__main__ import LONGEST, weeks_lost
 from tests.load.fairness.first_come import FirstCome
 from tests.load.fairness.invented import Infiltrated, captchas
 from tests.load.fairness.turns import (
@@ -38,7 +38,7 @@ def test_the_seats_of_a_week_are_distinct_and_fill_its_ten_half_days_evenly() ->
     }
 
 
-def test_who_loses_has_waited_one_draw_longer_and_full_seniority_serves_the_longest_waiting_first() -> None:
+def test_a_lost_draw_is_counted_and_full_seniority_serves_those_who_lost_most_first() -> None:
     rule, early = Draw(100, seats=10), people(15)
     first = rule(1, early)
     rest = [one for one in early if one not in first]
@@ -77,7 +77,7 @@ def test_seats_of_invented_people_are_lost_only_if_they_confirm(confirms: bool, 
     assert rule.tries == 2000
 
 
-def test_a_receipt_of_an_invented_winner_starts_again_unless_told_otherwise() -> None:
+def test_the_receipt_of_an_invented_winner_starts_again_where_that_is_the_rule() -> None:
     for restarts in (True, False):
         rule = Infiltrated(3, confirms=True, restarts=restarts)
         rule.rule.seats = 1
@@ -116,10 +116,10 @@ def test_further_captchas_are_counted_as_the_service_asks_for_them() -> None:
     assert captchas(1000, networks=100, domains=0, hours=1, days=1) == 1000
 
 
-def test_a_percentile_is_the_wait_that_so_many_people_do_not_exceed() -> None:
-    assert percentile([0, 1, 2, 3], 0.5) == "1"
-    assert percentile([0, 1, 2, 3], 1.0) == "3"
-    assert percentile([0, MOST_WEEKS], 1.0) == LONGEST
+def test_a_wait_of_the_page_is_a_percentile_or_longer_than_the_play() -> None:
+    assert weeks_lost([3, 1, 2, 0], 50) == "1"
+    assert weeks_lost([3, 1, 2, 0], 100) == "3"
+    assert weeks_lost([0, MOST_WEEKS], 100) == LONGEST
 
 
 def test_each_rule_of_a_release_changes_who_gets_the_seats() -> None:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any
 
 from chalicelib.domain.draw import ANY
@@ -16,6 +15,7 @@ from tests.load.fairness import plots, turns
 from tests.load.fairness.first_come import FirstCome
 from tests.load.fairness.invented import Infiltrated, captchas
 from tests.load.fairness.waiting import LAST_ARRIVAL, MOST_WEEKS, PEOPLE, SEATS, SETTLED, Allocate, Draw, Person, play
+from tests.load.percentiles import percentile
 from tests.load.simulation.__main__ import replace_section, table
 
 PAGE = ROOT / "docs" / "fairness.md"
@@ -84,7 +84,7 @@ def run_rule(name: str) -> dict[str, Any]:
     counted = Counted(RULES[name]())
     everybody = play(counted)
     people = everybody[:PEOPLE]
-    waited = sorted(MOST_WEEKS if one.waited is None else one.waited for one in people)
+    waited = [MOST_WEEKS if one.waited is None else one.waited for one in people]
     return {
         "waited": waited,
         "first": _first(people, lambda _: True),
@@ -104,24 +104,24 @@ def run_programs(identities: int) -> dict[str, float]:
     """Play programs with so many identities each by both rules. Return the share of the seats that they got."""
     quick = FirstCome(PROGRAMS, identities)
     play(quick, weeks=LAST_ARRIVAL)
-    entered = Infiltrated(PROGRAMS * identities, confirms=True).played()
+    entered = Infiltrated(PROGRAMS * identities, confirms=True).play()
     return {"first come": sum(quick.sold) / LAST_ARRIVAL, "draw": sum(entered.wins) / LAST_ARRIVAL}
 
 
 def run_invented(identities: int, action: str) -> Infiltrated:
     """Play invented people who confirm and stay away, or who let each seat lapse."""
-    return Infiltrated(identities, confirms=action == CONFIRM).played()
+    return Infiltrated(identities, confirms=action == CONFIRM).play()
 
 
 def run_restart(answer: str) -> float:
     """Play a year with 1,000 invented people. Return the seats a week that they take in its second half."""
-    wins = Infiltrated(1_000, confirms=True, restarts=answer == "yes").played(2 * LAST_ARRIVAL).wins
+    wins = Infiltrated(1_000, confirms=True, restarts=answer == "yes").play(2 * LAST_ARRIVAL).wins
     return sum(wins[LAST_ARRIVAL:]) / LAST_ARRIVAL
 
 
-def percentile(waited: Sequence[int], share: float) -> str:
-    """Return how many weeks this share of the people lost at most."""
-    weeks = waited[ceil(share * len(waited)) - 1]
+def weeks_lost(waited: Sequence[int], percent: int) -> str:
+    """Return how many weeks so many percent of the people lost at most."""
+    weeks = percentile(waited, percent)
     return LONGEST if weeks >= MOST_WEEKS else str(weeks)
 
 
@@ -160,7 +160,7 @@ def _of_rules(rules: dict[str, Any]) -> dict[str, str]:
             [
                 [
                     name,
-                    *(percentile(run["waited"], share) for share in (0.5, 0.95, 1.0)),
+                    *(weeks_lost(run["waited"], percent) for percent in (50, 95, 100)),
                     *(f"{run[which]:.1%}" for which in ("first", "settled")),
                 ]
                 for name, run in rules.items()

@@ -1,7 +1,8 @@
 """A release of `first_come` as `make rush` plays it: the seat is taken by the right answer to the captcha.
 
 People ask at a random moment after the opening and take some seconds for the captcha; programs that solve it ask at
-once. The figures are those of tests/load/rush. What is left out: answers that take longer because many ask at once.
+once. The figures are those of tests/load/rush. What is left out: answers that take longer because many ask at once,
+and that nobody in a rush asks later than twice HASTE.
 """
 
 import math
@@ -13,7 +14,7 @@ from tests.load.fairness.waiting import SEATS, Person
 from tests.load.rush.plan import SOLVING_SECONDS
 
 RATE = 60
-"""Visitors a second, the default of the rush: people ask 25 s after the opening on average when there are 3,000."""
+"""Visitors a second, the default of the rush: 3,000 people ask 25 s after the opening on average."""
 CAPTCHA = (2.0, 6.0)
 """Seconds a person takes for the captcha: `think(4)` of the rush."""
 PROGRAM_STARTS = 2.0
@@ -42,13 +43,13 @@ class FirstCome:
     def __call__(self, week: int, waiting: Sequence[Person]) -> list[Person]:
         """Give the seats of a week to the quickest. Return all who have one, the buyers too."""
         chance = random.Random(f"{self.seed} {week}")
-        haste = (len(waiting) + self.programs) / RATE / 2
+        mean = (len(waiting) + self.programs) / RATE / 2  # seconds from the opening to a first request
         moments: list[tuple[float, Person | None]] = []
         asked = []
         for one in waiting:
             own = random.Random(one.receipt).random() if self.is_steady else chance.random()
             asked.append((own, one.receipt))
-            start = -haste * math.log(1 - own)
+            start = -mean * math.log(1 - own)
             moments.append((start + chance.uniform(*CAPTCHA), one))
         programs = range(self.programs * self.identities)
         moments += [(chance.uniform(0, PROGRAM_STARTS) + SOLVING_SECONDS, None) for _ in programs]

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from chalicelib.booking.hold_limits import TIERS
 from chalicelib.booking.request_limits import MOST_CAPTCHAS
@@ -56,7 +57,7 @@ class Infiltrated:
         self.wins.append(len(invented))
         return honest + late
 
-    def played(self, weeks: int = LAST_ARRIVAL) -> "Infiltrated":
+    def play(self, weeks: int = LAST_ARRIVAL) -> Self:
         """Play so many weeks. Return itself, with the figures."""
         waiting.play(self, weeks=weeks)
         return self

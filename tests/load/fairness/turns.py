@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 from chalicelib.domain.codec import service_from_document
 from chalicelib.domain.turns import turn
 from tests.load.fairness.first_come import CAPTCHA, PROGRAM_STARTS, RATE
+from tests.load.percentiles import percentile
 from tests.load.rush.plan import IDENTITIES, SOLVING_SECONDS, document, lateness, read_settings
 from tests.load.simulation.__main__ import table
 
@@ -69,7 +70,7 @@ KINDS = {
     "solving": Kind(),
     f"solving, {HOLDS} holds each": Kind(holds=HOLDS),
     "many": Kind(IDENTITIES, networks=IDENTITIES),
-    "many, one network each": Kind(IDENTITIES),
+    "many, all behind one network": Kind(IDENTITIES),
 }
 
 
@@ -105,7 +106,7 @@ def first_batch_by_network(seconds: float) -> TurnRule:
     return turns
 
 
-def built(passes: Sequence[Pass], chance: random.Random) -> list[Turn]:
+def batch_as_built(passes: Sequence[Pass], chance: random.Random) -> list[Turn]:
     """Give the turns of a service with a batch of 60 s. People come a little late to their turn, programs do not."""
     return _late_turns(passes, chance, lambda rank: (turn(SERVICE, RELEASE, rank) - RELEASE).total_seconds())
 
@@ -143,7 +144,7 @@ RULES = {
     "batch of the first 120 s": Rule(first_batch(120)),
     BY_NETWORK: Rule(first_batch_by_network(120)),
     EVEN: Rule(at_an_even_rate),
-    BUILT: Rule(built),
+    BUILT: Rule(batch_as_built),
     "a batch every 5 s": Rule(batches(5)),
     "a batch every 30 s": Rule(batches(30)),
     "1 confirmed request for each network": Rule(at_once, 1),
@@ -155,7 +156,7 @@ def passes_of(
     chance: random.Random, programs: int, kind: Kind, slower: int = 1, visitors: int = VISITORS
 ) -> list[Pass]:
     """Return the passes of a release, as if there were seats for all."""
-    haste, passes = slower * visitors / RATE / 2, []
+    mean, passes = slower * visitors / RATE / 2, []
     people = visitors - programs
     houses = max(int(people * HOUSED / HOUSE), 1)
     for number in range(people):
@@ -165,7 +166,7 @@ def passes_of(
             network = -1 - chance.randrange(CARRIER_NETWORKS)
         elif where < MOBILE + HOUSED:
             network = -1 - CARRIER_NETWORKS - chance.randrange(houses)
-        asked = chance.expovariate(1 / haste)
+        asked = chance.expovariate(1 / mean)
         passes.append(Pass(asked + chance.uniform(*CAPTCHA), asked, number, network, is_program=False))
     for number in range(people, visitors):
         for identity in range(kind.identities):
@@ -328,9 +329,8 @@ def sections(played: Mapping[Crowd, Mapping[str, Tally]]) -> dict[str, str]:
 
 
 def _cost(alone: Tally) -> list[str]:
-    waits = sorted(alone.waits)
     return [
-        " / ".join(f"{waits[int(share * len(waits))]:.0f} s" for share in (0.5, 0.95)),
+        " / ".join(f"{percentile(alone.waits, percent):.0f} s" for percent in (50, 95)),
         f"{alone.in_vain / RELEASES[ALONE.share]:,.0f}",
         f"{alone.refused / (alone.people + alone.refused):.1%}",
     ]

@@ -15,21 +15,24 @@ Without URL, the program starts and ends a local stack. The settings come from t
     LOCAL       the local setting: lambdas, the packaged stack on the emulator and the reference for correctness, or
                 fast, web servers before the emulator's table (lambdas up to 20,000 visitors, fast beyond)
     RATE        visitors a second before the opening (60; fast: 450)
-    HASTE       mean seconds from the opening to a person's first request for a seat; nobody takes longer than twice
-                as long (half of the time of all arrivals; fast: 1.2 times as long)
+    HASTE       how slow people are, in seconds: a larger value means slower people. The time from the opening to a
+                person's first request for a seat is exponential, shorter than twice HASTE, and 0.69 times HASTE on
+                average (half of the seconds in which all visitors arrive; fast: 1.2 times these seconds)
     WORKERS     processes that simulate the visitors (1)
     AT_ONCE     concurrent requests to one function (2 for a local stack, where the emulator starts a process for
                 each; else 10,000)
     INBOX       the URL of the inbox with the stage's letters, as `make run` prints it; without it, no visitor confirms
 
-The program adds its own service and removes it afterwards. Each visitor has its own e-mail domain and its own client
+The program adds its own service, and removes the service, its seats and its requests afterwards; counters stay until
+they expire. Each visitor has its own e-mail domain and its own client
 network: it signs an invented IP address as the stage's CDN does, and computes the captcha's answer, both with the
 stage's secret. The limit OriginHolds of the stage stays as it is; the local stack has the default.
 
 Exit codes: 0 if all promises were kept; 1 if a promise was broken, or if the rush cannot run, which one line explains.
 The program writes build/rush/index.html, the report, and build/rush/result.json with these figures:
 
-    date, machine {cores, system, python, load}, where ("laptop" or the URL), settings (as above), rate, workers, haste
+    date, machine {cores, system, python, load}
+    where, settings                "this machine" or the URL; the settings above, with their names in lower case
     visitors, bots, seats          number of visitors, of programs among them, and of seats
     held, confirmed, cancelled     seats held at least once; confirmed requests, and those cancelled afterwards
     groups {group: {visitors, identities, held, confirmed}}   the same for people and each kind of program; a waiting
@@ -140,7 +143,7 @@ def rush(settings: Settings, target: Target, *, service: str, opens_at: float, f
         if any(crowd.returncode for crowd in crowds):
             logs = [(folder / f"{path.stem}.log").read_text(errors="replace").strip()[-500:] for _, path in plans]
             raise CannotRush(f"guichet: a crowd process failed: {' '.join(logs)}")
-    return [record for plan, _ in plans for record in json.loads(Path(plan.records).read_text())["records"]]
+    return [record for plan, _ in plans for record in json.loads(Path(plan.records).read_text())]
 
 
 def print_progress(plans: Sequence[tuple[Plan, Path]], opens_at: float, settings: Settings) -> None:
@@ -162,7 +165,7 @@ def print_progress(plans: Sequence[tuple[Plan, Path]], opens_at: float, settings
 # The verdict
 
 
-def prices(endpoint: str) -> dict[str, float]:
+def measure_write_units(endpoint: str) -> dict[str, float]:
     """Measure the write units of each step with tests/load/units.py on the emulator."""
     command = [sys.executable, "-m", "tests.load.units", "--json"]
     env = os.environ | {"AWS_ENDPOINT_URL": endpoint}
@@ -200,7 +203,7 @@ def play(settings: Settings) -> bool:
             seat for week in sorted({key.week for key in seat_keys}) for seat in seat_store.read_week(service, week)
         ]
         read_between = (start, time.time())
-        units = prices(target.emulator) if target.emulator else {}
+        units = measure_write_units(target.emulator) if target.emulator else {}
         result = report.judge(
             settings=asdict(settings),
             machine=machine_before,
@@ -219,7 +222,7 @@ def publish(result: report.Result, seconds: float) -> None:
     """Print the verdict, and write the page and the figures."""
     folder = ROOT / "build" / "rush"
     report.write(result, folder)
-    for line in result.lines():
+    for _, line in result.lines():
         print(line, flush=True)
     print(f"{folder.relative_to(ROOT) / 'index.html'}, after {seconds:.0f} s in all", flush=True)
 
@@ -236,6 +239,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     no_arguments(
-        "tests.load.rush", "Simulate a release. The settings are environment variables: see `make rush` in README."
+        "tests.load.rush",
+        "Simulate a release. The settings are environment variables, such as VISITORS, SEATS and HASTE (a larger value "
+        "means slower people): see `make rush` in README, and the beginning of tests/load/rush/__main__.py.",
     )
     main()

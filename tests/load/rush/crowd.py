@@ -55,7 +55,7 @@ def main() -> None:
     die_with_parent()
     plan = Plan(**json.loads(Path(sys.argv[1]).read_text()))
     crowd = play(plan, Keys(os.environ["GUICHET_SECRET"]))
-    Path(plan.records).write_text(json.dumps({"records": crowd.records, "tally": crowd.tally}))
+    Path(plan.records).write_text(json.dumps(crowd.records))
 
 
 if __name__ == "__main__":

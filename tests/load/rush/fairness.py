@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from typing import Any
 
-from tests.load.history import OK, Operation
+from tests.load.history import Operation
 from tests.load.rush.plan import HAMMERING, IDENTITIES, KINDS, MANY, PEOPLE
+from tests.load.rush.recorded import first_moments, holds_that
 
 IN_TIME = 120.0
-"""Seconds after the opening within which people must hold LEAST_SHARE of their fair share of the seats."""
+"""Seconds within which people must hold LEAST_SHARE of their fair share of the seats: after the opening, or after the
+end of its batch if it has one."""
 LEAST_SHARE = 0.95
 LUCK = 3
 """Standard deviations by which a fair lottery may give people less."""
@@ -17,34 +19,28 @@ Groups = Mapping[str, Mapping[str, int]]
 
 
 def judge(
-    records: Sequence[Mapping[str, Any]], history: Sequence[Operation], *, opened: float, seats: int
+    records: Sequence[Mapping[str, Any]], history: Sequence[Operation], *, opened: float, batch: float, seats: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the figures of each group, and one sentence for each broken promise."""
-    group_of = {record["hold"]: record["group"] for record in records if record.get("hold")}
+    """Return the figures of each group, and one sentence for each broken promise. `batch` is in seconds, 0 for none."""
+    group_of = {record["digest"]: record["group"] for record in records if record.get("digest")}
     visitors: defaultdict[str, set[int]] = defaultdict(set)
     for record in records:
         visitors[record["group"]].add(record["visitor"])
-    held: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    confirmed: defaultdict[str, set[str]] = defaultdict(set)
+    by_group: defaultdict[str, list[Operation]] = defaultdict(list)
     for operation in history:
-        group = group_of.get(operation.hold)
-        if group is None or operation.outcome != OK:
-            continue
-        if operation.kind == "hold":
-            held[group][operation.seat] = min(held[group].get(operation.seat, operation.end), operation.end)
-        elif operation.kind == "confirm":
-            confirmed[group].add(operation.hold)
+        by_group[group_of.get(operation.hold, "")].append(operation)
+    held = {group: first_moments(by_group[group], "hold") for group in (PEOPLE, *KINDS)}
     groups = {
         group: {
             "visitors": len(visitors[group]),
             "identities": len(visitors[group]) * (IDENTITIES if group == MANY else 1),
             "held": len(held[group]),
-            "confirmed": len(confirmed[group]),
+            "confirmed": len(holds_that(by_group[group], "confirm")),
         }
         for group in (PEOPLE, *KINDS)
         if group in visitors
     }
-    in_time = sum(moment <= opened + IN_TIME for moment in held[PEOPLE].values())
+    in_time = sum(moment <= opened + batch + IN_TIME for moment in held[PEOPLE].values())
     changed_minds = {record["visitor"] for record in records if record["step"] == "changed mind"}
     figures = {
         "groups": groups,
@@ -53,7 +49,8 @@ def judge(
         "people_held_in_time": in_time,
     }
     takers = len(visitors[PEOPLE] - changed_minds)
-    return figures, list(broken(groups, in_time=in_time, seats=seats, takers=takers))
+    since = "the end of the batch" if batch else "the opening"
+    return figures, list(broken_promises(groups, in_time=in_time, since=since, seats=seats, takers=takers))
 
 
 def chance_ratio(groups: Groups, each: str = "visitors") -> float | None:
@@ -74,10 +71,11 @@ def chance_ratio(groups: Groups, each: str = "visitors") -> float | None:
     return float(f"{held / number / (people['held'] / people[each]):.3g}")
 
 
-def broken(groups: Groups, *, in_time: int, seats: int, takers: int) -> Iterator[str]:
-    """Return one sentence for each broken promise. `takers` counts the people who did not change their minds.
+def broken_promises(groups: Groups, *, in_time: int, since: str, seats: int, takers: int) -> Iterator[str]:
+    """Return one sentence for each broken promise.
 
-    The fair share of people is their share of all visitors who can pass the captcha.
+    `in_time` counts the seats that people held within IN_TIME, and `since` says after what. `takers` counts the people
+    who did not change their minds. The fair share of people is their share of all visitors who can pass the captcha.
     """
     if HAMMERING in groups and (held := groups[HAMMERING]["held"]):
         yield f"programs that cannot pass the captcha held {held} of {seats} seats"
@@ -87,7 +85,7 @@ def broken(groups: Groups, *, in_time: int, seats: int, takers: int) -> Iterator
     least = LEAST_SHARE * fair * seats - LUCK * sqrt(seats * fair * (1 - fair))
     if takers >= seats and in_time < least:
         yield (
-            f"people held {in_time} of {seats} seats within {IN_TIME / 60:.0f} minutes of the opening:"
+            f"people held {in_time} of {seats} seats within {IN_TIME / 60:.0f} minutes of {since}:"
             f" fewer than {least:.0f}, although their fair share is {fair * seats:.0f}"
         )
 

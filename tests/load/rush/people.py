@@ -78,14 +78,14 @@ class Person(Visitor):
         self.note("changed mind")
         if self.chance.random() < 0.5:
             self.think(3)
-            self.insist("end", f"{self.hold}/end", {})
+            self.insist("end", f"{self.hold_path}/end", {})
         raise Left
 
     def pass_captcha(self) -> bool:
         """Pass the captcha, sometimes after an extension or a wrong answer. Return False if no seat is left."""
         if self.chance.random() < 0.05:
-            self.need(self.insist("extend", f"{self.hold}/extension", {}))
-        page = self.insist("captcha", self.hold, page=True)  # the picture, without the sound
+            self.need(self.insist("extend", f"{self.hold_path}/extension", {}))
+        page = self.insist("captcha", self.hold_path, page=True)  # the picture, without the sound
         if page.code == "nothing-free":
             return False
         self.need(page)
@@ -110,7 +110,7 @@ class Person(Visitor):
         """Fill in the form. Some people load the page of their hold once more."""
         self.think(8)
         if self.chance.random() < 0.2:
-            self.need(self.insist("view", self.hold))
+            self.need(self.insist("view", self.hold_path))
         self.file()
 
     def confirm(self) -> None:

@@ -34,7 +34,7 @@ FAST_CONCURRENCY = 16
 RATE, FAST_RATE = 60, 450
 """Visitors a second before the opening, each with two requests. The fast setting answers about 1,300 on two cores."""
 HASTE, FAST_HASTE = 0.5, 1.2
-"""The default of HASTE as a share of the time of all arrivals, and in the fast setting."""
+"""Default of HASTE, and of HASTE in the fast setting: this share of the seconds in which all visitors arrive."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
 SLOTS = 96  # of five minutes, from nine to five
 WORKING_DAYS = list(WEEKDAYS[:5])
@@ -73,7 +73,7 @@ class Settings:
     seats: int
     rate: int
     haste: int
-    """Mean seconds from the opening to a person's first request for a seat. Nobody takes longer than twice as long."""
+    """How slow people are, in seconds, as `first_request` reads it: a larger value means slower people."""
     workers: int
     at_once: int
     inbox: str
@@ -169,7 +169,10 @@ def programs(settings: Settings, worker: int) -> dict[str, int]:
 
 
 def first_request(chance: random.Random, haste: float) -> float:
-    """Return how many seconds after the opening a person first asks for a seat: at most twice HASTE."""
+    """Return how many seconds after the opening a person first asks for a seat: fewer than twice HASTE.
+
+    The seconds are exponential without those from twice HASTE on, so their mean is 0.69 times HASTE.
+    """
     return chance.expovariate(1 / haste) % (2 * haste)
 
 

@@ -44,9 +44,9 @@ class Hammering(Program):
             gevent.sleep(0.2)
         else:
             raise Left
-        page = self.ask("captcha", self.hold, page=True)
+        page = self.ask("captcha", self.hold_path, page=True)
         for guess in range(CAPTCHA_GUESSES):
-            self.ask("answer", f"{self.hold}/captcha/answer", {**page.hidden, "answer": f"{guess:06}"})
+            self.ask("answer", f"{self.hold_path}/captcha/answer", {**page.hidden, "answer": f"{guess:06}"})
 
 
 class Solving(Program):
@@ -59,7 +59,7 @@ class Solving(Program):
         self.wait_until(self.crowd.plan.opens_at)
         if not self.ask_for_seat():
             raise Left
-        page = self.need(self.insist("captcha", self.hold, page=True))
+        page = self.need(self.insist("captcha", self.hold_path, page=True))
         gevent.sleep(SOLVING_SECONDS)
         self.need(self.send_answer(page))
         self.file()

@@ -1,7 +1,7 @@
 """Follow a visitor's hold from answer to answer, and turn the records into the history of all seats."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,8 @@ from chalicelib.domain.seat import Seat, State
 from chalicelib.domain.tokens import digest
 from tests.load.history import OK, REFUSED, UNKNOWN, Operation
 
-SECRET = 52  # characters of a hold id that are the secret
-KINDS = {"captcha": "view", "seat": "answer"} | {
+SECRET = 52  # characters of a hold token that are the secret
+OPERATION_OF_STEP = {"captcha": "view", "seat": "answer"} | {
     step: step for step in ("hold", "extend", "answer", "details", "confirm", "end", "cancel", "view")
 }
 """The kind of operation in the history that each step becomes."""
@@ -18,31 +18,36 @@ KINDS = {"captcha": "view", "seat": "answer"} | {
 
 @dataclass
 class Position:
-    """The hold of a visitor. `waiting` is its digest until the captcha is passed, if the hold has no seat before."""
+    """The hold of a visitor: its token, as the service returned it.
 
-    hold: str = ""
+    `waiting` is the digest of a hold that waits for its seat, until the captcha is passed.
+    """
+
+    token: str = ""
     waiting: str = ""
 
     @property
     def seat(self) -> str:
         """The reference of the hold's seat."""
-        return ".".join(self.hold.split(".")[:4])
+        return ".".join(self.token.split(".")[:4])
 
     @property
     def digest(self) -> str:
-        """The digest of the hold as the table stores it."""
-        return digest(self.hold.rpartition(".")[2][:SECRET]) if self.hold else ""
+        """The digest of the token's secret, as the table stores it."""
+        return digest(self.token.rpartition(".")[2][:SECRET]) if self.token else ""
 
     def learn(self, step: str, outcome: str, body: Mapping[str, Any]) -> dict[str, str]:
         """Update the hold from an answer. Return the fields of the record that describe the hold."""
         if outcome == OK and step in {"hold", "answer", "seat"}:
-            self.hold = str(body.get("hold") or self.hold)  # a waiting hold gets a new id with its turn and its seat
+            self.token = str(
+                body.get("hold") or self.token
+            )  # a waiting hold gets a new token with its turn and its seat
         if outcome == OK and step == "hold":
             self.waiting = self.digest if body.get("state") == "waiting" else ""
         waiting = self.waiting
         if outcome == OK and step in {"answer", "seat"} and body.get("state") != "turn":
             self.waiting = ""
-        return {"seat": self.seat, "hold": self.digest, "waiting": waiting}
+        return {"seat": self.seat, "digest": self.digest, "waiting": waiting}
 
 
 def history(
@@ -60,9 +65,9 @@ def operations(records: Sequence[Mapping[str, Any]]) -> Iterator[Operation]:
     sent again, the reply names the seat, which was taken at some moment after the first attempt.
     """
     sent: dict[str, float] = {}
-    granted = {record["waiting"] for record in records if takes_seat(record) and record["outcome"] == OK}
+    granted = {record["waiting"] for record in records if may_take_seat(record) and record["outcome"] == OK}
     for record in records:
-        if takes_seat(record) and record["outcome"] != REFUSED:
+        if may_take_seat(record) and record["outcome"] != REFUSED:
             waiting = record["waiting"]
             is_first = waiting not in sent
             start = sent.setdefault(waiting, record["start"])
@@ -71,12 +76,15 @@ def operations(records: Sequence[Mapping[str, Any]]) -> Iterator[Operation]:
                 yield operation(record, "answer", record["start"])
             elif is_first and waiting not in granted:
                 yield Operation("hold", "", "", start, math.inf, UNKNOWN)
-        elif record["step"] in KINDS and (not record["waiting"] or record["outcome"] == REFUSED):
-            yield operation(record, KINDS[record["step"]], record["start"])
+        elif record["step"] in OPERATION_OF_STEP and (not record["waiting"] or record["outcome"] == REFUSED):
+            yield operation(record, OPERATION_OF_STEP[record["step"]], record["start"])
 
 
-def takes_seat(record: Mapping[str, Any]) -> bool:
-    """Return whether this takes the seat of a waiting hold: the captcha's answer, or what follows the turn it gave."""
+def may_take_seat(record: Mapping[str, Any]) -> bool:
+    """Return whether this may take the seat of a waiting hold: an answer to the captcha, or the request at the turn.
+
+    It takes none if the answer is wrong or the request is refused: see `gave_seat`.
+    """
     return record["step"] in {"answer", "seat"} and bool(record["waiting"]) and record["state"] != "turn"
 
 
@@ -84,7 +92,21 @@ def gave_seat(record: Mapping[str, Any]) -> bool:
     """Return whether this request took a seat."""
     if record["outcome"] != OK:
         return False
-    return takes_seat(record) or (record["step"] == "hold" and not record["waiting"])
+    return may_take_seat(record) or (record["step"] == "hold" and not record["waiting"])
+
+
+def first_moments(history: Iterable[Operation], kind: str) -> dict[str, float]:
+    """Return for each seat when an operation of this kind first succeeded: the moment at which its answer arrived."""
+    moments: dict[str, float] = {}
+    for operation in history:
+        if operation.kind == kind and operation.outcome == OK:
+            moments[operation.seat] = min(moments.get(operation.seat, operation.end), operation.end)
+    return moments
+
+
+def holds_that(history: Iterable[Operation], kind: str) -> set[str]:
+    """Return the digests of the holds with which an operation of this kind succeeded."""
+    return {operation.hold for operation in history if operation.kind == kind and operation.outcome == OK}
 
 
 def operation(record: Mapping[str, Any], kind: str, start: float) -> Operation:
@@ -92,7 +114,7 @@ def operation(record: Mapping[str, Any], kind: str, start: float) -> Operation:
     return Operation(
         kind=kind,
         seat=record["seat"],
-        hold=record["hold"],
+        hold=record["digest"],
         start=start,
         end=math.inf if record["end"] is None else record["end"],
         outcome=record["outcome"],

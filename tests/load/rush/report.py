@@ -3,10 +3,11 @@
 import html
 import io
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,8 +16,10 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tests.load.history import OK, Operation, Rejection, Rules, check
+from tests.load.percentiles import percentile
 from tests.load.rush import fairness
 from tests.load.rush.plan import FAST, LAMBDAS, PEOPLE
+from tests.load.rush.recorded import first_moments, holds_that
 
 STEPS = [
     "notice",
@@ -34,6 +37,8 @@ STEPS = [
     "cancel",
     "end",
 ]  # in the order of a visit
+TO_A_SEAT = ("hold", "captcha", "answer", "seat")
+"""The steps in which a visitor waits for a seat."""
 PLAYED = {
     LAMBDAS: "the packaged stack on the emulator, a process for each concurrent request",
     FAST: "fast: web servers before the emulator's table, without API Gateway, Lambda and roles",
@@ -43,11 +48,19 @@ PRICED_AS = {"answer": "captcha", "seat": "captcha", "details": "details", "conf
 COUNTER_UNITS = 2.0  # write units that count a hold by visitor token and by client network
 PEAK_SECONDS = 10
 SHOWN_REJECTIONS = 20  # rejections on the page
-CUTS = (0.5, 0.95, 0.99)
+PERCENTILES = (50, 95, 99)
 STYLE = """body{font:1rem/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#161616}
 table{border-collapse:collapse}td,th{padding:.2rem 1rem .2rem 0;text-align:right}
 td:first-child,th:first-child{text-align:left}
 svg{max-width:100%;height:auto}.kept{color:#18753c}.broken{color:#ce0500}"""
+
+
+class Tone(StrEnum):
+    """What a line of the verdict says: a figure, or a promise that was kept or broken. The page colours it."""
+
+    FACT = "fact"
+    KEPT = "kept"
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True)
@@ -57,8 +70,18 @@ class Result:
     figures: dict[str, Any]
     seats_over_time: Mapping[str, Sequence[tuple[float, int]]]
 
-    def lines(self) -> Iterator[str]:
-        """Return the verdict in a few lines."""
+    def lines(self) -> Iterator[tuple[Tone, str]]:
+        """Return the verdict in a few lines, each with its tone."""
+        for fact in self._facts():
+            yield Tone.FACT, fact
+        for broken in self.figures["broken"]:
+            yield Tone.BROKEN, f"BROKEN: {broken}"
+        if self.figures["broken"]:
+            yield Tone.BROKEN, "verdict: a promise is broken"
+        else:
+            yield Tone.KEPT, "verdict: all promises kept"
+
+    def _facts(self) -> Iterator[str]:
         figures = self.figures
         hold, waited = (
             figures["service_seconds_by_step"].get("hold", {}),
@@ -80,6 +103,12 @@ class Result:
         yield f"including the wait for a connection: p50 {_s(waited, 'p50')}, p95 {_s(waited, 'p95')};" + (
             f" {figures['attempts_per_win']:.1f} attempts per hold granted" if figures["attempts_per_win"] else ""
         )
+        whole = ", ".join(
+            f"{step} {_s(figures['waited_seconds_by_step'][step], 'p95')}"
+            for step in TO_A_SEAT
+            if step in figures["waited_seconds_by_step"]
+        )
+        yield f"p95 with the wait for a connection: {whole or '-'}"
         yield (
             f"{figures['requests']:,} requests in {figures['seconds']:.0f} s,"
             f" {figures['requests_per_second']:.0f}/s at peak; refused: "
@@ -91,9 +120,6 @@ class Result:
                 f"write units: {units['per_win']:.1f} per booking,"
                 f" at most {units['per_loser_at_most']:.1f} per refused visitor ({units['how']})"
             )
-        for broken in figures["broken"]:
-            yield f"BROKEN: {broken}"
-        yield "verdict: " + ("a promise is broken" if figures["broken"] else "all promises kept")
 
 
 def _s(step: Mapping[str, float], name: str) -> str:
@@ -117,47 +143,38 @@ def judge(
     outcomes = Counter((request["step"], request["outcome"]) for request in requests)
     turns = Counter({("answer", OK): sum(has_turn(request) for request in requests)})  # writes nothing
     grants = [operation for operation in history if operation.kind == "hold" and operation.outcome == OK]
-    confirmations = confirmed(history)
     seats = {seat: (state, hold) for seat, state, hold, _ in table}
-    lost = [seat for seat, hold in confirmations if seats.get(seat) != ("confirmed", hold)]
+    lost = [seat for seat, hold in confirmations(history) if seats.get(seat) != ("confirmed", hold)]
     people = Counter(person for _, state, _, person in table if state in {"pending", "confirmed"})
     fives = sum(request["status"] >= 500 for request in requests)
     silent = sum(request["status"] == 0 for request in requests)
     no_letter = sum(record["step"] == "no letter" for record in records)
     opened = min(opens.values())
-    first_held = first_holds(grants)
+    first_held = first_moments(history, "hold")
     first, last = (
         min(request["start"] for request in requests),
         max(request["start"] + request["seconds"] for request in requests),
     )
     attempts = sum(count for (step, _), count in outcomes.items() if step == "hold")
-    batch = settings.get("batch", 0)
-    shares, unfair = fairness.judge(records, history, opened=opened + batch, seats=len(opens))
+    shares, unfair = fairness.judge(records, history, opened=opened, batch=settings["batch"], seats=len(opens))
     figures: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": dict(machine),
-        "where": settings["url"] or "laptop",
+        "where": settings["url"] or "this machine",
         "settings": {name: value for name, value in settings.items() if name != "inbox"},
-        "rate": settings["rate"],
-        "workers": settings["workers"],
-        "haste": settings["haste"],
         "visitors": settings["visitors"],
         "bots": sum(members["visitors"] for group, members in shares["groups"].items() if group != PEOPLE),
         "seats": len(opens),
         "held": len(first_held),
-        "confirmed": len(
-            {operation.hold for operation in history if operation.kind == "confirm" and operation.outcome == OK}
-        ),
-        "cancelled": len(
-            {operation.hold for operation in history if operation.kind == "cancel" and operation.outcome == OK}
-        ),
+        "confirmed": len(holds_that(history, "confirm")),
+        "cancelled": len(holds_that(history, "cancel")),
         **shares,
         "doubles": _doubles(rejected),
         "lost": len(lost),
         "fives": fives,
         "silent": silent,
         "no_letter": no_letter,
-        "broken": [*_broken(rejected, lost, people), *unfair, *_unkind(fives, silent, no_letter)],
+        "broken": [*_broken_promises(rejected, lost, people), *unfair, *_failures(fives, silent, no_letter)],
         "rejected": [{"seat": rejection.seat, "kind": rejection.kind, "why": rejection.why} for rejection in rejected],
         "operations": len(history),
         "requests": len(requests),
@@ -178,7 +195,7 @@ def has_turn(request: Mapping[str, Any]) -> bool:
     return request["step"] == "answer" and request.get("state") == "turn"
 
 
-def _broken(rejected: Sequence[Rejection], lost: Sequence[str], people: Counter[str]) -> Iterator[str]:
+def _broken_promises(rejected: Sequence[Rejection], lost: Sequence[str], people: Counter[str]) -> Iterator[str]:
     doubles = _doubles(rejected)
     if doubles:
         yield f"{doubles} seats were given to two visitors"
@@ -193,7 +210,7 @@ def _broken(rejected: Sequence[Rejection], lost: Sequence[str], people: Counter[
         yield f"the histories of {len(rejected) - 3} more seats break the rules"
 
 
-def _unkind(fives: int, silent: int, no_letter: int) -> Iterator[str]:
+def _failures(fives: int, silent: int, no_letter: int) -> Iterator[str]:
     if fives:
         yield f"{fives} answers were 5xx"
     if silent:
@@ -207,25 +224,17 @@ def _doubles(rejected: Sequence[Rejection]) -> int:
     return sum(rejection.kind in {"hold", "arrive"} for rejection in rejected)
 
 
-def confirmed(history: Sequence[Operation]) -> list[tuple[str, str]]:
+def confirmations(history: Sequence[Operation]) -> list[tuple[str, str]]:
     """Return seat and hold of each confirmation that was not cancelled."""
     cancelled = {
         operation.hold for operation in history if operation.kind == "cancel" and operation.outcome != "refused"
     }
-    confirmations = {
+    confirmed = {
         (operation.seat, operation.hold)
         for operation in history
         if operation.kind == "confirm" and operation.outcome == OK
     }
-    return sorted(holding for holding in confirmations if holding[1] not in cancelled)
-
-
-def first_holds(grants: Sequence[Operation]) -> dict[str, float]:
-    """Return for each seat when its first holder received the answer."""
-    moments: dict[str, float] = {}
-    for operation in grants:
-        moments[operation.seat] = min(moments.get(operation.seat, operation.end), operation.end)
-    return moments
+    return sorted(holding for holding in confirmed if holding[1] not in cancelled)
 
 
 def busiest(starts: Sequence[float]) -> float:
@@ -234,13 +243,11 @@ def busiest(starts: Sequence[float]) -> float:
 
 
 def waits(records: Sequence[Mapping[str, Any]], step: str, field: str) -> dict[str, float]:
-    """Return how long a step took, in seconds: percentiles by nearest rank, and the mean."""
-    durations = sorted(record[field] for record in records if record["step"] == step)
+    """Return how often a step was taken and how many seconds it took: percentiles and mean. Empty if nobody took it."""
+    durations = [record[field] for record in records if record["step"] == step]
     if not durations:
         return {}
-    cuts = {
-        f"p{cut * 100:.0f}": round(durations[min(int(cut * len(durations)), len(durations) - 1)], 4) for cut in CUTS
-    }
+    cuts = {f"p{percent}": round(percentile(durations, percent), 4) for percent in PERCENTILES}
     return {"count": len(durations), **cuts, "mean": round(fmean(durations), 4)}
 
 
@@ -266,14 +273,8 @@ def _units(
 
 def seats_over_time(history: Sequence[Operation], opened: float) -> dict[str, list[tuple[float, int]]]:
     """Return the running counts of seats held, requested and confirmed, by seconds after the opening."""
-    firsts: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    for operation in history:
-        if operation.outcome == OK and operation.kind in {"hold", "details", "confirm"}:
-            firsts[operation.kind][operation.seat] = min(
-                firsts[operation.kind].get(operation.seat, operation.end), operation.end
-            )
     return {
-        name: [(at - opened, number) for number, at in enumerate(sorted(firsts[kind].values()), start=1)]
+        name: [(at - opened, number) for number, at in enumerate(sorted(first_moments(history, kind).values()), 1)]
         for kind, name in (("hold", "held"), ("details", "requested"), ("confirm", "confirmed"))
     }
 
@@ -291,10 +292,7 @@ def write(result: Result, folder: Path) -> None:
 def page(result: Result) -> str:
     """Return the report as one HTML page without external files."""
     figures = result.figures
-    lines = "".join(
-        f'<li class="{"broken" if "roken" in line else "kept" if "kept" in line else ""}">{html.escape(line)}'
-        for line in result.lines()
-    )
+    lines = "".join(f'<li class="{tone}">{html.escape(line)}' for tone, line in result.lines())
     steps = "".join(
         f"<tr><td>{step}<td>{cuts['count']:,}"
         + "".join(f"<td>{cuts[name]:.3f}" for name in ("p50", "p95", "p99", "mean"))
@@ -310,13 +308,14 @@ def page(result: Result) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>A rush on Guichet</title><style>{STYLE}</style>'
         f"<h1>A rush: {figures['visitors']:,} visitors, {figures['seats']:,} seats</h1><p>{facts}</p><ul>{lines}</ul>"
         f"<h2>Who got the seats</h2>{fairness.table(figures)}"
-        f"<h2>Seats</h2>{seats_plot(result)}<h2>Waiting</h2>{waits_plot(figures)}"
+        f"<h2>Seats</h2>{seats_plot(result)}<h2>Waiting</h2>"
+        f"<p>From sending a request to its answer, without the wait for a connection.</p>{waits_plot(figures)}"
         f"<table><tr><th>step<th>count<th>p50 (s)<th>p95<th>p99<th>mean{steps}</table>"
         f"<h2>Refusals</h2>{refusals_plot(figures)}{rejected}</html>\n"
     )
 
 
-def _drawn(figure: Figure) -> str:
+def _svg(figure: Figure) -> str:
     """Return a figure as inline SVG. The same figure gives the same text."""
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "rush", "svg.fonttype": "none"}):
@@ -332,7 +331,7 @@ def seats_plot(result: Result) -> str:
         axes.step([at for at, _ in points], [count for _, count in points], where="post", label=name)
     axes.set(xlabel="seconds after the opening", ylabel="seats", ylim=(0, None))
     axes.legend()
-    return _drawn(figure)
+    return _svg(figure)
 
 
 def waits_plot(figures: Mapping[str, Any]) -> str:
@@ -345,7 +344,7 @@ def waits_plot(figures: Mapping[str, Any]) -> str:
     axes.set_xticks(range(len(steps)), list(steps))
     axes.set(ylabel="seconds")
     axes.legend(("p50", "p95", "p99"))
-    return _drawn(figure)
+    return _svg(figure)
 
 
 def refusals_plot(figures: Mapping[str, Any]) -> str:
@@ -357,4 +356,4 @@ def refusals_plot(figures: Mapping[str, Any]) -> str:
     axes = figure.subplots()
     axes.bar_label(axes.barh(list(counts), list(counts.values())))
     axes.invert_yaxis()
-    return _drawn(figure)
+    return _svg(figure)

@@ -50,20 +50,21 @@ class Target:
 def stage(settings: Settings, service: str) -> Iterator[Target]:
     """Connect to the stage of the rush, or start the local stack, and add the service.
 
-    The table models use the stage's table from then on. The service and all its items are removed afterwards.
+    The table models use the stage's table from then on. From a stage that was running before, the service is removed
+    afterwards.
     """
+    origin_holds = str(read_template(APP)["Parameters"]["OriginHolds"]["Default"])
+    if settings.local == FAST:
+        print("starting the fast setting: web servers before the table, without API Gateway and Lambda", flush=True)
+        with fast.running(document(service, settings), origin_holds=origin_holds) as site:
+            yield Target(site.url, site.inbox, site.secret, site.endpoint)
+        return
     with tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
         file = Path(folder) / f"{service}.yaml"
         file.write_text(json.dumps(document(service, settings)), "utf-8")  # JSON is YAML
         if settings.url:
             with running_stage(settings, service, file) as target:
                 yield target
-            return
-        origin_holds = str(read_template(APP)["Parameters"]["OriginHolds"]["Default"])
-        if settings.local == FAST:
-            print("starting the fast setting: web servers before the table, without API Gateway and Lambda", flush=True)
-            with fast.running(json.loads(file.read_text("utf-8")), origin_holds=origin_holds) as site:
-                yield Target(site.url, site.inbox, site.secret, site.endpoint)
             return
         print("starting the local stack", flush=True)
         with running(origin_holds=origin_holds, services=file.parent) as stack:
@@ -136,7 +137,12 @@ def warm(stack: Stack, service: str) -> None:
 
 
 def remove(service: str) -> None:
-    """Delete everything that the rush wrote to the table."""
+    """Delete the service, its seats, and the requests and locks of its people.
+
+    The other items that the rush wrote stay until they expire, which is within a day: the holds of visitor tokens
+    (VISIT#), the counters of client networks, e-mail domains and waiting holds (ORIGIN#, DOMAIN#, LATE#), and the
+    snapshots of the calendar (CALENDAR#). The audit keeps the line about the service.
+    """
     ServiceItem("SERVICES", service).delete()
     with SeatItem.batch_write() as batch:
         for row in SeatItem.scan(SeatItem.pk.startswith(f"SEATS#{service}#")):

@@ -191,9 +191,9 @@ class Visitor(FastHttpUser):
     # The steps that people and programs share
 
     @property
-    def hold(self) -> str:
+    def hold_path(self) -> str:
         """The path of the hold."""
-        return f"/holds/{self.position.hold}"
+        return f"/holds/{self.position.token}"
 
     def send_answer(self, captcha: Answer, text: str = "") -> Answer:
         """Answer the captcha of this page, with the right answer unless a text is given.
@@ -201,12 +201,12 @@ class Visitor(FastHttpUser):
         If that gives a turn, wait for it and return the answer to it.
         """
         text = text or self.crowd.keys.picture_answer(captcha.hidden.get("challenge", ""))
-        answer = self.insist("answer", f"{self.hold}/captcha/answer", {**captcha.hidden, "answer": text})
+        answer = self.insist("answer", f"{self.hold_path}/captcha/answer", {**captcha.hidden, "answer": text})
         if answer.body.get("state") != "turn":
             return answer
         turn = datetime.fromisoformat(answer.body["turn_at"]).timestamp()
         gevent.sleep(max(0.0, turn - time.time()) + self.late_for_turn())
-        return self.insist("seat", f"{self.hold}/seat", {})
+        return self.insist("seat", f"{self.hold_path}/seat", {})
 
     def late_for_turn(self) -> float:
         """Return how many seconds after its turn this visitor asks for the seat."""
@@ -225,7 +225,7 @@ class Visitor(FastHttpUser):
             "language": self.chance.choice(("fr", "fr", "en", "ar")),
         }
         for _ in range(2 if self.chance.random() < 0.05 else 1):  # some press the button twice
-            self.need(self.insist("details", f"{self.hold}/details", details))
+            self.need(self.insist("details", f"{self.hold_path}/details", details))
         self.crowd.tally["filed"] += 1
 
     def read_letter(self) -> str:
