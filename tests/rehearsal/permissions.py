@@ -250,7 +250,7 @@ class StepChecks:
 
     def shows_a_draw(self) -> Works:
         """Show the record of a draw, of which only the page function reads the item."""
-        self.put("DRAWS#aes", WEEK, stage="promised", record="{}", lists="{}")
+        self.put("DRAWS#aes", WEEK, stage="void", record="{}", lists="{}")  # nothing is left to do for it
         return self.looks_at(f"/services/aes/draws/{WEEK}")
 
     def put(self, pk: str, sk: str, **texts: str) -> None:
@@ -294,8 +294,10 @@ class StepChecks:
         seat = {"pk": {"S": pk}, "sk": {"S": sk}, "state": {"S": "open"}, "opens_at": {"N": opens_at}}
         self.stack.client("dynamodb").put_item(TableName=self.stack.table, Item=seat)
 
+        record = json.dumps({"beacon": {}, "drawn_at": now.isoformat()})
+
         def works() -> bool:
-            self.put("DRAWS#tirage", week, stage="assigned", record=json.dumps({"beacon": {}}), lists="{}")
+            self.put("DRAWS#tirage", week, stage="assigned", record=record, lists="{}")
             restart(self.stack, "draw")
             return self.invoke("draw", SCHEDULED_EVENT) is not None
 
@@ -433,9 +435,12 @@ def without(stack: Stack, name: str, action: str) -> Iterator[None]:
 
 
 def lacking(document: dict[str, Any], action: str) -> dict[str, Any]:
-    """Return a policy without an action, which it must have exactly once."""
+    """Return a policy that no longer allows an action, which it must allow exactly once."""
     statements, removed = [], 0
     for statement in document["Statement"]:
+        if statement["Effect"] == "Deny":
+            statements.append(statement)
+            continue
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         remaining = [other for other in actions if other != action]
         removed += len(actions) - len(remaining)
