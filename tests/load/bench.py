@@ -31,7 +31,7 @@ from chalicelib.web import clock
 from infra.deploy.package import BUILD, ROOT, package
 from tests.load import calendars, desk, handlers, prices, regressions
 from tests.load.regressions import BARE, PACE
-from tests.load.simulation.inputs import PRICES_AS_OF
+from tests.load.simulation.aws.inputs import PRICES_AS_OF
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BOOKING = ("create", "hold", "captcha", "details", "mail mark 1", "confirm", "mail mark 2")

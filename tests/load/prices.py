@@ -1,9 +1,9 @@
-"""Compute the bill of a release at the list prices of `simulation.inputs`."""
+"""Compute the bill of a release at the list prices of `simulation.aws.inputs`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.load.simulation.inputs import (
+from tests.load.simulation.aws.inputs import (
     CDN,
     GATEWAY,
     GB_LOGGED,

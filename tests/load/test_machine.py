@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.load.simulation import against
-from tests.load.simulation.crowd import (
+from tests.load.simulation.storm import against
+from tests.load.simulation.storm.crowd import (
     CALENDAR,
     FIRST_FREE,
     FULL,
@@ -18,18 +18,17 @@ from tests.load.simulation.crowd import (
     MAIN,
     NOTHING,
     TAKEN,
-    Answer,
     Reply,
     Size,
+    StormAnswer,
     figures,
     people,
 )
-from tests.load.simulation.inputs import recorded
-from tests.load.simulation.machine import Inbox, Machine, SimulatedStorm
-from tests.load.simulation.played import Metered, Played
-from tests.load.simulation.service_times import Costs, Sample, costs
+from tests.load.simulation.storm.machine import Inbox, Machine, SimulatedStorm
+from tests.load.simulation.storm.played import Metered, Played
+from tests.load.simulation.storm.service_times import Sample, StormCosts, storm_costs
 
-QUICK = Costs(
+QUICK = StormCosts(
     look=0.001,
     full=0.0008,
     held=0.004,
@@ -49,7 +48,9 @@ QUICK = Costs(
 SIZE = Size(people=300, seats=60, at_once=12)
 
 
-def storm(costs: Costs = QUICK, *, cores: float = 2.0, connections: tuple[int, ...] = (4, 4, 4)) -> list[Answer]:
+def storm(
+    costs: StormCosts = QUICK, *, cores: float = 2.0, connections: tuple[int, ...] = (4, 4, 4)
+) -> list[StormAnswer]:
     crowd = people(SIZE, 7)
     return SimulatedStorm(crowd, seats=SIZE.seats, connections=connections, costs=costs, cores=cores, seed=3).run()
 
@@ -74,7 +75,7 @@ def test_a_main_figure_that_is_off_by_more_than_15_per_cent_is_named(name: str) 
 
 @pytest.mark.parametrize("name", ["look", "held", "look_crowd", "table_write"])
 def test_with_another_cost_than_the_measured_one_the_recorded_storms_are_simulated_otherwise(name: str) -> None:
-    [run, *_] = recorded()["storms"]
+    [run, *_] = against.recorded()
     slower = run | {"costs": run["costs"] | {name: run["costs"][name] * 3}}
     assert against.simulated(slower)["drained in"] > against.simulated(run)["drained in"] * 1.02
 
@@ -192,7 +193,7 @@ def test_the_costs_are_those_of_the_samples() -> None:
     look, full, lost = answer(LOOK, CALENDAR, 0.001), answer(LOOK, FULL, 0.0008), answer(0, TAKEN, 0.001)
     holds = [answer(0, HELD, 0.004, **won), answer(0, HELD, 0.007, failed=2, **won), lost]
     refusals = [answer(FIRST_FREE, NOTHING, 0.0005), answer(FIRST_FREE, NOTHING, 0.0075, Query=1, Empty=1)]
-    measured = costs(
+    measured = storm_costs(
         Sample(
             Played([look, answer(LOOK, CALENDAR, 0.006, Query=1)], 1.0, {**beside, "servers": 0.007, "emulator": 0.01}),
             Played([look, *holds], 1.0, {"emulator": 0.0056, "servers": 0.0138, "crowd": 0.0008}),

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tests.load.prices import FULL_CORE, FreeTier, Use, bill
-from tests.load.simulation.inputs import GB_SECOND, INVOCATION, Costs, Crowd, Limits
-from tests.load.simulation.parts import Account, Bucket, Pool, Seats, WeekCache
-from tests.load.simulation.rush import Monday, Result
+from tests.load.simulation.aws.inputs import GB_SECOND, INVOCATION, AwsCrowd, Limits, RequestCosts
+from tests.load.simulation.aws.parts import Account, Bucket, Pool
+from tests.load.simulation.aws.release import AwsRelease, Result
+from tests.load.simulation.seats import Seats, WeekCache
 
-QUICK = Costs(look=0.005, look_seat=0, hold=0.004, hold_seat=0, fill=0.005, fill_seat=0, load=0.3)
+QUICK = RequestCosts(look=0.005, look_seat=0, hold=0.004, hold_seat=0, fill=0.005, fill_seat=0, load=0.3)
 BOUNDLESS = Limits(
     gateway=1e9,
     gateway_burst=1e9,
@@ -25,7 +26,7 @@ BOUNDLESS = Limits(
 
 
 def monday(limits: Limits, visitors: int = 2_000, seats: int = 100, seed: int = 7, **crowd: Any) -> Result:
-    return Monday(replace(Crowd(visitors, seats, desks=2), **crowd), limits, QUICK, seed).run()
+    return AwsRelease(replace(AwsCrowd(visitors, seats, desks=2), **crowd), limits, QUICK, seed).run()
 
 
 # The parts
@@ -63,7 +64,7 @@ def test_a_cached_week_is_valid_for_less_than_a_second_and_omits_the_seats_alrea
 
 
 def test_an_environment_reads_the_full_weeks_once_a_minute_and_the_new_one_once_a_second() -> None:
-    simulation, cache = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7), WeekCache()
+    simulation, cache = AwsRelease(AwsCrowd(10, 100), BOUNDLESS, QUICK, 7), WeekCache()
     calls = [simulation.read_weeks(cache, at)[0] for at in (0, 1, 59.999, 60, 61)]
     assert calls == [3, 1, 1, 3, 1]
 
@@ -84,13 +85,13 @@ def test_a_busy_environment_tries_consecutive_seats_as_the_service_does() -> Non
 
 
 def test_the_first_environment_makes_the_snapshot_and_the_others_show_it_once_it_is_there() -> None:
-    simulation = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7)
+    simulation = AwsRelease(AwsCrowd(10, 100), BOUNDLESS, QUICK, 7)
     read = [simulation.read_snapshots(WeekCache(), at)[0] for at in (0, 0.001, 0.5, 1.2, 1.3)]
     assert read == [9, 9, 3, 6, 3]  # a read, a Query and a put of each week; then a claim of the released one
 
 
 def test_a_week_with_a_partition_for_each_day_is_read_with_seven_queries_and_from_its_snapshot() -> None:
-    simulation = Monday(Crowd(10, 100), replace(BOUNDLESS, by_day=100), QUICK, 7)
+    simulation = AwsRelease(AwsCrowd(10, 100), replace(BOUNDLESS, by_day=100), QUICK, 7)
     assert simulation.has_snapshots
     assert [simulation.read_snapshots(WeekCache(), at)[0] for at in (0, 0.5)] == [27, 3]
     weeks = simulation.units + 2 * simulation.full + 3 * 2 * 0.5  # two days of each have no seats
@@ -98,7 +99,7 @@ def test_a_week_with_a_partition_for_each_day_is_read_with_seven_queries_and_fro
 
 
 def test_a_snapshot_shows_the_week_as_it_was_and_not_the_seats_tried_since() -> None:
-    simulation, cache = Monday(Crowd(10, 100), BOUNDLESS, QUICK, 7), WeekCache()
+    simulation, cache = AwsRelease(AwsCrowd(10, 100), BOUNDLESS, QUICK, 7), WeekCache()
     simulation.read_snapshots(WeekCache(), 0)
     for seat, at in ((0, 0.2), (1, 0.3)):
         simulation.seats.take(seat, 1, at)
@@ -108,7 +109,7 @@ def test_a_snapshot_shows_the_week_as_it_was_and_not_the_seats_tried_since() -> 
 
 
 def test_a_throttled_week_is_shown_from_a_stale_snapshot() -> None:
-    simulation = Monday(Crowd(10, 100), replace(BOUNDLESS, partition_reads=20), QUICK, 7)
+    simulation = AwsRelease(AwsCrowd(10, 100), replace(BOUNDLESS, partition_reads=20), QUICK, 7)
     simulation.read_snapshots(WeekCache(), 0)
     simulation.reads[0].left = 0
     simulation.reads[0].at = 3

@@ -16,7 +16,7 @@ from tests.load.fairness import plots, turns
 from tests.load.fairness.first_come import FirstCome
 from tests.load.fairness.invented import Infiltrated, captchas
 from tests.load.fairness.waiting import LAST_ARRIVAL, MOST_WEEKS, PEOPLE, SEATS, SETTLED, Allocate, Draw, Person, play
-from tests.load.simulation.__main__ import replace_section, table
+from tests.load.simulation.aws.__main__ import replace_section, table
 
 PAGE = ROOT / "docs" / "fairness.md"
 PROGRAMS = 60

@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.domain import draw
 from infra.deploy.package import ROOT
 from tests.load.rush.plan import HAMMERING, IDENTITIES, KINDS, MANY, CannotRush
-from tests.load.simulation.__main__ import replace_section, table
+from tests.load.simulation.aws.__main__ import replace_section, table
 
 PAGE = ROOT / "docs" / "fairness.md"
 VISITORS, SEATS = 3_000, 60

@@ -5,20 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalicelib.booking import hold
-from chalicelib.domain import calendar, week_snapshot
-from chalicelib.storage import recent, seat_keys, snapshot_store
+from chalicelib.domain import week_snapshot
+from chalicelib.storage import seat_keys, snapshot_store
 from infra.ops import day_partitions
+from tests.load.simulation.seats import EARLIEST
 
 MEASURED = Path(__file__).with_name("measured.json")
-TRIES = hold.SEAT_ATTEMPTS
-EARLIEST = calendar.FIRST_FREE_CANDIDATES
-CACHE_SECONDS = recent.SECOND.total_seconds()
-FULL_CACHE_SECONDS = recent.FULL.total_seconds()
 USABLE, CLAIMED = snapshot_store.USABLE.total_seconds(), snapshot_store.CLAIMED.total_seconds()
-COUNTED_SECONDS = recent.COUNTED.total_seconds()
-PAUSE = recent.PAUSE.total_seconds()
-NEAREST = 3
 WEEKS = 3
 """The open weeks of a service that releases two weeks ahead. The two weeks before the new one are full."""
 
@@ -57,7 +50,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Costs:
+class RequestCosts:
     """The costs of a request. CPU is in seconds of a full core; the names with `_seat` are per seat of the week."""
 
     look: float
@@ -84,7 +77,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Crowd:
+class AwsCrowd:
     """The visitors. Each looks at nine, chooses, and stays until the outcome is known or patience ends."""
 
     visitors: int
@@ -111,7 +104,7 @@ def line(points: list[tuple[float, float]]) -> tuple[float, float]:
     return max(0.0, y - slope * x), slope
 
 
-def costs(measured: dict[str, Any], **changes: float) -> Costs:
+def request_costs(measured: dict[str, Any], **changes: float) -> RequestCosts:
     """Turn the measurements into costs: straight lines over the seats of a week."""
     rows = measured["steps"]["by_seats"]
 
@@ -125,7 +118,7 @@ def costs(measured: dict[str, Any], **changes: float) -> Costs:
         "fill": cpu("hold, memory empty", "hold"),
     }.items():
         figures[name], figures[f"{name}_seat"] = fit
-    return Costs(**(figures | {"load": measured["load_seconds"]} | changes))
+    return RequestCosts(**(figures | {"load": measured["load_seconds"]} | changes))
 
 
 def recorded() -> dict[str, Any]:

@@ -10,20 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.load.simulation.inputs import (
-    CACHE_SECONDS,
-    DAYS,
-    FULL_CACHE_SECONDS,
-    OPEN_DAYS,
-    TRIES,
-    WEEKS,
-    ZIPPED,
-    Costs,
-    Crowd,
-    Limits,
-    Tally,
-)
-from tests.load.simulation.parts import Account, Bucket, Mailer, Pool, Seats, Snapshot, WeekCache
+from tests.load.simulation.aws.inputs import DAYS, OPEN_DAYS, WEEKS, ZIPPED, AwsCrowd, Limits, RequestCosts, Tally
+from tests.load.simulation.aws.parts import Account, Bucket, Mailer, Pool, Snapshot
+from tests.load.simulation.seats import CACHE_SECONDS, FULL_CACHE_SECONDS, TRIES, Seats, WeekCache
 
 SLICE = 0.02  # seconds
 LOOK, HOLD, CAPTCHA, FORM, CONFIRM, LAPSE, ANSWER = range(7)  # ANSWER: the captcha of a hold that waits
@@ -62,10 +51,10 @@ class Result:
         return self.tally.attempts / max(1, self.held)
 
 
-class Monday:
+class AwsRelease:
     """A run of the simulation. Times are seconds after nine."""
 
-    def __init__(self, crowd: Crowd, limits: Limits, costs: Costs, seed: int = 2026) -> None:
+    def __init__(self, crowd: AwsCrowd, limits: Limits, costs: RequestCosts, seed: int = 2026) -> None:
         self.crowd, self.limits, self.costs = crowd, limits, costs
         self.numbers = np.random.default_rng(seed)
         self.chance = random.Random(seed)

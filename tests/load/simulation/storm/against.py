@@ -1,14 +1,16 @@
 """Compare storms that were played on this machine with the simulation of the same storms."""
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from tests.load.simulation.crowd import MAIN, Size, figures, people
-from tests.load.simulation.inputs import recorded
-from tests.load.simulation.machine import SimulatedStorm
-from tests.load.simulation.service_times import Costs
+from tests.load.simulation.storm.crowd import MAIN, Size, figures, people
+from tests.load.simulation.storm.machine import SimulatedStorm
+from tests.load.simulation.storm.service_times import StormCosts
 
+RUNS = Path(__file__).with_name("runs.json")
 AGREES = 0.15
 """The largest error of a main figure."""
 SEEDS = range(2)
@@ -18,6 +20,12 @@ Recorded = Mapping[str, Any]
 """A storm that was played: its `size`, `seed`, `connections` and `figures`, and the `costs` and `cores` of its run."""
 
 
+def recorded() -> list[dict[str, Any]]:
+    """Read the runs that were recorded."""
+    runs: list[dict[str, Any]] = json.loads(RUNS.read_text("utf-8"))
+    return runs
+
+
 def size_of(run: Recorded) -> Size:
     """Return the size of a storm."""
     return Size(**run["size"])
@@ -25,7 +33,7 @@ def size_of(run: Recorded) -> Size:
 
 def simulated(run: Recorded) -> dict[str, float]:
     """Simulate a storm. Return the mean figures of all seeds."""
-    size, costs, connections = size_of(run), Costs(**run["costs"]), run["connections"]
+    size, costs, connections = size_of(run), StormCosts(**run["costs"]), run["connections"]
     storms = [
         SimulatedStorm(
             people(size, run["seed"]),
@@ -45,7 +53,7 @@ def compare(runs: Iterable[Recorded] | None = None) -> list[dict[str, Any]]:
     """Compare runs, by default the recorded ones. Return the means and errors of each size and figure."""
     lines = []
     by_size: dict[Size, list[Recorded]] = {}
-    for run in recorded()["storms"] if runs is None else runs:
+    for run in recorded() if runs is None else runs:
         by_size.setdefault(size_of(run), []).append(run)
     for size, same in by_size.items():
         pairs = [(run["figures"], simulated(run)) for run in same]

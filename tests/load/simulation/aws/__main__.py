@@ -11,9 +11,10 @@ from typing import Any
 
 from infra.deploy.package import ROOT
 from infra.tools.command_line import no_arguments
-from tests.load.simulation import against, plots
-from tests.load.simulation.inputs import Crowd, Limits, costs, recorded
-from tests.load.simulation.rush import Monday, Result
+from tests.load.simulation.aws import plots
+from tests.load.simulation.aws.inputs import AwsCrowd, Limits, recorded, request_costs
+from tests.load.simulation.aws.release import AwsRelease, Result
+from tests.load.simulation.storm import against
 
 PAGE = ROOT / "docs" / "capacity.md"
 BUILD = ROOT / "build" / "simulation.json"
@@ -47,8 +48,8 @@ def play(case: Case) -> tuple[Case, Result]:
     """Run the simulation of one case. Print how long it took."""
     name, visitors, seats = case
     began = time.monotonic()
-    crowd = Crowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
-    result = Monday(crowd, (LADDER | IN_A_CROWD)[name], costs(recorded())).run()
+    crowd = AwsCrowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
+    result = AwsRelease(crowd, (LADDER | IN_A_CROWD)[name], request_costs(recorded())).run()
     print(f"{name}: {visitors:,} on {seats:,}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return case, replace(result, held_at=plots.thin(result.held_at), known_at=plots.thin(result.known_at))
 
@@ -203,5 +204,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    no_arguments("tests.load.simulation", "Simulate releases and write the figures into docs/capacity.md.")
+    no_arguments("tests.load.simulation.aws", "Simulate releases and write the figures into docs/capacity.md.")
     main()

@@ -1,6 +1,7 @@
-"""Measure CPU and read units of each step by the seats of a week: `python -m tests.load.simulation.measure [--record]`.
+"""Measure CPU and read units of each step by the seats of a week.
 
-Uses the emulator at AWS_ENDPOINT_URL, or starts one. The handlers run in this process, so its CPU time is theirs.
+`python -m tests.load.simulation.aws.measure [--record]` uses the emulator at AWS_ENDPOINT_URL, or starts one. The
+handlers run in this process, so its CPU time is theirs.
 `--record` writes the figures to measured.json, which the simulation reads.
 """
 
@@ -28,7 +29,7 @@ from chalicelib.domain.service import Service
 from chalicelib.storage import recent, seat_store, service_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.web import clock
-from tests.load.simulation.inputs import MEASURED
+from tests.load.simulation.aws.inputs import MEASURED
 
 SHAPES = {
     100: (1, "10:40"),
