@@ -15,8 +15,8 @@ from typing import Any
 
 from chalicelib.domain import draw
 from infra.deploy.package import ROOT
+from tests.load.pages import replace_section, table
 from tests.load.rush.plan import HAMMERING, IDENTITIES, KINDS, MANY, CannotRush
-from tests.load.simulation.aws.__main__ import replace_section, table
 
 PAGE = ROOT / "docs" / "fairness.md"
 VISITORS, SEATS = 3_000, 60

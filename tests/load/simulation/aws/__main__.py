@@ -1,23 +1,20 @@
-"""Simulate nine releases on AWS, and write the tables and plots of docs/capacity.md: `make simulate`."""
+"""Simulate releases on AWS, and write the tables and plots of docs/capacity.md: `make simulate`."""
 
-import json
 import os
-import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from infra.deploy.package import ROOT
 from infra.tools.command_line import no_arguments
+from tests.load.pages import table, write_sections
 from tests.load.simulation.aws import plots
 from tests.load.simulation.aws.inputs import AwsCrowd, Limits, recorded, request_costs
 from tests.load.simulation.aws.release import AwsRelease, Result
 from tests.load.simulation.storm import against
 
 PAGE = ROOT / "docs" / "capacity.md"
-BUILD = ROOT / "build" / "simulation.json"
 VISITORS, SEATS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000)
 DESKS = {100: 2, 1_000: 4, 10_000: 20}
 QUOTAS = Limits(
@@ -100,12 +97,6 @@ HEAD = [
 ]
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Format a Markdown table."""
-    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def ladder_row(name: str, result: Result) -> list[str]:
     """Return a row of a table that adds the changes one by one."""
     answers = result.tally.answers
@@ -154,53 +145,28 @@ CROWD_HEAD = [
 ]
 
 
-def replace_section(page: str, name: str, text: str) -> str:
-    """Replace the text between the two markers of a section. Raise ValueError if the page has no such markers."""
-    begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-    changed, count = re.subn(
-        f"{begin}.*?{end}", lambda _: f"{begin}\n\n{text}\n\n{end}", page, count=1, flags=re.DOTALL
-    )
-    if not count:
-        raise ValueError(f"docs/capacity.md has no section {begin}")
-    return changed
-
-
 def main() -> None:
     """Run all cases, one on each core, and write the page and the plots."""
     nine = [(visitors, seats) for visitors in VISITORS for seats in SEATS]
     cases = {(name, *size) for name in (plots.DEFAULTS, PROPOSED) for size in nine}
     cases |= {(name, *size) for name in LADDER for size in STEPS}
-    cases |= {(name, *size) for name in IN_A_CROWD for size in CROWDS}
+    crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
+    cases |= set(crowds)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         results = dict(pool.map(play, sorted(cases, key=lambda case: (-case[1], -case[2]))))
-    comparison = against.compare()
-    BUILD.parent.mkdir(exist_ok=True)
-    runs: list[dict[str, Any]] = [
-        {"limits": case[0], "visitors": case[1], "seats": case[2], **asdict(result)}
-        for case, result in sorted(results.items())
-    ]
-    BUILD.write_text(json.dumps({"runs": runs, "compared": comparison}, indent=1), "utf-8")
-    page = PAGE.read_text("utf-8")
-    page = replace_section(
-        page,
-        plots.DEFAULTS,
-        table(HEAD, [row(case, results[case]) for case in ((plots.DEFAULTS, *size) for size in nine)]),
-    )
-    page = replace_section(
-        page,
-        "proposed changes",
-        table(HEAD, [row(case, results[case]) for case in ((PROPOSED, *size) for size in nine)]),
-    )
+    sections = {
+        plots.DEFAULTS: table(HEAD, [row(case, results[case]) for case in ((plots.DEFAULTS, *size) for size in nine)]),
+        "proposed changes": table(HEAD, [row(case, results[case]) for case in ((PROPOSED, *size) for size in nine)]),
+        "crowd": table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]),
+        "compared": table(against.HEAD, against.rows(against.compare())),
+    }
     for visitors, seats in STEPS:
         rows = [ladder_row(name, results[name, visitors, seats]) for name in LADDER]
-        page = replace_section(page, f"steps {visitors} {seats}", table(LADDER_HEAD, rows))
-    crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
-    page = replace_section(page, "crowd", table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]))
-    page = replace_section(page, "compared", table(against.HEAD, against.rows(comparison)))
-    PAGE.write_text(page, "utf-8")
+        sections[f"steps {visitors} {seats}"] = table(LADDER_HEAD, rows)
+    page = write_sections(PAGE, sections)
     plots.seats(results, PROPOSED, ROOT / "docs" / "capacity-seats.svg")
     plots.waits(results, PROPOSED, ROOT / "docs" / "capacity-waits.svg")
-    print(PAGE.read_text("utf-8"))
+    print(page)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
-from tests.load.simulation.aws.__main__ import PAGE, replace_section, table
+from tests.load.pages import table, write_sections
 from tests.load.simulation.storm import against
 from tests.load.simulation.storm.crowd import Size, figures, people
 from tests.load.simulation.storm.played import create_seats, serving
 from tests.load.simulation.storm.service_times import cores, sample, storm_costs
 
+PAGE = ROOT / "docs" / "capacity.md"
 SIZES = (Size(2_000, 400, 32), Size(2_400, 600, 64), Size(2_500, 500, 24))
 WARM_UP = Size(300, 60, 16)
 KEPT = 5  # that runs.json keeps of each size
@@ -56,8 +58,7 @@ def record(runs: Sequence[dict[str, Any]]) -> None:
         others = [other for other in known if other["size"] != run["size"]]
         known = [*others, *same[1 - KEPT :], run]
     against.RUNS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-    text = table(against.HEAD, against.rows(against.compare()))
-    PAGE.write_text(replace_section(PAGE.read_text("utf-8"), "compared", text), "utf-8")
+    write_sections(PAGE, {"compared": table(against.HEAD, against.rows(against.compare()))})
 
 
 def main() -> None:
