@@ -32,7 +32,6 @@ from infra.deploy.package import BUILD, ROOT, package
 from tests.load import calendars, desk, handlers, prices, regressions
 from tests.load.pages import write_sections
 from tests.load.regressions import BARE, PACE
-from tests.load.simulation.aws.inputs import PRICES_AS_OF
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BOOKING = ("create", "hold", "captcha", "details", "mail mark 1", "confirm", "mail mark 2")
@@ -271,7 +270,7 @@ def write(figures: Mapping[str, float], title: str) -> None:
     before, history = recorded(DOCUMENT.read_text("utf-8"))
     day = f"{clock.now():%Y-%m-%d}"
     history.append(f"| {day} {title} | " + " | ".join(short(figures[name]) for name in HISTORY) + " |")
-    source = f"Recorded {day} on {machine()}. Prices of {PRICES_AS_OF}, us-east-1."
+    source = f"Recorded {day} on {machine()}. Prices of {prices.AS_OF}, us-east-1."
     head = ["| | " + " | ".join(HISTORY) + " |", "|---|" + "--:|" * len(HISTORY)]
     sections = {"figures": "\n".join([source, "", *table(figures, before)]), "history": "\n".join([*head, *history])}
     write_sections(DOCUMENT, sections)

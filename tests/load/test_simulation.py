@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.load.prices import FULL_CORE, FreeTier, Use, bill
-from tests.load.simulation.aws.inputs import GB_SECOND, INVOCATION, AwsCrowd, Limits, RequestCosts
+from tests.load.prices import FULL_CORE, GB_SECOND, INVOCATION, FreeTier, Use, bill
+from tests.load.simulation.aws.inputs import AwsCrowd, Limits, RequestCosts
 from tests.load.simulation.aws.parts import Account, Bucket, Pool
 from tests.load.simulation.aws.release import AwsRelease, Result
 from tests.load.simulation.seats import Seats, WeekCache

@@ -1,4 +1,4 @@
-"""The inputs of the simulation: the limits and prices that AWS publishes, the crowd, and the measured costs."""
+"""The inputs of the simulation: the limits that AWS publishes, the crowd, and the measured costs."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,6 +8,19 @@ from typing import Any
 from chalicelib.domain import week_snapshot
 from chalicelib.storage import seat_keys, snapshot_store
 from infra.ops import day_partitions
+from tests.load.prices import (
+    CDN,
+    GATEWAY,
+    GB_LOGGED,
+    GB_OUT,
+    GB_SECOND,
+    INVOCATION,
+    LETTER,
+    LOGGED,
+    READ_UNIT,
+    WEB_ACL,
+    WRITE_UNIT,
+)
 from tests.load.simulation.seats import EARLIEST
 
 MEASURED = Path(__file__).with_name("measured.json")
@@ -18,12 +31,7 @@ WEEKS = 3
 DAYS, OPEN_DAYS = seat_keys.DAYS, 5
 """The days of a week that are read, and those that have seats: as many each."""
 
-MILLION = 1_000_000
-PRICES_AS_OF = "2026-11-23"  # us-east-1; some prices in eu-west-3 are up to a fifth higher
-GATEWAY, INVOCATION, CDN, WEB_ACL = 3.50 / MILLION, 0.20 / MILLION, 1.00 / MILLION, 0.60 / MILLION  # per request
-GB_SECOND, GB_OUT, GB_LOGGED = 0.0000166667, 0.09, 0.50
-WRITE_UNIT, READ_UNIT, LETTER = 0.625 / MILLION, 0.125 / MILLION, 0.10 / 1000
-LOGGED, ZIPPED = 500, 0.12  # bytes of log per request; the gzip ratio of a page
+ZIPPED = 0.12  # the gzip ratio of a page
 
 
 @dataclass(frozen=True)
