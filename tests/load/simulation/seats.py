@@ -26,19 +26,19 @@ class Seats:
         self.holder: dict[int, int] = {}
         self.first_held: list[float] = []
         self._was_held = bytearray(count)
-        self._snapshot: bytes | None = None
+        self._queried: bytes | None = None
 
-    def snapshot(self) -> bytes:
+    def query(self) -> bytes:
         """Return the week as a Query reads it now."""
-        if self._snapshot is None:
-            self._snapshot = bytes(self.free)
-        return self._snapshot
+        if self._queried is None:
+            self._queried = bytes(self.free)
+        return self._queried
 
     def take(self, seat: int, visitor: int, now: float) -> bool:
         """Take a seat with a conditional write. Return False if it is not free."""
         if not self.free[seat]:
             return False
-        self.free[seat], self._snapshot = GONE, None
+        self.free[seat], self._queried = GONE, None
         if seat in self.holder:
             raise RuntimeError(f"seat {seat} was sold twice")
         self.holder[seat] = visitor
@@ -50,7 +50,7 @@ class Seats:
     def give_back(self, seat: int) -> None:
         """Free the seat of an expired hold."""
         del self.holder[seat]
-        self.free[seat], self._snapshot = FREE[0], None
+        self.free[seat], self._queried = FREE[0], None
 
 
 class WeekCache:
@@ -102,7 +102,7 @@ class WeekCache:
         """Return whether it still knows that the weeks before are full."""
         return 0 <= now - self.full_at < FULL_CACHE_SECONDS
 
-    def read(self, week: bytes, now: float, made_at: float = 1e9) -> None:
+    def store(self, week: bytes, now: float, made_at: float = 1e9) -> None:
         """Store the week as read by a request that began `now`, from a snapshot if it was made before."""
         self.at, self.week = now, week
         self.tried = {seat: at for seat, at in self.tried.items() if at > made_at}

@@ -53,6 +53,7 @@ PROGRAMS = [
     "tests.load.rush",
     "tests.load.rush.table",
     "tests.load.simulation.aws",
+    "tests.load.simulation.aws.measure",
     "tests.load.simulation.storm.compare",
     "tests.load.units",
     "tests.rehearsal.drill",
@@ -94,7 +95,6 @@ def test_the_list_of_programs_is_complete() -> None:
         "infra.local.process_guard",
         "tests.load.rush.crowd",
         "tests.load.peerevent",
-        "tests.load.simulation.aws.measure",
     }
     assert {module.removesuffix(".__main__") for module in modules} - started_by_others == set(PROGRAMS)
 

@@ -10,7 +10,7 @@ from infra.deploy.package import ROOT
 from infra.tools.command_line import no_arguments
 from tests.load.pages import table, write_sections
 from tests.load.simulation.aws import plots
-from tests.load.simulation.aws.inputs import AwsCrowd, Limits, recorded, request_costs
+from tests.load.simulation.aws.inputs import AwsCrowd, Limits, read_measured, request_costs
 from tests.load.simulation.aws.release import AwsRelease, Result
 from tests.load.simulation.storm import against
 
@@ -30,7 +30,7 @@ QUOTAS = Limits(
 PROPOSED = "and higher quotas"
 LADDER = {
     plots.DEFAULTS: Limits(),
-    "a CDN; no snapshots, a partition for the week": Limits(cdn=True, shared=sys.maxsize, by_day=sys.maxsize),
+    "a CDN; no snapshots, a partition for the week": Limits(cdn=True, snapshot_from=sys.maxsize, by_day=sys.maxsize),
     "and snapshots": Limits(cdn=True, by_day=sys.maxsize),
     "and a partition for each day": Limits(cdn=True),
     PROPOSED: QUOTAS,
@@ -46,7 +46,7 @@ def play(case: Case) -> tuple[Case, Result]:
     name, visitors, seats = case
     began = time.monotonic()
     crowd = AwsCrowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
-    result = AwsRelease(crowd, (LADDER | IN_A_CROWD)[name], request_costs(recorded())).run()
+    result = AwsRelease(crowd, (LADDER | IN_A_CROWD)[name], request_costs(read_measured())).run()
     print(f"{name}: {visitors:,} on {seats:,}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return case, replace(result, held_at=plots.thin(result.held_at), known_at=plots.thin(result.known_at))
 

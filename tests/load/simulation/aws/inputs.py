@@ -1,6 +1,7 @@
 """The inputs of the simulation: the limits that AWS publishes, the crowd, and the measured costs."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,12 @@ class Limits:
     scaling: float = 100  # new environments per second and function, after the first 1,000
     scaling_burst: float = 1_000
     warm: int = 0  # environments of each function before the release: provisioned concurrency
-    reserved: float = 1.0  # the share of the concurrency that `slots` may use; the rest is for bookings
     partition_writes: float = 1_000
     partition_reads: float = 3_000
     table_writes: float = 4_000
     table_reads: float = 12_000
     by_day: int = day_partitions.MANY  # from how many seats a week each day has a partition, and the week a snapshot
-    shared: int = week_snapshot.LARGE  # from how many seats any other week is read from its snapshot
+    snapshot_from: int = week_snapshot.LARGE  # from how many seats any other week is read from its snapshot
     mails: float = 14  # letters per second: MailRate
     window: int = EARLIEST  # number of seats from which the first free one is drawn
     cdn: bool = False  # a CDN caches the calendar for 1 s
@@ -112,24 +112,19 @@ def line(points: list[tuple[float, float]]) -> tuple[float, float]:
     return max(0.0, y - slope * x), slope
 
 
-def request_costs(measured: dict[str, Any], **changes: float) -> RequestCosts:
+def request_costs(measured: dict[str, Any]) -> RequestCosts:
     """Turn the measurements into costs: straight lines over the seats of a week."""
-    rows = measured["steps"]["by_seats"]
 
-    def cpu(name: str, minus: str = "") -> tuple[float, float]:
-        return line([(row["seats"], (row["page"][name] - (row["page"][minus] if minus else 0)) / 1000) for row in rows])
+    def fit(cpu: Callable[[dict[str, float]], float]) -> tuple[float, float]:
+        return line([(row["seats"], cpu(row) / 1000) for row in measured["by_seats"]])
 
-    figures: dict[str, Any] = {}
-    for name, fit in {
-        "look": cpu("look"),
-        "hold": cpu("hold"),
-        "fill": cpu("hold, memory empty", "hold"),
-    }.items():
-        figures[name], figures[f"{name}_seat"] = fit
-    return RequestCosts(**(figures | {"load": measured["load_seconds"]} | changes))
+    look, look_seat = fit(lambda row: row["look"])
+    hold, hold_seat = fit(lambda row: row["hold"])
+    fill, fill_seat = fit(lambda row: row["hold, cache empty"] - row["hold"])
+    return RequestCosts(look, look_seat, hold, hold_seat, fill, fill_seat, load=measured["load_seconds"])
 
 
-def recorded() -> dict[str, Any]:
+def read_measured() -> dict[str, Any]:
     """Read the measurements in measured.json."""
     measured: dict[str, Any] = json.loads(MEASURED.read_text("utf-8"))
     return measured
@@ -148,7 +143,6 @@ class Tally:
     reads: float = 0.0
     letters: int = 0
     bytes_out: float = 0.0
-    environments: int = 0
     lapsed: int = 0
     answers: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(

@@ -77,12 +77,12 @@ class Account:
 class Pool:
     """The environments of one function. The one that finished last is used first; a new one must load."""
 
-    def __init__(self, account: Account, rate: float, burst: float, *, warm: int = 0, most: int = 10**9) -> None:
-        self.account, self.most = account, most
+    def __init__(self, account: Account, rate: float, burst: float, *, warm: int = 0) -> None:
+        self.account = account
         self.new = Bucket(rate, burst)
         self.idle = [WeekCache() for _ in range(warm)]
         self.busy: list[tuple[float, int, WeekCache]] = []
-        self.created, self._number = warm, 0
+        self._number = 0
         account.pools.append(self)
 
     def rest(self, now: float) -> None:
@@ -93,13 +93,12 @@ class Pool:
     def start(self, now: float) -> tuple[WeekCache, bool] | None:
         """Return an environment for one request and whether it must load. Return None if none is available."""
         self.rest(now)
-        if len(self.busy) >= self.most or self.account.is_full(now):
+        if self.account.is_full(now):
             return None
         if self.idle:
             return self.idle.pop(), False
         if not self.new.take(now):
             return None
-        self.created += 1
         return WeekCache(), True
 
     def work(self, cache: WeekCache, until: float) -> None:
@@ -112,11 +111,10 @@ class Mailer:
     """The mailer, which sends letters one after another at its rate."""
 
     def __init__(self, rate: float) -> None:
-        self.pause, self.next, self.last, self.sent = 1 / rate, 0.0, 0.0, 0
+        self.pause, self.next, self.last = 1 / rate, 0.0, 0.0
 
     def send(self, now: float) -> float:
         """Send a letter that is due now. Return when it leaves."""
         self.last = max(now, self.next)
         self.next = self.last + self.pause
-        self.sent += 1
         return self.last

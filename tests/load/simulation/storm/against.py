@@ -16,22 +16,22 @@ AGREES = 0.15
 SEEDS = range(2)
 """Each storm is simulated with two seeds for the random choices of the servers."""
 HEAD = ["storm", "figure", "measured", "simulated", "error", "of single runs"]
-Recorded = Mapping[str, Any]
+Run = Mapping[str, Any]
 """A storm that was played: its `size`, `seed`, `connections` and `figures`, and the `costs` and `cores` of its run."""
 
 
-def recorded() -> list[dict[str, Any]]:
+def read_runs() -> list[dict[str, Any]]:
     """Read the runs that were recorded."""
     runs: list[dict[str, Any]] = json.loads(RUNS.read_text("utf-8"))
     return runs
 
 
-def size_of(run: Recorded) -> Size:
+def size_of(run: Run) -> Size:
     """Return the size of a storm."""
     return Size(**run["size"])
 
 
-def simulated(run: Recorded) -> dict[str, float]:
+def simulate(run: Run) -> dict[str, float]:
     """Simulate a storm. Return the mean figures of all seeds."""
     size, costs, connections = size_of(run), StormCosts(**run["costs"]), run["connections"]
     storms = [
@@ -49,14 +49,14 @@ def simulated(run: Recorded) -> dict[str, float]:
     return {name: mean(each[name] for each in all_figures) for name in all_figures[0]}
 
 
-def compare(runs: Iterable[Recorded] | None = None) -> list[dict[str, Any]]:
+def compare(runs: Iterable[Run] | None = None) -> list[dict[str, Any]]:
     """Compare runs, by default the recorded ones. Return the means and errors of each size and figure."""
     lines = []
-    by_size: dict[Size, list[Recorded]] = {}
-    for run in recorded() if runs is None else runs:
+    by_size: dict[Size, list[Run]] = {}
+    for run in read_runs() if runs is None else runs:
         by_size.setdefault(size_of(run), []).append(run)
     for size, same in by_size.items():
-        pairs = [(run["figures"], simulated(run)) for run in same]
+        pairs = [(run["figures"], simulate(run)) for run in same]
         for name in pairs[0][0]:
             played, predicted = (mean(pair[side][name] for pair in pairs) for side in (0, 1))
             lines.append(

@@ -52,7 +52,7 @@ def measure(size: Size, seed: int) -> dict[str, Any]:
 
 def record(runs: Sequence[dict[str, Any]]) -> None:
     """Add runs to runs.json, and write the table of docs/capacity.md."""
-    known = against.recorded()
+    known = against.read_runs()
     for run in runs:
         same = [other for other in known if other["size"] == run["size"]]
         others = [other for other in known if other["size"] != run["size"]]

@@ -217,9 +217,9 @@ class SimulatedStorm:
                 yield from self.call(self.costs.table_empty)
         if cache.week.is_old(now):
             yield self.costs.week / 2
-            week = yield from self.call(self.costs.table_week, self.seats.snapshot)
+            week = yield from self.call(self.costs.table_week, self.seats.query)
             yield self.costs.week / 2
-            cache.week.read(week, now)
+            cache.week.store(week, now)
 
     def hold(self, cache: Cache, asked: int) -> Process:
         """StormAnswer a request for a seat: try some that look free."""
