@@ -158,6 +158,13 @@ def test_of_2000_visitors_on_100_seats_100_win_and_1900_find_nothing_free() -> N
     assert result.tally.letters == 200
 
 
+def test_a_booking_costs_eleven_write_units_beside_the_creation_of_its_seat_and_the_counters() -> None:
+    result = play(BOUNDLESS, visitors=10, arrival=1_000.0)
+    assert result.tally.attempts == 10
+    # hold 1, captcha 1, transaction of seat, person and e-mail address 6, confirmation 1, marks of two letters 2
+    assert result.tally.writes == 10 * 11
+
+
 def test_in_a_crowd_a_seat_is_taken_after_the_captcha_and_only_by_its_answer() -> None:
     result = play(Limits(), captcha_first=True, captcha=10.0)
     assert result.outcomes == {"won": 100, "nothing free": 1_900, "gave up": 0, "lost the hold": 0}

@@ -10,33 +10,33 @@ from infra.deploy.package import ROOT
 from infra.tools.command_line import no_arguments
 from tests.load.pages import table, write_sections
 from tests.load.simulation.aws import plots
-from tests.load.simulation.aws.inputs import AwsCrowd, Limits, read_measured, request_costs
+from tests.load.simulation.aws.inputs import QUOTAS, AwsCrowd, Limits, read_measured, request_costs
 from tests.load.simulation.aws.release import AwsRelease, Result
 from tests.load.simulation.storm import against
 
 PAGE = ROOT / "docs" / "capacity.md"
 VISITORS, SEATS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000)
 DESKS = {100: 2, 1_000: 4, 10_000: 20}
-QUOTAS = Limits(
-    cdn=True,
-    gateway=50_000,
-    gateway_burst=25_000,
-    concurrency=5_000,
-    table_writes=10_000,
-    table_reads=30_000,
-    mails=100,
-    retry_after=(1, 10),
-)
-PROPOSED = "and higher quotas"
-LADDER = {
-    plots.DEFAULTS: Limits(),
-    "a CDN; no snapshots, a partition for the week": Limits(cdn=True, snapshot_from=sys.maxsize, by_day=sys.maxsize),
-    "and snapshots": Limits(cdn=True, by_day=sys.maxsize),
-    "and a partition for each day": Limits(cdn=True),
-    PROPOSED: QUOTAS,
-}
-STEPS = ((100_000, 1_000), (100_000, 10_000))
+PROPOSED = "proposed changes"
+OLD, SNAPSHOTS, CDN = "one partition for the week, no snapshots", "one partition for the week", "a CDN"
 IN_A_CROWD = {"seat_after: crowd": QUOTAS, "the same, and provisioned": replace(QUOTAS, warm=500)}
+LIMITS = {
+    plots.DEFAULTS: Limits(),
+    PROPOSED: QUOTAS,
+    OLD: Limits(snapshot_from=sys.maxsize, by_day=sys.maxsize),
+    SNAPSHOTS: Limits(by_day=sys.maxsize),
+    CDN: Limits(cdn=True),
+    **IN_A_CROWD,
+}
+LADDER = {
+    f"default limits; {OLD}": OLD,
+    "and snapshots, from 2,000 seats on": SNAPSHOTS,
+    "and a partition for each day: as it is": plots.DEFAULTS,
+    "and a CDN": CDN,
+    "and higher quotas": PROPOSED,
+}
+"""The rows of a table that adds the changes one by one, and the name of the limits of each."""
+STEPS = ((100_000, 1_000), (100_000, 10_000))
 CROWDS = ((100_000, 1_000), (100_000, 10_000), (1_000_000, 10_000))
 Case = tuple[str, int, int]
 
@@ -46,7 +46,7 @@ def play(case: Case) -> tuple[Case, Result]:
     name, visitors, seats = case
     began = time.monotonic()
     crowd = AwsCrowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
-    result = AwsRelease(crowd, (LADDER | IN_A_CROWD)[name], request_costs(read_measured())).run()
+    result = AwsRelease(crowd, LIMITS[name], request_costs(read_measured())).run()
     print(f"{name}: {visitors:,} on {seats:,}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return case, replace(result, held_at=plots.thin(result.held_at), known_at=plots.thin(result.known_at))
 
@@ -97,11 +97,11 @@ HEAD = [
 ]
 
 
-def ladder_row(name: str, result: Result) -> list[str]:
+def ladder_row(change: str, result: Result) -> list[str]:
     """Return a row of a table that adds the changes one by one."""
     answers = result.tally.answers
     return [
-        name,
+        change,
         f"{result.held:,}",
         seconds(result.drain),
         f"{result.attempts_per_win:.1f}",
@@ -149,19 +149,19 @@ def main() -> None:
     """Run all cases, one on each core, and write the page and the plots."""
     nine = [(visitors, seats) for visitors in VISITORS for seats in SEATS]
     cases = {(name, *size) for name in (plots.DEFAULTS, PROPOSED) for size in nine}
-    cases |= {(name, *size) for name in LADDER for size in STEPS}
+    cases |= {(name, *size) for name in LADDER.values() for size in STEPS}
     crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
     cases |= set(crowds)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         results = dict(pool.map(play, sorted(cases, key=lambda case: (-case[1], -case[2]))))
     sections = {
         plots.DEFAULTS: table(HEAD, [row(case, results[case]) for case in ((plots.DEFAULTS, *size) for size in nine)]),
-        "proposed changes": table(HEAD, [row(case, results[case]) for case in ((PROPOSED, *size) for size in nine)]),
+        PROPOSED: table(HEAD, [row(case, results[case]) for case in ((PROPOSED, *size) for size in nine)]),
         "crowd": table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]),
         "compared": table(against.HEAD, against.rows(against.compare())),
     }
     for visitors, seats in STEPS:
-        rows = [ladder_row(name, results[name, visitors, seats]) for name in LADDER]
+        rows = [ladder_row(change, results[name, visitors, seats]) for change, name in LADDER.items()]
         sections[f"steps {visitors} {seats}"] = table(LADDER_HEAD, rows)
     page = write_sections(PAGE, sections)
     plots.seats(results, PROPOSED, ROOT / "docs" / "capacity-seats.svg")

@@ -57,6 +57,19 @@ class Limits:
     retry_after: tuple[float, float] = (5, 5)  # seconds, of the gateway's 429
 
 
+QUOTAS = Limits(
+    cdn=True,
+    gateway=50_000,
+    gateway_burst=25_000,
+    concurrency=5_000,
+    table_writes=10_000,
+    table_reads=30_000,
+    mails=100,
+    retry_after=(1, 10),
+)
+"""With the CDN and the quotas that docs/capacity.md proposes for 100,000 visitors."""
+
+
 @dataclass(frozen=True)
 class RequestCosts:
     """The costs of a request. CPU is in seconds of a full core; the names with `_seat` are per seat of the week."""

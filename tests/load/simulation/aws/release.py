@@ -28,7 +28,9 @@ FIRST_FREE = -1
 RETRY_AFTER_503 = 5.0  # seconds, of the 503 in infra/deploy/templates/app.yaml
 RETRY_AFTER_429 = (1.0, 5.0)  # seconds, of the service's own 429, drawn at random
 REQUESTS = {CAPTCHA: 2, FORM: 3, CONFIRM: 3}  # of the steps after the hold, with the pages that they load
-WRITES = {CAPTCHA: (1, 0), FORM: (1, 2), CONFIRM: (1, 0)}  # write units on the week's partition and on others
+WRITES = {CAPTCHA: (1, 0), FORM: (2, 4), CONFIRM: (1, 0)}
+"""Write units on the partition of the seat and on others. The form is a transaction, which costs two units for each
+item: the seat, the person item and the lock of the e-mail address."""
 
 
 @dataclass(frozen=True)
