@@ -141,11 +141,11 @@ fuzz: setup  ## fuzz the contract with 20,000 calls and the parsers with 5,000 e
 	@EXAMPLES=5000 $(BIN)/pytest --hypothesis-profile=default tests/security/test_parsers.py
 	@$(BIN)/python -m tests.security.fuzz 1000 --stack
 
-simulate: setup  ## simulate nine releases beyond this machine and write docs/capacity.md (two minutes)
-	@$(BIN)/python -m tests.load.simulation
+simulate: setup  ## simulate releases that are too large for this machine and write docs/capacity.md (two minutes)
+	@$(BIN)/python -m tests.load.simulation.aws
 
 bench-storm: setup  ## play storms of holds on this machine and simulate them (three minutes); RECORD=1 writes docs/capacity.md
-	@$(BIN)/python -m tests.load.simulation.compare $(if $(RECORD),--record)
+	@$(BIN)/python -m tests.load.simulation.storm.compare $(if $(RECORD),--record)
 
 bench-peer: setup  ## compare a hold with pretix's cart-add, installed in build/peer; RECORD=1 writes docs/peer.md
 	@$(BIN)/python -m tests.load.peer $(if $(RECORD),--record)

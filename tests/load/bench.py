@@ -30,8 +30,8 @@ from tests.load.units import fresh_table, somewhere
 from chalicelib.web import clock
 from infra.deploy.package import BUILD, ROOT, package
 from tests.load import calendars, desk, handlers, prices, regressions
+from tests.load.pages import write_sections
 from tests.load.regressions import BARE, PACE
-from tests.load.simulation.inputs import PRICES_AS_OF
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 BOOKING = ("create", "hold", "captcha", "details", "mail mark 1", "confirm", "mail mark 2")
@@ -266,56 +266,14 @@ def machine() -> str:
 
 
 def write(figures: Mapping[str, float], title: str) -> None:
-    """Write docs/benchmarks.md with this run, and add it to the history."""
-    document = DOCUMENT.read_text("utf-8") if DOCUMENT.exists() else ""
-    before, history = recorded(document)
+    """Write this run into docs/benchmarks.md, and add it to the history."""
+    before, history = recorded(DOCUMENT.read_text("utf-8"))
     day = f"{clock.now():%Y-%m-%d}"
     history.append(f"| {day} {title} | " + " | ".join(short(figures[name]) for name in HISTORY) + " |")
-    lines = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench RECORD=words`; `make bench` prints the same table.",
-        "",
-        f"Recorded {day} on {machine()}. Prices of {PRICES_AS_OF}, us-east-1.",
-        "",
-        *table(figures, before),
-        "",
-        EXPLAINED,
-        "## Earlier and now",
-        "",
-        "| | " + " | ".join(HISTORY) + " |",
-        "|---|" + "--:|" * len(HISTORY),
-        *history,
-        "",
-    ]
-    DOCUMENT.write_text("\n".join(lines), "utf-8")
-
-
-EXPLAINED = """
-How the figures are measured:
-
-- **Units and calls** are those of one booking of the service AES (`tests/load/units.py`). The emulator counts them,
-  except for a Query, whose units follow from the sizes of its items.
-- **CPU** is the process CPU time of one call of a function's entry point with an API Gateway event. The table is an
-  emulator in another process. Each figure is the lowest of five medians. Other programs on the machine can double it,
-  so compare runs by the call of botocore alone. `make bench` divides each row by that call of its own run, and names
-  the rows whose ratio grew by more than 15 % since the last record; with `CHECK=1` it then exits with 1. The service
-  has 200 seats a week in 100 slots. The weeks before the last open one are full; a calendar without a week in its URL
-  reads them too, once a minute.
-- **First calendars** of 600 and 10,000 seats are measured in turn (`tests/load/calendars.py`): the first look of a
-  second in a warm process. The 600 seats are those of three weeks, of which the last is read from the table. A week of
-  10,000 is read from a snapshot that another process made, and in which 1,000 seats differ from the one before.
-- **To load** is the CPU time of a fresh interpreter that imports `app.py` from the zip, creates the client and answers
-  one request. Each figure is the lowest of eleven. It includes neither TLS to the table nor Lambda's own start.
-- **Dollars**: 99,000 people load notice, style sheet, script and calendar and are refused once; 1,000 book to the end.
-  List prices, 5 ms of waiting per call to the table, 100 environments of each function for 300 seconds, and 0.2 write
-  units for each refused visitor (an aim, which `make rush` measures). The CDN caches style sheet, script and
-  calendar, and its web ACL is billed per request. Each month, AWS gives every account 10,000,000
-  requests and 1 TB of the CDN, 1,000,000 calls and 400,000 GB-seconds of Lambda, and 5 GB of logs; the last row is the
-  rest.
-  docs/operations.md has the monthly costs of a stage.
-- **Client count** is the counter of holds per client network, and **the cache** that of one second.
-"""
+    source = f"Recorded {day} on {machine()}. Prices of {prices.AS_OF}, us-east-1."
+    head = ["| | " + " | ".join(HISTORY) + " |", "|---|" + "--:|" * len(HISTORY)]
+    sections = {"figures": "\n".join([source, "", *table(figures, before)]), "history": "\n".join([*head, *history])}
+    write_sections(DOCUMENT, sections)
 
 
 def main() -> None:
@@ -327,7 +285,7 @@ def main() -> None:
     measured = run()
     (BUILD / "bench.json").write_text(json.dumps(measured, indent=1), "utf-8")
     figures = rows(measured)
-    before, _ = recorded(DOCUMENT.read_text("utf-8") if DOCUMENT.exists() else "")
+    before, _ = recorded(DOCUMENT.read_text("utf-8"))
     comparison, code = regressions.report(figures, before)
     print(machine(), *table(figures, before), "", *comparison, sep="\n")
     if options.record:

@@ -33,6 +33,7 @@ from infra.local.process_guard import die_with_parent
 from infra.local.settings import HOST, KEYS, REGION
 from infra.local.stack import Stack, running
 from tests.load import peerparts
+from tests.load.pages import write_sections
 from tests.stack.storm import GIVEN, SEATS, Verdict, captcha_storm, document, seat_of, seated, storm
 from tests.stack.volley import Answer, request, volley
 from tests.table import SHAPE
@@ -43,7 +44,6 @@ ROUNDS = 3
 TIME_LIMIT = 420.0  # seconds; no further round starts after it, because a busy machine is slow
 AIM = 30  # our holds per second divided by pretix's, at the highest concurrency
 PAGE = ROOT / "docs" / "peer.md"
-MARKS = ("<!-- figures -->\n", "<!-- end of figures -->\n")
 PEER, SERVER, LAMBDAS = "pretix, gunicorn", "Guichet, gunicorn", "Guichet, MiniStack's Lambdas"
 CAPTCHA = "Guichet, gunicorn, after the captcha"
 SETTINGS = (PEER, SERVER, CAPTCHA, LAMBDAS)
@@ -398,14 +398,7 @@ def page(runs: list[Run], visits: list[float], load: float) -> str:
 {CROWD} attempts on {SEATS} seats per round. {rounds} rounds of pretix, each with {OUR_ROUNDS} of our server;
 a row is the median round.
 pretix's shop page, which each browser opens first and which the table omits: {first:.1f} to {last:.1f} per second."""
-    return "\n".join([facts, "", *table(runs), "", aim(runs), ""])
-
-
-def replace_figures(page_text: str, figures: str) -> str:
-    """Replace the figures between the markers of the page."""
-    begin, end = MARKS
-    before, _, rest = page_text.partition(begin)
-    return before + begin + figures + end + rest.partition(end)[2]
+    return "\n".join([facts, "", *table(runs), "", aim(runs)])
 
 
 def main() -> None:
@@ -424,7 +417,7 @@ def main() -> None:
         text = page(runs, visits, load)
     print(text)
     if options.record:
-        PAGE.write_text(replace_figures(PAGE.read_text("utf-8"), text), "utf-8")
+        write_sections(PAGE, {"figures": text})
     if problems := [f"{run.setting}, {run.at_once} at once: {problem}" for run in runs for problem in run.problems]:
         raise SystemExit("\n".join(problems))
 

@@ -15,8 +15,8 @@ from tests.load.fairness import plots, turns
 from tests.load.fairness.first_come import FirstCome
 from tests.load.fairness.invented import Infiltrated, captchas
 from tests.load.fairness.waiting import LAST_ARRIVAL, MOST_WEEKS, PEOPLE, SEATS, SETTLED, Allocate, Draw, Person, play
+from tests.load.pages import table, write_sections
 from tests.load.percentiles import percentile
-from tests.load.simulation.__main__ import replace_section, table
 
 PAGE = ROOT / "docs" / "fairness.md"
 PROGRAMS = 60
@@ -135,12 +135,9 @@ def main() -> None:
         invented = {case: pool.submit(run_invented, *case) for case in cases}
         crowds = {crowd: pool.submit(turns.play, crowd) for crowd in turns.CROWDS}
     played = _results(rules)
-    page = PAGE.read_text("utf-8")
     tables = _of_rules(played) | _of_identities(_results(programs), _results(invented), _results(restarts))
     tables |= turns.sections(_results(crowds))
-    for name, text in tables.items():
-        page = replace_section(page, name, text)
-    PAGE.write_text(page, "utf-8")
+    page = write_sections(PAGE, tables)
     plots.waits({name: run["waited"] for name, run in played.items()}, ROOT / "docs" / "fairness-waits.svg", most=52)
     shown = ("draw, seniority 25 %", "first come, 60 programs")
     bars = {name: played[name]["chance"] for name in shown}

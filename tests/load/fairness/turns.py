@@ -17,9 +17,9 @@ from typing import NamedTuple, Self
 from chalicelib.domain.codec import service_from_document
 from chalicelib.domain.turns import turn
 from tests.load.fairness.first_come import CAPTCHA, PROGRAM_STARTS, RATE
+from tests.load.pages import table
 from tests.load.percentiles import percentile
 from tests.load.rush.plan import IDENTITIES, SOLVING_SECONDS, document, lateness, read_settings
-from tests.load.simulation.__main__ import table
 
 RELEASE = datetime(2026, 11, 30, 8, tzinfo=UTC)
 SERVICE = service_from_document(document("aes", read_settings({"BATCH": "60"}), opens_at=RELEASE))

@@ -15,8 +15,8 @@ from typing import Any
 
 from chalicelib.domain import draw
 from infra.deploy.package import ROOT
+from tests.load.pages import table, write_sections
 from tests.load.rush.plan import HAMMERING, IDENTITIES, KINDS, MANY, CannotRush
-from tests.load.simulation.__main__ import replace_section, table
 
 PAGE = ROOT / "docs" / "fairness.md"
 VISITORS, SEATS = 3_000, 60
@@ -48,7 +48,7 @@ def main() -> None:
     text = table(HEAD, rows)
     print(text)
     if record:
-        PAGE.write_text(replace_section(PAGE.read_text("utf-8"), "rushes", text), "utf-8")
+        write_sections(PAGE, {"rushes": text})
 
 
 def row(kind: str, share: float) -> Iterator[str]:

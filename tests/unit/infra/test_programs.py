@@ -52,8 +52,9 @@ PROGRAMS = [
     "tests.load.peer",
     "tests.load.rush",
     "tests.load.rush.table",
-    "tests.load.simulation",
-    "tests.load.simulation.compare",
+    "tests.load.simulation.aws",
+    "tests.load.simulation.aws.measure",
+    "tests.load.simulation.storm.compare",
     "tests.load.units",
     "tests.rehearsal.drill",
 ]
@@ -94,7 +95,6 @@ def test_the_list_of_programs_is_complete() -> None:
         "infra.local.process_guard",
         "tests.load.rush.crowd",
         "tests.load.peerevent",
-        "tests.load.simulation.measure",
     }
     assert {module.removesuffix(".__main__") for module in modules} - started_by_others == set(PROGRAMS)
 

@@ -1,8 +1,8 @@
-"""Play storms on this machine and simulate them: `make bench-storm`, or `python -m tests.load.simulation.compare`.
+"""Play storms on this machine and simulate them: `make bench-storm`.
 
 For each size it plays a storm, and measures what a request costs before and after it, because a machine gets faster and
 slower. Nothing of the storm that is compared is an input of the simulation but the connections that each server
-accepted. With `--record` the run is added to measured.json, which keeps the last runs of each size, and the table of
+accepted. With `--record` the run is added to runs.json, which keeps the last runs of each size, and the table of
 docs/capacity.md is written anew.
 """
 
@@ -15,17 +15,18 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
-from tests.load.simulation import against
-from tests.load.simulation.__main__ import PAGE, replace_section, table
-from tests.load.simulation.crowd import Size, figures, people
-from tests.load.simulation.inputs import MEASURED, recorded
-from tests.load.simulation.played import create_seats, serving
-from tests.load.simulation.service_times import cores, costs, sample
+from tests.load.pages import table, write_sections
+from tests.load.simulation.storm import against
+from tests.load.simulation.storm.crowd import Size, figures, people
+from tests.load.simulation.storm.played import create_seats, serving
+from tests.load.simulation.storm.service_times import cores, sample, storm_costs
 
+PAGE = ROOT / "docs" / "capacity.md"
 SIZES = (Size(2_000, 400, 32), Size(2_400, 600, 64), Size(2_500, 500, 24))
 WARM_UP = Size(300, 60, 16)
-RUNS = 5  # that measured.json keeps of each size
+KEPT = 5  # that runs.json keeps of each size
 BUSY = 0.3  # cores for other programs: with more of them a run says nothing
 
 
@@ -43,29 +44,28 @@ def measure(size: Size, seed: int) -> dict[str, Any]:
         "seed": seed,
         "size": asdict(size),
         "cores": round(cores(measured), 3),
-        "costs": {name: round(cost, 7) for name, cost in asdict(costs(measured)).items()},
+        "costs": {name: round(cost, 7) for name, cost in asdict(storm_costs(measured)).items()},
         "connections": storm.connections,
         "figures": {name: round(value, 5) for name, value in figures(storm.answers).items()},
     }
 
 
 def record(runs: Sequence[dict[str, Any]]) -> None:
-    """Add runs to measured.json, and write the table of docs/capacity.md."""
-    known = recorded()
+    """Add runs to runs.json, and write the table of docs/capacity.md."""
+    known = against.read_runs()
     for run in runs:
-        same = [other for other in known["storms"] if other["size"] == run["size"]]
-        others = [other for other in known["storms"] if other["size"] != run["size"]]
-        known["storms"] = [*others, *same[1 - RUNS :], run]
-    MEASURED.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-    text = table(against.HEAD, against.rows(against.compare()))
-    PAGE.write_text(replace_section(PAGE.read_text("utf-8"), "compared", text), "utf-8")
+        same = [other for other in known if other["size"] == run["size"]]
+        others = [other for other in known if other["size"] != run["size"]]
+        known = [*others, *same[1 - KEPT :], run]
+    against.RUNS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    write_sections(PAGE, {"compared": table(against.HEAD, against.rows(against.compare()))})
 
 
 def main() -> None:
     """Run the comparison. Exit with the main figures that do not agree."""
     die_with_parent()
-    parser = argparse.ArgumentParser(prog="python -m tests.load.simulation.compare")
-    parser.add_argument("--record", action="store_true", help="write measured.json and docs/capacity.md")
+    parser = argparse.ArgumentParser(prog="python -m tests.load.simulation.storm.compare")
+    parser.add_argument("--record", action="store_true", help="write runs.json and docs/capacity.md")
     parser.add_argument("--size", type=int, choices=range(len(SIZES)), help="play one size only")
     options = parser.parse_args()
     seed = int(time.time())

@@ -1,31 +1,39 @@
 """Compare storms that were played on this machine with the simulation of the same storms."""
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from tests.load.simulation.crowd import MAIN, Size, figures, people
-from tests.load.simulation.inputs import recorded
-from tests.load.simulation.machine import SimulatedStorm
-from tests.load.simulation.service_times import Costs
+from tests.load.simulation.storm.crowd import MAIN, Size, figures, people
+from tests.load.simulation.storm.machine import SimulatedStorm
+from tests.load.simulation.storm.service_times import StormCosts
 
+RUNS = Path(__file__).with_name("runs.json")
 AGREES = 0.15
 """The largest error of a main figure."""
 SEEDS = range(2)
 """Each storm is simulated with two seeds for the random choices of the servers."""
 HEAD = ["storm", "figure", "measured", "simulated", "error", "of single runs"]
-Recorded = Mapping[str, Any]
+Run = Mapping[str, Any]
 """A storm that was played: its `size`, `seed`, `connections` and `figures`, and the `costs` and `cores` of its run."""
 
 
-def size_of(run: Recorded) -> Size:
+def read_runs() -> list[dict[str, Any]]:
+    """Read the runs that were recorded."""
+    runs: list[dict[str, Any]] = json.loads(RUNS.read_text("utf-8"))
+    return runs
+
+
+def size_of(run: Run) -> Size:
     """Return the size of a storm."""
     return Size(**run["size"])
 
 
-def simulated(run: Recorded) -> dict[str, float]:
+def simulate(run: Run) -> dict[str, float]:
     """Simulate a storm. Return the mean figures of all seeds."""
-    size, costs, connections = size_of(run), Costs(**run["costs"]), run["connections"]
+    size, costs, connections = size_of(run), StormCosts(**run["costs"]), run["connections"]
     storms = [
         SimulatedStorm(
             people(size, run["seed"]),
@@ -41,14 +49,14 @@ def simulated(run: Recorded) -> dict[str, float]:
     return {name: mean(each[name] for each in all_figures) for name in all_figures[0]}
 
 
-def compare(runs: Iterable[Recorded] | None = None) -> list[dict[str, Any]]:
+def compare(runs: Iterable[Run] | None = None) -> list[dict[str, Any]]:
     """Compare runs, by default the recorded ones. Return the means and errors of each size and figure."""
     lines = []
-    by_size: dict[Size, list[Recorded]] = {}
-    for run in recorded()["storms"] if runs is None else runs:
+    by_size: dict[Size, list[Run]] = {}
+    for run in read_runs() if runs is None else runs:
         by_size.setdefault(size_of(run), []).append(run)
     for size, same in by_size.items():
-        pairs = [(run["figures"], simulated(run)) for run in same]
+        pairs = [(run["figures"], simulate(run)) for run in same]
         for name in pairs[0][0]:
             played, predicted = (mean(pair[side][name] for pair in pairs) for side in (0, 1))
             lines.append(

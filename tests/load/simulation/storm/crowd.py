@@ -50,7 +50,7 @@ def people(size: Size, seed: int) -> list[Person]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StormAnswer:
     """An answer to a person: what was asked, when, in seconds from the first request, and the outcome."""
 
     person: int
@@ -64,7 +64,7 @@ MAIN = ("drained in", "answers per second", "wait p50", "wait p95")
 """The figures that have to agree."""
 
 
-def figures(answers: Sequence[Answer]) -> dict[str, float]:
+def figures(answers: Sequence[StormAnswer]) -> dict[str, float]:
     """Return the figures of a storm. Times are in seconds."""
     held = [answer.answered for answer in answers if answer.outcome == HELD]
     drained = max(held)

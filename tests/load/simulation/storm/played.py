@@ -20,9 +20,9 @@ from chalicelib.domain.tokens import Keys
 from chalicelib.storage import service_store
 from tests.load.rush import fast, plan
 from tests.load.rush.target import open_seats
-from tests.load.simulation.crowd import CALENDAR, DESKS, FIRST_FREE, FULL, HELD, LOOK, Answer, Person, Reply
-from tests.load.simulation.inputs import CACHE_SECONDS
-from tests.load.simulation.metered import HEADER
+from tests.load.simulation.seats import CACHE_SECONDS
+from tests.load.simulation.storm.crowd import CALENDAR, DESKS, FIRST_FREE, FULL, HELD, LOOK, Person, Reply, StormAnswer
+from tests.load.simulation.storm.metered import HEADER
 from tests.stack.volley import PATIENCE, READ, request
 
 OPEN_SINCE = timedelta(minutes=1)
@@ -33,7 +33,7 @@ JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
-class Metered(Answer):
+class Metered(StormAnswer):
     """An answer with its CPU seconds in the application and in the crowd, and its calls to the table by name."""
 
     line: int
@@ -241,7 +241,7 @@ def serving(services: Sequence[str]) -> Iterator[Servers]:
     """Start the fast setting with these services. Without the mailer: a hold has no letter."""
     settings = plan.Settings("", "", 1, plan.SLOTS * plan.DAYS * DESKS, 1, 1, 1, 1, "", seat_after="choice")
     first, *others = (plan.document(service, settings) for service in services)
-    application = "tests.load.simulation.metered:application"
+    application = "tests.load.simulation.storm.metered:application"
     with fast.running(first, origin_holds=NETWORK_HOLDS, application=application, letters=False) as site:
         for document in others:
             service_store.put(document)

@@ -10,20 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.load.simulation.inputs import (
-    CACHE_SECONDS,
-    DAYS,
-    FULL_CACHE_SECONDS,
-    OPEN_DAYS,
-    TRIES,
-    WEEKS,
-    ZIPPED,
-    Costs,
-    Crowd,
-    Limits,
-    Tally,
-)
-from tests.load.simulation.parts import Account, Bucket, Mailer, Pool, Seats, Snapshot, WeekCache
+from tests.load.simulation.aws.inputs import DAYS, OPEN_DAYS, WEEKS, ZIPPED, AwsCrowd, Limits, RequestCosts, Tally
+from tests.load.simulation.aws.parts import Account, Bucket, Mailer, Pool, Snapshot
+from tests.load.simulation.seats import CACHE_SECONDS, FULL_CACHE_SECONDS, TRIES, Seats, WeekCache
 
 SLICE = 0.02  # seconds
 LOOK, HOLD, CAPTCHA, FORM, CONFIRM, LAPSE, ANSWER = range(7)  # ANSWER: the captcha of a hold that waits
@@ -39,7 +28,9 @@ FIRST_FREE = -1
 RETRY_AFTER_503 = 5.0  # seconds, of the 503 in infra/deploy/templates/app.yaml
 RETRY_AFTER_429 = (1.0, 5.0)  # seconds, of the service's own 429, drawn at random
 REQUESTS = {CAPTCHA: 2, FORM: 3, CONFIRM: 3}  # of the steps after the hold, with the pages that they load
-WRITES = {CAPTCHA: (1, 0), FORM: (1, 2), CONFIRM: (1, 0)}  # write units on the week's partition and on others
+WRITES = {CAPTCHA: (1, 0), FORM: (2, 4), CONFIRM: (1, 0)}
+"""Write units on the partition of the seat and on others. The form is a transaction, which costs two units for each
+item: the seat, the person item and the lock of the e-mail address."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,6 @@ class Result:
     tally: Tally
     held_at: list[float]
     known_at: list[float]
-    seconds: float
 
     @property
     def attempts_per_win(self) -> float:
@@ -62,27 +52,34 @@ class Result:
         return self.tally.attempts / max(1, self.held)
 
 
-class Monday:
+@dataclass(frozen=True)
+class Reading:
+    """How weeks were read: the calls, the CPU seconds, and whether the seats were read, not only a snapshot of them."""
+
+    calls: int
+    cpu: float
+    has_seats: bool = False
+
+
+class AwsRelease:
     """A run of the simulation. Times are seconds after nine."""
 
-    def __init__(self, crowd: Crowd, limits: Limits, costs: Costs, seed: int = 2026) -> None:
+    def __init__(self, crowd: AwsCrowd, limits: Limits, costs: RequestCosts, seed: int = 2026) -> None:
         self.crowd, self.limits, self.costs = crowd, limits, costs
         self.numbers = np.random.default_rng(seed)
         self.chance = random.Random(seed)
         self.tally, self.seats, self.mailer = Tally(), Seats(crowd.seats), Mailer(limits.mails)
         self.gateway = Bucket(limits.gateway, limits.gateway_burst)
         self.by_day = crowd.seats >= limits.by_day
-        self.has_snapshots = self.by_day or crowd.seats >= limits.shared
+        self.has_snapshots = self.by_day or crowd.seats >= limits.snapshot_from
         parts = range(OPEN_DAYS if self.by_day else 1)
         self.writes = [Bucket(limits.partition_writes, limits.partition_writes * BURST) for _ in parts]
         self.reads = [Bucket(limits.partition_reads, limits.partition_reads * BURST) for _ in parts]
         self.table_writes = Bucket(limits.table_writes, limits.table_writes * BURST)
         self.table_reads = Bucket(limits.table_reads, limits.table_reads * BURST)
         account = Account(limits.concurrency)
-        most = int(limits.reserved * limits.concurrency)
-        self.slots = Pool(account, limits.scaling, limits.scaling_burst, warm=limits.warm, most=most)
-        self.hold, self.captcha, self.request = (
-            Pool(account, limits.scaling, limits.scaling_burst, warm=limits.warm) for _ in range(3)
+        self.slots, self.hold, self.captcha, self.request = (
+            Pool(account, limits.scaling, limits.scaling_burst, warm=limits.warm) for _ in range(4)
         )
         self.page_bytes = (costs.page + crowd.seats / crowd.desks * costs.page_slot) * ZIPPED
         self.units = costs.units(crowd.seats)
@@ -144,7 +141,7 @@ class Monday:
                 continue
             heappop(self.slices)
             self.run_slice(now, self.agenda.pop(number))
-        return self.result(now)
+        return self.result()
 
     def run_slice(self, now: float, entries: list[Any]) -> None:
         """Handle the steps of one time slice. The gateway refuses those above its limits."""
@@ -214,7 +211,7 @@ class Monday:
         self.tally.cdn += 1
         if self.cdn_cache.is_old(now):
             served = self.serve(self.slots, now, self.costs.look, self.costs.look_seat, fill=True)
-            self.cdn_cache.read(self.seats.snapshot() if isinstance(served, str) else served[0].week, now)
+            self.cdn_cache.store(self.seats.query() if isinstance(served, str) else served[0].week, now)
         self.see(visitor, self.cdn_cache, now)
 
     def look(self, visitor: int, now: float) -> None:
@@ -254,14 +251,13 @@ class Monday:
             return "503 no environment"
         cache, is_new = started
         costs, seats = self.costs, self.crowd.seats
-        cpu = base + by_seat * seats + (costs.load if is_new else 0.0)
+        cpu, calls = base + by_seat * seats + (costs.load if is_new else 0.0), 0
         must_read = fill or cache.is_old(now)
         refused = cache.is_resting(now) and (must_read or pool is not self.slots)
-        calls = 0
         if must_read and not refused:
-            calls, fill_cpu = (self.read_snapshots if self.has_snapshots else self.read_weeks)(cache, now)
-            cpu += fill_cpu
-            if not calls:
+            if reading := (self.read_snapshots if self.has_snapshots else self.read_weeks)(cache, now):
+                calls, cpu = reading.calls, cpu + reading.cpu
+            else:
                 refused = True
                 cache.throttle(now)
         done = now + cpu / costs.core + calls * costs.call
@@ -274,29 +270,29 @@ class Monday:
         self.tally.invocations += 1
         self.tally.gb_seconds += (done - now) * self.costs.memory
 
-    def read_snapshots(self, cache: WeekCache, now: float) -> tuple[int, float]:
+    def read_snapshots(self, cache: WeekCache, now: float) -> Reading | None:
         """Read the full weeks, if they are not cached, and the released one, from their snapshots.
 
-        Return the number of calls, 0 if the table throttles, and the CPU seconds.
+        Return None if the table throttles.
         """
         calls, cpu = 0, self.costs.fill
         before = [] if cache.knows_the_full(now) else list(zip(self.full_snapshots, self.weeks_before, strict=True))
         for snapshot, bucket in before:
-            made, spent = self.read_snapshot(snapshot, self.queries([bucket] * len(self.reads), self.full), b"", now)
-            if not made:
-                return 0, 0.0
-            calls, cpu = calls + made, cpu + spent
+            full = self.read_snapshot(snapshot, self.queries([bucket] * len(self.reads), self.full), b"", now)
+            if full is None:
+                return None
+            calls, cpu = calls + full.calls, cpu + full.cpu
         if before:
             cache.full_at = now
-        queries = self.queries(self.reads, self.units)
-        made, spent = self.read_snapshot(self.snapshot, queries, self.seats.snapshot(), now)
-        if not made:
-            return 0, 0.0
-        if self.snapshot.is_usable(now) and made < 3:
-            cache.read(self.snapshot.week, now, self.snapshot.made_at)
+        week = self.seats.query()
+        released = self.read_snapshot(self.snapshot, self.queries(self.reads, self.units), week, now)
+        if released is None:
+            return None
+        if released.has_seats:
+            cache.store(week, now)
         else:
-            cache.read(self.seats.snapshot(), now)
-        return calls + made, cpu + spent
+            cache.store(self.snapshot.week, now, self.snapshot.made_at)
+        return Reading(calls + released.calls, cpu + released.cpu)
 
     def queries(self, buckets: list[Bucket], units: float) -> list[tuple[Bucket, float]]:
         """Return the Queries of a week: its partitions and their units. Those of days without seats are empty."""
@@ -306,48 +302,49 @@ class Monday:
 
     def read_snapshot(
         self, snapshot: Snapshot, queries: list[tuple[Bucket, float]], week: bytes, now: float
-    ) -> tuple[int, float]:
+    ) -> Reading | None:
         """Read a week from its snapshot, or with these Queries and replace the snapshot, as the service does.
 
-        Return the number of calls (at least 3 if the week was read), 0 if the table throttles, and the CPU seconds.
+        Return None if the table throttles.
         """
         seats, kilobytes = self.crowd.seats, self.costs.snapshot_bytes * self.crowd.seats / 10_000 / 1024
         units, decoding = max(0.5, kilobytes / 8), self.costs.decode_seat * seats
         if not self.table_reads.take(now, units) or not self.snapshot_reads.take(now, units):
-            return 0, 0.0
+            return None
         self.tally.reads += units
         is_usable = snapshot.is_usable(now)
         if is_usable:
             if not snapshot.is_due(now):
-                return 1, decoding
+                return Reading(1, decoding)
             snapshot.claimed_at = now
             self.tally.writes += max(1.0, ceil(kilobytes))
         for bucket, share in queries:
             if not self.table_reads.take(now, share) or not bucket.take(now, share):
-                return (2, decoding) if is_usable else (0, 0.0)
+                return Reading(2, decoding) if is_usable else None
             self.tally.reads += share
         self.tally.writes += max(1.0, ceil(kilobytes))
         cpu = (self.costs.fill_seat / WEEKS + self.costs.encode_seat) * seats
         cpu += (len(queries) - 1) * self.costs.fill / WEEKS
         calls = 2 + is_usable + len(queries)
         snapshot.put(week, now, now + cpu / self.costs.core + calls * self.costs.call)
-        return calls, cpu
+        return Reading(calls, cpu, has_seats=True)
 
-    def read_weeks(self, cache: WeekCache, now: float) -> tuple[int, float]:
+    def read_weeks(self, cache: WeekCache, now: float) -> Reading | None:
         """Query the full weeks, if they are not cached, and the released one: one partition each.
 
-        Return the number of calls, 0 if the table throttles, and the CPU seconds.
+        Return None if the table throttles.
         """
         before = [] if cache.knows_the_full(now) else [(bucket, self.full) for bucket in self.weeks_before]
         queries = [*before, *self.queries(self.reads, self.units)]
         for number, (bucket, units) in enumerate(queries, 1):
             if not self.table_reads.take(now, units) or not bucket.take(now, units):
-                return 0, 0.0
+                return None
             self.tally.reads += units
             if number == len(before):
                 cache.full_at = now
-        cache.read(self.seats.snapshot(), now)
-        return len(queries), self.costs.fill + self.costs.fill_seat * self.crowd.seats * len(queries) / WEEKS
+        cache.store(self.seats.query(), now)
+        cpu = self.costs.fill + self.costs.fill_seat * self.crowd.seats * len(queries) / WEEKS
+        return Reading(len(queries), cpu, has_seats=True)
 
     def write_units(self, now: float, seat: int, units: int, elsewhere: int = 0) -> bool:
         """Take write units from the seat's partition and from the table. Return False if either throttles."""
@@ -500,9 +497,8 @@ class Monday:
 
     # The end
 
-    def result(self, now: float) -> Result:
+    def result(self) -> Result:
         """Return the figures of the run."""
-        self.tally.environments = sum(pool.created for pool in self.slots.account.pools)
         waited = np.maximum(self.known - self.first - self.solving, 0.0)  # a slice may start before the click
         held = self.seats.first_held
         return Result(
@@ -514,5 +510,4 @@ class Monday:
             tally=self.tally,
             held_at=held,
             known_at=sorted(self.known.tolist()),
-            seconds=now,
         )

@@ -9,7 +9,9 @@ from math import ceil
 from operator import itemgetter
 from typing import Any
 
-from tests.load.simulation.crowd import (
+from chalicelib.storage import recent
+from tests.load.simulation.seats import CACHE_SECONDS, Seats, WeekCache
+from tests.load.simulation.storm.crowd import (
     CALENDAR,
     DESKS,
     FIRST_FREE,
@@ -18,14 +20,13 @@ from tests.load.simulation.crowd import (
     LOOK,
     NOTHING,
     TAKEN,
-    Answer,
     Person,
     Reply,
+    StormAnswer,
 )
-from tests.load.simulation.inputs import CACHE_SECONDS, COUNTED_SECONDS
-from tests.load.simulation.parts import Seats, WeekCache
-from tests.load.simulation.service_times import Costs
+from tests.load.simulation.storm.service_times import StormCosts
 
+COUNTED_SECONDS = recent.COUNTED.total_seconds()
 CALLS = 3
 """The calls of a hold that gets its seat: for the seat, the count of the client network, and the visitor token."""
 
@@ -126,7 +127,14 @@ class SimulatedStorm:
     """A simulated storm."""
 
     def __init__(
-        self, crowd: Sequence[Person], *, seats: int, connections: Sequence[int], costs: Costs, cores: float, seed: int
+        self,
+        crowd: Sequence[Person],
+        *,
+        seats: int,
+        connections: Sequence[int],
+        costs: StormCosts,
+        cores: float,
+        seed: int,
     ) -> None:
         self.costs, self.machine = costs, Machine(cores)
         self.chance, self.seats = random.Random(seed), Seats(seats)
@@ -135,9 +143,9 @@ class SimulatedStorm:
         self.lines = [server for server, count in enumerate(connections) for _ in range(count)]
         self.chance.shuffle(self.lines)
         self.replies, self.calls = Inbox(), Inbox()
-        self.answers: list[Answer] = []
+        self.answers: list[StormAnswer] = []
 
-    def run(self) -> list[Answer]:
+    def run(self) -> list[StormAnswer]:
         """Run it, and return its answers."""
         for process in (self.table(), *map(self.server, self.requests), self.crowd()):
             self.machine.go_on(process)
@@ -150,7 +158,7 @@ class SimulatedStorm:
             self.next_person(line)
         while True:
             (line, number, person, asked, sent), reply = yield self.replies
-            self.answers.append(Answer(number, asked, sent, self.machine.now, reply.outcome))
+            self.answers.append(StormAnswer(number, asked, sent, self.machine.now, reply.outcome))
             yield {CALENDAR: self.costs.look_crowd, FULL: self.costs.full_crowd}.get(
                 reply.outcome, self.costs.hold_crowd
             )
@@ -170,7 +178,7 @@ class SimulatedStorm:
         self.machine.put(self.requests[self.lines[line]], (line, number, person, asked, self.machine.now))
 
     def table(self) -> Process:
-        """Answer one call after another, as the emulator's single process does."""
+        """StormAnswer one call after another, as the emulator's single process does."""
         while True:
             cpu, act, done = yield self.calls
             yield cpu
@@ -183,7 +191,7 @@ class SimulatedStorm:
         return (yield done)
 
     def server(self, requests: Inbox) -> Process:
-        """Answer one request after another."""
+        """StormAnswer one request after another."""
         cache = Cache()
         while True:
             sent: Sent = yield requests
@@ -191,7 +199,7 @@ class SimulatedStorm:
             self.machine.put(self.replies, (sent, reply))
 
     def look(self, cache: Cache) -> Process:
-        """Answer with the free slots."""
+        """StormAnswer with the free slots."""
         now = self.machine.now
         if is_counting := now - cache.counted_at >= COUNTED_SECONDS:
             cache.counted_at = now
@@ -209,12 +217,12 @@ class SimulatedStorm:
                 yield from self.call(self.costs.table_empty)
         if cache.week.is_old(now):
             yield self.costs.week / 2
-            week = yield from self.call(self.costs.table_week, self.seats.snapshot)
+            week = yield from self.call(self.costs.table_week, self.seats.query)
             yield self.costs.week / 2
-            cache.week.read(week, now)
+            cache.week.store(week, now)
 
     def hold(self, cache: Cache, asked: int) -> Process:
-        """Answer a request for a seat: try some that look free."""
+        """StormAnswer a request for a seat: try some that look free."""
         now, part = self.machine.now, self.costs.held / (CALLS + 1)
         yield from self.read(cache, now, empty=asked == FIRST_FREE)
         slot, tries = asked, 0

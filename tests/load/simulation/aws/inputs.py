@@ -1,36 +1,38 @@
-"""The inputs of the simulation: the limits and prices that AWS publishes, the crowd, and the measured costs."""
+"""The inputs of the simulation: the limits that AWS publishes, the crowd, and the measured costs."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalicelib.booking import hold
-from chalicelib.domain import calendar, week_snapshot
-from chalicelib.storage import recent, seat_keys, snapshot_store
+from chalicelib.domain import week_snapshot
+from chalicelib.storage import seat_keys, snapshot_store
 from infra.ops import day_partitions
+from tests.load.prices import (
+    CDN,
+    GATEWAY,
+    GB_LOGGED,
+    GB_OUT,
+    GB_SECOND,
+    INVOCATION,
+    LETTER,
+    LOGGED,
+    READ_UNIT,
+    WEB_ACL,
+    WRITE_UNIT,
+)
+from tests.load.simulation.seats import EARLIEST
 
 MEASURED = Path(__file__).with_name("measured.json")
-TRIES = hold.SEAT_ATTEMPTS
-EARLIEST = calendar.FIRST_FREE_CANDIDATES
-CACHE_SECONDS = recent.SECOND.total_seconds()
-FULL_CACHE_SECONDS = recent.FULL.total_seconds()
 USABLE, CLAIMED = snapshot_store.USABLE.total_seconds(), snapshot_store.CLAIMED.total_seconds()
-COUNTED_SECONDS = recent.COUNTED.total_seconds()
-PAUSE = recent.PAUSE.total_seconds()
-NEAREST = 3
 WEEKS = 3
 """The open weeks of a service that releases two weeks ahead. The two weeks before the new one are full."""
 
 DAYS, OPEN_DAYS = seat_keys.DAYS, 5
 """The days of a week that are read, and those that have seats: as many each."""
 
-MILLION = 1_000_000
-PRICES_AS_OF = "2026-11-23"  # us-east-1; some prices in eu-west-3 are up to a fifth higher
-GATEWAY, INVOCATION, CDN, WEB_ACL = 3.50 / MILLION, 0.20 / MILLION, 1.00 / MILLION, 0.60 / MILLION  # per request
-GB_SECOND, GB_OUT, GB_LOGGED = 0.0000166667, 0.09, 0.50
-WRITE_UNIT, READ_UNIT, LETTER = 0.625 / MILLION, 0.125 / MILLION, 0.10 / 1000
-LOGGED, ZIPPED = 500, 0.12  # bytes of log per request; the gzip ratio of a page
+ZIPPED = 0.12  # the gzip ratio of a page
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,33 @@ class Limits:
     scaling: float = 100  # new environments per second and function, after the first 1,000
     scaling_burst: float = 1_000
     warm: int = 0  # environments of each function before the release: provisioned concurrency
-    reserved: float = 1.0  # the share of the concurrency that `slots` may use; the rest is for bookings
     partition_writes: float = 1_000
     partition_reads: float = 3_000
     table_writes: float = 4_000
     table_reads: float = 12_000
     by_day: int = day_partitions.MANY  # from how many seats a week each day has a partition, and the week a snapshot
-    shared: int = week_snapshot.LARGE  # from how many seats any other week is read from its snapshot
+    snapshot_from: int = week_snapshot.LARGE  # from how many seats any other week is read from its snapshot
     mails: float = 14  # letters per second: MailRate
     window: int = EARLIEST  # number of seats from which the first free one is drawn
     cdn: bool = False  # a CDN caches the calendar for 1 s
     retry_after: tuple[float, float] = (5, 5)  # seconds, of the gateway's 429
 
 
+QUOTAS = Limits(
+    cdn=True,
+    gateway=50_000,
+    gateway_burst=25_000,
+    concurrency=5_000,
+    table_writes=10_000,
+    table_reads=30_000,
+    mails=100,
+    retry_after=(1, 10),
+)
+"""With the CDN and the quotas that docs/capacity.md proposes for 100,000 visitors."""
+
+
 @dataclass(frozen=True)
-class Costs:
+class RequestCosts:
     """The costs of a request. CPU is in seconds of a full core; the names with `_seat` are per seat of the week."""
 
     look: float
@@ -84,7 +98,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Crowd:
+class AwsCrowd:
     """The visitors. Each looks at nine, chooses, and stays until the outcome is known or patience ends."""
 
     visitors: int
@@ -111,24 +125,19 @@ def line(points: list[tuple[float, float]]) -> tuple[float, float]:
     return max(0.0, y - slope * x), slope
 
 
-def costs(measured: dict[str, Any], **changes: float) -> Costs:
+def request_costs(measured: dict[str, Any]) -> RequestCosts:
     """Turn the measurements into costs: straight lines over the seats of a week."""
-    rows = measured["steps"]["by_seats"]
 
-    def cpu(name: str, minus: str = "") -> tuple[float, float]:
-        return line([(row["seats"], (row["page"][name] - (row["page"][minus] if minus else 0)) / 1000) for row in rows])
+    def fit(cpu: Callable[[dict[str, float]], float]) -> tuple[float, float]:
+        return line([(row["seats"], cpu(row) / 1000) for row in measured["by_seats"]])
 
-    figures: dict[str, Any] = {}
-    for name, fit in {
-        "look": cpu("look"),
-        "hold": cpu("hold"),
-        "fill": cpu("hold, memory empty", "hold"),
-    }.items():
-        figures[name], figures[f"{name}_seat"] = fit
-    return Costs(**(figures | {"load": measured["load_seconds"]} | changes))
+    look, look_seat = fit(lambda row: row["look"])
+    hold, hold_seat = fit(lambda row: row["hold"])
+    fill, fill_seat = fit(lambda row: row["hold, cache empty"] - row["hold"])
+    return RequestCosts(look, look_seat, hold, hold_seat, fill, fill_seat, load=measured["load_seconds"])
 
 
-def recorded() -> dict[str, Any]:
+def read_measured() -> dict[str, Any]:
     """Read the measurements in measured.json."""
     measured: dict[str, Any] = json.loads(MEASURED.read_text("utf-8"))
     return measured
@@ -147,7 +156,6 @@ class Tally:
     reads: float = 0.0
     letters: int = 0
     bytes_out: float = 0.0
-    environments: int = 0
     lapsed: int = 0
     answers: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from statistics import mean
 
-from tests.load.simulation.crowd import CALENDAR, FIRST_FREE, FULL, HELD, LOOK, NOTHING, TAKEN, Size, people
-from tests.load.simulation.metered import EMPTY, FAILED
-from tests.load.simulation.played import Metered, Played, Servers, create_seats, repeat
+from tests.load.simulation.storm.crowd import CALENDAR, FIRST_FREE, FULL, HELD, LOOK, NOTHING, TAKEN, Size, people
+from tests.load.simulation.storm.metered import EMPTY, FAILED
+from tests.load.simulation.storm.played import Metered, Played, Servers, create_seats, repeat
 
 AT_ONCE, SECONDS = 16, 1.2
 WEEK = "Query"
 
 
 @dataclass(frozen=True)
-class Costs:
+class StormCosts:
     """CPU seconds. The first ones are those of a server for a request, without its calls to the table."""
 
     look: float
@@ -65,7 +65,7 @@ def sample(place: Servers, service: str, seats: int, seed: int) -> Sample:
     return Sample(again(LOOK), place.storm(service, people(size, seed), AT_ONCE), again(FIRST_FREE), again(LOOK))
 
 
-def costs(sample: Sample) -> Costs:
+def storm_costs(sample: Sample) -> StormCosts:
     """Turn a sample into costs. What the web server needs beside the application is in each request."""
     free, storm, holds, full = sample.free, sample.storm, sample.holds, sample.full
     base = {
@@ -83,7 +83,7 @@ def costs(sample: Sample) -> Costs:
     table_week = free.cpu["emulator"] / count(free, WEEK)
     table_empty = max(0.0, holds.cpu["emulator"] - table_week * count(holds, WEEK)) / count(holds, EMPTY)
     table_reads = table_week * count(storm, WEEK) + table_empty * count(storm, EMPTY)
-    return Costs(
+    return StormCosts(
         look=base[CALENDAR],
         full=base[FULL],
         held=base[HELD],

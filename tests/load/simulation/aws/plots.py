@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tests.load.simulation.rush import Result
+from tests.load.simulation.aws.release import Result
 
 POINTS = 60
 DEFAULTS = "default limits"

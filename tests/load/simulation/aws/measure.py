@@ -1,23 +1,22 @@
-"""Measure CPU and read units of each step by the seats of a week: `python -m tests.load.simulation.measure [--record]`.
+"""Measure the CPU time of a look and of a hold by the seats of a week.
 
-Uses the emulator at AWS_ENDPOINT_URL, or starts one. The handlers run in this process, so its CPU time is theirs.
+`python -m tests.load.simulation.aws.measure [--record]` uses the emulator at AWS_ENDPOINT_URL, or starts one. The
+handlers run in this process, so its CPU time is theirs.
 `--record` writes the figures to measured.json, which the simulation reads.
 """
 
+import argparse
 import json
 import os
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
-from math import ceil
 from typing import Any
 
 # This import sets the environment that the imports below read.
-from tests.load.units import READ_UNIT, fresh_table, put_service, size, somewhere
+from tests.load.units import fresh_table, put_service, somewhere
 
 # isort: split
 from chalice.test import Client
@@ -28,7 +27,7 @@ from chalicelib.domain.service import Service
 from chalicelib.storage import recent, seat_store, service_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.web import clock
-from tests.load.simulation.inputs import MEASURED
+from tests.load.simulation.aws.inputs import MEASURED, read_measured
 
 SHAPES = {
     100: (1, "10:40"),
@@ -40,7 +39,7 @@ REPETITIONS = 15
 NINE = time_of_day(8, 0, 1)  # a second after nine in Paris, in winter
 
 
-def planned(seats: int) -> Service:
+def add_service(seats: int) -> Service:
     """Add a service with this number of seats per week. Two full weeks come before the released one."""
     desks, end = SHAPES[seats]
     openings = [{"days": DAYS, "from": "09:00", "to": end}]
@@ -67,21 +66,23 @@ def fill(service: Service) -> str:
 
 
 class Stopwatch:
-    """Measures the CPU time of requests, in milliseconds."""
+    """Measures the CPU time of requests for pages, in milliseconds."""
 
-    def __init__(self, client: Client, accept: str) -> None:
+    def __init__(self, client: Client) -> None:
         self.http = client.http
-        self.headers = {"Accept": accept, "Content-Type": "application/json"}
-        self.answer: Any = None
+        self.headers = {"Accept": "text/html", "Content-Type": "application/json"}
 
     def cpu(self, path: str, body: Any = None) -> float:
-        """Send a request, and store its answer."""
+        """Send a request. Raise ValueError if it is refused."""
         began = time.process_time()
         if body is None:
-            self.answer = self.http.get(path, headers=self.headers)
+            answer = self.http.get(path, headers=self.headers)
         else:
-            self.answer = self.http.post(path, headers=self.headers, body=json.dumps(body).encode())
-        return (time.process_time() - began) * 1000
+            answer = self.http.post(path, headers=self.headers, body=json.dumps(body).encode())
+        spent = time.process_time() - began
+        if answer.status_code >= 400:
+            raise ValueError(f"{path} is refused with {answer.status_code}")
+        return spent * 1000
 
     def median(self, prepare: Callable[[], None], path: str, body: Any = None) -> float:
         """Return the median of several requests, with `prepare` before each."""
@@ -96,36 +97,26 @@ def keep_cache() -> None:
     """Leave the cache as it is."""
 
 
-def figures(client: Client, seats: int) -> dict[str, Any]:
-    """Measure the steps in a week with this number of seats."""
+def measure(client: Client, seats: int) -> dict[str, float]:
+    """Return the CPU milliseconds of a look and of a hold in a week with this number of seats."""
     with fresh_table():
-        service = planned(seats)
-        week = fill(service)
-        week_items = SeatItem._get_connection().query(f"SEATS#aes#{week}")["Items"]  # noqa: SLF001
-        read_bytes = sum(size(item) for item in week_items)
-        measured: dict[str, Any] = {
+        week = fill(add_service(seats))
+        stopwatch = Stopwatch(client)
+        slots, holds = f"/services/aes/slots?week={week}", "/services/aes/holds"
+        first = {"first_free": True, "conditions_accepted": True}
+        return {
             "seats": seats,
-            "slots": len({key.start for key in timetable.planned_seats(service, week)}),
+            "look": stopwatch.median(keep_cache, slots),
+            "hold, cache empty": stopwatch.median(recent.SEATS.clear, holds, first),
+            "hold": stopwatch.median(keep_cache, holds, first),
         }
-        if len(week_items) == seats:  # otherwise the Query has more pages
-            measured["item_bytes"] = round(read_bytes / seats)
-        for name, accept in (("page", "text/html"), ("json", "application/json")):
-            stopwatch = Stopwatch(client, accept)
-            slots, holds = f"/services/aes/slots?week={week}", "/services/aes/holds"
-            first = {"first_free": True, "conditions_accepted": True}
-            steps: dict[str, Any] = {"look, memory empty": stopwatch.median(recent.SEATS.clear, slots)}
-            steps["look"] = stopwatch.median(keep_cache, slots)
-            steps["answer bytes"] = len(stopwatch.answer.body)
-            steps["hold, memory empty"] = stopwatch.median(recent.SEATS.clear, holds, first)
-            steps["hold"] = stopwatch.median(keep_cache, holds, first)
-            steps["status"] = stopwatch.answer.status_code
-            measured[name] = steps
-        measured["read units"] = ceil(read_bytes / READ_UNIT) / 2
-        return measured
 
 
 def main() -> None:
     """Print the figures, and record them with --record."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load.simulation.aws.measure")
+    parser.add_argument("--record", action="store_true", help="write measured.json")
+    is_recorded = parser.parse_args().record
     os.environ["GUICHET_CAPTCHA_ANSWER"] = ""
     began, today = time.monotonic(), clock.now()
     monday = datetime.combine(monday_of(week_of(today.date())) + timedelta(days=7), NINE, UTC)
@@ -134,11 +125,10 @@ def main() -> None:
         from app import app  # noqa: PLC0415  # reads the environment
 
         with Client(app) as client:
-            by_seats = [figures(client, seats) for seats in SHAPES]
+            by_seats = [measure(client, seats) for seats in SHAPES]
     print(json.dumps(by_seats, indent=1))
-    if "--record" in sys.argv:
-        measured = json.loads(MEASURED.read_text("utf-8"))
-        measured["steps"] = {"date": f"{today:%Y-%m-%d}", "machine": platform.machine(), "by_seats": by_seats}
+    if is_recorded:
+        measured = read_measured() | {"date": f"{today:%Y-%m-%d}", "by_seats": by_seats}
         MEASURED.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
 
 

@@ -1,44 +1,42 @@
-"""Simulate nine releases on AWS, and write the tables and plots of docs/capacity.md: `make simulate`."""
+"""Simulate releases on AWS, and write the tables and plots of docs/capacity.md: `make simulate`."""
 
-import json
 import os
-import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from infra.deploy.package import ROOT
 from infra.tools.command_line import no_arguments
-from tests.load.simulation import against, plots
-from tests.load.simulation.inputs import Crowd, Limits, costs, recorded
-from tests.load.simulation.rush import Monday, Result
+from tests.load.pages import table, write_sections
+from tests.load.simulation.aws import plots
+from tests.load.simulation.aws.inputs import QUOTAS, AwsCrowd, Limits, read_measured, request_costs
+from tests.load.simulation.aws.release import AwsRelease, Result
+from tests.load.simulation.storm import against
 
 PAGE = ROOT / "docs" / "capacity.md"
-BUILD = ROOT / "build" / "simulation.json"
 VISITORS, SEATS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000)
 DESKS = {100: 2, 1_000: 4, 10_000: 20}
-QUOTAS = Limits(
-    cdn=True,
-    gateway=50_000,
-    gateway_burst=25_000,
-    concurrency=5_000,
-    table_writes=10_000,
-    table_reads=30_000,
-    mails=100,
-    retry_after=(1, 10),
-)
-PROPOSED = "and higher quotas"
-LADDER = {
-    plots.DEFAULTS: Limits(),
-    "a CDN; no snapshots, a partition for the week": Limits(cdn=True, shared=sys.maxsize, by_day=sys.maxsize),
-    "and snapshots": Limits(cdn=True, by_day=sys.maxsize),
-    "and a partition for each day": Limits(cdn=True),
-    PROPOSED: QUOTAS,
-}
-STEPS = ((100_000, 1_000), (100_000, 10_000))
+PROPOSED = "proposed changes"
+OLD, SNAPSHOTS, CDN = "one partition for the week, no snapshots", "one partition for the week", "a CDN"
 IN_A_CROWD = {"seat_after: crowd": QUOTAS, "the same, and provisioned": replace(QUOTAS, warm=500)}
+LIMITS = {
+    plots.DEFAULTS: Limits(),
+    PROPOSED: QUOTAS,
+    OLD: Limits(snapshot_from=sys.maxsize, by_day=sys.maxsize),
+    SNAPSHOTS: Limits(by_day=sys.maxsize),
+    CDN: Limits(cdn=True),
+    **IN_A_CROWD,
+}
+LADDER = {
+    f"default limits; {OLD}": OLD,
+    "and snapshots, from 2,000 seats on": SNAPSHOTS,
+    "and a partition for each day: as it is": plots.DEFAULTS,
+    "and a CDN": CDN,
+    "and higher quotas": PROPOSED,
+}
+"""The rows of a table that adds the changes one by one, and the name of the limits of each."""
+STEPS = ((100_000, 1_000), (100_000, 10_000))
 CROWDS = ((100_000, 1_000), (100_000, 10_000), (1_000_000, 10_000))
 Case = tuple[str, int, int]
 
@@ -47,8 +45,8 @@ def play(case: Case) -> tuple[Case, Result]:
     """Run the simulation of one case. Print how long it took."""
     name, visitors, seats = case
     began = time.monotonic()
-    crowd = Crowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
-    result = Monday(crowd, (LADDER | IN_A_CROWD)[name], costs(recorded())).run()
+    crowd = AwsCrowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
+    result = AwsRelease(crowd, LIMITS[name], request_costs(read_measured())).run()
     print(f"{name}: {visitors:,} on {seats:,}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return case, replace(result, held_at=plots.thin(result.held_at), known_at=plots.thin(result.known_at))
 
@@ -99,17 +97,11 @@ HEAD = [
 ]
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Format a Markdown table."""
-    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def ladder_row(name: str, result: Result) -> list[str]:
+def ladder_row(change: str, result: Result) -> list[str]:
     """Return a row of a table that adds the changes one by one."""
     answers = result.tally.answers
     return [
-        name,
+        change,
         f"{result.held:,}",
         seconds(result.drain),
         f"{result.attempts_per_win:.1f}",
@@ -153,55 +145,30 @@ CROWD_HEAD = [
 ]
 
 
-def replace_section(page: str, name: str, text: str) -> str:
-    """Replace the text between the two markers of a section. Raise ValueError if the page has no such markers."""
-    begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-    changed, count = re.subn(
-        f"{begin}.*?{end}", lambda _: f"{begin}\n\n{text}\n\n{end}", page, count=1, flags=re.DOTALL
-    )
-    if not count:
-        raise ValueError(f"docs/capacity.md has no section {begin}")
-    return changed
-
-
 def main() -> None:
     """Run all cases, one on each core, and write the page and the plots."""
     nine = [(visitors, seats) for visitors in VISITORS for seats in SEATS]
     cases = {(name, *size) for name in (plots.DEFAULTS, PROPOSED) for size in nine}
-    cases |= {(name, *size) for name in LADDER for size in STEPS}
-    cases |= {(name, *size) for name in IN_A_CROWD for size in CROWDS}
+    cases |= {(name, *size) for name in LADDER.values() for size in STEPS}
+    crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
+    cases |= set(crowds)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         results = dict(pool.map(play, sorted(cases, key=lambda case: (-case[1], -case[2]))))
-    comparison = against.compare()
-    BUILD.parent.mkdir(exist_ok=True)
-    runs: list[dict[str, Any]] = [
-        {"limits": case[0], "visitors": case[1], "seats": case[2], **asdict(result)}
-        for case, result in sorted(results.items())
-    ]
-    BUILD.write_text(json.dumps({"runs": runs, "compared": comparison}, indent=1), "utf-8")
-    page = PAGE.read_text("utf-8")
-    page = replace_section(
-        page,
-        plots.DEFAULTS,
-        table(HEAD, [row(case, results[case]) for case in ((plots.DEFAULTS, *size) for size in nine)]),
-    )
-    page = replace_section(
-        page,
-        "proposed changes",
-        table(HEAD, [row(case, results[case]) for case in ((PROPOSED, *size) for size in nine)]),
-    )
+    sections = {
+        plots.DEFAULTS: table(HEAD, [row(case, results[case]) for case in ((plots.DEFAULTS, *size) for size in nine)]),
+        PROPOSED: table(HEAD, [row(case, results[case]) for case in ((PROPOSED, *size) for size in nine)]),
+        "crowd": table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]),
+        "compared": table(against.HEAD, against.rows(against.compare())),
+    }
     for visitors, seats in STEPS:
-        rows = [ladder_row(name, results[name, visitors, seats]) for name in LADDER]
-        page = replace_section(page, f"steps {visitors} {seats}", table(LADDER_HEAD, rows))
-    crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
-    page = replace_section(page, "crowd", table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]))
-    page = replace_section(page, "compared", table(against.HEAD, against.rows(comparison)))
-    PAGE.write_text(page, "utf-8")
+        rows = [ladder_row(change, results[name, visitors, seats]) for change, name in LADDER.items()]
+        sections[f"steps {visitors} {seats}"] = table(LADDER_HEAD, rows)
+    page = write_sections(PAGE, sections)
     plots.seats(results, PROPOSED, ROOT / "docs" / "capacity-seats.svg")
     plots.waits(results, PROPOSED, ROOT / "docs" / "capacity-waits.svg")
-    print(PAGE.read_text("utf-8"))
+    print(page)
 
 
 if __name__ == "__main__":
-    no_arguments("tests.load.simulation", "Simulate releases and write the figures into docs/capacity.md.")
+    no_arguments("tests.load.simulation.aws", "Simulate releases and write the figures into docs/capacity.md.")
     main()
