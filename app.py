@@ -479,15 +479,17 @@ def office_function(event: dict[str, Any], _context: object) -> dict[str, Any]:
 @app.schedule(Rate(1, unit=Rate.HOURS), name="release")
 def release(_event: CloudWatchEvent) -> None:
     """Create the seats of the coming weeks, and publish the figures of those that are over."""
-    schedule.release_seats(clock.now())
-    figures.publish(clock.now())
+    try:
+        schedule.release_seats(clock.now())
+    finally:
+        figures.publish(clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="expiry")
 def expiry(_event: CloudWatchEvent) -> None:
     """End the holds and requests that have expired, and give the mailer a change to report."""
-    schedule.end_expired(clock.now())
     schedule.beat(clock.now())
+    schedule.end_expired(clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="draw")

@@ -6,13 +6,14 @@ from datetime import datetime
 from chalicelib import log
 from chalicelib.allocation import beacon, draw, entries, overview, result_letters, seats
 from chalicelib.allocation.draw import Randomness
+from chalicelib.booking.schedule import run_for_each_service
 from chalicelib.domain import draw_window
 from chalicelib.domain.draw_record import Draw, Stage
 from chalicelib.domain.draw_window import Window
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.seat import week_of
 from chalicelib.domain.service import CANARY_DRAW, Service
-from chalicelib.storage import draw_store, service_store
+from chalicelib.storage import draw_store
 
 
 def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_round) -> None:
@@ -20,16 +21,19 @@ def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_r
 
     Idempotent; a late, missed or doubled run does no harm. The service whose draw the canary enters is left out.
     """
-    overdue = 0
-    for service in service_store.read_all(clock()):
+    overdue = list[int]()
+
+    def carry_on(service: Service) -> None:
         if service.id == CANARY_DRAW:
-            continue
+            return
         try:
             (_run_service if service.draw else _finish)(service, clock, randomness)
-            overdue += overview.count_overdue(service, clock(), result_letters.letters_a_run())
-        except (TooManyRequests, Unavailable) as refusal:  # the next run goes on; other services do not wait for it
+            overdue.append(overview.count_overdue(service, clock(), result_letters.letters_a_run()))
+        except (TooManyRequests, Unavailable) as refusal:  # the next run goes on
             log.event("draw_interrupted", service=service.id, reason=type(refusal).__name__)
-    log.event("draws", {"DrawsOverdue": overdue})
+
+    run_for_each_service(clock(), carry_on)
+    log.event("draws", {"DrawsOverdue": sum(overdue)})
 
 
 def _run_service(service: Service, clock: Callable[[], datetime], randomness: Randomness) -> None:

@@ -67,7 +67,7 @@ def answer(
         visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
         if hold.is_entry:
             passed = entering.store(hold, made_at, visitor, now=now)
-        elif turn := waiting.next_turn(hold, ip_address, now):
+        elif turn := waiting.next_turn(hold, now):
             passed = waiting.give_turn(hold, made_at, turn, now=now)
         else:
             passed = waiting.take_seat(hold, made_at, visitor, now=now, rng=rng)

@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from chalicelib import log
+from chalicelib.booking.schedule import run_for_each_service
 from chalicelib.domain import draw_record, figures
 from chalicelib.domain.draw_record import Draw, ListKind
 from chalicelib.domain.figures import DrawCounts
 from chalicelib.domain.service import Service
-from chalicelib.storage import draw_store, figure_store, seat_store, service_store
+from chalicelib.storage import draw_store, figure_store, seat_store
 
 
 def publish(now: datetime) -> None:
@@ -16,8 +17,9 @@ def publish(now: datetime) -> None:
     Idempotent; a late, missed or doubled run does no harm. Costs one Query for each service, and the reads of a week
     once in its life.
     """
-    count = sum(_publish_service(service, now) for service in service_store.read_all(now))
-    log.event("figures", weeks=count)
+    counts = list[int]()
+    run_for_each_service(now, lambda service: counts.append(_publish_service(service, now)))
+    log.event("figures", weeks=sum(counts))
 
 
 def _publish_service(service: Service, now: datetime) -> int:

@@ -66,19 +66,21 @@ def place(
     candidates = _candidates(service, wish, now, spread=waits)  # waiting visitors must not all name the same ten seats
     visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
     waits = waits or visitor_store.is_crowded(visitor.network)
+    has_turns = bool(service.release.batch and visitor.network and ip_address)
+    network = keys().turn_network(ip_address, now) if has_turns else ""
     free = list(candidates)
     for _ in range(min(SEAT_ATTEMPTS, len(free))):
         key = availability.pick(service, free, now, rng) if wish.start is None else rng.choice(free)
         free.remove(key)
         token = keys().hold_token(key, secret=new_secret)
         if waits or (service.seat_after is SeatAfter.CROWD and availability.is_new(key, now)):
-            return _waiting(service, token, wish, now)
+            return _waiting(service, token, wish, network, now)
         digest, until = tokens.digest(token.secret), now + service.limits.hold
         if seat_store.take(key, digest, until, now):
             number = hold_limits.count_hold(visitor, now)
             if hold_limits.is_exceeded(number):
                 seat_store.give_back(key, digest, now)
-                return _waiting(service, token, wish, now)
+                return _waiting(service, token, wish, network, now)
             seat = Seat(key, opens_at=now, state=State.HELD, hold=digest, until=until)
             limited = hold_limits.apply_limits(visitor, seat, number, now)
             return Held(token, service, until, now, limited, hold_limits.end_other_hold(visitor, limited, now))
@@ -101,9 +103,10 @@ def _candidates(service: Service, wish: Wish, now: datetime, *, spread: bool) ->
     raise NothingFree(timetable.next_release(service, now))
 
 
-def _waiting(service: Service, token: SignedToken, wish: Wish, now: datetime) -> Waiting:
+def _waiting(service: Service, token: SignedToken, wish: Wish, network: str, now: datetime) -> Waiting:
     until = now + service.limits.waiting
-    return Waiting(keys().waiting_token(token, until, first_free=wish.start is None), service, until, now)
+    waiting = keys().waiting_token(token, until, first_free=wish.start is None, network=network)
+    return Waiting(waiting, service, until, now)
 
 
 def visitor_token(current: str, now: datetime) -> str:

@@ -8,6 +8,7 @@ from chalicelib import log
 from chalicelib.booking.ending import end_request
 from chalicelib.booking.weeks import weeks_with_seats
 from chalicelib.domain import calendar, draw_window, lifecycle, seat_changes, timetable
+from chalicelib.domain.refusals import Unavailable
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import Seat, SeatKey, State
 from chalicelib.domain.seat_changes import ChangeKind, SeatChange
@@ -24,11 +25,28 @@ Watch = Callable[[Sequence[SeatChange]], Iterable[SeatChange]]
 """Passes on the changes one by one, as they are made. A progress bar hooks in here."""
 
 
+def run_for_each_service(now: datetime, run: Callable[[Service], None]) -> None:
+    """Run a schedule for each service, also after it failed for another one: one damaged item must not stop them all.
+
+    Raises the first error at the end, so that the alarm of the function rings, and Unavailable at once.
+    """
+    errors = []
+    for service in service_store.read_all(now):
+        try:
+            run(service)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other services go on
+            log.event("service_failed", service=service.id, reason=type(error).__name__)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
 def release_seats(now: datetime) -> Counter[str]:
     """Make the seats of all services agree with their rules, ahead of their release. Count each kind of change."""
     counts: Counter[str] = Counter()
-    for service in service_store.read_all(now):
-        counts.update(apply_rules(service, now))
+    run_for_each_service(now, lambda service: counts.update(apply_rules(service, now)))
     log.event("release", **counts)
     return counts
 
@@ -83,7 +101,8 @@ def end_expired(now: datetime, *, random_fraction: Callable[[], float] = RNG.ran
     Idempotent; a run that was cut short can be repeated.
     """
     counts = {"holds": 0, "requests": 0, "reminders": 0}
-    for service in service_store.read_all(now):
+
+    def end_expired_of(service: Service) -> None:
         free, is_release_ready = 0, False
         needed_at, week_to_draw = _seats_needed(service, now)
         for week, seats in weeks_with_seats(service, now):
@@ -95,6 +114,8 @@ def end_expired(now: datetime, *, random_fraction: Callable[[], float] = RNG.ran
                 _end_expired_seat(service, seat, now, random_fraction, counts)
         is_missing = needed_at is not None and needed_at - now <= SEATS_DUE and not is_release_ready
         log.event("seats", {"SeatsFree": free, "SeatsMissing": int(is_missing)}, {"Service": service.id})
+
+    run_for_each_service(now, end_expired_of)
     log.event("expiry", **counts)
     return counts
 

@@ -13,17 +13,17 @@ from chalicelib.keys import keys
 from chalicelib.storage import recent, seat_store, waiting_store
 
 
-def next_turn(hold: Waiting, ip_address: str, now: datetime) -> datetime | None:
+def next_turn(hold: Waiting, now: datetime) -> datetime | None:
     """Return the turn of a hold whose captcha is passed in the batch of a release; None if it takes its seat at once.
 
-    The turn depends on the client network alone, so further holds have no better one. Where client networks are not
-    counted, each hold has a turn of its own.
+    The turn depends on the client network that placed the hold, so further holds of it have no better one, nor has an
+    answer that is sent from many networks. Where client networks are not counted, each hold has a turn of its own.
     """
     release = turns.batched_release(hold.service, now)
     if release is None or hold.service.draw:
         return None
-    network = hold_limits.identify(keys(), "", ip_address, release).network if ip_address else ""
-    turn = turns.turn(hold.service, release, keys().turn_rank(hold.service.id, release, network or hold.digest))
+    rank = keys().turn_rank(hold.service.id, release, hold.token.network or hold.digest)
+    turn = turns.turn(hold.service, release, rank)
     return turn if now < turn else None
 
 

@@ -31,7 +31,7 @@ CAPTCHA_LENGTH = 6
 
 _WISHES = dict(zip("abcdefghijklmno", PREFERENCES, strict=True))
 """The letter that stands for each preference in the token of an entry."""
-_SECRET = re.compile(r"([a-z2-7]{52})(?:([0-9a-f]{11})([a-o]{0,15}))?([a-z2-7]{26})")
+_SECRET = re.compile(r"([a-z2-7]{52})(?:([0-9a-f]{11})([a-z2-7]{0,15}))?([a-z2-7]{26})")
 _TIMESTAMPED = re.compile(r"([0-9a-f]{11})([0-9a-f]{16})([0-9a-f]{32})")
 
 
@@ -53,6 +53,11 @@ def _letters(preferences: Sequence[str]) -> str:
     """Return the preferences of an entry as its token carries them."""
     letters = {preference: letter for letter, preference in _WISHES.items()}
     return "".join(letters[preference] for preference in preferences)
+
+
+def _preferences(letters: str) -> tuple[str, ...]:
+    """Read what `_letters` returns. Other letters, which no signature covers, are left as they are."""
+    return tuple(_WISHES.get(letter, letter) for letter in letters)
 
 
 def new_receipt() -> str:
@@ -115,13 +120,15 @@ WAITING = (TokenKind.WAITING, TokenKind.WAITING_FIRST)
 TURNS = (TokenKind.TURN, TokenKind.TURN_FIRST)
 FIRST_FREE = (TokenKind.WAITING_FIRST, TokenKind.TURN_FIRST)
 RECEIPT_LENGTH = 26
+NETWORK_LENGTH = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
     """A hold token or a link token: a seat or an entry, a secret, and a signature over both.
 
-    `until` is the end of a waiting hold, which is stored nowhere else, and so are the `preferences` of an entry.
+    `until` is the end of a waiting hold, which is stored nowhere else. Nor are the `preferences` of an entry, and the
+    `network` that placed a hold of a service with a batch (`Keys.turn_network`).
     """
 
     key: Key
@@ -130,6 +137,7 @@ class SignedToken:
     kind: TokenKind
     until: datetime | None = None
     preferences: tuple[str, ...] = ()
+    network: str = ""
 
     @property
     def seat(self) -> SeatKey:
@@ -139,7 +147,11 @@ class SignedToken:
         return self.key
 
     def __str__(self) -> str:
-        return f"{self.key.ref}.{self.secret}{_timestamp(self.until)}{_letters(self.preferences)}{self.signature}"
+        return f"{self.key.ref}.{self.secret}{_timestamp(self.until)}{self._more}{self.signature}"
+
+    @property
+    def _more(self) -> str:
+        return self.network or _letters(self.preferences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +189,19 @@ class Keys:
         """Return a new hold token for this seat."""
         return self._signed(TokenKind.HOLD, seat, secret())
 
-    def waiting_token(self, hold: SignedToken, until: datetime, *, first_free: bool) -> SignedToken:
+    def waiting_token(self, hold: SignedToken, until: datetime, *, first_free: bool, network: str = "") -> SignedToken:
         """Return the token of this hold as a waiting one: it takes its seat after the captcha and ends at `until`."""
         kind = TokenKind.WAITING_FIRST if first_free else TokenKind.WAITING
-        return self._signed(kind, hold.key, hold.secret, until)
+        return self._signed(kind, hold.key, hold.secret, until, network=network)
 
     def turn_token(self, hold: SignedToken, until: datetime) -> SignedToken:
         """Return the token of this waiting hold once its captcha is passed and it has a turn, until `until`."""
         kind = TokenKind.TURN_FIRST if hold.kind in FIRST_FREE else TokenKind.TURN
-        return self._signed(kind, hold.key, hold.secret, until)
+        return self._signed(kind, hold.key, hold.secret, until, network=hold.network)
+
+    def turn_network(self, ip: str, now: datetime) -> str:
+        """Return what the token of a waiting hold says of the client network that placed it, for this day in UTC."""
+        return _text(self._mac("turn network", _network(ip), f"{now.astimezone(UTC):%Y-%m-%d}"))[:NETWORK_LENGTH]
 
     def turn_rank(self, service_id: str, release: datetime, network: str) -> float:
         """Return the rank of a client network among the turns of a release: a secret number from 0 up to 1."""
@@ -197,7 +213,9 @@ class Keys:
     ) -> SignedToken:
         """Return a new token of a hold that becomes an entry after the captcha, which must be passed before `until`."""
         new = secret()
-        return self._signed(TokenKind.ENTRY, entry_key(service_id, digest(new)), new, until, tuple(preferences))
+        return self._signed(
+            TokenKind.ENTRY, entry_key(service_id, digest(new)), new, until, preferences=tuple(preferences)
+        )
 
     def seated_token(self, hold: SignedToken, seat: Key) -> SignedToken:
         """Return the token of a hold, waiting or not, once it has this seat or entry. Its secret stays the same."""
@@ -228,10 +246,14 @@ class Keys:
         seat: Key,
         secret: str,
         until: datetime | None = None,
+        *,
         preferences: tuple[str, ...] = (),
+        network: str = "",
     ) -> SignedToken:
-        parts = [seat.ref, secret, *([_timestamp(until)] if until else ()), *preferences]
-        return SignedToken(seat, secret, _text(self._mac(f"{kind} seal", *parts)[:16]), kind, until, preferences)
+        more = preferences or ((network,) if network else ())
+        parts = [seat.ref, secret, *([_timestamp(until)] if until else ()), *more]
+        signature = _text(self._mac(f"{kind} seal", *parts)[:16])
+        return SignedToken(seat, secret, signature, kind, until, preferences, network)
 
     def read_hold_token(self, value: str) -> SignedToken:
         """Verify the token of a hold, waiting or not, in any case. Raise NotFound if this stage did not sign it."""
@@ -251,9 +273,10 @@ class Keys:
         except ValueError as error:
             raise NotFound from error
         until = datetime.fromtimestamp(int(match[2], 16) / 1000, UTC) if match[2] else None
-        preferences = tuple(_WISHES[letter] for letter in match[3] or "")
+        more = match[3] or ""
         for keys, kind in product(self.signers, kinds_until if until else kinds):
-            token = keys._signed(kind, seat, match[1], until, preferences)  # noqa: SLF001  # of the same class
+            preferences, network = (_preferences(more), "") if kind is TokenKind.ENTRY else ((), more)
+            token = keys._signed(kind, seat, match[1], until, preferences=preferences, network=network)  # noqa: SLF001  # of the same class
             if hmac.compare_digest(token.signature, match[4]):
                 return token
         raise NotFound
@@ -320,9 +343,7 @@ class Keys:
 
     def client_network(self, ip: str, now: datetime) -> str:
         """Return the key of a client network (an IPv4 address, or the /56 of an IPv6 one) for this hour in UTC."""
-        version6 = _ipv6(ip)
-        network = ip_network((version6, 56), strict=False) if version6 else _ipv4(ip)
-        return _text(self._mac("origin", str(network), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
+        return _text(self._mac("origin", _network(ip), f"{now.astimezone(UTC):%Y-%m-%dT%H}"))
 
     def ipv6_prefix(self, ip: str, length: int, now: datetime) -> str:
         """Return the key of an IPv6 prefix of this length for this hour (in UTC); empty for an IPv4 address."""
@@ -368,6 +389,12 @@ class Keys:
     def sound_answer(self, challenge: str) -> str:
         """Return the digits that the sound of a challenge says."""
         return "".join(str(byte % 10) for byte in self._mac("sound", challenge)[:CAPTCHA_LENGTH])
+
+
+def _network(ip: str) -> str:
+    """Return the client network of an IP address: an IPv4 address, or the /56 of an IPv6 one."""
+    version6 = _ipv6(ip)
+    return str(ip_network((version6, 56), strict=False) if version6 else _ipv4(ip))
 
 
 def _ipv6(text: str) -> IPv6Address | None:

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from chalicelib.domain import emails
 from chalicelib.domain.codec import WEEKDAYS
 from chalicelib.domain.service import LANGUAGES, SeatAfter
+from chalicelib.domain.turns import SPREAD
 from infra.servicefile.findings import Finding, Readable
 from infra.servicefile.holidays import DEPARTMENTS
 from infra.servicefile.openings import (
@@ -278,6 +279,18 @@ def _batch(document: Document) -> Iterator[Finding]:
         )
 
 
+def _turns_end(document: Document) -> Iterator[Finding]:
+    """Find a moment whose turns are not over at the next one: who came for the first would get its seats as well."""
+    batch = document["release"].get("batch_seconds", 0)
+    moments = sorted({minutes_of_week(moment["day"], moment["at"]) for moment in document["release"]["moments"]})
+    gaps = [later - earlier for earlier, later in pairwise([*moments, moments[0] + 7 * DAY])]
+    spread = int(SPREAD.total_seconds())
+    if batch and (closest := min(gaps)) * 60 < batch + spread:
+        problem = _("two moments are {} min apart, and the turns of the first one last {} seconds")
+        fix = _("Set `batch_seconds` to {} at most, or the moments further apart").format(max(closest * 60 - spread, 0))
+        yield Finding(("release", "batch_seconds"), problem.format(closest, batch + spread), fix)
+
+
 def _released_seats(document: Document) -> Iterator[Finding]:
     week = _public_seats_a_week(document)
     released = sum(moment.get("seats", 0) for moment in document["release"]["moments"])
@@ -347,6 +360,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Document], Iterator[Finding]]], .
     (("public_holidays",), _department),
     (("release.moments",), _moments),
     (("release.batch_seconds", "seat_after"), _batch),
+    (("release.batch_seconds", "release.moments"), _turns_end),
     (("release.on_holiday", "public_holidays"), _holidays_to_wait_for),
     (("release.moments", "plannings", "slot_minutes"), _released_seats),
     (("times.confirm_minutes", "times.notice_hours"), _time_to_confirm),

@@ -531,6 +531,16 @@ def test_an_unavailable_table_ends_the_run_and_the_next_one_goes_on(capsys: pyte
     assert stored().stage is Stage.ASSIGNED
 
 
+def test_a_damaged_draw_of_one_service_stops_the_draws_of_no_other() -> None:
+    other = put(id="aaa")
+    at(OPENS)
+    entered(somebody(1))
+    draw_items.draw_item(other.id, WEEK).update([draw_items.DrawItem.record.set({})])
+    with pytest.raises(KeyError, match="closes"):
+        at(FROZEN_AT)
+    assert stored().stage is Stage.ASSIGNED
+
+
 def test_a_drawn_request_cannot_move_to_a_slot_of_its_own_choice() -> None:
     request = entered(somebody(1))
     at(FROZEN_AT)

@@ -5,17 +5,24 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chalicelib.booking import holds, requests, schedule
+import app
+from chalicelib.booking import figures, holds, requests, schedule
 from chalicelib.booking.holds import Wish
 from chalicelib.domain import calendar, refusals
-from chalicelib.domain.seat import State
+from chalicelib.domain.seat import Seat, State
 from chalicelib.domain.service import Service
 from chalicelib.storage import seat_store, service_store
-from tests.conftest import MONDAY, document
+from chalicelib.storage.items import SeatItem
+from tests.conftest import MONDAY, UNREACHABLE, calls, document
 from tests.unit.booking.steps import BEN, NOW, filed, hold
 
 WEEK = "2026-W51"
 """Opens on MONDAY."""
+SCHEDULED = dict.fromkeys(("id", "account", "source", "time", "region", "version"), "") | {
+    "resources": [],
+    "detail": {},
+    "detail-type": "",
+}
 
 
 @pytest.fixture
@@ -112,3 +119,59 @@ def test_the_expiry_ends_expired_holds_and_requests_and_no_others() -> None:
     assert seat_store.read(request.seat.key).past_state is State.EXPIRED
     assert requests.view(request.token, late).state is State.EXPIRED
     assert requests.view(confirmed.token, late).state is State.CONFIRMED
+
+
+# One service that cannot be read
+
+
+def damage(seat: Seat) -> None:
+    """Write a state that no version of the service knows."""
+    seat_store.update(seat.key, [SeatItem.state.set("broken")], SeatItem.pk.exists())
+
+
+@pytest.mark.usefixtures("small")
+def test_a_damaged_seat_of_one_service_stops_the_schedules_of_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    hours = {"days": ["thursday"], "from": "10:00", "to": "10:10"}
+    before, after = (
+        service_store.put(document(id=id_, plannings=[{"desks": [1, 2], "openings": [hours]}]))
+        for id_ in ("aaa", "zzz")
+    )
+    schedule.release_seats(MONDAY - timedelta(hours=1))
+    damage(seat_store.read_week("aes", WEEK)[0])
+    for due in (MONDAY, MONDAY + timedelta(days=7)):
+        with pytest.raises(ValueError, match="broken"):
+            schedule.release_seats(due)
+    assert all(seat_store.read_week(service.id, "2026-W53") for service in (before, after))
+    held = [holds.place(service.id, Wish(None, conditions_accepted=True), now=MONDAY) for service in (before, after)]
+    with pytest.raises(ValueError, match="broken"):
+        schedule.end_expired(MONDAY + timedelta(minutes=30))
+    assert [seat_store.read(hold.key).state for hold in held] == [State.OPEN] * 2
+    assert capsys.readouterr().err.count('"event": "service_failed"') == 3
+
+
+@pytest.mark.usefixtures("small")
+def test_a_table_that_is_away_ends_a_run_at_the_first_service() -> None:
+    service_store.put(document(id="zzz"))
+    service_store.read_all(MONDAY)
+    with calls(UNREACHABLE) as made, pytest.raises(refusals.Unavailable):
+        schedule.end_expired(MONDAY)
+    assert len(made) == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_a_release_that_fails_does_not_hold_back_the_figures_nor_an_expiry_the_pulse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = list[str]()
+
+    def fail(_now: datetime) -> None:
+        raise ValueError
+
+    for name in ("release_seats", "end_expired"):
+        monkeypatch.setattr(schedule, name, fail)
+    monkeypatch.setattr(schedule, "beat", lambda _: done.append("pulse"))
+    monkeypatch.setattr(figures, "publish", lambda _: done.append("figures"))
+    for function in (app.release, app.expiry):
+        with pytest.raises(ValueError):  # noqa: PT011  # the error that was raised
+            function(SCHEDULED, None)
+    assert done == ["figures", "pulse"]

@@ -10,7 +10,7 @@ from chalicelib.booking import captcha, holds, waiting
 from chalicelib.booking.hold import Held, Hold, Waiting
 from chalicelib.booking.hold_limits import Visitor
 from chalicelib.booking.holds import Wish
-from chalicelib.domain import refusals, turns
+from chalicelib.domain import refusals, tokens, turns
 from chalicelib.domain.rng import RNG
 from chalicelib.domain.seat import State
 from chalicelib.domain.service import Service
@@ -48,8 +48,8 @@ def service(table: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]: 
     settings.current.cache_clear()
 
 
-def place(now: datetime = NOW, wish: Wish = FIRST) -> Hold:
-    return holds.place("aes", wish, now=now, ip_address=HERE)
+def place(now: datetime = NOW, wish: Wish = FIRST, ip_address: str = HERE) -> Hold:
+    return holds.place("aes", wish, now=now, ip_address=ip_address)
 
 
 def solve(placed: Hold, now: datetime = NOW, ip_address: str = HERE) -> Hold:
@@ -58,7 +58,7 @@ def solve(placed: Hold, now: datetime = NOW, ip_address: str = HERE) -> Hold:
 
 
 def queued(now: datetime = NOW, ip_address: str = HERE) -> Waiting:
-    hold = solve(place(now), now, ip_address)
+    hold = solve(place(now, ip_address=ip_address), now, ip_address)
     assert isinstance(hold, Waiting)
     return hold
 
@@ -96,6 +96,30 @@ def test_ten_holds_of_a_network_have_one_turn_and_two_networks_have_two() -> Non
     here = {turn_of(queued(NOW + number * SECOND)) for number in range(10)}
     assert len(here) == 1
     assert turn_of(queued(ip_address=THERE)) not in here
+
+
+def test_an_answer_sent_from_many_networks_has_the_turn_of_the_one_that_placed_the_hold() -> None:
+    placed = place()
+    challenge = captcha.new_challenge(placed.id, NOW)
+    networks = (HERE, THERE, "", *(f"2001:db8:0:{number}00::1" for number in range(8)))
+    got = [
+        captcha.answer(placed.id, challenge.id, challenge.picture, now=NOW, ip_address=network) for network in networks
+    ]
+    assert len({hold.id for hold in got}) == 1
+    assert turn_of(got[0]) == turn_of(queued())
+
+
+def test_the_network_of_a_hold_can_be_neither_changed_nor_left_out() -> None:
+    here, there = place(), place(ip_address=THERE)
+    assert len(here.token.network) == len(there.token.network) == tokens.NETWORK_LENGTH
+    for network in ("", there.token.network):
+        with pytest.raises(refusals.NotFound):
+            holds.view(here.id.replace(here.token.network, network), NOW)
+
+
+def test_the_token_names_no_network_where_there_are_no_turns() -> None:
+    put(0)
+    assert place().token.network == ""
 
 
 def test_the_seat_is_refused_before_the_turn_and_given_at_it() -> None:
