@@ -11,7 +11,7 @@ from chalicelib.domain.draw_record import Draw, Stage
 from chalicelib.domain.draw_window import Window
 from chalicelib.domain.refusals import TooManyRequests, Unavailable
 from chalicelib.domain.seat import week_of
-from chalicelib.domain.service import CANARY_DRAW, Service
+from chalicelib.domain.service import Service
 from chalicelib.storage import draw_store, service_store
 
 
@@ -22,7 +22,7 @@ def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_r
     """
     overdue = 0
     for service in service_store.read_all(clock()):
-        if service.id == CANARY_DRAW:
+        if service.never_draws:
             continue
         try:
             (_run_service if service.draw else _finish)(service, clock, randomness)
