@@ -101,13 +101,22 @@ def calls(stack: Stack) -> Iterator[Calls]:
     calls.end(*range(1, 10))
 
 
-def opened(page: Page, link: str, *scripts: str) -> Page:
-    """Open a screen that has asked once."""
+def started(page: Page, link: str, *scripts: str) -> Page:
+    """Open a screen, which may still wait for its first answer. Its page has the calls before that."""
     page.clock.install()
     for script in scripts:
         page.add_init_script(script)
     page.goto(link)
     expect(page.get_by_role("button")).to_be_visible()
+    return page
+
+
+def opened(page: Page, link: str, *scripts: str) -> Page:
+    """Open a screen that has had an answer: it knows which calls are not new, and what it shows without network."""
+    time = started(page, link, *scripts).locator("#now")
+    time.evaluate("time => { time.textContent = '' }")
+    page.clock.run_for(ROUND)
+    expect(time).not_to_be_empty()
     return page
 
 
