@@ -77,6 +77,7 @@ def pages_of_a_family(page: Page, stack: Stack) -> Iterator[str]:
         expect(page.locator(".gu-family")).to_contain_text(who.last_name)
     yield "convocation"
     page.get_by_role("link", name="Étiquette").click()
+    expect(page.locator("#print")).to_be_focused()
     yield "label"
     page.get_by_role("link", name="Page de la personne").click()
     yield "person"
