@@ -1,5 +1,6 @@
 """One running service for all tests that need it, deployed as on AWS, with its scheduled functions every minute.
 
+The canary runs only when a test calls it: each run deletes what it finds, so of two at the same moment one may fail.
 A folder of tests uses it with `from tests.stackfixture import clock, stack` in its conftest.
 """
 
@@ -26,7 +27,7 @@ def started() -> Stack:
     atexit.register(resources.close)
     services = Path(resources.enter_context(TemporaryDirectory(prefix="guichet-services-")))
     write_services(services)
-    schedules = {"expiry": "rate(1 minute)", "release": "rate(1 minute)"}
+    schedules = {"expiry": "rate(1 minute)", "release": "rate(1 minute)", "canary": "rate(1 day)"}
     return resources.enter_context(running(port=port, answer=ANSWER, services=services, **schedules))
 
 

@@ -38,7 +38,7 @@ class Beacon(StrEnum):
 
 
 CANARY_DRAW = "canari-tirage"
-"""The id of the hidden service whose draw the canary enters. Its window is always open, and nothing is ever drawn."""
+"""The id of the hidden service whose draw the canary enters. Its window is always open."""
 LANGUAGES = tuple(languages.TABLE)
 """The codes of the languages in which a service has texts."""
 
@@ -223,6 +223,11 @@ class Service:
     def allocation(self) -> Allocation:
         """How the seats are allocated."""
         return Allocation.DRAW if self.draw else Allocation.FIRST_COME
+
+    @property
+    def never_draws(self) -> bool:
+        """Whether nothing is ever drawn among the entries: they are those of the canary."""
+        return self.id == CANARY_DRAW
 
     @property
     def minutes(self) -> int:

@@ -67,7 +67,7 @@ def decode(service_id: str, made_at: datetime, data: bytes) -> WeekSnapshot:
                 seats.append(before)
             else:
                 seats.append(Seat(key, opens_at, state))
-    except (zlib.error, KeyError, TypeError, OverflowError) as error:
+    except (zlib.error, KeyError, TypeError, OverflowError, OSError) as error:  # the last two: no moment
         raise ValueError("not a snapshot") from error
     last[:] = seats
     return WeekSnapshot(made_at, seats, is_full is True)

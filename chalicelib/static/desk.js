@@ -10,7 +10,7 @@ if (printing) {
   printing.hidden = false;
   printing.addEventListener("click", () => print());
   const [arrival] = performance.getEntriesByType("navigation");
-  if (printing.autofocus) printing.focus(); // it was hidden when the browser looked for it
+  if (printing.dataset.focus) printing.focus(); // not `autofocus`: the browser passes over what is hidden
   if (printing.dataset.now && arrival.type === "navigate") print();
 }
 

@@ -99,13 +99,16 @@ const place = (calls) => {
   if (calls.some(isNew)) ring();
   known = new Set(calls.map(keyOf));
 };
+const keep = () => {
+  clearTimeout(end);
+  end = setTimeout(() => say({ lost: true, over: true }), KEPT_WITHOUT_NETWORK);
+};
 const renew = async () => {
   const page = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (page.ok) location.reload(); // a page of an error would stay
 };
 const update = async ({ now, version, calls }) => {
-  clearTimeout(end);
-  end = setTimeout(() => say({ lost: true, over: true }), KEPT_WITHOUT_NETWORK);
+  keep();
   place(calls);
   for (const time of document.querySelectorAll("time")) time.textContent = clock(now);
   say({});
@@ -145,4 +148,5 @@ const stayAwake = () => {
 };
 document.addEventListener("visibilitychange", stayAwake);
 stayAwake();
+keep(); // the page has calls before the first answer
 ask();

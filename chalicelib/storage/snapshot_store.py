@@ -77,7 +77,7 @@ def _stored(service_id: str, week: str, document: Document) -> StoredSnapshot:
         made_at = items.timestamp(document["made_at"]["N"])
         claimed_at = items.timestamp(document["claimed_at"]["N"]) if "claimed_at" in document else None
         snapshot = week_snapshot.decode(service_id, made_at, document["seats"]["B"])
-    except (KeyError, ValueError, OverflowError, OSError):  # the last two for a moment beyond all dates
+    except (KeyError, ValueError):
         return StoredSnapshot(service_id, week, exists=True)
     return StoredSnapshot(service_id, week, exists=True, snapshot=snapshot, claimed_at=claimed_at)
 

@@ -70,6 +70,7 @@ def running(
     answer: str = "",
     expiry: str = "rate(1 minute)",
     release: str = "rate(1 hour)",
+    canary: str = "rate(5 minutes)",
     services: Path = SERVICES,
     origin_holds: str = "0",
 ) -> Iterator[Stack]:
@@ -97,6 +98,7 @@ def running(
                 "OriginHolds": origin_holds,
                 "ExpirySchedule": expiry,
                 "ReleaseSchedule": release,
+                "CanarySchedule": canary,
                 "DeskIssuer": identities.url,
                 "DeskClientId": provider.CLIENT_ID,
                 "DeskAcr": provider.TWO_FACTORS,

@@ -14,7 +14,7 @@ from chalicelib.allocation.overview import Preview, Progress
 from chalicelib.domain import draw_window
 from chalicelib.domain.draw_record import Draw, ListKind
 from chalicelib.domain.refusals import NotFound
-from chalicelib.domain.service import CANARY_DRAW, Service
+from chalicelib.domain.service import Service
 from chalicelib.storage import draw_store
 from infra.ops import draw_people, functions, output
 from infra.ops.audit import audited
@@ -68,7 +68,7 @@ def _drawing(session: Session, service_id: str) -> Service:
     service = session.service(service_id)
     if service.draw is None:
         raise Refused(_("{} does not draw its seats: its file says `allocation: first_come`").format(service.id))
-    if service.id == CANARY_DRAW:
+    if service.never_draws:
         raise Refused(_("{} is the service of the canary, in which nothing is ever drawn").format(service.id))
     return service
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from infra.deploy.package import ROOT
 from infra.local.stack import Stack, release, warm
@@ -34,6 +34,7 @@ ARGUMENTS = [
 ]
 
 PATIENCE = 15_000  # milliseconds for anything that a page should do immediately
+expect.set_options(timeout=PATIENCE)
 
 
 def write_services(folder: Path) -> list[Path]:

@@ -77,6 +77,7 @@ def pages_of_a_family(page: Page, stack: Stack) -> Iterator[str]:
         expect(page.locator(".gu-family")).to_contain_text(who.last_name)
     yield "convocation"
     page.get_by_role("link", name="Étiquette").click()
+    expect(page.locator("#print")).to_be_focused()
     yield "label"
     page.get_by_role("link", name="Page de la personne").click()
     yield "person"
@@ -113,6 +114,7 @@ def test_an_association_books_and_prints_at_once_and_sees_nothing_else(open_page
     page.locator("#phone").fill("06 12 34 56 78")
     page.get_by_role("button", name="Réserver", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text(who.last_name)
+    expect(page.locator("#print")).to_be_visible()  # the script has run, which also prints
     assert page.evaluate("window.printed") == 1
     assert page.locator("a[href*='/seats/']").count() == 0
     assert faults(page) == []

@@ -1,5 +1,6 @@
 """The screen of the waiting room: new calls, sound, a lost network and a whole night. The test moves the clock."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from infra.local.stack import Stack
 from tests.browser.applicant import Window, faults
 
 ROUND = 5_000  # milliseconds, more than from one request to the next
+SINCE = re.compile(r"Réseau perdu. Dernière mise à jour : \d")
 CAPITAL = 0.71
 """The height of a digit, as a part of the size of usual fonts."""
 CUT = (
@@ -101,13 +103,22 @@ def calls(stack: Stack) -> Iterator[Calls]:
     calls.end(*range(1, 10))
 
 
-def opened(page: Page, link: str, *scripts: str) -> Page:
-    """Open a screen that has asked once."""
+def started(page: Page, link: str, *scripts: str) -> Page:
+    """Open a screen, which may still wait for its first answer. Its page has the calls before that."""
     page.clock.install()
     for script in scripts:
         page.add_init_script(script)
     page.goto(link)
     expect(page.get_by_role("button")).to_be_visible()
+    return page
+
+
+def opened(page: Page, link: str, *scripts: str) -> Page:
+    """Open a screen that has had an answer: it knows which calls are not new, and what it shows without network."""
+    time = started(page, link, *scripts).locator("#now")
+    time.evaluate("time => { time.textContent = '' }")
+    page.clock.run_for(ROUND)
+    expect(time).not_to_be_empty()
     return page
 
 
@@ -192,7 +203,7 @@ def test_a_screen_without_network_says_so_sends_people_to_the_reception_and_reco
     expect(page.locator("#calls li")).to_have_count(1)
     page.evaluate("window.cut = true")
     page.clock.run_for(20_000)
-    expect(page.get_by_role("alert")).to_contain_text("Réseau perdu. Dernière mise à jour : ")
+    expect(page.get_by_role("alert")).to_have_text(SINCE)
     expect(page.locator("#calls li")).to_be_visible()
     page.clock.run_for(110_000)
     expect(page.get_by_text("Demandez à l’accueil.")).to_be_visible()
@@ -202,6 +213,19 @@ def test_a_screen_without_network_says_so_sends_people_to_the_reception_and_reco
     expect(page.locator("#calls li").first).to_have_class("gu-new")
     expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.get_by_text("Demandez à l’accueil.")).to_be_hidden()
+
+
+def test_a_screen_without_network_before_its_first_answer_sends_people_to_the_reception_too(
+    open_page: Window, link: str, calls: Calls
+) -> None:
+    calls.put(1, "1000A")
+    page = started(open_page(), link, CUT, "window.cut = true")
+    page.clock.run_for(20_000)
+    expect(page.get_by_role("alert")).to_have_text(SINCE)
+    expect(page.locator("#calls li")).to_be_visible()
+    page.clock.run_for(110_000)
+    expect(page.get_by_text("Demandez à l’accueil.")).to_be_visible()
+    expect(page.locator("#calls")).to_be_hidden()
 
 
 def test_a_revoked_link_says_so_on_its_screen(open_page: Window, link: str, stack: Stack) -> None:

@@ -544,7 +544,7 @@ def test_release_expiry_draw_and_canary_have_a_schedule_each(stack: Stack) -> No
         f"{function_arn('release')}:live": ("rate(1 minute)", "ENABLED"),
         f"{function_arn('expiry')}:live": ("rate(1 minute)", "ENABLED"),
         f"{function_arn('draw')}:live": ("rate(1 minute)", "ENABLED"),
-        f"{function_arn('canary')}:live": ("rate(5 minutes)", "ENABLED"),
+        f"{function_arn('canary')}:live": ("rate(1 day)", "ENABLED"),
     }
 
 

@@ -25,6 +25,12 @@ WHOLE = encode(WeekSnapshot(NOW, [Seat(KEY, NOW)], is_full=False))
 NOT_IN_ORDER = encode(WeekSnapshot(NOW, [Seat(replace(KEY, unit=2), NOW), Seat(KEY, NOW)], is_full=False))
 
 
+def opening_at(moment: int) -> bytes:
+    """Return a snapshot of one seat that opens at this moment, in milliseconds since 1970."""
+    is_full, keys, _, letters = json.loads(zlib.decompress(WHOLE))
+    return zlib.compress(json.dumps([is_full, keys, [["open", moment]], letters]).encode())
+
+
 def look(after: timedelta = timedelta(0)) -> bool:
     """Read the week as a process that has read nothing yet. Tell whether its seat is free."""
     recent.SEATS.clear()
@@ -87,9 +93,16 @@ def test_within_a_second_every_other_process_reads_the_snapshot_only() -> None:
         ({"made_at": {"N": MADE_AT}, "seats": {"B": zlib.compress(b'[false, "[]", [], "0"]')}}, "1"),
         ({"made_at": {"N": MADE_AT}, "seats": {"B": zlib.compress(b'[false, null, [["open", "x"]], "0"]')}}, "1"),
         ({"made_at": {"N": MADE_AT}, "seats": {"B": NOT_IN_ORDER}}, "1"),
+        ({"made_at": {"N": MADE_AT}, "seats": {"B": opening_at(10**17)}}, "1"),
+        ({"made_at": {"N": MADE_AT}, "seats": {"B": opening_at(10**20)}}, "1"),
+        ({"made_at": {"N": MADE_AT}, "seats": {"B": opening_at(10**30)}}, "1"),
         ({"made_at": {"N": MADE_AT}, "seats": {"S": "text"}}, "1"),
+        ({"seats": {"B": WHOLE}}, "1"),
         ({"made_at": {"S": "today"}, "seats": {"B": WHOLE}}, "1"),
+        ({"made_at": {"N": "9" * 17}, "seats": {"B": WHOLE}}, "1"),
+        ({"made_at": {"N": "9" * 20}, "seats": {"B": WHOLE}}, "1"),
         ({"made_at": {"N": "9" * 30}, "seats": {"B": WHOLE}}, "1"),
+        ({"made_at": {"N": MADE_AT}, "claimed_at": {"N": "9" * 30}, "seats": {"B": WHOLE}}, "1"),
         ({"made_at": {"N": str(int(MADE_AT) + 1_000)}, "seats": {"B": WHOLE}}, "1"),  # by a clock that is ahead
         ({"made_at": {"N": str(int(MADE_AT) - 11_000)}, "seats": {"B": WHOLE}}, "1"),
         ({"made_at": {"N": MADE_AT}, "seats": {"B": WHOLE}}, "0"),  # of another version of the code

@@ -45,7 +45,8 @@ def test_a_page_loads_nothing_inline_or_from_other_sites_and_moves_the_focus_onc
         [f"../../static/{templates.asset('display.js')}"],
     )
     assert [a for _, a in tags.tags if "style" in a or any(key.startswith("on") for key in a)] == []
-    assert len([a for _, a in tags.tags if "autofocus" in a]) <= 1
+    assert len([a for _, a in tags.tags if "autofocus" in a or "data-focus" in a]) <= 1
+    assert [a for _, a in tags.tags if "autofocus" in a and "hidden" in a] == []  # a script sets that focus
     urls = [a[key] for _, a in tags.tags for key in ("href", "src", "action", "formaction") if key in a]
     assert [url for url in urls if url.startswith("/") or "//" in url.partition("data:")[0]] == []
     forms = [a for a in tags.all("form") if a["method"] == "post"]

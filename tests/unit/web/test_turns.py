@@ -53,6 +53,11 @@ def solve(person: Browser) -> None:
     person.press("Étape suivante", answer=keys().picture_answer(challenge))
 
 
+def slot_heading(person: Browser) -> str:
+    """Return the heading above the slot."""
+    return re.search(r'<h2 class="fr-callout__title" id="kept" tabindex="-1">(.+)</h2>', person.answer.text)[1]  # type: ignore[index]  # it is there
+
+
 def test_a_program_is_told_its_turn_refused_before_it_and_served_at_it(clock: Clock) -> None:
     placed = post("/services/aes/holds", FIRST).data["hold"]
     passed = post(f"/holds/{placed}/captcha/answer", solved(placed))
@@ -82,19 +87,23 @@ def test_a_program_is_told_its_turn_refused_before_it_and_served_at_it(clock: Cl
 def test_a_person_without_script_waits_comes_back_at_the_turn_and_books(clock: Clock) -> None:
     person = Browser("/services/aes/slots?conditions_accepted=true", {"lang": "fr"})
     person.press("Premier créneau libre")
+    assert slot_heading(person) == "Créneau demandé"
     solve(person)
     assert person.title == "Attendez votre tour"
     page = person.path
     seconds = int(re.search(r'<noscript><meta http-equiv="refresh" content="(\d+)">', person.answer.text)[1])  # type: ignore[index]  # it is there
     assert f"dans {seconds} secondes" in person.answer.text
+    assert slot_heading(person) == "Créneau demandé"
     person.press("Est-ce mon tour ?")
     assert (person.title, person.path) == ("Attendez votre tour", page)
     clock.move(timedelta(seconds=seconds))
     person.go(page)
     assert person.title == "C’est votre tour"
     assert "http-equiv" not in person.answer.text
+    assert slot_heading(person) == "Créneau demandé"
     person.press("Prendre mon créneau")
     assert person.title == "Coordonnées personnelles"
+    assert slot_heading(person) == "Votre créneau"
     person.press("Étape suivante", **AWA_TYPED)
     person.press("Valider et terminer")
     assert person.title == "Vous n’avez pas encore de rendez-vous"

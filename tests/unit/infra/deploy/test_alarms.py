@@ -141,6 +141,12 @@ def test_the_access_logs_have_no_path_no_query_and_nothing_about_the_visitor() -
     assert all(group["RetentionInDays"] == 30 for group in of_type("AWS::Logs::LogGroup"))
 
 
+def test_the_canary_runs_three_times_in_the_period_of_its_alarm() -> None:
+    template = read_template(APP)
+    assert template["Parameters"]["CanarySchedule"]["Default"] == "rate(5 minutes)"
+    assert template["Resources"]["CanaryAlarm"]["Properties"]["Period"] == 3 * 300
+
+
 def test_every_schedule_has_a_destination_for_what_fails() -> None:
     resources = read_template(APP)["Resources"]
     queue = {"Fn::GetAtt": ["Undone", "Arn"]}
