@@ -3,7 +3,7 @@
 What is read here is a proposal. The condition of the write decides (`seat_expressions.is_unused`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from chalicelib.booking import availability
@@ -27,16 +27,28 @@ def free_for(service: Service, now: datetime, *, public: bool) -> list[SeatKey]:
     """Return the free seats that the desk may book for somebody: internal ones, then public ones, earliest first.
 
     An internal seat can be booked until its slot begins. With `public` (role AGENT and above) the seats follow that
-    every visitor could take now; they keep the notice of the service. A draw has none of either. From the cache of
-    the process, which is at most one second old.
+    every visitor could take now; they keep the notice of the service. A draw has none of either.
+
+    Internal seats are read from the table each time: one Query for each week in which some are not yet released, or
+    seven if the week has a partition for each day. A snapshot hides a freed seat until it opens to the public, and the
+    process cache keeps a week without a free public seat for a minute. Public seats are those that the calendar shows
+    (`availability.free_seats`), from a snapshot too: until a freed one opens, the desk may not give it either. Only
+    what is opened by hand in a full week can be a minute late.
     """
     internal = [
         seat.key
-        for week in (timetable.weeks_to_create(service, now) if service.internal else ())
-        for seat in seat_store.cached_week(service.id, week, now)
+        for week in _weeks_with_internal(service, now)
+        for seat in seat_store.read_week_for_calendar(service.id, week)
         if _is_free_internal(service, seat, now)
     ]
     return internal + (availability.free_seats(service, now) if public else [])
+
+
+def _weeks_with_internal(service: Service, now: datetime) -> Iterator[str]:
+    """Return the weeks in which an internal seat is still to be released to the public. Others need no read."""
+    for week in timetable.weeks_to_create(service, now):
+        if any(public_at > now for public_at in timetable.internal_plan(service, week).values()):
+            yield week
 
 
 def _is_free_internal(service: Service, seat: Seat, now: datetime) -> bool:

@@ -16,7 +16,8 @@ from chalicelib.domain.week_snapshot import WeekSnapshot
 
 SECOND = timedelta(seconds=1)
 FULL = timedelta(seconds=60)
-"""How long a full week stays cached. It has no held seat, and the seat of a cancelled request opens hours later."""
+"""How long a full week stays cached. It has no held seat, and the seat of a cancelled request opens hours later.
+Internal seats can be free in it: the desk does not read them from this cache."""
 COUNTED = timedelta(seconds=10)
 """How long the count of the free seats of a week stays cached. It says where to look and grants nothing, and a page
 shows the counts of several weeks: reading all of them each second would multiply the reads of a crowd."""
@@ -228,7 +229,7 @@ def _is_within(duration: timedelta, moment: datetime, now: datetime) -> bool:
 
 
 def is_full(seats: Sequence[Seat], now: datetime) -> bool:
-    """Tell whether no seat can become free within `FULL`. A held seat can be given back at any moment."""
+    """Tell whether no seat can open to visitors within `FULL`. A held seat can be given back at any moment."""
     return bool(seats) and not any(seat.state is State.HELD or seat.is_free(now + FULL) for seat in seats)
 
 

@@ -57,7 +57,10 @@ _CALENDAR_ATTRIBUTES = ["sk", "opens_at", "state", "until", "past_state", "reser
 
 
 def read_week_for_calendar(service_id: str, week: str) -> list[Seat]:
-    """Read a week with only what a calendar shows of a seat. Not by a PynamoDB model: it takes 0.1 ms a seat."""
+    """Read a week, not from a cache, with only what a calendar shows of a seat: when a freed one opens is in it.
+
+    Not by a PynamoDB model, which takes 0.1 ms a seat.
+    """
     partitions, seat_from = seat_keys.seat_partitions(service_id, week), partial(_calendar_seat, service_id)
     return _query(partitions, seat_from, attributes_to_get=_CALENDAR_ATTRIBUTES)
 
@@ -90,7 +93,7 @@ def cached_week(service_id: str, week: str, now: datetime, *, large: bool = Fals
     """Return a week as a calendar shows it, from the process cache if it was read within the last second.
 
     A large week, or one with a partition for each day, is read from its snapshot, which shows what visitors may know:
-    freed seats only once they are open.
+    freed seats only once they are open. For visitors only: what the desk may give is not in it (`places.free_for`).
     """
     recent.SEATS.expire(now)
     if (seats := recent.SEATS.week(service_id, week, now)) is None:

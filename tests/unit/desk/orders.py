@@ -28,12 +28,13 @@ def account(role: Role = Role.AGENT, letter: str = "a") -> Account:
 AGENT, PLANNER, HELPER = account(), account(Role.PLANNER, "b"), account(Role.ASSOCIATION, "c")
 
 
-def put(**changes: Any) -> Service:
+def put(by_day_from: str | None = None, **changes: Any) -> Service:
     """Put a service that keeps six seats of each day for the desk until two days before, with its seats."""
     hours = {"days": ["tuesday", "thursday"], "from": "09:15", "to": "10:30"}
     planning = {"desks": [1, 2], "openings": [hours]}
     until = {"days_before": 2, "at": "09:00"}
-    stored = service_store.put(document(plannings=[{**planning, "internal": 6, "internal_until": until}], **changes))
+    plannings = [{**planning, "internal": 6, "internal_until": until}]
+    stored = service_store.put(document(plannings=plannings, **changes), by_day_from=by_day_from)
     fill(stored, MONDAY - timedelta(minutes=1))
     return stored
 

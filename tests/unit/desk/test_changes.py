@@ -186,6 +186,16 @@ def test_a_cancelled_internal_seat_is_internal_again(office: Service) -> None:
     assert acts()["cancel"] == 1
 
 
+@pytest.mark.usefixtures("table")
+def test_a_cancelled_internal_seat_of_a_week_by_day_is_booked_for_somebody_else() -> None:
+    office = put(by_day_from="2026-W01")
+    request = book(office)[0]
+    assert request.seat.key not in free(office)
+    changes.cancel(office, request.seat.key, AGENT, NOW, hold=request.seat.hold)
+    (again,) = book(office, [BEN])
+    assert (again.seat.key, again.state) == (request.seat.key, State.CONFIRMED)
+
+
 def test_a_request_that_was_made_online_is_cancelled_and_its_seat_returns_at_a_secret_moment(office: Service) -> None:
     for request in (confirmed(), filed(BEN)):
         cancelled = changes.cancel(office, request.seat.key, AGENT, NOW, hold=request.seat.hold)

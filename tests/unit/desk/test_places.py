@@ -5,32 +5,34 @@ from typing import Any
 
 import pytest
 
+from chalicelib.booking import availability
 from chalicelib.desk import history, manual_seats, places
-from chalicelib.domain import timetable
+from chalicelib.domain import lifecycle, timetable
 from chalicelib.domain.refusals import SlotTaken, TooManyRequests
 from chalicelib.domain.seat import BY_OPERATOR, BY_RULES, SeatKey, State
 from chalicelib.domain.service import Service
 from chalicelib.storage import dynamodb, recent, seat_expressions, seat_keys, seat_store, service_store, timetable_store
 from chalicelib.storage.items import SeatItem
 from chalicelib.web import desk_history_views
-from tests.conftest import MONDAY, document, draw_document, fill
+from tests.conftest import MONDAY, calls, document, draw_document, fill
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("table")]
 
 NOW = MONDAY + timedelta(seconds=1)
 TODAY = datetime.fromisoformat("2026-12-08T10:07+01:00")
 """A Tuesday: the slot of 10:05 runs."""
-MINUTE = timedelta(minutes=1)
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
-def placed(make: Any = document, **changes: Any) -> Service:
+def placed(make: Any = document, by_day_from: str | None = None, **changes: Any) -> Service:
     """Put a service in place: slots of 10:00 to 10:20 at two desks on Tuesdays, with one internal seat a day."""
-    service = service_store.put(make(**{"plannings": _hours("10:00", "10:20", internal=1), **changes}))
+    stored = make(**{"plannings": _hours("10:00", "10:20", internal=1), **changes})
+    service = service_store.put(stored, by_day_from=by_day_from)
     fill(service, NOW)
     return service
 
 
-def _hours(start: str, end: str, **internal: int) -> list[dict[str, Any]]:
+def _hours(start: str, end: str, **internal: Any) -> list[dict[str, Any]]:
     return [{"desks": [1, 2], "openings": [{"days": ["tuesday"], "from": start, "to": end}], **internal}]
 
 
@@ -49,9 +51,14 @@ def seat(start: str, unit: int) -> SeatKey:
 
 
 def change(key: SeatKey, **values: Any) -> None:
+    change_elsewhere(key, **values)
+    recent.SEATS.clear()
+
+
+def change_elsewhere(key: SeatKey, **values: Any) -> None:
+    """Change a seat as another process does: the cache of this one does not learn of it."""
     actions = [getattr(SeatItem, name).set(value) for name, value in values.items()]
     assert seat_store.update(key, actions, SeatItem.pk.exists())
-    recent.SEATS.clear()
 
 
 def at(keys: list[SeatKey]) -> list[str]:
@@ -85,6 +92,56 @@ def test_a_seat_that_somebody_has_or_that_is_set_aside_is_not_for_the_desk() -> 
     for taken in (first, second):
         with pytest.raises(SlotTaken):
             places.read_free(service, [taken], NOW, public=True)
+
+
+@pytest.fixture(params=["small week", "large week", "week by day"])
+def any_service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Put a service in place whose calendar is read from the seats, from a snapshot, or from that of a week by day."""
+    if request.param == "large week":
+        monkeypatch.setattr(availability, "LARGE", 1)
+    return placed(by_day_from="2026-W01" if request.param == "week by day" else None)
+
+
+def test_an_internal_seat_that_was_given_back_is_for_the_desk_at_once_and_for_nobody_else(any_service: Service) -> None:
+    availability.free_seats(any_service, NOW)  # a visitor looks at the calendar first
+    before = places.free_for(any_service, NOW, public=True)
+    freed = before[0]
+    change_elsewhere(freed, state=State.CONFIRMED)
+    assert places.free_for(any_service, NOW, public=True) == before[1:]
+    opens_at = lifecycle.return_moment(any_service, freed, NOW, 0.5)
+    change_elsewhere(freed, state=State.OPEN, past_state=State.CANCELLED, opens_at=opens_at)
+    for wait in (timedelta(0), SECOND, 5 * MINUTE):
+        public = availability.free_seats(any_service, NOW + wait)
+        assert freed not in public
+        assert places.free_for(any_service, NOW + wait, public=True) == before[:4] + public == before
+
+
+def test_an_internal_seat_that_is_taken_is_not_shown_from_a_week_without_public_seats(any_service: Service) -> None:
+    for public in availability.free_seats(any_service, NOW):
+        change(public, state=State.CONFIRMED)
+    availability.free_seats(any_service, NOW + SECOND)
+    first, *others = places.free_for(any_service, NOW + SECOND, public=True)
+    assert len(others) == 3
+    change_elsewhere(first, state=State.CONFIRMED)
+    for wait in (SECOND, 2 * SECOND, 59 * SECOND):
+        assert places.free_for(any_service, NOW + wait, public=True) == others
+
+
+@pytest.mark.parametrize(("by_day_from", "calls_a_week"), [(None, 1), ("2026-W01", 7)])
+def test_only_weeks_with_internal_seats_that_are_not_yet_released_are_read(
+    by_day_from: str | None, calls_a_week: int
+) -> None:
+    service = placed(by_day_from=by_day_from)
+    weeks = len({key.week for key in internal(service) if service.start_of(key) > NOW})
+    with calls() as made:
+        places.free_for(service, NOW, public=False)
+    assert made == ["Query"] * calls_a_week * weeks
+    released = {"days_before": 30, "at": "09:00"}  # with the other seats of their week
+    service = placed(by_day_from=by_day_from, plannings=_hours("10:00", "10:20", internal=1, internal_until=released))
+    with calls() as made:
+        (coming,) = places.free_for(service, NOW, public=False)
+    assert coming.week not in timetable.open_weeks(service, NOW)
+    assert made == ["Query"] * calls_a_week
 
 
 def test_a_draw_has_no_seats_for_the_desk_to_book() -> None:
