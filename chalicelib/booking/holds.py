@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.booking import availability, hold_limits
 from chalicelib.booking.hold import SEAT_ATTEMPTS, Held, Hold, Waiting
-from chalicelib.domain import timetable, tokens
+from chalicelib.domain import timetable, tokens, turns
 from chalicelib.domain.entry import Carrier
 from chalicelib.domain.refusals import (
     AlreadyRequested,
@@ -66,8 +66,8 @@ def place(
     candidates = _candidates(service, wish, now, spread=waits)  # waiting visitors must not all name the same ten seats
     visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
     waits = waits or visitor_store.is_crowded(visitor.network)
-    has_turns = bool(service.release.batch and visitor.network and ip_address)
-    network = keys().turn_network(ip_address, now) if has_turns else ""
+    release = turns.release_of_hold(service, now)
+    network = keys().turn_network(ip_address, release) if release and visitor.network and ip_address else ""
     free = list(candidates)
     for _ in range(min(SEAT_ATTEMPTS, len(free))):
         key = availability.pick(service, free, now, rng) if wish.start is None else rng.choice(free)

@@ -199,9 +199,9 @@ class Keys:
         kind = TokenKind.TURN_FIRST if hold.kind in FIRST_FREE else TokenKind.TURN
         return self._signed(kind, hold.key, hold.secret, until, network=hold.network)
 
-    def turn_network(self, ip: str, now: datetime) -> str:
-        """Return what the token of a waiting hold says of the client network that placed it, for this day in UTC."""
-        return _text(self._mac("turn network", _network(ip), f"{now.astimezone(UTC):%Y-%m-%d}"))[:NETWORK_LENGTH]
+    def turn_network(self, ip: str, release: datetime) -> str:
+        """Return what the token of a waiting hold says of the client network that placed it, for one release."""
+        return _text(self._mac("turn network", _network(ip), _timestamp(release)))[:NETWORK_LENGTH]
 
     def turn_rank(self, service_id: str, release: datetime, network: str) -> float:
         """Return the rank of a client network among the turns of a release: a secret number from 0 up to 1."""

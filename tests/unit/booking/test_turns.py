@@ -109,6 +109,13 @@ def test_an_answer_sent_from_many_networks_has_the_turn_of_the_one_that_placed_t
     assert turn_of(got[0]) == turn_of(queued())
 
 
+def test_a_network_has_one_turn_for_the_holds_before_and_after_the_release() -> None:
+    of_tuesday = Wish(datetime(2026, 12, 8, 9, 15, tzinfo=PARIS), conditions_accepted=True)
+    before = place(MONDAY - MINUTE, of_tuesday)
+    assert before.token.network == place().token.network
+    assert before.token.network != place(MONDAY + timedelta(minutes=2)).token.network  # for the next release
+
+
 def test_the_network_of_a_hold_can_be_neither_changed_nor_left_out() -> None:
     here, there = place(), place(ip_address=THERE)
     assert len(here.token.network) == len(there.token.network) == tokens.NETWORK_LENGTH
