@@ -28,7 +28,7 @@ help:  ## list the targets
 run: setup  ## start the whole service on this machine; Ctrl-C stops it
 	@$(BIN)/python -m infra.local
 
-rush: setup  ## simulate a release: 2,000 visitors for 200 seats (URL= STAGE= VISITORS= SEATS= BOTS= KINDS= LOCAL= ...; HASTE=: larger means slower people)
+rush: setup  ## play a release: 2,000 visitors for 200 seats (URL= STAGE= VISITORS= SEATS= BOTS= KINDS= LOCAL= ...; HASTE=: larger means slower people)
 	@URL='$(URL)' STAGE='$(STAGE)' VISITORS='$(VISITORS)' SEATS='$(SEATS)' RATE='$(RATE)' HASTE='$(HASTE)' WORKERS='$(WORKERS)' AT_ONCE='$(AT_ONCE)' \
 	  BOTS='$(BOTS)' KINDS='$(KINDS)' SEAT_AFTER='$(SEAT_AFTER)' BATCH='$(BATCH)' INBOX='$(INBOX)' LOCAL='$(LOCAL)' \
 	  $(BIN)/python -m tests.load.rush

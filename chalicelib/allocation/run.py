@@ -32,8 +32,7 @@ def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_r
         except (TooManyRequests, Unavailable) as refusal:  # the next run goes on
             log.event("draw_interrupted", service=service.id, reason=type(refusal).__name__)
 
-    run_for_each_service(clock(), carry_on)
-    log.event("draws", {"DrawsOverdue": sum(overdue)})
+    run_for_each_service(clock(), carry_on, then=lambda: log.event("draws", {"DrawsOverdue": sum(overdue)}))
 
 
 def _run_service(service: Service, clock: Callable[[], datetime], randomness: Randomness) -> None:

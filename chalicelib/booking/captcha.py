@@ -7,7 +7,8 @@ from datetime import datetime
 from chalicelib import settings
 from chalicelib.booking import entering, hold_limits, holds, waiting
 from chalicelib.booking.hold import CAPTCHA_TRIES, Held, Hold, Waiting
-from chalicelib.domain.refusals import CaptchaRequired, CaptchaSpent, CaptchaWrong, NotYourTurn
+from chalicelib.domain import turns
+from chalicelib.domain.refusals import CaptchaRequired, CaptchaSpent, CaptchaWrong, HoldExpired, NotYourTurn
 from chalicelib.domain.rng import RNG
 from chalicelib.keys import keys
 from chalicelib.storage import seat_store, waiting_store
@@ -85,8 +86,9 @@ def take_seat(
 ) -> Held:
     """Take the seat of a hold whose turn has come. Idempotent: a hold that has its seat is returned as it is.
 
-    Raises NotYourTurn, before any write, while its service has a batch and the turn has not come; CaptchaRequired
-    before the captcha; SlotTaken or NothingFree when nothing is free.
+    Raises NotYourTurn, before any write, while its service has a batch and the turn has not come; HoldExpired when the
+    turn is of an earlier release than the one whose turns come now; CaptchaRequired before the captcha; SlotTaken or
+    NothingFree when nothing is free.
     """
     hold = holds.view(hold_id, now)
     if isinstance(hold, Held) and (hold.captcha_passed or hold.is_filed):
@@ -95,6 +97,9 @@ def take_seat(
         raise CaptchaRequired
     if now < hold.turn and hold.service.release.batch:
         raise NotYourTurn(hold.turn, hold.seconds_to_turn)
+    release = turns.batched_release(hold.service, now)
+    if release and hold.turn < release:
+        raise HoldExpired
     visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
     return waiting.take_seat(hold, None, visitor, now=now, rng=rng) or _passed_by_another_answer(hold_id, now)
 

@@ -18,8 +18,11 @@ def publish(now: datetime) -> None:
     once in its life.
     """
     counts = list[int]()
-    run_for_each_service(now, lambda service: counts.append(_publish_service(service, now)))
-    log.event("figures", weeks=sum(counts))
+    run_for_each_service(
+        now,
+        lambda service: counts.append(_publish_service(service, now)),
+        then=lambda: log.event("figures", weeks=sum(counts)),
+    )
 
 
 def _publish_service(service: Service, now: datetime) -> int:

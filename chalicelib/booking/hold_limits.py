@@ -13,8 +13,8 @@ from chalicelib.storage import seat_store, visitor_store
 
 TIERS = 3
 """The holds of a client network in an hour fall into this many tiers of equal size. Those of the first tier have the
-whole time to confirm. The others are brief, and owe one further captcha for each tier before theirs; further holds owe
-more, of which `request_limits.MOST_CAPTCHAS` are asked for at most."""
+whole time to confirm. The others are brief, and owe one further captcha for each tier before theirs; holds beyond
+the last tier owe more. At most `request_limits.MOST_CAPTCHAS` are asked for."""
 
 
 @dataclass(frozen=True, slots=True)

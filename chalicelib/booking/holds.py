@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from chalicelib import settings
 from chalicelib.booking import availability, hold_limits
 from chalicelib.booking.hold import SEAT_ATTEMPTS, Held, Hold, Waiting
-from chalicelib.domain import timetable, tokens, turns
+from chalicelib.domain import timetable, tokens
 from chalicelib.domain.entry import Carrier
 from chalicelib.domain.refusals import (
     AlreadyRequested,
@@ -66,21 +67,19 @@ def place(
     candidates = _candidates(service, wish, now, spread=waits)  # waiting visitors must not all name the same ten seats
     visitor = hold_limits.identify(keys(), visitor_token, ip_address, now)
     waits = waits or visitor_store.is_crowded(visitor.network)
-    release = turns.release_of_hold(service, now)
-    network = keys().turn_network(ip_address, release) if release and visitor.network and ip_address else ""
     free = list(candidates)
     for _ in range(min(SEAT_ATTEMPTS, len(free))):
         key = availability.pick(service, free, now, rng) if wish.start is None else rng.choice(free)
         free.remove(key)
         token = keys().hold_token(key, secret=new_secret)
         if waits or (service.seat_after is SeatAfter.CROWD and availability.is_new(key, now)):
-            return _waiting(service, token, wish, network, now)
+            return _waiting(service, token, wish, ip_address, now)
         digest, until = tokens.digest(token.secret), now + service.limits.hold
         if seat_store.take(key, digest, until, now):
             number = hold_limits.count_hold(visitor, now)
             if hold_limits.is_exceeded(number):
                 seat_store.give_back(key, digest, now)
-                return _waiting(service, token, wish, network, now)
+                return _waiting(service, token, wish, ip_address, now)
             seat = Seat(key, opens_at=now, state=State.HELD, hold=digest, until=until)
             limited = hold_limits.apply_limits(visitor, seat, number, now)
             return Held(token, service, until, now, limited, hold_limits.end_other_hold(visitor, limited, now))
@@ -103,8 +102,9 @@ def _candidates(service: Service, wish: Wish, now: datetime, *, spread: bool) ->
     raise NothingFree(timetable.next_release(service, now))
 
 
-def _waiting(service: Service, token: SignedToken, wish: Wish, network: str, now: datetime) -> Waiting:
+def _waiting(service: Service, token: SignedToken, wish: Wish, ip_address: str, now: datetime) -> Waiting:
     until = now + service.limits.waiting
+    network = keys().mask_network(token, ip_address) if ip_address and settings.current().network_holds else ""
     waiting = keys().waiting_token(token, until, first_free=wish.start is None, network=network)
     return Waiting(waiting, service, until, now)
 

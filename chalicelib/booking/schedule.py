@@ -1,8 +1,10 @@
 """What the schedules run: make seats agree with the rules ahead of their release, and end what has run out."""
 
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from chalicelib import log
 from chalicelib.booking.ending import end_request
@@ -25,10 +27,11 @@ Watch = Callable[[Sequence[SeatChange]], Iterable[SeatChange]]
 """Passes on the changes one by one, as they are made. A progress bar hooks in here."""
 
 
-def run_for_each_service(now: datetime, run: Callable[[Service], None]) -> None:
+def run_for_each_service(now: datetime, run: Callable[[Service], None], *, then: Callable[[], None]) -> None:
     """Run a schedule for each service, also after it failed for another one: one damaged item must not stop them all.
 
-    Raises the first error at the end, so that the alarm of the function rings, and Unavailable at once.
+    `then` logs what was done. At the end the first error is raised, so that the alarm of the function rings.
+    Unavailable is raised at once, without `then`.
     """
     errors = []
     for service in service_store.read_all(now):
@@ -37,8 +40,11 @@ def run_for_each_service(now: datetime, run: Callable[[Service], None]) -> None:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, the other services go on
-            log.event("service_failed", service=service.id, reason=type(error).__name__)
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            at = f"{Path(frame.filename).name}:{frame.lineno}"  # not the message, which may quote what is stored
+            log.event("service_failed", service=service.id, reason=type(error).__name__, at=at)
             errors.append(error)
+    then()
     if errors:
         raise errors[0]
 
@@ -46,8 +52,11 @@ def run_for_each_service(now: datetime, run: Callable[[Service], None]) -> None:
 def release_seats(now: datetime) -> Counter[str]:
     """Make the seats of all services agree with their rules, ahead of their release. Count each kind of change."""
     counts: Counter[str] = Counter()
-    run_for_each_service(now, lambda service: counts.update(apply_rules(service, now)))
-    log.event("release", **counts)
+
+    def make_seats_of(service: Service) -> None:
+        counts.update(apply_rules(service, now))
+
+    run_for_each_service(now, make_seats_of, then=lambda: log.event("release", **counts))
     return counts
 
 
@@ -115,8 +124,7 @@ def end_expired(now: datetime, *, random_fraction: Callable[[], float] = RNG.ran
         is_missing = needed_at is not None and needed_at - now <= SEATS_DUE and not is_release_ready
         log.event("seats", {"SeatsFree": free, "SeatsMissing": int(is_missing)}, {"Service": service.id})
 
-    run_for_each_service(now, end_expired_of)
-    log.event("expiry", **counts)
+    run_for_each_service(now, end_expired_of, then=lambda: log.event("expiry", **counts))
     return counts
 
 

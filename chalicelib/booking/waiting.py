@@ -22,7 +22,7 @@ def next_turn(hold: Waiting, now: datetime) -> datetime | None:
     release = turns.batched_release(hold.service, now)
     if release is None or hold.service.draw:
         return None
-    rank = keys().turn_rank(hold.service.id, release, hold.token.network or hold.digest)
+    rank = keys().turn_rank(hold.service.id, release, keys().network_of(hold.token) or hold.digest)
     turn = turns.turn(hold.service, release, rank)
     return turn if now < turn else None
 

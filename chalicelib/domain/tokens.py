@@ -5,7 +5,7 @@ The table stores only digests of secrets. Each purpose has its own HMAC key.
 
 import hmac
 import re
-from base64 import b32encode
+from base64 import b32decode, b32encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +42,11 @@ def new_secret() -> str:
 
 def _text(digest: bytes) -> str:
     return b32encode(digest).decode().rstrip("=").lower()
+
+
+def _xor(first: bytes, second: bytes) -> bytes:
+    """Return the exclusive or of the first five bytes of each."""
+    return bytes(one ^ other for one, other in zip(first[:5], second[:5], strict=True))
 
 
 def _timestamp(moment: datetime | None) -> str:
@@ -120,7 +125,8 @@ WAITING = (TokenKind.WAITING, TokenKind.WAITING_FIRST)
 TURNS = (TokenKind.TURN, TokenKind.TURN_FIRST)
 FIRST_FREE = (TokenKind.WAITING_FIRST, TokenKind.TURN_FIRST)
 RECEIPT_LENGTH = 26
-NETWORK_LENGTH = 10
+NETWORK_LENGTH = 8
+"""Characters of base 32 that stand for the five bytes of a client network in a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ class SignedToken:
     """A hold token or a link token: a seat or an entry, a secret, and a signature over both.
 
     `until` is the end of a waiting hold, which is stored nowhere else. Nor are the `preferences` of an entry, and the
-    `network` that placed a hold of a service with a batch (`Keys.turn_network`).
+    `network` that placed a waiting hold (`Keys.mask_network`).
     """
 
     key: Key
@@ -147,10 +153,10 @@ class SignedToken:
         return self.key
 
     def __str__(self) -> str:
-        return f"{self.key.ref}.{self.secret}{_timestamp(self.until)}{self._more}{self.signature}"
+        return f"{self.key.ref}.{self.secret}{_timestamp(self.until)}{self._extra}{self.signature}"
 
     @property
-    def _more(self) -> str:
+    def _extra(self) -> str:
         return self.network or _letters(self.preferences)
 
 
@@ -197,11 +203,20 @@ class Keys:
     def turn_token(self, hold: SignedToken, until: datetime) -> SignedToken:
         """Return the token of this waiting hold once its captcha is passed and it has a turn, until `until`."""
         kind = TokenKind.TURN_FIRST if hold.kind in FIRST_FREE else TokenKind.TURN
-        return self._signed(kind, hold.key, hold.secret, until, network=hold.network)
+        return self._signed(kind, hold.key, hold.secret, until)
 
-    def turn_network(self, ip: str, release: datetime) -> str:
-        """Return what the token of a waiting hold says of the client network that placed it, for one release."""
-        return _text(self._mac("turn network", _network(ip), _timestamp(release)))[:NETWORK_LENGTH]
+    def mask_network(self, hold: SignedToken, ip: str) -> str:
+        """Return what the token of a waiting hold says of the client network that placed it.
+
+        It is masked by the secret of the hold, so that nobody sees whether two tokens come from one network.
+        """
+        return _text(_xor(self._mac("turn network", _network(ip)), self._mac("turn mask", hold.secret)))
+
+    def network_of(self, hold: SignedToken) -> str:
+        """Return the key of the client network that placed a waiting hold; empty if its token names none."""
+        if len(hold.network) != NETWORK_LENGTH:
+            return ""
+        return _text(_xor(b32decode(hold.network.upper()), self._mac("turn mask", hold.secret)))
 
     def turn_rank(self, service_id: str, release: datetime, network: str) -> float:
         """Return the rank of a client network among the turns of a release: a secret number from 0 up to 1."""
@@ -250,8 +265,8 @@ class Keys:
         preferences: tuple[str, ...] = (),
         network: str = "",
     ) -> SignedToken:
-        more = preferences or ((network,) if network else ())
-        parts = [seat.ref, secret, *([_timestamp(until)] if until else ()), *more]
+        extra = preferences or ((network,) if network else ())
+        parts = [seat.ref, secret, *([_timestamp(until)] if until else ()), *extra]
         signature = _text(self._mac(f"{kind} seal", *parts)[:16])
         return SignedToken(seat, secret, signature, kind, until, preferences, network)
 
@@ -273,9 +288,9 @@ class Keys:
         except ValueError as error:
             raise NotFound from error
         until = datetime.fromtimestamp(int(match[2], 16) / 1000, UTC) if match[2] else None
-        more = match[3] or ""
+        extra = match[3] or ""
         for keys, kind in product(self.signers, kinds_until if until else kinds):
-            preferences, network = (_preferences(more), "") if kind is TokenKind.ENTRY else ((), more)
+            preferences, network = (_preferences(extra), "") if kind is TokenKind.ENTRY else ((), extra)
             token = keys._signed(kind, seat, match[1], until, preferences=preferences, network=network)  # noqa: SLF001  # of the same class
             if hmac.compare_digest(token.signature, match[4]):
                 return token

@@ -29,11 +29,6 @@ def turn(service: Service, release: datetime, rank: float) -> datetime:
     return release + service.release.batch + timedelta(milliseconds=round(delay / timedelta(milliseconds=1)))
 
 
-def release_of_hold(service: Service, now: datetime) -> datetime | None:
-    """Return the release in whose batch a hold placed now may pass its captcha; None if the service has no batch."""
-    return batched_release(service, now) or (timetable.next_release(service, now) if service.release.batch else None)
-
-
 def batched_release(service: Service, now: datetime) -> datetime | None:
     """Return the release whose turns may still come, in UTC; None without one, or if the service has no batch."""
     release = timetable.last_release(service, now) if service.release.batch else None

@@ -11,8 +11,8 @@ from chalicelib.storage import dynamodb, recent, service_items
 from chalicelib.storage.service_items import ServiceItem
 
 CACHED_FOR = timedelta(seconds=60)
-CLOCKS = timedelta(seconds=1)
-"""How far the clocks of two threads of a process may be apart."""
+LATER_READ = timedelta(seconds=1)
+"""How much later than `now` a cached read may be: each thread takes `now` at its own moment."""
 
 _services: dict[str, tuple[datetime, Service]] = {}
 
@@ -36,7 +36,7 @@ def put(document: dict[str, Any], *, by_day_from: str | None = None) -> Service:
 def read_all(now: datetime) -> list[Service]:
     """Return all services, from the cache within a minute; not from it if the clock went back."""
     cached = _services.copy()  # the threads of a mailer share the cache
-    if not cached or not all(-CLOCKS < now - read_at < CACHED_FOR for read_at, _ in cached.values()):
+    if not cached or not all(-LATER_READ < now - read_at < CACHED_FOR for read_at, _ in cached.values()):
         with dynamodb.translated_errors():
             rows = list(ServiceItem.query(service_items.SERVICES))
         cached = {row.sk: (now, _service(row)) for row in rows}

@@ -59,8 +59,8 @@ def _read(hold: str) -> CounterItem | None:
 def count_wrong_answer(hold: str, challenge: int, now: datetime, *, most: int, seen: Tries) -> int | None:
     """Count a wrong answer. Return the tries so far, or None if the challenge has no tries left or was replaced.
 
-    `seen` are the tries as just read, or `Tries()` if they were not. They save writes that would fail, so that guessing
-    costs little.
+    `seen` are the tries as just read, or `Tries()` if they were not. They save writes that would fail: a program
+    that guesses cannot make us pay for them.
     """
     if not seen.has_tries_left(challenge, most):
         return None

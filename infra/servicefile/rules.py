@@ -280,13 +280,18 @@ def _batch(document: Document) -> Iterator[Finding]:
 
 
 def _turns_end(document: Document) -> Iterator[Finding]:
-    """Find a moment whose turns are not over at the next one: who came for the first would get its seats as well."""
-    batch = document["release"].get("batch_seconds", 0)
-    moments = sorted({minutes_of_week(moment["day"], moment["at"]) for moment in document["release"]["moments"]})
+    """Find moments of which the first one's turns are not over at the next: who came for one would get both seats.
+
+    Moments of different days can fall on one day where they wait for a working day.
+    """
+    batch, release = document["release"].get("batch_seconds", 0), document["release"]
+    moments = sorted({minutes_of_week(moment["day"], moment["at"]) for moment in release["moments"]})
     gaps = [later - earlier for earlier, later in pairwise([*moments, moments[0] + 7 * DAY])]
+    if release.get("on_holiday") == "next_working_day":
+        gaps += [later - earlier for earlier, later in pairwise(sorted({moment % DAY for moment in moments}))]
     spread = int(SPREAD.total_seconds())
     if batch and (closest := min(gaps)) * 60 < batch + spread:
-        problem = _("two moments are {} min apart, and the turns of the first one last {} seconds")
+        problem = _("two moments can be {} min apart, and the turns of the first one last {} seconds")
         fix = _("Set `batch_seconds` to {} at most, or the moments further apart").format(max(closest * 60 - spread, 0))
         yield Finding(("release", "batch_seconds"), problem.format(closest, batch + spread), fix)
 

@@ -40,6 +40,7 @@ def test_the_first_column_of_a_table_is_aligned_to_the_left_and_the_others_to_th
         ("capacity", ["default limits", "proposed changes", "crowd", "steps 100000 1000", "steps 100000 10000"]),
         ("capacity", ["compared"]),
         ("fairness", ["waiting", "speed", "preferences", "identities", "invented", "restart", "cost", "rushes"]),
+        ("fairness", ["turns", "turns-cost", "turns-slower"]),
         ("peer", ["figures"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Run a simulated release against a stage and judge the result: `make rush`, or `python -m tests.load.rush`.
+"""Play a release against a stage and judge the result: `make rush`, or `python -m tests.load.rush`.
 
 Without URL, the program starts and ends a local stack. The settings come from the environment:
 
@@ -18,7 +18,7 @@ Without URL, the program starts and ends a local stack. The settings come from t
     HASTE       how slow people are, in seconds: a larger value means slower people. The time from the opening to a
                 person's first request for a seat is exponential, shorter than twice HASTE, and 0.69 times HASTE on
                 average (half of the seconds in which all visitors arrive; fast: 1.2 times these seconds)
-    WORKERS     processes that simulate the visitors (1)
+    WORKERS     processes that play the visitors (1)
     AT_ONCE     concurrent requests to one function (2 for a local stack, where the emulator starts a process for
                 each; else 10,000)
     INBOX       the URL of the inbox with the stage's letters, as `make run` prints it; without it, no visitor confirms
@@ -240,7 +240,7 @@ def main() -> None:
 if __name__ == "__main__":
     no_arguments(
         "tests.load.rush",
-        "Simulate a release. The settings are environment variables, such as VISITORS, SEATS and HASTE (a larger value "
+        "Play a release. The settings are environment variables, such as VISITORS, SEATS and HASTE (a larger value "
         "means slower people): see `make rush` in README, and the beginning of tests/load/rush/__main__.py.",
     )
     main()

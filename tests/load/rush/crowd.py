@@ -1,4 +1,4 @@
-"""Simulate people and programs at a release with Locust: `python -m tests.load.rush.crowd PLAN.json`.
+"""Play people and programs at a release with Locust: `python -m tests.load.rush.crowd PLAN.json`.
 
 `make rush` starts this program, once for each worker. The plan has the URL, the number of visitors and the time at
 which the seats open. The environment variable GUICHET_SECRET is the stage's secret. All requests are written to the

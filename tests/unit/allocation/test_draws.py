@@ -531,14 +531,16 @@ def test_an_unavailable_table_ends_the_run_and_the_next_one_goes_on(capsys: pyte
     assert stored().stage is Stage.ASSIGNED
 
 
-def test_a_damaged_draw_of_one_service_stops_the_draws_of_no_other() -> None:
+def test_a_damaged_draw_of_one_service_stops_the_draws_of_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     other = put(id="aaa")
     at(OPENS)
     entered(somebody(1))
     draw_items.draw_item(other.id, WEEK).update([draw_items.DrawItem.record.set({})])
+    capsys.readouterr()
     with pytest.raises(KeyError, match="closes"):
         at(FROZEN_AT)
     assert stored().stage is Stage.ASSIGNED
+    assert '"DrawsOverdue": 0' in capsys.readouterr().err  # or the alarm of late draws would ring for the others
 
 
 def test_a_drawn_request_cannot_move_to_a_slot_of_its_own_choice() -> None:

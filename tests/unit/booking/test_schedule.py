@@ -1,5 +1,6 @@
 """The schedules may be missed, late, repeated or simultaneous. A seat still opens once, at its time."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -146,7 +147,10 @@ def test_a_damaged_seat_of_one_service_stops_the_schedules_of_no_other(capsys: p
     with pytest.raises(ValueError, match="broken"):
         schedule.end_expired(MONDAY + timedelta(minutes=30))
     assert [seat_store.read(hold.key).state for hold in held] == [State.OPEN] * 2
-    assert capsys.readouterr().err.count('"event": "service_failed"') == 3
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    failed = [(event["service"], event["reason"]) for event in events if event["event"] == "service_failed"]
+    assert failed == [("aes", "ValueError")] * 3
+    assert sum(event["event"] in {"release", "expiry"} for event in events) == 4
 
 
 @pytest.mark.usefixtures("small")

@@ -111,9 +111,30 @@ def test_an_answer_sent_from_many_networks_has_the_turn_of_the_one_that_placed_t
 
 def test_a_network_has_one_turn_for_the_holds_before_and_after_the_release() -> None:
     of_tuesday = Wish(datetime(2026, 12, 8, 9, 15, tzinfo=PARIS), conditions_accepted=True)
-    before = place(MONDAY - MINUTE, of_tuesday)
-    assert before.token.network == place().token.network
-    assert before.token.network != place(MONDAY + timedelta(minutes=2)).token.network  # for the next release
+    before, after = place(MONDAY - MINUTE, of_tuesday), place()
+    assert turn_of(solve(before)) == turn_of(solve(after))
+    assert before.token.network != after.token.network  # nobody sees that they come from one network
+    assert keys().network_of(before.token) == keys().network_of(after.token)
+
+
+def test_a_hold_placed_before_the_batch_was_switched_on_has_the_turn_of_its_network() -> None:
+    put(0)
+    placed = place()
+    put(60)
+    assert turn_of(solve(placed)) == turn_of(queued())
+
+
+def test_a_turn_of_one_release_takes_no_seat_of_the_next_one() -> None:
+    moments = [{"day": "monday", "at": clock} for clock in ("09:00", "09:05")]
+    plain = document(plannings=SMALL, release={**RELEASE, "moments": moments, "batch_seconds": 60})
+    hold = queued()
+    turn = turn_of(hold)
+    service_store.put(plain)
+    recent.SEATS.clear()
+    with pytest.raises(refusals.HoldExpired):
+        take(hold, MONDAY + 5 * MINUTE)
+    assert taken() == 0
+    assert take(hold, turn).has_seat
 
 
 def test_the_network_of_a_hold_can_be_neither_changed_nor_left_out() -> None:
@@ -124,9 +145,10 @@ def test_the_network_of_a_hold_can_be_neither_changed_nor_left_out() -> None:
             holds.view(here.id.replace(here.token.network, network), NOW)
 
 
-def test_the_token_names_no_network_where_there_are_no_turns() -> None:
-    put(0)
-    assert place().token.network == ""
+def test_the_token_of_a_turn_names_no_network() -> None:
+    hold = queued()
+    assert isinstance(hold, Waiting)
+    assert hold.token.network == ""
 
 
 def test_the_seat_is_refused_before_the_turn_and_given_at_it() -> None:

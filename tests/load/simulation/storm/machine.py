@@ -178,7 +178,7 @@ class SimulatedStorm:
         self.machine.put(self.requests[self.lines[line]], (line, number, person, asked, self.machine.now))
 
     def table(self) -> Process:
-        """StormAnswer one call after another, as the emulator's single process does."""
+        """Answer one call after another, as the emulator's single process does."""
         while True:
             cpu, act, done = yield self.calls
             yield cpu
@@ -191,7 +191,7 @@ class SimulatedStorm:
         return (yield done)
 
     def server(self, requests: Inbox) -> Process:
-        """StormAnswer one request after another."""
+        """Answer one request after another."""
         cache = Cache()
         while True:
             sent: Sent = yield requests
@@ -199,7 +199,7 @@ class SimulatedStorm:
             self.machine.put(self.replies, (sent, reply))
 
     def look(self, cache: Cache) -> Process:
-        """StormAnswer with the free slots."""
+        """Answer with the free slots."""
         now = self.machine.now
         if is_counting := now - cache.counted_at >= COUNTED_SECONDS:
             cache.counted_at = now
@@ -222,7 +222,7 @@ class SimulatedStorm:
             cache.week.store(week, now)
 
     def hold(self, cache: Cache, asked: int) -> Process:
-        """StormAnswer a request for a seat: try some that look free."""
+        """Answer a request for a seat: try some that look free."""
         now, part = self.machine.now, self.costs.held / (CALLS + 1)
         yield from self.read(cache, now, empty=asked == FIRST_FREE)
         slot, tries = asked, 0

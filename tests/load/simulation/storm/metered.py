@@ -27,7 +27,7 @@ dynamodb.connection().connection.client.meta.events.register("after-call.dynamod
 
 
 def application(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-    """StormAnswer one request."""
+    """Answer one request."""
     began, heads = time.thread_time(), list[tuple[str, list[tuple[str, str]]]]()
     _calls.clear()
     body = b"".join(plain(environ, lambda status, headers: heads.append((status, headers))))
