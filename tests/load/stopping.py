@@ -25,12 +25,12 @@ class Cleanups:
     waiting = 0
 
 
-def stop_at_once() -> None:
-    """Let a signal end the program where it is. Nothing that needs a cleanup may have been started.
+def stop_at_once(line: str = "guichet: stopped") -> None:
+    """Let a signal print this line, and end the program where it is, with its pools. It may have no other cleanup.
 
-    An exception would be lost in a callback of the import system.
+    An exception would be lost in a callback of the import system, and a pool shows one more when it ends early.
     """
-    _handle(os._exit, "guichet: stopped")
+    _handle(os._exit, line)
 
 
 def stop_with(line: str) -> None:
