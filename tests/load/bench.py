@@ -10,6 +10,11 @@ Names what became slower than recorded by more than 15 %, each row divided by th
 --record WORDS adds the run to docs/benchmarks.md under this title. --check exits with 1 if something became slower.
 """
 
+from tests.load import stopping
+
+if __name__ == "__main__":
+    stopping.stop_at_once()
+
 import argparse
 import json
 import os
@@ -30,7 +35,7 @@ from tests.load.units import fresh_table, somewhere
 from chalicelib.web import clock
 from infra.deploy.package import BUILD, ROOT, package
 from tests.load import calendars, desk, handlers, prices, regressions
-from tests.load.pages import write_sections
+from tests.load.pages import check_sections, write_sections
 from tests.load.regressions import BARE, PACE
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -282,6 +287,8 @@ def main() -> None:
     parser.add_argument("--record", metavar="WORDS", help="add this run to docs/benchmarks.md under this title")
     parser.add_argument("--check", action="store_true", help="exit with 1 if something became slower")
     options = parser.parse_args()
+    stopping.stop_with("guichet: the measurement was stopped; nothing is recorded")
+    check_sections(DOCUMENT, ["figures", "history"])
     measured = run()
     (BUILD / "bench.json").write_text(json.dumps(measured, indent=1), "utf-8")
     figures = rows(measured)

@@ -1,8 +1,26 @@
 """What a program writes into a page of docs/: tables, in sections between two markers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+
+class BadFile(SystemExit):
+    """Raised when a page or a record cannot be used. The message is one line that names it."""
+
+
+@contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Raise BadFile for what is wrong with the contents of a file."""
+    try:
+        yield
+    except OSError as error:
+        raise BadFile(f"guichet: {path} cannot be read: {error.strerror}") from error
+    except KeyError as error:
+        raise BadFile(f"guichet: {path}: {error} is missing") from error
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        raise BadFile(f"guichet: {path}: {error}") from error
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -26,13 +44,22 @@ def replace_section(page: str, name: str, text: str) -> str:
     return changed
 
 
-def write_sections(path: Path, sections: Mapping[str, str]) -> str:
-    """Replace the sections of a page, and return the page. Raise ValueError, and change nothing, if one is missing."""
-    page = path.read_text("utf-8")
-    try:
+def with_sections(path: Path, sections: Mapping[str, str]) -> str:
+    """Return a page with other sections. Raise BadFile if one is missing."""
+    with using(path):
+        page = path.read_text("utf-8")
         for name, text in sections.items():
             page = replace_section(page, name, text)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return page
+
+
+def check_sections(path: Path, names: Iterable[str]) -> None:
+    """Raise BadFile if a page does not have these sections. A long program calls it before it begins."""
+    with_sections(path, dict.fromkeys(names, ""))
+
+
+def write_sections(path: Path, sections: Mapping[str, str]) -> str:
+    """Replace the sections of a page, and return the page. Raise BadFile, and change nothing, if one is missing."""
+    page = with_sections(path, sections)
     path.write_text(page, "utf-8")
     return page

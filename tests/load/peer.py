@@ -4,18 +4,22 @@ Each round has its own 100 seats and the same crowd. Rounds of pretix and of our
 Lambda functions follow. Exits with an error if a seat was given twice or lost. `--record` updates docs/peer.md.
 """
 
+from tests.load import stopping
+
+if __name__ == "__main__":
+    stopping.stop_at_once()
+
 import os
 import platform
 import re
 import secrets
-import signal
 import sys
 import tempfile
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +37,7 @@ from infra.local.process_guard import die_with_parent
 from infra.local.settings import HOST, KEYS, REGION
 from infra.local.stack import Stack, running
 from tests.load import peerparts
-from tests.load.pages import write_sections
+from tests.load.pages import check_sections, write_sections
 from tests.stack.storm import GIVEN, SEATS, Verdict, captcha_storm, document, seat_of, seated, storm
 from tests.stack.volley import Answer, request, volley
 from tests.table import SHAPE
@@ -248,7 +252,7 @@ def measure(rounds: int) -> tuple[list[Run], list[float]]:
     """Run all rounds of all settings. Return them, and pretix's shop pages per second."""
     names = {(turn, n): f"peer-{turn}-{n}" for turn in range(rounds) for n in reversed(AT_ONCE)}
     runs, visits = [], []
-    with ExitStack() as cleanup:
+    with stopping.cleanup() as cleanup:
         folder = cleanup.enter_context(peerparts.scratch())
         port = peerparts.free_port()
         settings = peerparts.pretix_settings(folder, port)
@@ -401,15 +405,24 @@ pretix's shop page, which each browser opens first and which the table omits: {f
     return "\n".join([facts, "", *table(runs), "", aim(runs)])
 
 
+def number_of_rounds(text: str) -> int:
+    """Read the number of rounds, for argparse."""
+    if not re.fullmatch("[1-9][0-9]?", text):
+        raise ArgumentTypeError(f"a whole number from 1 to 99, not {text!r}")
+    return int(text)
+
+
 def main() -> None:
     """Install the programs, run the comparison, and exit with an error for a wrong result."""
     die_with_parent()
     parser = ArgumentParser(description="Compare our hold with pretix's cart-add.")
     parser.add_argument("--record", action="store_true", help="write the figures to docs/peer.md")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of pretix (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=number_of_rounds, default=ROUNDS, help="rounds of pretix (default: %(default)s)"
+    )
     options = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))
+    stopping.stop_with("guichet: the comparison was stopped; there is no result")
+    check_sections(PAGE, ["figures"])
     print(peerparts.ANNOUNCEMENT, flush=True)
     with peerparts.installed():
         load = os.getloadavg()[0]

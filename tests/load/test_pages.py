@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.deploy.package import ROOT
-from tests.load.pages import table, write_sections
+from tests.load.pages import BadFile, check_sections, table, write_sections
 
 PAGE = "Before\n<!-- one -->\nold\n<!-- end one -->\nBetween\n<!-- two -->\n<!-- end two -->\nAfter\n"
 
@@ -24,9 +24,18 @@ def test_only_the_text_between_the_markers_of_a_section_is_replaced(tmp_path: Pa
 def test_a_missing_section_is_named_with_its_page_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text(PAGE, "utf-8")
-    with pytest.raises(ValueError, match=r"page\.md: there is no section from <!-- three --> to <!-- end three -->"):
+    line = r"^guichet: .*page\.md: there is no section from <!-- three --> to <!-- end three -->$"
+    with pytest.raises(BadFile, match=line):
         write_sections(path, {"one": "new", "three": "new"})
+    with pytest.raises(BadFile, match=line):
+        check_sections(path, ["one", "three"])
+    check_sections(path, ["one", "two"])
     assert path.read_text("utf-8") == PAGE
+
+
+def test_a_page_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match=r"^guichet: .*none\.md cannot be read: No such file or directory$"):
+        check_sections(tmp_path / "none.md", ["one"])
 
 
 def test_the_first_column_of_a_table_is_aligned_to_the_left_and_the_others_to_the_right() -> None:

@@ -2,13 +2,27 @@
 
 import io
 import json
+from argparse import ArgumentTypeError
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from tests.load import server
-from tests.load.peer import CAPTCHA, LAMBDAS, PEER, SERVER, SETTINGS, Run, aim, judge, median, ours, table
+from tests.load.peer import (
+    CAPTCHA,
+    LAMBDAS,
+    PEER,
+    SERVER,
+    SETTINGS,
+    Run,
+    aim,
+    judge,
+    median,
+    number_of_rounds,
+    ours,
+    table,
+)
 from tests.stack.storm import Verdict
 
 # pretix's verdict
@@ -31,6 +45,13 @@ def test_the_verdict_names_each_mismatch_between_answers_and_tables(
 ) -> None:
     tables = dict(zip(("positions", "carts", "left"), table, strict=True))
     assert judge(won, unexpected, tables) == verdict
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "abc", "1.5", "100"])
+def test_a_comparison_has_at_least_one_round(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"^a whole number from 1 to 99, not '{text}'$"):
+        number_of_rounds(text)
+    assert number_of_rounds("3") == 3
 
 
 # Our verdict

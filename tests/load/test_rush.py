@@ -4,27 +4,34 @@ import json
 import math
 import random
 import re
+import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from chalice.app import Request as ChaliceRequest
 
 from chalicelib.domain import codec, timetable, turns
 from chalicelib.domain.tokens import Keys, digest
 from chalicelib.keys import keys as stage_keys
+from chalicelib.storage import items, seat_store
 from chalicelib.web import clock, visit
+from tests.conftest import UNREACHABLE, calls, client_error
 from tests.load.history import Operation, Rules, check
 from tests.load.rush import fairness, report
 from tests.load.rush.plan import (
     CannotRush,
     cdn_headers,
+    check_opening,
     document,
     first_request,
     identity,
@@ -37,10 +44,12 @@ from tests.load.rush.plan import (
 )
 from tests.load.rush.recorded import Position, gave_seat, operations
 from tests.load.rush.table import HEAD, draw_seats
-from tests.load.rush.target import check_health
+from tests.load.rush.target import added_service, check_health, open_seats, running_stage, using_table, writing_seconds
 
 SEAT = "rush-1.20261207.0900.1"
 PAGES = {"json": b'{"status": "hello"}', "cdn": b'{"status": "ok"}', "api": b'{"status": "ok"}'}
+NOTHING = [sys.executable, "-c", ""]
+"""A command that does nothing."""
 CLOSED_PORT = 9  # the discard port: nothing listens there
 
 
@@ -48,7 +57,7 @@ CLOSED_PORT = 9  # the discard port: nothing listens there
     ("env", "line"),
     [
         ({"VISITORS": "0"}, "guichet: VISITORS must be a whole number from 1 to 1,000,000, not '0'"),
-        ({"SEATS": "-3"}, "guichet: SEATS must be a whole number from 1 to 100,000, not '-3'"),
+        ({"SEATS": "-3"}, "guichet: SEATS must be a whole number from 1 to 10,000, not '-3'"),
         ({"BOTS": "0.51"}, "guichet: BOTS must be a number from 0 to 0.5, not '0.51'"),
         ({"BOTS": "nan"}, "guichet: BOTS must be a number from 0 to 0.5, not 'nan'"),
         (
@@ -58,6 +67,23 @@ CLOSED_PORT = 9  # the discard port: nothing listens there
         ({"LOCAL": "slow"}, "guichet: LOCAL must be lambdas or fast, not 'slow'"),
         ({"BATCH": "301"}, "guichet: BATCH must be a whole number from 0 to 300, not '301'"),
         ({"SEAT_AFTER": "never"}, "guichet: SEAT_AFTER must be one of crowd, captcha, choice, not 'never'"),
+        ({"SEATS": "10001"}, "guichet: SEATS must be a whole number from 1 to 10,000, not '10001'"),
+        (
+            {"URL": "https://example.org/api", "STAGE": "trial", "SEATS": "100001"},
+            "guichet: SEATS must be a whole number from 1 to 100,000, not '100001'",
+        ),
+        (
+            {"VISITORS": "9" * 5000},
+            "guichet: VISITORS must be a whole number from 1 to 1,000,000, not '99999999999999999999'…",
+        ),
+        *(
+            ({"URL": url}, f"guichet: URL must be the URL of an API, like https://example.org/api, not {url!r}")
+            for url in ("http://[::1", "http://127.0.0.1:abc", "http://127.0.0.1:65536", "http://a b", "ftp://a")
+        ),
+        (
+            {"INBOX": "http://127.0.0.1:abc"},
+            "guichet: INBOX must be the URL of an inbox, like https://example.org/api, not 'http://127.0.0.1:abc'",
+        ),
         (
             {"URL": "guichet"},
             "guichet: URL must be the URL of an API, like https://example.org/api, not 'guichet'",
@@ -165,7 +191,12 @@ def other_server() -> Iterator[str]:
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path.startswith("/garbage"):
+                self.wfile.write(b"\x00\xff\r\n\r\n")
+                return
             self.send_response(404 if self.path.startswith("/none") else 200)
+            if self.path.startswith("/shortened"):
+                self.send_header("Content-Length", "500")
             if self.path.startswith("/cdn"):
                 self.send_header("X-Amz-Cf-Id", "of-this-request")
             self.end_headers()
@@ -182,7 +213,13 @@ def other_server() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/none", "answers 404"), ("/text", "is not JSON"), ("/json", "does not report the status ok")],
+    [
+        ("/none", "answers 404"),
+        ("/text", "is not JSON"),
+        ("/json", "does not report the status ok"),
+        ("/garbage", "is not an HTTP answer, or a part of one"),
+        ("/shortened", "is not an HTTP answer, or a part of one"),
+    ],
 )
 def test_a_server_that_is_not_guichet_is_refused(other_server: str, path: str, reason: str) -> None:
     with pytest.raises(CannotRush, match=f"is not a Guichet API: /health {reason}"):
@@ -198,6 +235,114 @@ def test_a_url_behind_the_cdn_is_refused_because_the_cdn_replaces_ip_addresses(o
 def test_a_url_without_a_server_is_refused() -> None:
     with pytest.raises(CannotRush, match=f"guichet: nothing answers at http://127.0.0.1:{CLOSED_PORT}"):
         check_health(f"http://127.0.0.1:{CLOSED_PORT}")
+
+
+def test_a_host_name_with_an_empty_part_is_refused() -> None:
+    with pytest.raises(CannotRush, match=r"guichet: nothing answers at http://a\.\.b: "):
+        check_health("http://a..b")
+
+
+@pytest.fixture
+def own_table_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore the table of the models after the test."""
+    meta = items.Item.Meta
+    for name in ("table_name", "region", "max_retry_attempts"):
+        monkeypatch.setattr(meta, name, getattr(meta, name))
+
+
+@pytest.mark.usefixtures("own_table_settings")
+def test_a_stage_whose_secret_cannot_be_read_is_refused_before_its_table_is_used(
+    other_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    settings = read_settings({"URL": f"{other_server}/api", "STAGE": "trial"})
+    line = "^guichet: cannot read the secret of the stage trial: Unable to locate credentials$"
+    with pytest.raises(CannotRush, match=line), running_stage(settings, "rush-1", tmp_path / "none"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (client_error("AccessDeniedException"), r"AWS denies access to the table guichet-trial in .*: check your .*"),
+        (NoCredentialsError(), r"cannot use the table guichet-trial: .*Unable to locate credentials"),
+        (UNREACHABLE, r"cannot use the table guichet-trial: .*https://dynamodb\.example\.org.*"),
+    ],
+)
+@pytest.mark.usefixtures("table")
+def test_a_table_that_cannot_be_scanned_is_one_line(error: Exception, line: str) -> None:
+    with calls(error), pytest.raises(CannotRush, match=f"^guichet: {line}$"), using_table("trial"):
+        list(items.LockItem.scan())
+
+
+@pytest.mark.usefixtures("table")
+def test_a_table_that_is_away_after_the_rush_is_one_line() -> None:
+    line = r"^guichet: cannot reach the table guichet-trial in "
+    with calls(UNREACHABLE), pytest.raises(CannotRush, match=line), using_table("trial"):
+        seat_store.read_week("rush-1", "2026-W50")
+
+
+@pytest.mark.usefixtures("table")
+def test_a_service_that_cannot_be_removed_is_named() -> None:
+    line = r"\nguichet: the service rush-1 or its seats are still in the table$"
+    with calls(UNREACHABLE), pytest.raises(CannotRush, match=line), added_service(NOTHING, "rush-1", "laptop"):
+        pass
+
+
+@pytest.mark.usefixtures("table")
+def test_a_command_that_does_not_add_the_service_says_why_and_nothing_is_removed() -> None:
+    refused = [sys.executable, "-c", "raise SystemExit('guichet: no')"]
+    with calls() as names, pytest.raises(CannotRush, match=r"^guichet: no$"), added_service(refused, "rush-1", "trial"):
+        pass
+    assert names == []
+
+
+@pytest.mark.usefixtures("table")
+def test_a_signal_while_the_command_adds_the_service_removes_it() -> None:
+    def stop(*_: object) -> None:
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    command = [sys.executable, "-c", "import os, signal, time; os.kill(os.getppid(), signal.SIGUSR1); time.sleep(30)"]
+    try:
+        with (
+            calls(operation="DeleteItem") as names,
+            pytest.raises(SystemExit),
+            added_service(command, "rush-1", "trial"),
+        ):
+            pass
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert names == ["DeleteItem"]
+
+
+# The opening
+
+
+@pytest.mark.usefixtures("table")
+def test_the_seats_that_are_written_to_measure_the_time_stay_closed_until_all_are_written() -> None:
+    seat_keys = keys("rush-1", 300, date(2026, 11, 29))
+    now = datetime.now(UTC).replace(microsecond=0)
+    assert 0 < writing_seconds(seat_keys) < 60
+    written = list(seat_store.read_week("rush-1", seat_keys[0].week))
+    assert len(written) == 250
+    assert {seat.opens_at > now + timedelta(hours=23) for seat in written} == {True}
+    open_seats(seat_keys, now)
+    written = list(seat_store.read_week("rush-1", seat_keys[0].week))
+    assert (len(written), {seat.opens_at for seat in written}) == (300, {now})
+
+
+def test_the_time_to_write_the_seats_comes_before_the_arrival_of_the_visitors() -> None:
+    settings = read_settings({"VISITORS": "600", "RATE": "60"})
+    began = datetime(2026, 11, 29, 8, 30, tzinfo=UTC)
+    opens_at = opening(settings, began, settle=8 + 90)
+    check_opening(settings, opens_at, began + timedelta(seconds=98))
+    with pytest.raises(CannotRush, match=r"^guichet: writing the 200 seats took so long that visitors would arrive"):
+        check_opening(settings, opens_at, began + timedelta(seconds=99))
 
 
 # Holds that wait for their seat

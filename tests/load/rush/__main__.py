@@ -5,7 +5,7 @@ Without URL, the program starts and ends a local stack. The settings come from t
     URL         the URL of the API, as `make run` prints it after `api:`; for a deployed stage the URL of API Gateway,
                 not of the CDN
     STAGE       the name of the deployed stage; its table and its secret are read with the operator's credentials
-    VISITORS    number of visitors (2000)     SEATS    number of seats (200)
+    VISITORS    number of visitors (2000)     SEATS    number of seats (200; at most 10,000 on this machine)
     BOTS        the share of programs among the visitors, from 0 to 0.5 (0.02)
     KINDS       the kinds of programs, with equal shares (hammering): hammering cannot pass the captcha, solving
                 passes it in two seconds, many does so with several identities
@@ -28,7 +28,8 @@ they expire. Each visitor has its own e-mail domain and its own client
 network: it signs an invented IP address as the stage's CDN does, and computes the captcha's answer, both with the
 stage's secret. The limit OriginHolds of the stage stays as it is; the local stack has the default.
 
-Exit codes: 0 if all promises were kept; 1 if a promise was broken, or if the rush cannot run, which one line explains.
+Exit codes: 0 if all promises were kept; 1 if a promise was broken, or if the rush cannot run, which one line explains;
+130, 143 or 129 if INT (Ctrl-C), TERM or HUP stopped it.
 The program writes build/rush/index.html, the report, and build/rush/result.json with these figures:
 
     date, machine {cores, system, python, load}
@@ -57,24 +58,28 @@ The program writes build/rush/index.html, the report, and build/rush/result.json
     write_units {per_win, per_loser_at_most, how}                  computed from tests/load/units.py
 """
 
+from tests.load import stopping
+
+if __name__ == "__main__":
+    stopping.stop_at_once()
+
 import json
 import math
 import os
 import platform
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from chalicelib.domain.seat import SeatKey
 from chalicelib.storage import seat_store, service_items
 from chalicelib.storage.service_items import ServiceItem
 from infra.deploy.package import ROOT
@@ -88,6 +93,7 @@ from tests.load.rush.plan import (
     CannotRush,
     Plan,
     Settings,
+    check_opening,
     document,
     keys,
     opening,
@@ -96,7 +102,7 @@ from tests.load.rush.plan import (
     read_settings,
 )
 from tests.load.rush.recorded import history
-from tests.load.rush.target import Target, open_seats, stage
+from tests.load.rush.target import Target, open_seats, stage, using_table, writing_seconds
 
 PROGRESS_INTERVAL = 3.0  # seconds between two progress lines
 SETTLE_SECONDS = 8.0  # between the last arrival and the opening
@@ -128,13 +134,15 @@ def rush(settings: Settings, target: Target, *, service: str, opens_at: float, f
         path = folder / f"plan-{number}.json"
         path.write_text(json.dumps(asdict(plan)))
         plans.append((plan, path))
-    with ExitStack() as cleanup:
+    with stopping.cleanup() as cleanup:
         crowds = []
         for _, path in plans:
             command = [sys.executable, "-m", "tests.load.rush.crowd", str(path)]
             log = cleanup.enter_context((folder / f"{path.stem}.log").open("wb"))
             env = os.environ | {"GUICHET_SECRET": target.secret}
-            crowd = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)  # noqa: S603 - our own
+            crowd = cleanup.enter_context(
+                subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)  # noqa: S603 - our own
+            )
             cleanup.callback(crowd.kill)
             crowds.append(crowd)
         while any(crowd.poll() is None for crowd in crowds):
@@ -183,25 +191,35 @@ def machine() -> dict[str, Any]:
     }
 
 
+def prepare(settings: Settings, service: str) -> tuple[datetime, list[SeatKey]]:
+    """Write the seats, and return when they open, and their keys. Raise CannotRush if it took too long."""
+    seconds = writing_seconds(keys(service, settings.seats, datetime.now(UTC).date()))
+    opens_at = opening(settings, datetime.now(UTC), seconds + SETTLE_SECONDS)
+    seat_keys = keys(service, settings.seats, opens_at.date())
+    if settings.batch:
+        new = ServiceItem.document.set(document(service, settings, opens_at))
+        service_items.service_item(service).update(actions=[new])  # with the partitions that it has
+    open_seats(seat_keys, opens_at)
+    check_opening(settings, opens_at, datetime.now(UTC))
+    return opens_at, seat_keys
+
+
 def play(settings: Settings) -> bool:
     """Run the whole rush and write its verdict. Return whether a promise was broken."""
     machine_before, began = machine(), time.monotonic()
     service = f"rush-{secrets.token_hex(3)}"
-    with stage(settings, service) as target, tempfile.TemporaryDirectory(prefix="guichet-rush-") as folder:
-        opens_at = opening(settings, datetime.now(UTC), SETTLE_SECONDS)
-        seat_keys = keys(service, settings.seats, opens_at.date())
-        if settings.batch:
-            new = ServiceItem.document.set(document(service, settings, opens_at))
-            service_items.service_item(service).update(actions=[new])  # with the partitions that it has
-        open_seats(seat_keys, opens_at)
+    with stopping.cleanup() as cleanup:
+        target = cleanup.enter_context(stage(settings, service))
+        folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="guichet-rush-"))
+        with using_table(settings.stage):
+            opens_at, seat_keys = prepare(settings, service)
         print(f"{settings.visitors:,} visitors, {settings.seats:,} seats of {service} at {target.url}", flush=True)
         if not target.inbox:
             print("INBOX is not set: visitors cannot read their letters, so nothing is confirmed", flush=True)
         records = rush(settings, target, service=service, opens_at=opens_at.timestamp(), folder=Path(folder))
-        start = time.time()
-        seats = [
-            seat for week in sorted({key.week for key in seat_keys}) for seat in seat_store.read_week(service, week)
-        ]
+        start, weeks = time.time(), sorted({key.week for key in seat_keys})
+        with using_table(settings.stage):
+            seats = [seat for week in weeks for seat in seat_store.read_week(service, week)]
         read_between = (start, time.time())
         units = measure_write_units(target.emulator) if target.emulator else {}
         result = report.judge(
@@ -224,17 +242,15 @@ def publish(result: report.Result, seconds: float) -> None:
     report.write(result, folder)
     for _, line in result.lines():
         print(line, flush=True)
+    stopping.stop_with("guichet: the rush was stopped after its verdict")
     print(f"{folder.relative_to(ROOT) / 'index.html'}, after {seconds:.0f} s in all", flush=True)
 
 
 def main() -> None:
     """Run the rush, and exit with the code that the module docstring documents."""
     die_with_parent()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        sys.exit(play(read_settings(os.environ)))
-    except KeyboardInterrupt:
-        raise CannotRush("guichet: the rush was stopped; there is no verdict") from None
+    stopping.stop_with("guichet: the rush was stopped; there is no verdict")
+    sys.exit(play(read_settings(os.environ)))
 
 
 if __name__ == "__main__":

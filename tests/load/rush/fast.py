@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from infra.local.settings import HOST, MAIL_FROM, STAGE, any_port
 from infra.local.settings import KEYS as AWS_KEYS
 from infra.ops import day_partitions
 from infra.ops.stage_access import select_stage, table_of
+from tests.load import stopping
 from tests.load.rush.plan import CannotRush
 from tests.table import SHAPE, STREAM
 
@@ -54,7 +55,7 @@ def running(
 
     Without `letters` no mailer reads the stream.
     """
-    with ExitStack() as cleanup:
+    with stopping.cleanup() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="guichet-rush-")))
         mailbox = cleanup.enter_context(inbox.serving())
         emulated = folder / "emulator"

@@ -36,6 +36,8 @@ RATE, FAST_RATE = 60, 450
 HASTE, FAST_HASTE = 0.5, 1.2
 """Default of HASTE, and of HASTE in the fast setting: this share of the seconds in which all visitors arrive."""
 MOST_VISITORS, MOST_SEATS = 1_000_000, 100_000
+MOST_LOCAL_SEATS = 10_000
+"""On this machine. With 100,000 the emulator no longer answers in time."""
 SLOTS = 96  # of five minutes, from nine to five
 WORKING_DAYS = list(WEEKDAYS[:5])
 DAYS = len(WORKING_DAYS)
@@ -57,6 +59,11 @@ WITHOUT_SCRIPT = 0.1
 """The share of people who press a button when their turn comes. The page of the others goes on by itself."""
 FIRST_NETWORK = IPv4Address("10.0.0.0")
 """The first of the invented IP addresses. They appear in a header only: no traffic goes there."""
+
+
+MOST_DIGITS = 20
+VISIBLE = re.compile(r"[!-~]+")
+"""The characters of a URL: ASCII without spaces."""
 
 
 class CannotRush(SystemExit):
@@ -90,15 +97,14 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 
     def number(name: str, default: int, most: int, least: int = 1) -> int:
         value = env.get(name) or str(default)
-        if not value.isdecimal() or not least <= int(value) <= most:
-            raise CannotRush(f"guichet: {name} must be a whole number from {least} to {most:,}, not {value!r}")
+        is_number = value.isdecimal() and len(value) <= MOST_DIGITS  # Python reads no number of 4,301 digits
+        if not is_number or not least <= int(value) <= most:
+            short = repr(value[:MOST_DIGITS]) + "…" * (len(value) > MOST_DIGITS)
+            raise CannotRush(f"guichet: {name} must be a whole number from {least} to {most:,}, not {short}")
         return int(value)
 
-    url = env.get("URL", "").rstrip("/")
-    parts = urlsplit(url)
-    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
-        raise CannotRush(f"guichet: URL must be the URL of an API, like https://example.org/api, not {url!r}")
-    is_local = not url or parts.hostname in {HOST, "localhost"}
+    url, inbox = url_setting(env, "URL", "an API"), url_setting(env, "INBOX", "an inbox")
+    is_local = not url or urlsplit(url).hostname in {HOST, "localhost"}
     stage = env.get("STAGE", "") or (STAGE if is_local else "")
     if not stage:
         raise CannotRush(f"guichet: set STAGE to the stage of {url}, because the rush creates seats in its table")
@@ -111,18 +117,31 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         url=url,
         stage=stage,
         visitors=visitors,
-        seats=number("SEATS", 200, MOST_SEATS),
+        seats=number("SEATS", 200, MOST_LOCAL_SEATS if is_local else MOST_SEATS),
         rate=rate,
         haste=number("HASTE", max(1, round(visitors / rate * (FAST_HASTE if is_fast else HASTE))), 100_000),
         workers=number("WORKERS", 1, os.cpu_count() or 1),
         at_once=number("AT_ONCE", at_once, 10_000),
-        inbox=env.get("INBOX", ""),
+        inbox=inbox,
         bots=share_of_programs(env.get("BOTS") or str(BOTS)),
         kinds=kinds_of_programs(env.get("KINDS") or HAMMERING),
         seat_after=seat_rule(env.get("SEAT_AFTER") or SEAT_AFTER[0]),
         batch=number("BATCH", 0, MOST_BATCH, least=0),
         local=local,
     )
+
+
+def url_setting(env: Mapping[str, str], name: str, what: str) -> str:
+    """Read a URL, without slashes at its end. Raise CannotRush unless it is empty, or an http or https URL."""
+    url = env.get(name, "").rstrip("/")
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and VISIBLE.fullmatch(url)
+    except ValueError:  # brackets around no IPv6 address; a port that is not a number
+        is_url = False
+    if url and not is_url:
+        raise CannotRush(f"guichet: {name} must be the URL of {what}, like https://example.org/api, not {url!r}")
+    return url
 
 
 def local_setting(value: str) -> str:
@@ -239,6 +258,15 @@ def opening(settings: Settings, now: datetime, settle: float) -> datetime:
         return now.replace(microsecond=0) + timedelta(seconds=seconds)
     earliest = now + timedelta(seconds=seconds if settings.local == FAST else max(seconds, SERVICE_CACHE_SECONDS))
     return earliest.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def check_opening(settings: Settings, opens_at: datetime, now: datetime) -> None:
+    """Raise CannotRush if visitors would arrive after the opening, because the seats were written too slowly."""
+    if now + timedelta(seconds=settings.visitors / settings.rate) > opens_at:
+        raise CannotRush(
+            f"guichet: writing the {settings.seats:,} seats took so long that visitors would arrive after the opening: "
+            "run this again, with fewer SEATS"
+        )
 
 
 def document(service: str, settings: Settings, opens_at: datetime | None = None) -> dict[str, Any]:

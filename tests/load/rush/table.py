@@ -4,6 +4,11 @@ Nine rushes of about two minutes each, in the fast setting. Beside them stands t
 crowd, 400 times. With `--record`, the table is written to docs/fairness.md.
 """
 
+from tests.load import stopping
+
+if __name__ == "__main__":
+    stopping.stop_at_once()
+
 import argparse
 import json
 import os
@@ -44,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load.rush.table", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--record", action="store_true", help="write the table to docs/fairness.md")
     record = parser.parse_args().record
+    stopping.stop_with("guichet: stopped; there is no table")
     rows = [list(row(kind, share)) for kind in KINDS for share in SHARES]
     text = table(HEAD, rows)
     print(text)
@@ -70,7 +76,12 @@ def rush(kind: str, share: float) -> dict[str, Any]:
     env = os.environ | {name: str(value) for name, value in settings.items()}
     result = ROOT / "build" / "rush" / "result.json"
     result.unlink(missing_ok=True)
-    subprocess.run([sys.executable, "-m", "tests.load.rush"], cwd=ROOT, env=env, check=False, stdout=sys.stderr)
+    with stopping.cleanup() as cleanup:
+        command = [sys.executable, "-m", "tests.load.rush"]
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=sys.stderr)  # noqa: S603 - our own
+        cleanup.enter_context(process)
+        cleanup.callback(process.terminate)  # not killed: it cleans up
+        process.wait()
     if not result.exists():
         raise CannotRush(f"guichet: the rush with {share:.0%} {kind} programs has no result")
     figures: dict[str, Any] = json.loads(result.read_text("utf-8"))

@@ -1,16 +1,22 @@
 """Simulate releases on AWS, and write the tables and plots of docs/capacity.md: `make simulate`."""
 
+from tests.load import stopping
+
+if __name__ == "__main__":
+    stopping.stop_at_once()
+
 import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from infra.deploy.package import ROOT
 from infra.tools.command_line import no_arguments
-from tests.load.pages import table, write_sections
+from tests.load.pages import check_sections, table, write_sections
 from tests.load.simulation.aws import plots
-from tests.load.simulation.aws.inputs import QUOTAS, AwsCrowd, Limits, read_measured, request_costs
+from tests.load.simulation.aws.inputs import QUOTAS, AwsCrowd, Limits, RequestCosts, read_measured, request_costs
 from tests.load.simulation.aws.release import AwsRelease, Result
 from tests.load.simulation.storm import against
 
@@ -41,12 +47,12 @@ CROWDS = ((100_000, 1_000), (100_000, 10_000), (1_000_000, 10_000))
 Case = tuple[str, int, int]
 
 
-def play(case: Case) -> tuple[Case, Result]:
+def play(costs: RequestCosts, case: Case) -> tuple[Case, Result]:
     """Run the simulation of one case. Print how long it took."""
     name, visitors, seats = case
     began = time.monotonic()
     crowd = AwsCrowd(visitors, seats, desks=DESKS[seats], captcha_first=name in IN_A_CROWD)
-    result = AwsRelease(crowd, LIMITS[name], request_costs(read_measured())).run()
+    result = AwsRelease(crowd, LIMITS[name], costs).run()
     print(f"{name}: {visitors:,} on {seats:,}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return case, replace(result, held_at=plots.thin(result.held_at), known_at=plots.thin(result.known_at))
 
@@ -145,6 +151,11 @@ CROWD_HEAD = [
 ]
 
 
+def section_of_steps(size: tuple[int, int]) -> str:
+    """Name the section of docs/capacity.md with the changes one by one."""
+    return f"steps {size[0]} {size[1]}"
+
+
 def main() -> None:
     """Run all cases, one on each core, and write the page and the plots."""
     nine = [(visitors, seats) for visitors in VISITORS for seats in SEATS]
@@ -152,17 +163,19 @@ def main() -> None:
     cases |= {(name, *size) for name in LADDER.values() for size in STEPS}
     crowds = [(name, *size) for size in CROWDS for name in IN_A_CROWD]
     cases |= set(crowds)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        results = dict(pool.map(play, sorted(cases, key=lambda case: (-case[1], -case[2]))))
+    costs, runs = request_costs(read_measured()), against.read_runs()
+    check_sections(PAGE, [plots.DEFAULTS, PROPOSED, "crowd", "compared", *map(section_of_steps, STEPS)])
+    with ProcessPoolExecutor(os.cpu_count(), initializer=stopping.start_worker) as pool:
+        results = dict(pool.map(partial(play, costs), sorted(cases, key=lambda case: (-case[1], -case[2]))))
     sections = {
         plots.DEFAULTS: table(HEAD, [row(case, results[case]) for case in ((plots.DEFAULTS, *size) for size in nine)]),
         PROPOSED: table(HEAD, [row(case, results[case]) for case in ((PROPOSED, *size) for size in nine)]),
         "crowd": table(CROWD_HEAD, [crowd_row(case, results[case]) for case in crowds]),
-        "compared": table(against.HEAD, against.rows(against.compare())),
+        "compared": table(against.HEAD, against.rows(against.compare(runs))),
     }
     for visitors, seats in STEPS:
         rows = [ladder_row(change, results[name, visitors, seats]) for change, name in LADDER.items()]
-        sections[f"steps {visitors} {seats}"] = table(LADDER_HEAD, rows)
+        sections[section_of_steps((visitors, seats))] = table(LADDER_HEAD, rows)
     page = write_sections(PAGE, sections)
     plots.seats(results, PROPOSED, ROOT / "docs" / "capacity-seats.svg")
     plots.waits(results, PROPOSED, ROOT / "docs" / "capacity-waits.svg")
@@ -171,4 +184,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     no_arguments("tests.load.simulation.aws", "Simulate releases and write the figures into docs/capacity.md.")
+    stopping.stop_at_once("guichet: the simulation was stopped; there is no result")
     main()

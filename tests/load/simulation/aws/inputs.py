@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.domain import week_snapshot
 from chalicelib.storage import seat_keys, snapshot_store
 from infra.ops import day_partitions
+from tests.load.pages import using
 from tests.load.prices import (
     CDN,
     GATEWAY,
@@ -137,9 +138,11 @@ def request_costs(measured: dict[str, Any]) -> RequestCosts:
     return RequestCosts(look, look_seat, hold, hold_seat, fill, fill_seat, load=measured["load_seconds"])
 
 
-def read_measured() -> dict[str, Any]:
-    """Read the measurements in measured.json."""
-    measured: dict[str, Any] = json.loads(MEASURED.read_text("utf-8"))
+def read_measured(path: Path = MEASURED) -> dict[str, Any]:
+    """Read the measurements in measured.json. Raise BadFile for a missing, broken or incomplete file."""
+    with using(path):
+        measured: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        request_costs(measured)
     return measured
 
 

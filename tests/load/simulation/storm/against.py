@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from tests.load.pages import using
 from tests.load.simulation.storm.crowd import MAIN, Size, figures, people
 from tests.load.simulation.storm.machine import SimulatedStorm
 from tests.load.simulation.storm.service_times import StormCosts
@@ -20,10 +21,22 @@ Run = Mapping[str, Any]
 """A storm that was played: its `size`, `seed`, `connections` and `figures`, and the `costs` and `cores` of its run."""
 
 
-def read_runs() -> list[dict[str, Any]]:
-    """Read the runs that were recorded."""
-    runs: list[dict[str, Any]] = json.loads(RUNS.read_text("utf-8"))
+def read_runs(path: Path = RUNS) -> list[dict[str, Any]]:
+    """Read the runs that were recorded. Raise BadFile for a missing, broken or incomplete file."""
+    with using(path):
+        runs: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+        for run in runs:
+            check(run, like=runs[0])
     return runs
+
+
+def check(run: Run, like: Run) -> None:
+    """Raise KeyError, TypeError or ValueError unless a run has what `compare` reads, as another run has it."""
+    size_of(run), StormCosts(**run["costs"])
+    numbers = [run["seed"], run["cores"], *run["connections"]]
+    numbers += [run["figures"][name] for name in {*MAIN, *like["figures"]}]
+    for number in numbers:
+        float(number)
 
 
 def size_of(run: Run) -> Size:

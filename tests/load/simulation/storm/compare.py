@@ -6,6 +6,11 @@ accepted. With `--record` the run is added to runs.json, which keeps the last ru
 docs/capacity.md is written anew.
 """
 
+from tests.load import stopping
+
+if __name__ == "__main__":
+    stopping.stop_at_once()
+
 import argparse
 import json
 import os
@@ -13,17 +18,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from infra.deploy.package import ROOT
 from infra.local.process_guard import die_with_parent
-from tests.load.pages import table, write_sections
+from tests.load.pages import check_sections, table, with_sections
 from tests.load.simulation.storm import against
 from tests.load.simulation.storm.crowd import Size, figures, people
 from tests.load.simulation.storm.played import create_seats, serving
 from tests.load.simulation.storm.service_times import cores, sample, storm_costs
 
 PAGE = ROOT / "docs" / "capacity.md"
+SECTION = "compared"
 SIZES = (Size(2_000, 400, 32), Size(2_400, 600, 64), Size(2_500, 500, 24))
 WARM_UP = Size(300, 60, 16)
 KEPT = 5  # that runs.json keeps of each size
@@ -50,15 +57,18 @@ def measure(size: Size, seed: int) -> dict[str, Any]:
     }
 
 
-def record(runs: Sequence[dict[str, Any]]) -> None:
-    """Add runs to runs.json, and write the table of docs/capacity.md."""
-    known = against.read_runs()
+def record(
+    known: list[dict[str, Any]], runs: Sequence[dict[str, Any]], page: Path = PAGE, file: Path = against.RUNS
+) -> None:
+    """Add runs to the known ones in runs.json, and write the table of docs/capacity.md: both, or none."""
     for run in runs:
         same = [other for other in known if other["size"] == run["size"]]
         others = [other for other in known if other["size"] != run["size"]]
         known = [*others, *same[1 - KEPT :], run]
-    against.RUNS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-    write_sections(PAGE, {"compared": table(against.HEAD, against.rows(against.compare()))})
+    text = with_sections(page, {SECTION: table(against.HEAD, against.rows(against.compare(known)))})
+    with stopping.cleanup() as writes:  # no signal comes between them
+        writes.callback(file.write_text, json.dumps(known, indent=1) + "\n", "utf-8")
+        writes.callback(page.write_text, text, "utf-8")
 
 
 def main() -> None:
@@ -68,6 +78,10 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="write runs.json and docs/capacity.md")
     parser.add_argument("--size", type=int, choices=range(len(SIZES)), help="play one size only")
     options = parser.parse_args()
+    stopping.stop_with("guichet: the comparison was stopped; nothing is recorded")
+    known = against.read_runs() if options.record else []
+    if options.record:
+        check_sections(PAGE, [SECTION])
     seed = int(time.time())
     runs = [measure(size, seed) for size in (SIZES if options.size is None else [SIZES[options.size]])]
     lines = against.compare(runs)
@@ -78,7 +92,7 @@ def main() -> None:
         if taken > BUSY:
             raise SystemExit("guichet: the machine is too busy for a comparison; nothing is recorded")
     if options.record:
-        record(runs)
+        record(known, runs)
     if wrong := against.disagreements(lines):
         raise SystemExit("\n".join(wrong))
 
