@@ -56,7 +56,6 @@ ENTRIES = {
     "release": "release",
     "expiry": "expiry",
     "draw": "draw",
-    "office": "office_function",
     "canary": "canary",
 }
 START = """
