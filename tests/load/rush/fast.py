@@ -18,7 +18,7 @@ from typing import IO, Any
 import boto3
 
 from chalicelib.domain import codec
-from chalicelib.storage import service_store
+from chalicelib.storage import items, service_store
 from infra.deploy.package import ROOT
 from infra.local import inbox
 from infra.local.launcher import clean_environment, comes_up, guarded, start_emulator
@@ -64,6 +64,8 @@ def running(
         emulator = cleanup.enter_context(start_emulator(port, emulated, smtp=mailbox.smtp, auth=False))
         os.environ["AWS_ENDPOINT_URL"] = emulator.url
         select_stage(STAGE)
+        items.Item._connection = None  # noqa: SLF001  # it may be that of a setting that ran before in this process
+        service_store.clear_caches()
         stream = create_table(document)
         server_port = any_port()
         url = f"http://{HOST}:{server_port}"
