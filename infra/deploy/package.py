@@ -49,6 +49,7 @@ UNREAD = re.compile(
     | (icalendar|dateutil)/(tests|fuzzing|zoneinfo)/  # tzdata has the time zones
     | dns(python-[^/]+\.dist-info)?/  # e-mail addresses are parsed, their domains are not looked up
     | (PIL/_avif|pillow\.libs/libavif)  # an image format: the captcha is a PNG
+    | reportlab/(fonts|graphics)/  # the documents have fonts of their own, and no charts
     | (bin|share)/|\.lock$  # the programs and manuals that come with packages, and what uv leaves
     | [^/]+\.dist-info/(?!METADATA|licenses/)
     | .*(\.pyi|/py\.typed)$
