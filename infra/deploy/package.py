@@ -74,6 +74,7 @@ def package(stage: str, *, python: str = OWN_PYTHON, out: Path = BUILD) -> Path:
 
 
 def _package(stage: str, python: str, out: Path) -> Path:
+    remove_outdated(ZIPS)
     old_zips = set(ZIPS.glob("*.zip"))
     out.mkdir(parents=True, exist_ok=True)
     packages = install_packages(ROOT / "requirements.txt", python)
@@ -92,6 +93,13 @@ def _package(stage: str, python: str, out: Path) -> Path:
     for outdated in sorted(ZIPS.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-ZIPS_TO_KEEP]:
         outdated.unlink(missing_ok=True)
     return out / "sam.yaml"
+
+
+def remove_outdated(zips: Path, rules: Path = Path(__file__)) -> None:
+    """Remove the zips that were made before this module changed: Chalice names a zip after its sources only."""
+    for path in zips.glob("*.zip"):
+        if path.stat().st_mtime < rules.stat().st_mtime:
+            path.unlink()
 
 
 def copy_sources(project: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import sys
 from pathlib import Path
 from shutil import copy, copytree
@@ -14,7 +15,15 @@ from jinja2 import Environment, ModuleLoader
 from chalicelib.domain.languages import SOURCE, TABLE
 from chalicelib.rendering import templates
 from infra.deploy import rollout
-from infra.deploy.package import ROOT, compile_modules, copy_sources, set_runtime, trim_botocore, write_layer
+from infra.deploy.package import (
+    ROOT,
+    compile_modules,
+    copy_sources,
+    remove_outdated,
+    set_runtime,
+    trim_botocore,
+    write_layer,
+)
 from infra.deploy.stacks import Deployment
 from infra.deploy.stage import Stage
 
@@ -31,6 +40,15 @@ def test_botocore_keeps_the_endpoints_of_three_services_and_no_documentation(tmp
     assert "eu-west-3" in aws["services"]["dynamodb"]["endpoints"]
     assert "UpdateItem" in model["operations"]
     assert '"documentation"' not in json.dumps(model)
+
+
+def test_a_zip_that_was_made_by_other_rules_is_not_used_again(tmp_path: Path) -> None:
+    rules, before, after = (tmp_path / name for name in ("package.py", "before.zip", "after.zip"))
+    for at, path in enumerate((before, rules, after)):
+        path.touch()
+        os.utime(path, (at, at))
+    remove_outdated(tmp_path, rules)
+    assert [path.name for path in tmp_path.glob("*.zip")] == ["after.zip"]
 
 
 def test_every_template_is_packaged_as_python(tmp_path: Path) -> None:
