@@ -24,7 +24,7 @@ def run(clock: Callable[[], datetime], *, randomness: Randomness = beacon.read_r
     overdue = list[int]()
 
     def carry_on(service: Service) -> None:
-        if service.never_draws:
+        if service.is_canary_draw:
             return
         try:
             (_run_service if service.draw else _finish)(service, clock, randomness)

@@ -30,10 +30,10 @@ def new_challenge(hold_id: str, now: datetime) -> Challenge:
 
 def new_challenge_for(hold: Hold, now: datetime) -> Challenge:
     """Create a challenge for a hold that was just read."""
-    return read_challenge(keys().new_challenge(hold.digest, now), hold.digest)
+    return challenge_with_id(keys().new_challenge(hold.digest, now), hold.digest)
 
 
-def read_challenge(challenge_id: str, hold_digest: str) -> Challenge:
+def challenge_with_id(challenge_id: str, hold_digest: str) -> Challenge:
     """Return the challenge with an id that was verified (`challenge_time`), of the hold with this digest."""
     signer = keys().signer_of_challenge(challenge_id, hold_digest)
     return Challenge(challenge_id, signer.picture_answer(challenge_id), signer.sound_answer(challenge_id))
@@ -58,7 +58,7 @@ def answer(
     if hold.captcha_passed or hold.is_filed or (isinstance(hold, Waiting) and hold.turn):
         return hold
     made_at = keys().challenge_time(challenge_id, hold.digest, now)
-    is_right = _is_right(read_challenge(challenge_id, hold.digest), answer)
+    is_right = _is_right(challenge_with_id(challenge_id, hold.digest), answer)
     passed: Hold | None
     if isinstance(hold, Waiting):
         if not is_right:

@@ -72,7 +72,7 @@ def _refuse_visitor_in_canary_draw(service: Service, email: str) -> None:
 
     Without this check a visitor could send letter after letter to the e-mail address of somebody else.
     """
-    if service.never_draws and not email.endswith(emails.SIMULATOR):
+    if service.is_canary_draw and not email.endswith(emails.SIMULATOR):
         raise NotFound
 
 

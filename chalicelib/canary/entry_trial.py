@@ -1,6 +1,6 @@
 """Enter a draw of a hidden service, prove the e-mail address and erase the entry, as an applicant does.
 
-Nothing is ever drawn in this service (`Service.never_draws`), so its window is always open.
+Nothing is ever drawn in this service (`Service.is_canary_draw`), so its window is always open.
 """
 
 from collections.abc import Iterator

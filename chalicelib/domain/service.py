@@ -225,8 +225,8 @@ class Service:
         return Allocation.DRAW if self.draw else Allocation.FIRST_COME
 
     @property
-    def never_draws(self) -> bool:
-        """Whether nothing is ever drawn among the entries: they are those of the canary."""
+    def is_canary_draw(self) -> bool:
+        """Whether it is the hidden service whose draw the canary enters. Nothing is ever drawn there."""
         return self.id == CANARY_DRAW
 
     @property

@@ -99,7 +99,7 @@ const place = (calls) => {
   if (calls.some(isNew)) ring();
   known = new Set(calls.map(keyOf));
 };
-const keep = () => {
+const restartTimeout = () => {
   clearTimeout(end);
   end = setTimeout(() => say({ lost: true, over: true }), KEPT_WITHOUT_NETWORK);
 };
@@ -108,7 +108,7 @@ const renew = async () => {
   if (page.ok) location.reload(); // a page of an error would stay
 };
 const update = async ({ now, version, calls }) => {
-  keep();
+  restartTimeout();
   place(calls);
   for (const time of document.querySelectorAll("time")) time.textContent = clock(now);
   say({});
@@ -148,5 +148,5 @@ const stayAwake = () => {
 };
 document.addEventListener("visibilitychange", stayAwake);
 stayAwake();
-keep(); // the page has calls before the first answer
+restartTimeout(); // the page has calls before the first answer
 ask();

@@ -75,7 +75,7 @@ def _captcha_refusal(hold: Hold, visit: Visit) -> tuple[Refusal | None, Challeng
         keys().challenge_time(challenge_id, hold.digest, visit.now)
     except refusals.CaptchaSpent:
         return None, None
-    challenge = captcha.read_challenge(challenge_id, hold.digest)
+    challenge = captcha.challenge_with_id(challenge_id, hold.digest)
     if code == "invalid-fields":
         return refusals.InvalidFields({"answer": fields.MISSING_IN["answer"]}), challenge
     tries = visit.query.get("tries", "")

@@ -238,7 +238,7 @@ def _captcha_with_details(visit: Visit, refusal: Refusal, hold_id: str, details:
     if hold.captcha_passed or hold.is_filed:
         return hold_pages.next_step(hold, visit)
     if isinstance(refusal, refusals.CaptchaWrong):
-        challenge = captcha.read_challenge(str(visit.body()["challenge"]), hold.digest)
+        challenge = captcha.challenge_with_id(str(visit.body()["challenge"]), hold.digest)
     else:
         challenge = captcha.new_challenge_for(hold, visit.now)
     return hold_pages.captcha_page(hold, challenge, visit, details=details)

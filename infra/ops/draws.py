@@ -68,7 +68,7 @@ def _drawing(session: Session, service_id: str) -> Service:
     service = session.service(service_id)
     if service.draw is None:
         raise Refused(_("{} does not draw its seats: its file says `allocation: first_come`").format(service.id))
-    if service.never_draws:
+    if service.is_canary_draw:
         raise Refused(_("{} is the service of the canary, in which nothing is ever drawn").format(service.id))
     return service
 

@@ -195,6 +195,16 @@ def test_the_sound_is_started_by_a_button_rings_at_a_new_call_and_is_remembered(
     tones(page, 0)
 
 
+def sends_to_the_reception(page: Page) -> None:
+    """Check what a screen without network shows: the calls and since when, after two minutes the reception instead."""
+    page.clock.run_for(20_000)
+    expect(page.get_by_role("alert")).to_have_text(SINCE)
+    expect(page.locator("#calls li")).to_be_visible()
+    page.clock.run_for(110_000)
+    expect(page.get_by_text("Demandez à l’accueil.")).to_be_visible()
+    expect(page.locator("#calls")).to_be_hidden()
+
+
 def test_a_screen_without_network_says_so_sends_people_to_the_reception_and_recovers(
     open_page: Window, link: str, calls: Calls
 ) -> None:
@@ -202,12 +212,7 @@ def test_a_screen_without_network_says_so_sends_people_to_the_reception_and_reco
     page = opened(open_page(), link, CUT)
     expect(page.locator("#calls li")).to_have_count(1)
     page.evaluate("window.cut = true")
-    page.clock.run_for(20_000)
-    expect(page.get_by_role("alert")).to_have_text(SINCE)
-    expect(page.locator("#calls li")).to_be_visible()
-    page.clock.run_for(110_000)
-    expect(page.get_by_text("Demandez à l’accueil.")).to_be_visible()
-    expect(page.locator("#calls")).to_be_hidden()
+    sends_to_the_reception(page)
     calls.put(2, "1005B")
     page.evaluate("window.cut = false; dispatchEvent(new Event('online'))")
     expect(page.locator("#calls li").first).to_have_class("gu-new")
@@ -220,12 +225,7 @@ def test_a_screen_without_network_before_its_first_answer_sends_people_to_the_re
 ) -> None:
     calls.put(1, "1000A")
     page = started(open_page(), link, CUT, "window.cut = true")
-    page.clock.run_for(20_000)
-    expect(page.get_by_role("alert")).to_have_text(SINCE)
-    expect(page.locator("#calls li")).to_be_visible()
-    page.clock.run_for(110_000)
-    expect(page.get_by_text("Demandez à l’accueil.")).to_be_visible()
-    expect(page.locator("#calls")).to_be_hidden()
+    sends_to_the_reception(page)
 
 
 def test_a_revoked_link_says_so_on_its_screen(open_page: Window, link: str, stack: Stack) -> None:

@@ -120,7 +120,7 @@ class InProcess:
     def answer(self, hold: str) -> dict[str, str]:
         """Return the right answer to a new challenge of a hold."""
         digest = tokens.digest(keys().read_hold_token(hold).secret)
-        challenge = captcha.read_challenge(keys().new_challenge(digest, clock.now()), digest)
+        challenge = captcha.challenge_with_id(keys().new_challenge(digest, clock.now()), digest)
         return {"challenge": challenge.id, "answer": challenge.picture}
 
     def slot(self) -> dict[str, str] | None:

@@ -77,7 +77,7 @@ def test_a_hold_goes_on_with_its_challenge_its_cookies_and_its_form(
     use(new)
     assert keys().visitor_token_age(visitor, NOW + MINUTE) == MINUTE
     assert keys().link_asked_at(asked, "AES-22222-22222", AWA.email) is not None
-    assert captcha.read_challenge(challenge.id, placed.digest) == challenge
+    assert captcha.challenge_with_id(challenge.id, placed.digest) == challenge
     with pytest.raises(refusals.CaptchaWrong):
         captcha.answer(placed.id, challenge.id, keys().picture_answer(challenge.id + " "), now=NOW)
     assert captcha.answer(placed.id, challenge.id, challenge.picture, now=NOW).captcha_passed

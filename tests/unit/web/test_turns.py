@@ -55,7 +55,9 @@ def solve(person: Browser) -> None:
 
 def slot_heading(person: Browser) -> str:
     """Return the heading above the slot."""
-    return re.search(r'<h2 class="fr-callout__title" id="kept" tabindex="-1">(.+)</h2>', person.answer.text)[1]  # type: ignore[index]  # it is there
+    match = re.search(r'<h2 class="fr-callout__title" id="kept" tabindex="-1">(.+)</h2>', person.answer.text)
+    assert match
+    return match[1]
 
 
 def test_a_program_is_told_its_turn_refused_before_it_and_served_at_it(clock: Clock) -> None:
